@@ -1,0 +1,1 @@
+"""DeepDream for moving pictures."""

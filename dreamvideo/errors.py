@@ -1,0 +1,23 @@
+"""Errors a user can cause: each message is one line saying what, where, and what to do."""
+
+from __future__ import annotations
+
+
+class DreamVideoError(Exception):
+    """A render or command failed; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(DreamVideoError):
+    """What was asked for makes no sense: unknown name, impossible range, wrong ending."""
+
+    exit_code = 2
+
+
+class MediaError(DreamVideoError):
+    """A file could not be read or written; the message names it."""
+
+
+class WeightsError(DreamVideoError):
+    """A network's weights are not to be had; the message says how to get them."""

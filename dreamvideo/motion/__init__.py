@@ -1,0 +1,1 @@
+"""Where every pixel came from: flow, confidence, warps, cuts, cameras."""

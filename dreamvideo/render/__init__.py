@@ -1,0 +1,1 @@
+"""The straight line from source frames to dreamt frames."""
