@@ -1,0 +1,157 @@
+"""Networks of keras.applications: weights from Keras's own download or from a local file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.errors import WeightsError
+
+if TYPE_CHECKING:
+    from dreamvideo.dream.models import Layer, ModelEntry
+
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+TORCH_MEAN = (0.485, 0.456, 0.406)
+TORCH_STD = (0.229, 0.224, 0.225)
+# Layers that only move data about: dreaming them is dreaming their neighbour.
+NOT_DREAMT = {"InputLayer", "ZeroPadding2D", "Dropout", "Rescaling", "Normalization", "Cropping2D"}
+PROBE_SIDE = 512
+
+
+def preprocess(image: Any, kind: str) -> Any:
+    """Pixels in [-1, 1] to a network's input.
+
+    ``signed`` [-1, 1] as it is; ``bytes`` [0, 255]; ``caffe`` BGR bytes less their mean;
+    ``torch`` [0, 1] less mean over deviation (the modes of keras.applications).
+    """
+    if kind == "signed":
+        return image
+    if kind == "bytes":
+        return (image + 1) * 127.5
+    if kind == "caffe":
+        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEAN_BGR
+    if kind == "torch":
+        return ((image + 1) * 0.5 - TORCH_MEAN) / TORCH_STD
+    raise ValueError(f"no preprocessing named {kind!r}")
+
+
+class KerasNetwork:
+    """A convolutional network of keras.applications without its classifier."""
+
+    def __init__(self, model: Any, kind: str) -> None:
+        self._model = model
+        self._kind = kind
+        self._cut: dict[tuple[str, ...], Any] = {}
+
+    @classmethod
+    def untrained(cls, entry: ModelEntry) -> KerasNetwork:
+        """The architecture alone, for listing its layers."""
+        return cls(_build(entry, None), entry.preprocess)
+
+    @classmethod
+    def with_weights(cls, entry: ModelEntry, weights: Path | None) -> KerasNetwork:
+        """With ImageNet weights from Keras (downloaded on first use), or from a local file."""
+        model = _downloaded(entry) if weights is None else _from_file(entry, weights)
+        model.trainable = False
+        return cls(model, entry.preprocess)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer with activations (1, h, w, channels), shallow to deep."""
+        from dreamvideo.dream.models import Layer
+
+        tf = tensorflow()
+        kept = [
+            layer
+            for layer in self._model.layers
+            if type(layer).__name__ not in NOT_DREAMT
+            and not isinstance(layer.output, list)
+            and len(layer.output.shape) == 4
+        ]
+        probe = tf.keras.Model(self._model.inputs, [layer.output for layer in kept])
+        shapes = probe.compute_output_shape((1, PROBE_SIDE, PROBE_SIDE, 3))
+        return tuple(
+            Layer(layer.name, int(shape[-1]), _stride(int(shape[1])))
+            for layer, shape in zip(kept, shapes, strict=True)
+        )
+
+    def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
+        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+        key = tuple(wanted)
+        if key not in self._cut:
+            outputs = [self._model.get_layer(name).output for name in key]
+            self._cut[key] = tensorflow().keras.Model(self._model.inputs, outputs)
+        values = self._cut[key](preprocess(image, self._kind), training=False)
+        return dict(zip(key, values if isinstance(values, list) else [values], strict=True))
+
+
+def _build(entry: ModelEntry, weights: str | None) -> Any:
+    build = getattr(tensorflow().keras.applications, entry.keras_name)
+    return build(include_top=False, weights=weights, input_shape=(None, None, 3))
+
+
+def _downloaded(entry: ModelEntry) -> Any:
+    try:
+        return _build(entry, "imagenet")
+    except Exception as error:
+        # Keras raises a bare Exception for a failed download.
+        if "fetch failure" not in str(error) and not isinstance(error, OSError):
+            raise
+        raise WeightsError(
+            f"the weights of {entry.name} could not be downloaded: go online once, pass a local "
+            "file with --weights FILE, or use the bundled --model efficientnet-lite0"
+        ) from error
+
+
+def _from_file(entry: ModelEntry, path: Path) -> Any:
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}: check the path given to --weights")
+    if path.suffix == ".keras":
+        return _fitted(entry, path, _whole_model(path))
+    model = _build(entry, None)
+    try:
+        model.load_weights(path)
+    except Exception:
+        # The file may be of the network with its classifier, whose input size is fixed.
+        build = getattr(tensorflow().keras.applications, entry.keras_name)
+        whole = build(include_top=True, weights=None)
+        try:
+            whole.load_weights(path)
+        except Exception as error:
+            raise _not_weights_of(entry, path) from error
+        return _fitted(entry, path, whole)
+    return model
+
+
+def _whole_model(path: Path) -> Any:
+    try:
+        return tensorflow().keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise WeightsError(f"{path} is not a Keras model that can be loaded safely") from error
+
+
+def _fitted(entry: ModelEntry, path: Path, whole: Any) -> Any:
+    """The classifier-free network with a whole model's weights, matched in order."""
+    model = _build(entry, None)
+    sources = [layer for layer in whole.layers if layer.weights]
+    targets = [layer for layer in model.layers if layer.weights]
+    try:
+        for target, source in zip(targets, sources[: len(targets)], strict=True):
+            target.set_weights(source.get_weights())
+    except ValueError as error:
+        raise _not_weights_of(entry, path) from error
+    return model
+
+
+def _not_weights_of(entry: ModelEntry, path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path} does not hold weights of {entry.name}: give its Keras .h5, .weights.h5 or .keras"
+    )
+
+
+def _stride(side: int) -> int:
+    # Unpadded convolutions lose border pixels: the nearest power of two is what was meant.
+    return int(2 ** round(math.log2(PROBE_SIDE / side)))

@@ -1,0 +1,187 @@
+"""The registry of networks: name -> layers and forward pass. Adding a network is one entry.
+
+Every forward pass takes pixels (1, H, W, 3) in [-1, 1] and does its network's own preprocessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from dreamvideo.dream import lite0
+from dreamvideo.errors import UsageError
+
+DEFAULT_MODEL = "efficientnet-lite0"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that can be dreamt: activations (1, H / stride, W / stride, channels)."""
+
+    name: str
+    channels: int
+    stride: int
+
+
+class Network(Protocol):
+    """A network that is ready to be climbed."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that can be dreamt, shallow to deep."""
+
+    def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
+        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One entry of the registry.
+
+    ``preprocess`` names how pixels become the network's input (see ``keras_networks``);
+    ``smallest`` is the shortest side in pixels that it takes.
+    """
+
+    name: str
+    title: str
+    default_layers: tuple[str, ...]
+    smallest: int
+    keras_name: str = ""
+    preprocess: str = "signed"
+
+    @property
+    def is_bundled(self) -> bool:
+        """True where the weights come with this package."""
+        return not self.keras_name
+
+
+REGISTRY: dict[str, ModelEntry] = {
+    entry.name: entry
+    for entry in (
+        ModelEntry(
+            DEFAULT_MODEL, "EfficientNet-Lite0 (bundled)", ("block8_expand", "block11_expand"), 16
+        ),
+        ModelEntry("inception-v3", "Inception v3", ("mixed3", "mixed5"), 75, "InceptionV3"),
+        ModelEntry(
+            "inception-resnet-v2",
+            "Inception-ResNet v2",
+            ("block35_10_ac", "block17_8_ac"),
+            75,
+            "InceptionResNetV2",
+        ),
+        ModelEntry("vgg16", "VGG 16", ("block4_conv3", "block5_conv2"), 32, "VGG16", "caffe"),
+        ModelEntry("vgg19", "VGG 19", ("block4_conv4", "block5_conv2"), 32, "VGG19", "caffe"),
+        ModelEntry(
+            "resnet50-v2",
+            "ResNet-50 v2",
+            ("conv3_block4_1_relu", "conv4_block4_1_relu"),
+            32,
+            "ResNet50V2",
+        ),
+        ModelEntry(
+            "mobilenet-v2",
+            "MobileNet v2",
+            ("block_8_expand_relu", "block_12_expand_relu"),
+            32,
+            "MobileNetV2",
+        ),
+        ModelEntry(
+            "xception",
+            "Xception",
+            ("block5_sepconv2_act", "block9_sepconv2_act"),
+            71,
+            "Xception",
+        ),
+        ModelEntry(
+            "densenet121",
+            "DenseNet-121",
+            ("conv3_block12_concat", "conv4_block12_concat"),
+            32,
+            "DenseNet121",
+            "torch",
+        ),
+        ModelEntry(
+            "efficientnet-v2-b0",
+            "EfficientNet v2 B0",
+            ("block4b_expand_activation", "block5c_expand_activation"),
+            32,
+            "EfficientNetV2B0",
+            "bytes",
+        ),
+        ModelEntry(
+            "convnext-tiny",
+            "ConvNeXt Tiny",
+            ("convnext_tiny_stage_1_block_2_gelu", "convnext_tiny_stage_2_block_4_gelu"),
+            32,
+            "ConvNeXtTiny",
+            "bytes",
+        ),
+    )
+}
+
+
+def entry(name: str) -> ModelEntry:
+    """The registry's entry of that name; UsageError with near matches if there is none."""
+    if name not in REGISTRY:
+        raise UsageError(f"unknown model {name!r}: {_suggest(name, list(REGISTRY))}")
+    return REGISTRY[name]
+
+
+def load(name: str, weights: Path | None = None) -> Network:
+    """The network of that name with its trained weights.
+
+    ``weights`` is a local file (.h5, .weights.h5, .keras) to be used instead of Keras's download.
+    Raises UsageError for an unknown name, WeightsError where no weights are to be had.
+    """
+    found = entry(name)
+    if found.is_bundled:
+        if weights is not None:
+            raise UsageError(f"{name} is bundled and takes no --weights: choose another --model")
+        return Lite0()
+    from dreamvideo.dream.keras_networks import KerasNetwork
+
+    return KerasNetwork.with_weights(found, weights)
+
+
+def layer_list(name: str) -> tuple[Layer, ...]:
+    """What can be dreamt in the network of that name; needs no weights."""
+    found = entry(name)
+    if found.is_bundled:
+        return Lite0().layers
+    from dreamvideo.dream.keras_networks import KerasNetwork
+
+    return KerasNetwork.untrained(found).layers
+
+
+def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
+    """UsageError naming the first unknown layer, with near matches."""
+    known = [layer.name for layer in network.layers]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"{model} has no layer {name!r}: {_suggest(name, known)} "
+                f"(`dreamvideo models {model}` lists all)"
+            )
+
+
+class Lite0:
+    """The bundled EfficientNet-Lite0."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that can be dreamt, shallow to deep."""
+        return tuple(Layer(*row) for row in lite0.layer_table())
+
+    def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
+        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+        return lite0.activations(image, wanted)
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    if near:
+        return "did you mean " + " or ".join(near) + "?"
+    return "known are " + ", ".join(list(known)[:12])

@@ -1,0 +1,134 @@
+"""The octave ladder: one image dreamt from coarse to fine, its detail kept between octaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.ascent import Ascent, Image
+
+# (octave, octaves, step, steps, loss, image so far at full size)
+OnStep = Callable[["Climbing"], None]
+
+# The bundled network's creatures are some 100 px high: a ladder that starts near this short
+# side gives pictures of any size both forms that fill them and fine ornament.
+COARSEST = 130
+MOST_OCTAVES = 8
+
+
+@dataclass(frozen=True)
+class Climbing:
+    """One step of a climb, for progress displays and for pictures of the dream growing."""
+
+    octave: int
+    octaves: int
+    step: int
+    steps: int
+    loss: float
+    image: Callable[[], Image]
+
+    @property
+    def done(self) -> int:
+        """Steps taken so far, over all octaves."""
+        return self.octave * self.steps + self.step + 1
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A dreamt image (H x W x 3 in [-1, 1]) and the objective before each step, in order."""
+
+    image: Image
+    losses: tuple[float, ...]
+
+
+def automatic_octaves(height: int, width: int, scale: float) -> int:
+    """Octaves such that the coarsest has a short side of about ``COARSEST`` pixels."""
+    steps = np.log(min(height, width) / COARSEST) / np.log(scale)
+    return int(np.clip(np.floor(steps + 0.5) + 1, 1, MOST_OCTAVES))
+
+
+def octave_sizes(
+    height: int, width: int, octaves: int, scale: float, smallest: int = 1
+) -> list[tuple[int, int]]:
+    """(height, width) from coarsest to full size; none has a side below ``smallest`` pixels."""
+    sizes = [
+        (round(height / scale**level), round(width / scale**level)) for level in range(octaves)
+    ]
+    kept = [size for size in sizes if min(size) >= smallest] or sizes[:1]
+    return kept[::-1]
+
+
+def jitter_shifts(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
+    """(dy, dx) of every step, each in [-jitter, jitter]: a function of its arguments alone."""
+    words = np.random.SeedSequence((seed, frame, octave))
+    shifts = np.random.default_rng(words).integers(-jitter, jitter + 1, (steps, 2))
+    return shifts.astype(np.int32)
+
+
+def resize(image: Image, size: tuple[int, int]) -> Image:
+    """Resample H x W or H x W x C to (height, width): area when shrinking, cubic when growing."""
+    height, width = size
+    if image.shape[:2] == size:
+        return image
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.float32)
+
+
+def dream(
+    ascent: Ascent,
+    base: Image,
+    sizes: list[tuple[int, int]],
+    steps: int,
+    step_size: float | Image,
+    jitter: int,
+    seed: int,
+    frame: int = 0,
+    on_step: OnStep | None = None,
+) -> Dream:
+    """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder ``sizes``.
+
+    What an octave adds is scaled up and added to the base at the next one, so that the base
+    keeps its full sharpness (google/deepdream). ``step_size`` may be an H x W map. ``frame``
+    selects the jitter's random numbers.
+    """
+    added: Image | None = None
+    losses: list[float] = []
+    current = base
+    for octave, size in enumerate(sizes):
+        start = resize(base, size)
+        if added is not None:
+            start = start + resize(added, size)
+        local = step_size if np.isscalar(step_size) else resize(np.asarray(step_size), size)
+        shifts = jitter_shifts(seed, frame, octave, steps, jitter)
+        report = _reporter(on_step, octave, len(sizes), steps, base, size)
+        current, octave_losses = ascent.climb(start, local, shifts, report)
+        losses += octave_losses
+        added = current - resize(base, size)
+    return Dream(current, tuple(losses))
+
+
+def _reporter(
+    on_step: OnStep | None,
+    octave: int,
+    octaves: int,
+    steps: int,
+    base: Image,
+    size: tuple[int, int],
+) -> Callable[[int, float, Image], None] | None:
+    if on_step is None:
+        return None
+
+    def report(step: int, loss: float, image: Image) -> None:
+        def whole() -> Image:
+            if image.shape == base.shape:
+                return image
+            return np.clip(base + resize(image - resize(base, size), base.shape[:2]), -1, 1)
+
+        on_step(Climbing(octave, octaves, step, steps, loss, whole))
+
+    return report

@@ -1,0 +1,1 @@
+"""The bundled network: data, notice of origin, converter."""
