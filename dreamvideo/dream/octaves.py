@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Ascent, Image
 
-# (octave, octaves, step, steps, loss, image so far at full size)
 OnStep = Callable[["Climbing"], None]
 
 # The bundled network's creatures are some 100 px high: a ladder that starts near this short
@@ -53,13 +52,13 @@ def automatic_octaves(height: int, width: int, scale: float) -> int:
 
 def octave_sizes(
     height: int, width: int, octaves: int, scale: float, smallest: int = 1
-) -> list[tuple[int, int]]:
+) -> tuple[tuple[int, int], ...]:
     """(height, width) from coarsest to full size; none has a side below ``smallest`` pixels."""
     sizes = [
         (round(height / scale**level), round(width / scale**level)) for level in range(octaves)
     ]
     kept = [size for size in sizes if min(size) >= smallest] or sizes[:1]
-    return kept[::-1]
+    return tuple(kept[::-1])
 
 
 def jitter_shifts(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
@@ -79,56 +78,71 @@ def resize(image: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.float32)
 
 
+@dataclass(frozen=True)
+class Ladder:
+    """How an image is climbed: octave sizes (height, width) from coarse to fine, steps in each.
+
+    ``step_size`` is in units of [-1, 1] per standard deviation of the gradient, ``jitter`` the
+    largest roll in pixels, ``seed`` what its random numbers start from.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    steps: int
+    step_size: float
+    jitter: int
+    seed: int
+
+    @property
+    def total(self) -> int:
+        """Steps over all octaves."""
+        return self.steps * len(self.sizes)
+
+
 def dream(
     ascent: Ascent,
     base: Image,
-    sizes: list[tuple[int, int]],
-    steps: int,
-    step_size: float | Image,
-    jitter: int,
-    seed: int,
+    ladder: Ladder,
+    *,
+    step_scale: Image | None = None,
     frame: int = 0,
     on_step: OnStep | None = None,
 ) -> Dream:
-    """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder ``sizes``.
+    """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder.
 
     What an octave adds is scaled up and added to the base at the next one, so that the base
-    keeps its full sharpness (google/deepdream). ``step_size`` may be an H x W map. ``frame``
-    selects the jitter's random numbers.
+    keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
+    place to place. ``frame`` selects the jitter's random numbers.
     """
     added: Image | None = None
     losses: list[float] = []
     current = base
-    for octave, size in enumerate(sizes):
+    for octave, size in enumerate(ladder.sizes):
         start = resize(base, size)
         if added is not None:
             start = start + resize(added, size)
-        local = step_size if np.isscalar(step_size) else resize(np.asarray(step_size), size)
-        shifts = jitter_shifts(seed, frame, octave, steps, jitter)
-        report = _reporter(on_step, octave, len(sizes), steps, base, size)
-        current, octave_losses = ascent.climb(start, local, shifts, report)
+        step: float | Image = ladder.step_size
+        if step_scale is not None:
+            step = ladder.step_size * resize(step_scale, size)
+        shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
+        report = on_step and _reporter(on_step, octave, ladder, base)
+        current, octave_losses = ascent.climb(start, step, shifts, report)
         losses += octave_losses
         added = current - resize(base, size)
     return Dream(current, tuple(losses))
 
 
 def _reporter(
-    on_step: OnStep | None,
-    octave: int,
-    octaves: int,
-    steps: int,
-    base: Image,
-    size: tuple[int, int],
-) -> Callable[[int, float, Image], None] | None:
-    if on_step is None:
-        return None
+    on_step: OnStep, octave: int, ladder: Ladder, base: Image
+) -> Callable[[int, float, Image], None]:
+    size = ladder.sizes[octave]
 
     def report(step: int, loss: float, image: Image) -> None:
         def whole() -> Image:
             if image.shape == base.shape:
                 return image
-            return np.clip(base + resize(image - resize(base, size), base.shape[:2]), -1, 1)
+            grown = base + resize(image - resize(base, size), base.shape[:2])
+            return np.asarray(np.clip(grown, -1, 1), np.float32)
 
-        on_step(Climbing(octave, octaves, step, steps, loss, whole))
+        on_step(Climbing(octave, len(ladder.sizes), step, ladder.steps, loss, whole))
 
     return report
