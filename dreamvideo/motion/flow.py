@@ -94,8 +94,7 @@ def confidence(
     difference = _difference(current, warp(previous, backward, interpolation="linear"), mismatch)
     change = _blur(difference, scale) / 0.2
     doubt = np.maximum(np.minimum(mismatch / 4, 1.5) / 2 + change / 2, change)
-    trust = np.clip(1.5 - doubt, 0, 1)
-    trust[_arrivals(forward) < 0.3] = 0
+    trust = np.minimum(np.clip(1.5 - doubt, 0, 1), np.clip((_arrivals(forward) - 0.3) / 0.4, 0, 1))
     trust[~inside(backward)] = 0
     return np.clip(_blur(trust, scale), 0, 1)
 

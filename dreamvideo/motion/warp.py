@@ -62,9 +62,9 @@ def inside(flow: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _positions(flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     height, width = flow.shape[:2]
-    x: NDArray[np.float32] = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y: NDArray[np.float32] = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return x, y
+    columns: NDArray[np.float32] = np.arange(width, dtype=np.float32)
+    rows: NDArray[np.float32] = np.arange(height, dtype=np.float32)[:, None]
+    return flow[..., 0] + columns, flow[..., 1] + rows
 
 
 def _remap(image: Any, x: Any, y: Any, interpolation: int, border: int) -> NDArray[np.float32]:
