@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ TORCH_STD = (0.229, 0.224, 0.225)
 # Layers that only move data about: dreaming them is dreaming their neighbour.
 NOT_DREAMT = {"InputLayer", "ZeroPadding2D", "Dropout", "Rescaling", "Normalization", "Cropping2D"}
 PROBE_SIDE = 512
+# Keras downloads without a time limit of its own.
+SILENCE_LIMIT = 30.0
 
 
 def preprocess(image: Any, kind: str) -> Any:
@@ -44,6 +48,7 @@ class KerasNetwork:
     def __init__(self, model: Any, kind: str) -> None:
         self._model = model
         self._kind = kind
+        self._by_name = _stable_names(model.layers)
         self._cut: dict[tuple[str, ...], Any] = {}
 
     @classmethod
@@ -64,28 +69,57 @@ class KerasNetwork:
         from dreamvideo.dream.models import Layer
 
         tf = tensorflow()
-        kept = [
-            layer
-            for layer in self._model.layers
+        kept = {
+            name: layer.output
+            for name, layer in self._by_name.items()
             if type(layer).__name__ not in NOT_DREAMT
             and not isinstance(layer.output, list)
             and len(layer.output.shape) == 4
-        ]
-        probe = tf.keras.Model(self._model.inputs, [layer.output for layer in kept])
+        }
+        probe = tf.keras.Model(self._model.inputs, list(kept.values()))
         shapes = probe.compute_output_shape((1, PROBE_SIDE, PROBE_SIDE, 3))
         return tuple(
-            Layer(layer.name, int(shape[-1]), _stride(int(shape[1])))
-            for layer, shape in zip(kept, shapes, strict=True)
+            Layer(name, int(shape[-1]), _stride(int(shape[1])))
+            for name, shape in zip(kept, shapes, strict=True)
+            # One value for the whole picture (squeeze and excitation) is no place to dream.
+            if shape[1] > 1
         )
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
         key = tuple(wanted)
         if key not in self._cut:
-            outputs = [self._model.get_layer(name).output for name in key]
+            outputs = [self._by_name[name].output for name in key]
             self._cut[key] = tensorflow().keras.Model(self._model.inputs, outputs)
         values = self._cut[key](preprocess(image, self._kind), training=False)
         return dict(zip(key, values if isinstance(values, list) else [values], strict=True))
+
+
+def _stable_names(layers: Sequence[Any]) -> dict[str, Any]:
+    """Layers by name, those that Keras numbered itself numbered from this network's first.
+
+    Keras counts through the whole process: ``conv2d_5`` of a first network would be ``conv2d_99``
+    had another been built before.
+    """
+    numbered = [(layer, *_automatic(layer)) for layer in layers]
+    first: dict[str, int] = {}
+    for _, stem, number in numbered:
+        if number is not None:
+            first[stem] = min(number, first.get(stem, number))
+    names = {}
+    for layer, stem, number in numbered:
+        place = 0 if number is None else number - first[stem]
+        names[f"{stem}_{place}" if place else stem] = layer
+    return names
+
+
+def _automatic(layer: Any) -> tuple[str, int | None]:
+    """Stem and number of a name that Keras made of the layer's class, else the name and None."""
+    stem, _, digits = layer.name.rpartition("_")
+    own = type(layer).__name__.lower()
+    if digits.isdigit() and stem.replace("_", "") == own:
+        return stem, int(digits)
+    return layer.name, 0 if layer.name.replace("_", "") == own else None
 
 
 def _build(entry: ModelEntry, weights: str | None) -> Any:
@@ -95,15 +129,28 @@ def _build(entry: ModelEntry, weights: str | None) -> Any:
 
 def _downloaded(entry: ModelEntry) -> Any:
     try:
-        return _build(entry, "imagenet")
+        with _silence_limit(SILENCE_LIMIT):
+            return _build(entry, "imagenet")
     except Exception as error:
-        # Keras raises a bare Exception for a failed download.
-        if "fetch failure" not in str(error) and not isinstance(error, OSError):
+        # Keras raises a bare Exception for a failed download, ValueError for a wrong hash.
+        known = "fetch failure" in str(error) or "corrupted file" in str(error)
+        if not known and not isinstance(error, OSError):
             raise
         raise WeightsError(
             f"the weights of {entry.name} could not be downloaded: go online once, pass a local "
             "file with --weights FILE, or use the bundled --model efficientnet-lite0"
         ) from error
+
+
+@contextmanager
+def _silence_limit(seconds: float) -> Iterator[None]:
+    """Give up on a connection that stays silent for so long."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(before or seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _from_file(entry: ModelEntry, path: Path) -> Any:

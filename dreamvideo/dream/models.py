@@ -98,7 +98,7 @@ REGISTRY: dict[str, ModelEntry] = {
         ModelEntry(
             "densenet121",
             "DenseNet-121",
-            ("conv3_block12_concat", "conv4_block12_concat"),
+            ("pool3_relu", "conv4_block13_0_relu"),
             32,
             "DenseNet121",
             "torch",
