@@ -6,11 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.motion.warp import inside, warp
+
 THRESHOLD = 0.52
 _SIZE = (160, 90)
+_GRAIN_SIGMA = 1.0
 _SIGMA = 4.0
-_NOISE = 4.0
-"""Contrast, in grey levels, below which a frame has no structure worth comparing."""
+_NOISE = 3.0
+"""Grey levels: contrast that counts as structure, well above what grain leaves at this size."""
+_FLAT = 0.05
+_PLAIN_CUT_CONTRAST = 32.0
 
 
 def is_cut(
@@ -23,21 +28,41 @@ def is_cut(
 def cut_score(current: NDArray[np.float32], previous: NDArray[np.float32]) -> float:
     """How little of the previous frame's structure is left: 0 = all of it, about 1 = none.
 
-    1 - normalised correlation of the two frames, made small, grey, of equal local contrast, and
+    1 - normalised correlation of the two frames, made small, grey and of equal local contrast,
     the previous one moved along its optical flow. Brightness does not enter, so that a flash, a
     fade or a change of exposure is no cut; motion is undone, so that a fast pan is none either.
+    Next to a frame without structure (black, white) the other one's contrast decides: a fade
+    comes out of black gently, a shot does not.
     """
     now, before = _small_grey(current), _small_grey(previous)
+    a, b = _structure(now), _structure(before)
+    if min(float((a * a).mean()), float((b * b).mean())) < _FLAT:
+        return min(1.0, max(float(now.std()), float(before.std())) / _PLAIN_CUT_CONTRAST)
+    return min(_mismatch(now, before, a, start) for start in (None, _shift(a, b)))
+
+
+def _mismatch(
+    now: NDArray[np.float32],
+    before: NDArray[np.float32],
+    structure: NDArray[np.float32],
+    start: NDArray[np.float32] | None,
+) -> float:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = dis.calc(_bytes(now), _bytes(before), None)
-    x = flow[..., 0] + np.arange(_SIZE[0], dtype=np.float32)
-    y = flow[..., 1] + np.arange(_SIZE[1], dtype=np.float32)[:, None]
-    moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    a, b = _structure(now), _structure(moved)
-    energies = float((a * a).mean()), float((b * b).mean())
-    if max(energies) < 0.05:
-        return 0.0
-    return 1.0 - float((a * b).mean()) / max(float(np.sqrt(energies[0] * energies[1])), 1e-6)
+    flow = dis.calc(_bytes(now), _bytes(before), start)
+    seen = inside(flow)
+    if seen.mean() < 0.5:
+        return 1.0
+    a = structure[seen]
+    b = _structure(warp(before, flow, interpolation="linear"))[seen]
+    return 1.0 - float((a * b).mean()) / max(float(np.sqrt((a * a).mean() * (b * b).mean())), 1e-6)
+
+
+def _shift(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One shift for the whole frame as a flow: where a whip pan's flow has to start from."""
+    window = cv2.createHanningWindow(_SIZE, cv2.CV_32F)
+    # OpenCV applies the window to its inputs in place.
+    (dx, dy), _ = cv2.phaseCorrelate(a.copy(), b.copy(), window)
+    return np.broadcast_to(np.array([dx, dy], np.float32), (*a.shape, 2)).copy()
 
 
 def _structure(grey: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,8 +74,9 @@ def _structure(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _small_grey(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     small = cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA)
-    grey: NDArray[np.float32] = (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5)
-    return grey
+    grey = (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5)
+    smooth: NDArray[np.float32] = cv2.GaussianBlur(grey, (0, 0), _GRAIN_SIGMA)
+    return smooth
 
 
 def _bytes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
