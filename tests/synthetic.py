@@ -6,6 +6,7 @@ A clip shows textures through poses: texture coordinate ``u = turn * p + shift``
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -65,16 +66,22 @@ def glide(
     *,
     zoom: float = 1.0,
     degrees: float = 0.0,
-    start: complex = 0,
     about: complex = 0,
 ) -> list[Pose]:
-    """Poses of something that moves by ``velocity`` px a frame, grows and turns about a point."""
-    rate = complex(math.log(zoom), math.radians(degrees))
-    turns = [np.exp(-rate * t) for t in range(frames)]
+    """A background that moves by ``velocity`` px a frame, grows and turns about a point."""
     return [
-        Pose(complex(a), complex(about - start - a * (about + velocity * t)))
-        for t, a in enumerate(turns)
+        replace(pose, shift=pose.shift + about)
+        for pose in flight(frames, about, velocity, zoom=zoom, degrees=degrees)
     ]
+
+
+def flight(
+    frames: int, start: complex, velocity: complex, *, zoom: float = 1.0, degrees: float = 0.0
+) -> list[Pose]:
+    """A thing whose origin flies from ``start`` by ``velocity`` px a frame."""
+    rate = complex(math.log(zoom), math.radians(degrees))
+    turns = [cmath.exp(-rate * t) for t in range(frames)]
+    return [Pose(a, -a * (start + velocity * t)) for t, a in enumerate(turns)]
 
 
 def still(frames: int) -> list[Pose]:

@@ -62,7 +62,7 @@ def _shift(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
     window = cv2.createHanningWindow(_SIZE, cv2.CV_32F)
     # OpenCV applies the window to its inputs in place.
     (dx, dy), _ = cv2.phaseCorrelate(a.copy(), b.copy(), window)
-    return np.broadcast_to(np.array([dx, dy], np.float32), (*a.shape, 2)).copy()
+    return np.full((*a.shape, 2), (dx, dy), np.float32)
 
 
 def _structure(grey: NDArray[np.float32]) -> NDArray[np.float32]:

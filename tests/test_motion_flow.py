@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamvideo.motion.flow import Motion, Quality, estimate, motion_between, no_motion
+
+HEIGHT, WIDTH = 180, 320
+MIDDLE = 160 + 90j
+
+
+def _clip(
+    velocity: complex, drift: complex = -1.3 + 0.6j, *, zoom: float = 1.0, scale: int = 1
+) -> synthetic.Clip:
+    """A turning disc that moves over a background that drifts (px a frame at 320 wide)."""
+    middle, velocity, drift = MIDDLE * scale, velocity * scale, drift * scale
+    return synthetic.scene(
+        HEIGHT * scale,
+        WIDTH * scale,
+        synthetic.glide(2, drift, zoom=zoom, about=middle),
+        synthetic.flight(2, middle - velocity, velocity, degrees=1),
+        radius=36 * scale,
+    )
+
+
+def _motion(clip: synthetic.Clip, t: int = 1) -> Motion:
+    return motion_between(clip.frames[t], clip.frames[t - 1])
+
+
+def _errors(flow: np.ndarray, clip: synthetic.Clip) -> np.ndarray:
+    """End-point errors in px over what is visible in both frames."""
+    errors: np.ndarray = np.linalg.norm(flow - clip.flows[1], axis=-1)[clip.visible[1]]
+    return errors
+
+
+@pytest.mark.parametrize(("velocity", "zoom"), [(2, 1.0), (8 + 3j, 1.0), (20, 1.0), (-4, 1.03)])
+def test_fine_flow_is_within_a_tenth_of_a_pixel(velocity: complex, zoom: float) -> None:
+    clip = _clip(velocity, zoom=zoom)
+    errors = _errors(estimate(clip.frames[1], clip.frames[0]), clip)
+    assert np.median(errors) < 0.1
+    assert errors.mean() < 0.3
+
+
+@pytest.mark.parametrize(("quality", "bound"), [("fast", 0.3), ("medium", 0.15), ("fine", 0.06)])
+def test_each_quality_keeps_its_bound(quality: Quality, bound: float) -> None:
+    clip = _clip(5)
+    flow = estimate(clip.frames[1], clip.frames[0], quality=quality)
+    assert np.median(_errors(flow, clip)) < bound
+
+
+def test_wide_frames_are_estimated_small_and_scaled_up() -> None:
+    clip = _clip(5, scale=3)
+    flow = estimate(clip.frames[1], clip.frames[0])
+    assert flow.shape == (HEIGHT * 3, WIDTH * 3, 2)
+    assert np.median(_errors(flow, clip)) < 0.2
+
+
+def test_the_flow_points_backward() -> None:
+    clip = _clip(6, drift=0)
+    flow = estimate(clip.frames[1], clip.frames[0])
+    np.testing.assert_allclose(np.median(flow[80:100, 150:170], (0, 1)), [-6, 0], atol=0.5)
+
+
+@pytest.mark.parametrize("light", [(0.6, 0.0), (1.0, 0.4), (1.3, -0.1)])
+def test_a_change_of_light_neither_bends_the_flow_nor_costs_trust(
+    light: tuple[float, float],
+) -> None:
+    clip = synthetic.relit(_clip(5), lambda t: light if t else (1.0, 0.0))
+    motion = _motion(clip)
+    assert np.median(_errors(motion.flow, clip)) < 0.15
+    assert motion.confidence[clip.visible[1]].mean() > 0.95
+
+
+def test_grain_costs_little() -> None:
+    clip = synthetic.noisy(_clip(5), 0.06)
+    motion = _motion(clip)
+    assert np.median(_errors(motion.flow, clip)) < 0.2
+    assert motion.confidence[clip.visible[1]].mean() > 0.9
+
+
+def test_a_repeated_frame_does_not_move_and_is_fully_trusted() -> None:
+    frame = synthetic.texture(HEIGHT, WIDTH)
+    motion = motion_between(frame, frame.copy())
+    assert not motion.flow.any()
+    assert (motion.confidence == 1).all()
+
+
+@pytest.mark.parametrize("velocity", [10, -14 + 6j, 20])
+def test_what_was_hidden_is_not_trusted_and_what_was_seen_is(velocity: complex) -> None:
+    clip = _clip(velocity)
+    motion = _motion(clip)
+    hidden = ~clip.visible[1]
+    hidden[:25] = hidden[-25:] = False
+    hidden[:, :25] = hidden[:, -25:] = False
+    core = cv2.erode(hidden.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert core.sum() > 100
+    assert motion.confidence[core].mean() < 0.35
+    assert motion.confidence[clip.visible[1]].mean() > 0.97
+
+
+def test_ground_that_comes_in_at_the_edge_is_not_trusted() -> None:
+    clip = synthetic.scene(HEIGHT, WIDTH, synthetic.glide(2, 12))
+    motion = _motion(clip)
+    assert motion.confidence[:, :9].mean() < 0.1
+    assert motion.confidence[:, 20:-20].mean() > 0.97
+
+
+def test_nothing_is_trusted_across_a_change_of_scene() -> None:
+    first, second = (synthetic.texture(HEIGHT, WIDTH, seed) for seed in (3, 4))
+    assert motion_between(second, first).confidence.mean() < 0.3
+    nothing = no_motion(first.shape)
+    assert nothing.flow.shape == (HEIGHT, WIDTH, 2)
+    assert not nothing.confidence.any()
+    assert not nothing.flow.any()
+
+
+def test_mirrored_and_reversed_clips_move_alike() -> None:
+    clip = _clip(6)
+    flow = estimate(clip.frames[1], clip.frames[0])
+    mirrored = estimate(clip.frames[1][:, ::-1].copy(), clip.frames[0][:, ::-1].copy())
+    difference = np.linalg.norm(mirrored[:, ::-1] * np.array([-1, 1], np.float32) - flow, axis=-1)
+    assert np.median(difference[clip.visible[1]]) < 0.1
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    clips = [_clip(v) for v in (2, 5, 9, -4)]
+    alone = [_motion(clip) for clip in clips]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(_motion, clips))
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a.flow, b.flow)
+        assert np.array_equal(a.confidence, b.confidence)
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_any_size_has_a_motion(height: int, width: int) -> None:
+    a, b = synthetic.texture(height, width), synthetic.texture(height, width, 1)
+    motion = motion_between(a, b)
+    assert motion.flow.shape == (height, width, 2)
+    assert motion.confidence.shape == (height, width)
+    assert np.isfinite(motion.flow).all()
+    assert motion.confidence.min() >= 0
+    assert motion.confidence.max() <= 1
