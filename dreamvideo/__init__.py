@@ -1,1 +1,51 @@
-"""DeepDream for moving pictures."""
+"""DeepDream for moving pictures.
+
+``dream_image``, ``dream_video`` and ``zoom`` are what the command line calls, with the same
+settings: a ``Look``, made by ``make_look`` from presets and changes. They are loaded on first
+use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamvideo.errors import DreamVideoError as DreamVideoError
+    from dreamvideo.render.api import Rendered as Rendered
+    from dreamvideo.render.api import dream_image as dream_image
+    from dreamvideo.render.api import dream_video as dream_video
+    from dreamvideo.render.api import zoom as zoom
+    from dreamvideo.render.progress import Progress as Progress
+    from dreamvideo.settings import Look as Look
+    from dreamvideo.settings import make_look as make_look
+    from dreamvideo.version import __version__ as __version__
+
+_HOMES = {
+    "DreamVideoError": "errors",
+    "Look": "settings",
+    "Progress": "render.progress",
+    "Rendered": "render.api",
+    "__version__": "version",
+    "dream_image": "render.api",
+    "dream_video": "render.api",
+    "make_look": "settings",
+    "zoom": "render.api",
+}
+__all__ = [
+    "DreamVideoError",
+    "Look",
+    "Progress",
+    "Rendered",
+    "__version__",
+    "dream_image",
+    "dream_video",
+    "make_look",
+    "zoom",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dreamvideo' has no attribute {name!r}")
+    return getattr(import_module(f"dreamvideo.{_HOMES[name]}"), name)

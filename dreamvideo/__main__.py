@@ -1,0 +1,5 @@
+"""``python -m dreamvideo``."""
+
+from dreamvideo.cli import main
+
+main()

@@ -1,0 +1,209 @@
+"""The commands: they parse, call the render and print; nothing is decided here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamvideo.cli.options import look_options
+from dreamvideo.errors import UsageError
+from dreamvideo.settings import Look
+
+app = typer.Typer(
+    name="dreamvideo",
+    help="DeepDream for moving pictures: dream clips, stills, zooms and GIFs.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="What to write.", show_default="beside the input"),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        help="Size of the result: 640x360, 640 (width), x360 (height) or 50%. Less: faster.",
+        show_default="the input's",
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        min=0,
+        max=63,
+        help="The encoder's constant quality (CRF). Less: better, larger.",
+        show_default="16 for H.264, 24 for VP9",
+    ),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from dreamvideo.version import __version__
+
+        print(f"dreamvideo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """DeepDream for moving pictures."""
+
+
+@app.command()
+@look_options("dream")
+def image(
+    photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
+    *,
+    output: Output = None,
+    size: Size = None,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--every",
+            help="Keep the picture at each so many steps: as files, or, if the output ends in "
+            ".mp4, .webm, .mov or .gif, as a film of the dream growing.",
+            show_default="only the last",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Dream a picture; the loss is shown as it climbs."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.render.api import dream_image
+
+    with progress_display(quiet) as listen:
+        made = dream_image(
+            photo, output, look, size=size, every=every, overwrite=overwrite, on_progress=listen
+        )
+    for path in made.kept:
+        _say(quiet, str(path))
+    _say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}", *made.notes)
+
+
+@app.command()
+@look_options("dream", "coherence")
+def video(
+    clip: Annotated[
+        Path,
+        typer.Argument(
+            help="A video, an animated GIF, a folder of pictures, or a pattern: shots/%04d.png."
+        ),
+    ],
+    *,
+    output: Output = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", help="Where to begin: 12.5, 1:02:03.5 or 48f.", show_default="first frame"
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", help="Where to end, in the same forms.", show_default="last frame"),
+    ] = None,
+    size: Size = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(
+            "--fps",
+            help="Frames a second to resample to, as 12 or 30000/1001; for pictures, their rate.",
+            show_default="the input's; 25 for pictures",
+        ),
+    ] = None,
+    quality: Quality = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.render.api import dream_video
+
+    with progress_display(quiet) as listen:
+        made = dream_video(
+            clip,
+            output,
+            look,
+            start=start,
+            end=end,
+            size=size,
+            fps=fps,
+            quality=quality,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    _say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
+
+
+@app.command()
+@look_options("dream", "zoom")
+def zoom(
+    photo: Annotated[
+        Path | None, typer.Argument(help="The picture to zoom into.", show_default="none")
+    ] = None,
+    *,
+    output: Output = None,
+    from_noise: Annotated[
+        bool, typer.Option("--from-noise", help="Start from coloured noise, not from a picture.")
+    ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            help="Size of the film: 640x360, 640 (width), x360 (height) or 50%.",
+            show_default="the photo's shape, 640 at most",
+        ),
+    ] = None,
+    fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
+    quality: Quality = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Zoom endlessly into a dream, to a video or a GIF."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.render.api import zoom as render_zoom
+
+    if from_noise == (photo is not None):
+        raise UsageError("give a PHOTO to zoom into, or --from-noise, one of the two")
+    with progress_display(quiet) as listen:
+        made = render_zoom(
+            photo,
+            output,
+            look,
+            fps=fps,
+            size=size,
+            quality=quality,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    _say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
+
+
+def _say(quiet: bool, *lines: str) -> None:
+    if not quiet:
+        for line in lines:
+            print(line)

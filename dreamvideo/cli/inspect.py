@@ -1,0 +1,185 @@
+"""``info`` and ``models``: what is in a file, what can be dreamt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamvideo.cli.app import Debug, Size, app
+from dreamvideo.cli.display import clock
+from dreamvideo.cli.options import look_options
+from dreamvideo.settings import Look
+
+if TYPE_CHECKING:
+    from dreamvideo.media.probe import MediaInfo
+    from dreamvideo.render.estimate import Estimate
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+@look_options("dream", "coherence")
+def info(
+    clip: Annotated[Path, typer.Argument(help="A video, GIF, folder or pattern of pictures.")],
+    *,
+    size: Size = None,
+    as_json: Json = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(help="Time a few steps to estimate the render; takes some seconds."),
+    ] = True,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Show what is in a clip, and how long its dream would take on this machine."""
+    from dreamvideo.media.probe import probe
+    from dreamvideo.parsing import parse_size
+
+    found = probe(clip)
+    wanted = (found.width, found.height)
+    if size:
+        wanted = parse_size(size, *wanted)
+    facts = _facts(found)
+    if not as_json:
+        for key, value in facts.items():
+            if value not in (None, [], 0):
+                print(f"{key:<14} {_shown(value)}")
+    guess = _estimate(found, wanted, look) if estimate else None
+    if as_json:
+        print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))
+    elif guess is not None:
+        print(
+            f"{'render':<14} about {clock(guess.seconds)} at {wanted[0]} x {wanted[1]} "
+            f"({guess.seconds_per_frame:.2g} s a frame, {guess.disk_bytes / 1e6:.0f} MB of disk)"
+        )
+
+
+@app.command()
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="List this network's layers.", show_default="all networks")
+    ] = None,
+    *,
+    on: Annotated[
+        Path | None,
+        typer.Option("--on", help="A photo: show how strongly each layer sees it."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Local weights file for --on.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the networks, or what can be dreamt in one of them."""
+    from dreamvideo.dream import models as registry
+    from dreamvideo.errors import UsageError
+
+    if name is None:
+        if on is not None:
+            raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
+        _print_rows([_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
+    elif on is None:
+        defaults = registry.entry(name).default_layers
+        rows = [
+            {
+                "layer": layer.name,
+                "channels": layer.channels,
+                "stride": layer.stride,
+                "default": layer.name in defaults,
+            }
+            for layer in registry.layer_list(name)
+        ]
+        _print_rows(rows, as_json)
+    else:
+        _print_rows(_activity_rows(name, on, weights), as_json)
+
+
+def _model_facts(entry: Any) -> dict[str, Any]:
+    return {
+        "model": entry.name,
+        "network": entry.title,
+        "layers": ",".join(entry.default_layers),
+        "weights": "bundled" if entry.is_bundled else "Keras, on first use",
+    }
+
+
+def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[str, Any]]:
+    from dreamvideo.dream import models as registry
+    from dreamvideo.dream.inspect import activity
+    from dreamvideo.media.pixels import to_float
+    from dreamvideo.media.stills import read_still
+
+    pixels = to_float(read_still(photo))
+    return [
+        {
+            "layer": row.layer.name,
+            "shape": " x ".join(map(str, row.shape)),
+            "mean": round(row.mean, 4),
+            "strongest": " ".join(map(str, row.strongest)),
+        }
+        for row in activity(registry.load(name, weights), pixels)
+    ]
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    widths = {key: max(len(key), *(len(_shown(r[key])) for r in rows)) for key in rows[0]}
+    print("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
+    for row in rows:
+        print("  ".join(_shown(row[key]).ljust(widths[key]) for key in widths).rstrip())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _facts(found: MediaInfo) -> dict[str, Any]:
+    return {
+        "file": str(found.path),
+        "kind": found.kind,
+        "container": found.container,
+        "codec": found.codec,
+        "width": found.width,
+        "height": found.height,
+        "rate": str(found.rate),
+        "duration": round(float(found.duration), 3),
+        "frames": found.frames,
+        "rotation": found.rotation,
+        "pixel format": found.pixel_format,
+        "alpha": found.has_alpha,
+        "sound": [
+            f"{track.codec} {track.rate} Hz {track.channels}"
+            + (f" ({track.language})" if track.language else "")
+            for track in found.audio
+        ],
+        "subtitles": found.subtitles,
+        "chapters": found.chapters,
+    }
+
+
+def _estimate(found: MediaInfo, size: tuple[int, int], look: Look) -> Estimate:
+    from dreamvideo.render.estimate import estimate_clip
+
+    return estimate_clip(found, size, look)
+
+
+def _guess_facts(guess: Estimate | None, size: tuple[int, int]) -> dict[str, Any] | None:
+    if guess is None:
+        return None
+    return {
+        "width": size[0],
+        "height": size[1],
+        "frames": guess.frames,
+        "seconds per frame": round(guess.seconds_per_frame, 3),
+        "seconds": round(guess.seconds, 1),
+        "disk bytes": guess.disk_bytes,
+    }

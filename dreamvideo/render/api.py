@@ -1,0 +1,245 @@
+"""The three renders: a still, a clip, a zoom. The command line calls these and so may you."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.octaves import Climbing, resize
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.read import Frame, Source, open_source
+from dreamvideo.media.stills import read_still, write_still
+from dreamvideo.media.write import check_output, encode
+from dreamvideo.parsing import parse_rate, parse_size, parse_time
+from dreamvideo.render import naming
+from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.infinite import dream_zoom, ground
+from dreamvideo.render.job import Job, open_job
+from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.settings import Look, look_to_toml
+from dreamvideo.version import __version__
+
+DEFAULT_LOOK = Look()
+ZOOM_FPS = "25"
+# A film of a dream growing shows this many pictures a second.
+GROWTH_RATE = Fraction(10)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a render made: the file (or folder), its frames, and lines the user should hear.
+
+    ``losses`` are the objective before each step of a still, or at each frame's last step.
+    ``kept`` are the files of intermediate pictures.
+    """
+
+    output: Path
+    frames: int
+    losses: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+    kept: tuple[Path, ...] = ()
+
+
+def dream_image(
+    photo: Path | str,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    *,
+    size: str | None = None,
+    every: int | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Rendered:
+    """Dream one picture.
+
+    ``every`` keeps the picture at each so many steps: as files beside the output, or, where the
+    output's ending is a film's, as a film of the dream growing. Raises UsageError for what makes
+    no sense, MediaError for files that cannot be read or written, WeightsError.
+    """
+    photo = Path(photo)
+    output = Path(output) if output else naming.beside(photo, "dream", ".png")
+    is_film = not naming.is_picture(output)
+    if is_film and not every:
+        raise UsageError(
+            f"{output}: a picture ends in {', '.join(naming.PICTURE_ENDINGS)}; "
+            "for a film of the dream growing add --every N"
+        )
+    if every is not None and every < 1:
+        raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
+    check = check_output if is_film else naming.check_picture
+    check(output, overwrite)
+    still = _sized(to_float(read_still(photo)), size)
+    dreamer = Dreamer(look.dream)
+    total = dreamer.ladder(*still.shape[:2]).total
+    kept: list[Path] = []
+    notes: list[str] = []
+    with open_job(output) as job:
+
+        def on_step(step: Climbing) -> None:
+            on_progress(Progress("dreaming", "step", step.done, total, step.loss))
+            if not every or step.done % every or step.done == total:
+                return
+            if is_film:
+                job.add(to_bytes(step.image()), len(job.frames) / GROWTH_RATE)
+                return
+            path = output.with_stem(f"{output.stem}-{step.done:06d}")
+            naming.check_picture(path, overwrite)
+            write_still(path, to_bytes(step.image()))
+            kept.append(path)
+
+        if is_film:
+            job.add(to_bytes(still), Fraction(0))
+        dreamt = dreamer.dream(still, on_step=on_step)
+        if is_film:
+            job.add(to_bytes(dreamt.image), len(job.frames) / GROWTH_RATE)
+            notes = _encode(job, output, GROWTH_RATE, look, quality=None, overwrite=overwrite)
+        else:
+            write_still(output, to_bytes(dreamt.image), _metadata(look))
+        frames = max(1, len(job.frames))
+    return Rendered(output, frames, dreamt.losses, tuple(notes), tuple(kept))
+
+
+def dream_video(
+    clip: Path | str,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    size: str | None = None,
+    fps: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Rendered:
+    """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
+
+    ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
+    ``fps`` resamples. The film takes the output's name only when it is complete.
+    """
+    clip = Path(clip)
+    output = Path(output) if output else naming.beside(clip, "dream", naming.film_ending(clip))
+    check_output(output, overwrite)
+    info = probe(clip)
+    rate = parse_rate(fps) if fps else info.rate
+    begin = parse_time(start, "--start", rate) if start else Fraction(0)
+    finish = parse_time(end, "--end", rate) if end else None
+    wanted = parse_size(size, info.width, info.height) if size else None
+    source = open_source(clip, start=begin, end=finish, size=wanted, fps=rate if fps else None)
+    total = _expected_frames(info, rate, begin, finish)
+    with source, open_job(output) as job:
+        dreamer = Dreamer(look.dream)
+        dreamer.ladder(source.size[1], source.size[0])
+        watch = _LastDuration()
+        dreamt = dream_clip(watch.passing(source), dreamer, look.coherence)
+        losses = _store(dreamt, job, total, on_progress)
+        if not losses:
+            raise MediaError(f"{clip}: no frame could be decoded in that range")
+        on_progress(Progress("encoding", "frame", len(losses), len(losses)))
+        notes = encode(
+            job.frames,
+            output,
+            duration_of_last=watch.duration,
+            source=clip,
+            source_start=begin,
+            source_end=finish,
+            rate=rate,
+            quality=quality,
+            overwrite=overwrite,
+            metadata=_metadata(look),
+        )
+    return Rendered(output, len(losses), losses, (*source.notes, *notes))
+
+
+def zoom(
+    photo: Path | str | None,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    *,
+    fps: str = ZOOM_FPS,
+    size: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Rendered:
+    """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
+
+    ``size`` is the film's; the photo is cropped about its middle to that shape.
+    """
+    photo = Path(photo) if photo is not None else None
+    output = Path(output) if output else naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+    check_output(output, overwrite)
+    rate = parse_rate(fps)
+    still = ground(read_still(photo) if photo else None, size, look.dream.seed)
+    dreamer = Dreamer(look.dream)
+    dreamer.ladder(*still.shape[:2])
+    total = max(1, round(Fraction(look.zoom.seconds) * rate))
+    with open_job(output) as job:
+        losses = _store(dream_zoom(still, dreamer, look.zoom, rate), job, total, on_progress)
+        on_progress(Progress("encoding", "frame", total, total))
+        notes = _encode(job, output, rate, look, quality=quality, overwrite=overwrite)
+    return Rendered(output, len(losses), losses, tuple(notes))
+
+
+class _LastDuration:
+    """Lets frames pass and remembers how long the last one is shown."""
+
+    duration = Fraction(0)
+
+    def passing(self, source: Source) -> Iterator[Frame]:
+        for frame in source:
+            self.duration = frame.duration
+            yield frame
+
+
+def _store(
+    frames: Iterable[Dreamt], job: Job, total: int | None, on_progress: OnProgress
+) -> tuple[float, ...]:
+    losses: list[float] = []
+    for dreamt in frames:
+        job.add(dreamt.pixels, dreamt.time)
+        losses.append(dreamt.loss)
+        on_progress(Progress("dreaming", "frame", len(losses), total, dreamt.loss))
+    return tuple(losses)
+
+
+def _encode(
+    job: Job, output: Path, rate: Fraction, look: Look, *, quality: int | None, overwrite: bool
+) -> list[str]:
+    return encode(
+        job.frames,
+        output,
+        duration_of_last=1 / rate,
+        source=None,
+        rate=rate,
+        quality=quality,
+        overwrite=overwrite,
+        metadata=_metadata(look),
+    )
+
+
+def _expected_frames(
+    info: MediaInfo, rate: Fraction, begin: Fraction, finish: Fraction | None
+) -> int | None:
+    """How many frames the container promises for the range; progress shows it, nothing else."""
+    if not info.duration:
+        return None
+    until = info.duration if finish is None else min(finish, info.duration)
+    return max(1, round((until - begin) * rate))
+
+
+def _sized(still: Image, size: str | None) -> Image:
+    if size is None:
+        return still
+    width, height = parse_size(size, still.shape[1], still.shape[0])
+    return resize(still, (height, width))
+
+
+def _metadata(look: Look) -> dict[str, str]:
+    return {"synopsis": f"dreamvideo {__version__}\n{look_to_toml(look)}"}

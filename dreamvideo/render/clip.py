@@ -1,0 +1,52 @@
+"""Source frames -> dreamt frames, the dream carried along each shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.cuts import is_cut
+from dreamvideo.motion.flow import motion_between
+from dreamvideo.render.carry import State, begin, proceed, settle
+from dreamvideo.settings import CoherenceSettings
+
+
+@dataclass(frozen=True)
+class Dreamt:
+    """One finished frame: pixels uint8 H x W x 3 RGB, its presentation time in seconds."""
+
+    index: int
+    time: Fraction
+    pixels: NDArray[np.uint8]
+    loss: float
+    starts_shot: bool
+
+
+def dream_clip(
+    frames: Iterable[Frame], dreamer: Dreamer, settings: CoherenceSettings
+) -> Iterator[Dreamt]:
+    """Dream a stream of frames, one at a time, in constant memory.
+
+    Each shot starts a fresh dream; with ``coherence`` 0 each frame does.
+    """
+    carry = settle(settings, dreamer.settings.steps)
+    state: State | None = None
+    for frame in frames:
+        source = to_float(frame.pixels)
+        if state is None or settings.coherence == 0:
+            starts = True
+        else:
+            starts = is_cut(source, state.source, settings.cut_threshold)
+        if starts or state is None:
+            state, loss = begin(source, dreamer)
+        else:
+            motion = motion_between(source, state.source)
+            state, loss = proceed(state, source, motion, dreamer, carry)
+        yield Dreamt(frame.index, frame.time, to_bytes(state.dream), loss, starts)

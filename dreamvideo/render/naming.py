@@ -1,0 +1,41 @@
+"""What an output is called where nobody says, and whether a picture may be written there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+# Endings that a film keeps when none is asked for; others become an MP4.
+KEPT_ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
+
+
+def beside(source: Path, word: str, ending: str) -> Path:
+    """``clips/cat.avi`` -> ``clips/cat-dream.mp4``; a pattern is named after its folder."""
+    if "%" in source.name and source.parent.name:
+        source = source.parent
+    stem = source.resolve().name if source.is_dir() else source.stem
+    folder = source.resolve().parent if source.is_dir() else source.parent
+    return folder / f"{stem}-{word}{ending}"
+
+
+def film_ending(source: Path) -> str:
+    """The source's own ending where we write such files, else ``.mp4``."""
+    ending = source.suffix.lower()
+    return ending if ending in KEPT_ENDINGS else ".mp4"
+
+
+def is_picture(output: Path) -> bool:
+    """Whether the ending is a still picture's."""
+    return output.suffix.lower() in PICTURE_ENDINGS
+
+
+def check_picture(output: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a picture that cannot or must not be written."""
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: the folder {output.parent} does not exist")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; choose another name")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists already; -y overwrites it")

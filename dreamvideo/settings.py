@@ -1,0 +1,254 @@
+"""Every setting: its default, its bounds, what turning it does; TOML in and out.
+
+A look is what makes a picture (``[dream]``, ``[coherence]``, ``[zoom]``); presets are TOML files
+of a part of it. Settings are frozen and validated once; the command line's options are made from
+the fields below.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from dreamvideo.errors import UsageError
+
+Overrides = Mapping[str, Mapping[str, Any]]
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that refuses names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DreamSettings(Settings):
+    """What is dreamt, and how hard."""
+
+    model: str = Field(
+        default="efficientnet-lite0", description="Network; `dreamvideo models` lists them."
+    )
+    weights: Path | None = Field(
+        default=None,
+        description="Local weights file instead of Keras's download.",
+        json_schema_extra={"none": "download"},
+    )
+    layers: str | None = Field(
+        default=None,
+        description="Layers to excite, each with an optional weight: `mixed3,mixed5:0.5`. "
+        "Early layers draw strokes and textures, deep ones eyes, animals, buildings.",
+        json_schema_extra={"none": "the network's own"},
+    )
+    octaves: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="Sizes the picture is dreamt at, coarse to fine. More: larger creatures.",
+        json_schema_extra={"none": "from the size"},
+    )
+    octave_scale: float = Field(
+        default=1.4,
+        gt=1,
+        le=4,
+        description="Size ratio of neighbouring octaves. Less: smoother mixture.",
+    )
+    steps: int = Field(
+        default=12,
+        ge=1,
+        le=100_000,
+        description="Gradient steps an octave. More: stronger, slower.",
+    )
+    step_size: float = Field(
+        default=0.025,
+        gt=0,
+        le=2,
+        description="Length of a step; the pixel range is [-1, 1]. More: stronger, coarser.",
+    )
+    jitter: int = Field(
+        default=32,
+        ge=0,
+        le=4096,
+        description="Largest random roll before a step, px. 0: none, tiles show.",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Start of all random numbers.")
+
+    @field_validator("layers")
+    @classmethod
+    def _parses(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_layers(value)
+        return value
+
+    def weighted_layers(self, default: Sequence[str]) -> tuple[tuple[str, float], ...]:
+        """(layer, weight) of every layer to excite; the network's own where none is named."""
+        if self.layers is None:
+            return tuple((name, 1.0) for name in default)
+        return parse_layers(self.layers)
+
+
+class CoherenceSettings(Settings):
+    """How a dream is carried from frame to frame of a clip."""
+
+    coherence: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="How firmly the dream sticks to what moves. 0: each frame anew, boiling; "
+        "1: as still as it gets.",
+    )
+    gain: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Share of the carried detail that is kept each frame. Less: livelier.",
+        json_schema_extra={"none": "from --coherence"},
+    )
+    blend: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Share of the carried picture blended back after dreaming. More: calmer.",
+        json_schema_extra={"none": "from --coherence"},
+    )
+    carried_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Gradient steps an octave where a dream was carried. More: livelier, slower.",
+        json_schema_extra={"none": "from --coherence"},
+    )
+    leak: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of the carried low frequencies dropped each frame.",
+    )
+    cut_threshold: float = Field(
+        default=0.52,
+        gt=0,
+        le=2,
+        description="Change of structure that counts as a scene cut. 2: none.",
+    )
+
+
+class ZoomSettings(Settings):
+    """The camera and the length of a zoom."""
+
+    seconds: float = Field(default=8.0, gt=0, le=86_400, description="Length of the film.")
+    rate: float = Field(
+        default=1.5, gt=0.01, lt=100, description="Magnification per second; below 1 zooms out."
+    )
+    rotate: float = Field(
+        default=0.0, ge=-3600, le=3600, description="Degrees per second, clockwise."
+    )
+    zoom_steps: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Gradient steps an octave of each frame after the first.",
+    )
+    anchor: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Pull of each frame's colours and contrast back to the first frame's.",
+    )
+
+
+class Look(Settings):
+    """Everything that makes a picture; what a preset is a part of."""
+
+    description: str = Field(default="", description="One line about the look.")
+    dream: DreamSettings = DreamSettings()
+    coherence: CoherenceSettings = CoherenceSettings()
+    zoom: ZoomSettings = ZoomSettings()
+
+
+def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
+    """``a,b:0.5`` -> (("a", 1.0), ("b", 0.5)); ValueError naming what does not parse."""
+    parsed = []
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        try:
+            parsed.append((name.strip(), float(weight or 1)))
+        except ValueError:
+            raise ValueError(f"the weight of layer {name!r} is not a number: {weight!r}") from None
+        if not name.strip():
+            raise ValueError(f"a layer name is missing in {text!r}")
+    return tuple(parsed)
+
+
+def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
+    """The defaults, then each preset (a name or a TOML file) in turn, then ``overrides``.
+
+    A change of network drops an earlier choice of layers, which were another network's.
+    """
+    values: dict[str, Any] = {}
+    sources = [(f"preset {name!r}", read_preset(name)) for name in presets]
+    for origin, given in [*sources, ("settings", dict(overrides or {}))]:
+        _merge(values, given, origin)
+    try:
+        return Look.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_one_line(error)) from None
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The TOML of a bundled preset, or of a file, as nested dictionaries."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    bundled = preset_paths()
+    path = bundled.get(name, Path(name))
+    if not path.is_file():
+        raise UsageError(
+            f"no preset {name!r}: known are {', '.join(bundled)}; or give a TOML file's path"
+        )
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"preset {path} cannot be read: {error}") from None
+    return values
+
+
+def preset_paths() -> dict[str, Path]:
+    """Bundled presets by name."""
+    folder = Path(str(resources.files("dreamvideo") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def look_to_toml(look: Look) -> str:
+    """A preset file of the whole look; what is left to be derived is not written."""
+    groups = look.model_dump(mode="json", exclude_none=True)
+    lines = [f"description = {_toml_value(groups.pop('description'))}"]
+    for group, fields in groups.items():
+        lines += ["", f"[{group}]", *(f"{key} = {_toml_value(v)}" for key, v in fields.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _merge(values: dict[str, Any], given: Mapping[str, Any], origin: str) -> None:
+    for group, fields in given.items():
+        if not isinstance(fields, Mapping):
+            values[group] = fields
+            continue
+        merged = dict(values.get(group, {}))
+        if group == "dream" and "model" in fields:
+            merged.pop("layers", None)
+        values[group] = {**merged, **fields}
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {'.'.join(where)!r}: check the preset's spelling"
+    message = first["msg"].removeprefix("Value error, ")
+    option = "--" + where[-1].replace("_", "-") if where else "settings"
+    return f"{option}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
+
+
+def _toml_value(value: Any) -> str:
+    # TOML's strings, booleans and numbers of these settings are written as JSON writes them.
+    return json.dumps(value, ensure_ascii=False)
