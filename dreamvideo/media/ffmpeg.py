@@ -1,0 +1,189 @@
+"""The only place that runs ffmpeg: arguments -> a checked, always reaped process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from dreamvideo.errors import MediaError
+
+PROTOCOLS = "file,pipe"
+# Containers only: no playlists or scripts (hls, dash, concat) that make ffmpeg open further files,
+# and no text formats that would turn a renamed .txt into a picture.
+DEMUXERS = (
+    "3dostr,4xm,amv,apng,asf,av1,avi,bink,cavsvideo,cdxl,cine,dhav,dirac,dnxhd,dv,dxa,ea,evc,"
+    "ffvhuff,film_cpk,flic,flv,gif,gxf,h261,h263,h264,hevc,hnm,idcin,ipmovie,ivf,jpegxl_anim,"
+    "live_flv,lxf,m4v,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mtv,mv,mvi,mxf,"
+    "nsv,nut,nuv,obu,ogg,pva,rm,roq,rpl,sga,smk,smjpeg,svag,swf,thp,ty,vc1,vc1test,vivo,vmd,vvc,"
+    "wc3movie,webp_anim,wtv,xmv,yop,yuv4mpegpipe,"
+    # Known so that the message can say what the file is instead of a picture that moves:
+    "aac,ac3,aiff,caf,flac,mp3,wav,w64,image2,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe,"
+    "gif_pipe,jpegxl_pipe,qoi_pipe,psd_pipe,exr_pipe"
+)
+ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
+
+_LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
+_EMPTY_WORDS = re.compile(
+    r"^(Conversion failed|Task finished with error|Terminating thread|Error opening (in|out)put|"
+    r"Error (while )?(filtering|opening encoder)|Nothing was written|Exiting)"
+)
+
+
+@functools.cache
+def executable() -> str:
+    """Path of the bundled ffmpeg (``IMAGEIO_FFMPEG_EXE`` overrides it). Raises MediaError."""
+    try:
+        return str(get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise MediaError(f"no ffmpeg found: reinstall imageio-ffmpeg ({error})") from error
+
+
+def local_url(path: Path) -> str:
+    """A name that ffmpeg can only take for a local file, whatever the file is called."""
+    return "file:" + str(path.absolute())
+
+
+def input_file(path: Path, *options: str) -> list[str]:
+    """Arguments that open one local media file, with its input options before it."""
+    limits = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS]
+    return [*limits, *options, "-i", local_url(path)]
+
+
+class Process:
+    """A running ffmpeg in a session of its own, so that Ctrl-C stops the render, not the encoder.
+
+    Use as a context manager: leaving it by whatever way kills and reaps what still runs.
+    ``on_line`` sees every line that ffmpeg says, on another thread.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        feed: bool = False,
+        on_line: Callable[[str], None] | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        self.complaints: deque[str] = deque(maxlen=64)
+        self.complaint_count = 0
+        self._on_line = on_line
+        self._on_end = on_end
+        try:
+            self._process = subprocess.Popen(
+                [
+                    executable(),
+                    "-nostdin",
+                    "-hide_banner",
+                    "-loglevel",
+                    "level+verbose",
+                    *arguments,
+                ],
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MediaError(f"ffmpeg does not start: {error}") from error
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """Raw output of ffmpeg."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def feed(self, chunks: Iterable[bytes]) -> None:
+        """Write all chunks to ffmpeg's standard input and close it; stops when ffmpeg is gone."""
+        assert self._process.stdin is not None
+        try:
+            for chunk in chunks:
+                self._process.stdin.write(chunk)
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    def wait(self) -> int:
+        """Exit code, once ffmpeg has ended and everything it said was read."""
+        code = self._process.wait()
+        self._listener.join()
+        return code
+
+    def reason(self) -> str:
+        """ffmpeg's own last meaningful words, one line."""
+        meaningful = [line for line in self.complaints if not _EMPTY_WORDS.match(line)]
+        last = list(dict.fromkeys(meaningful))[-2:]
+        return "; ".join(last) or "ffmpeg gave no reason"
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for raw in self._process.stderr:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            match = _LEVEL.match(line)
+            if match and match[2] in ("error", "fatal", "panic"):
+                self.complaint_count += 1
+                self.complaints.append(match[3].strip())
+            if self._on_line:
+                self._on_line(line)
+        if self._on_end:
+            self._on_end()
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    subject: str,
+    feed: Iterable[bytes] | None = None,
+) -> tuple[list[str], bytes]:
+    """Run ffmpeg to its end; its lines and its standard output.
+
+    ``feed`` is written to its standard input. Raises MediaError, "``subject``: ffmpeg's words",
+    if the exit code is not 0.
+    """
+    lines: list[str] = []
+    with Process(arguments, feed=feed is not None, on_line=lines.append) as process:
+        if feed is not None:
+            process.feed(feed)
+        output = process.stdout.read()
+        code = process.wait()
+        if code != 0:
+            raise MediaError(f"{subject}: {process.reason()}{_killed(code)}")
+    return lines, output
+
+
+def _killed(code: int) -> str:
+    if code >= 0 or sys.platform == "win32":
+        return ""
+    return f" (ffmpeg was killed by signal {-code})"

@@ -1,0 +1,21 @@
+"""uint8 and uint16 pixels <-> float frames in [-1, 1]: the one pixel-range rule."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatFrame = NDArray[np.float32]
+BytePixels = NDArray[np.uint8]
+
+
+def to_float(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> FloatFrame:
+    """Integer pixels of any shape, 0 .. the type's maximum, as float32 in [-1, 1]."""
+    half = np.float32(np.iinfo(pixels.dtype).max / 2)
+    return np.asarray(pixels.astype(np.float32) / half - np.float32(1))
+
+
+def to_bytes(frame: FloatFrame) -> BytePixels:
+    """Float frame of any shape as uint8: clipped to [-1, 1], rounded to the nearest level."""
+    levels = (np.clip(frame, -1, 1) + np.float32(1)) * np.float32(127.5)
+    return np.asarray(np.rint(levels), np.uint8)

@@ -1,0 +1,92 @@
+"""Numbered pictures as a film: a folder or a pattern such as ``shots/%04d.png`` -> file names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import shown
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".exr", ".ppm")
+_PLACE = re.compile(r"%(0(\d+))?d")
+_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether the name means many pictures: a folder, or a pattern that is no file itself."""
+    return path.is_dir() or (_PLACE.search(path.name) is not None and not path.exists())
+
+
+def sequence_files(path: Path) -> list[Path]:
+    """The pictures of a folder or pattern in the order of their numbers (9999 before 10000).
+
+    Raises MediaError for no pictures, for several series in one folder, and for gaps, by name.
+    """
+    files = _in_folder(path) if path.is_dir() else _matching(path)
+    if not files:
+        kinds = ", ".join(PICTURE_ENDINGS)
+        hint = f"no pictures ({kinds}) in this folder" if path.is_dir() else "nothing matches"
+        raise MediaError(f"{shown(path)}: {hint}")
+    _refuse_gaps(path, files)
+    return [file for _, file in files]
+
+
+def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
+    pictures = [p for p in _entries(folder) if p.suffix.lower() in PICTURE_ENDINGS]
+    numbered = [(_number(p.stem), p) for p in pictures]
+    if any(number is None for number, _ in numbered):
+        return [(None, p) for p in sorted(pictures, key=lambda p: _natural(p.name))]
+    series = {(_NUMBER.sub("#", p.stem), p.suffix.lower()) for p in pictures}
+    if len(series) > 1:
+        first, second = sorted("".join(s) for s in series)[:2]
+        raise MediaError(
+            f"{shown(folder)}: holds several series ({first} and {second}); "
+            "name one by a pattern such as name%04d.png"
+        )
+    return sorted(numbered, key=lambda item: (item[0] or 0, item[1].name))
+
+
+def _matching(pattern: Path) -> list[tuple[int | None, Path]]:
+    place = _PLACE.search(pattern.name)
+    if place is None:
+        raise MediaError(f"{shown(pattern)}: no %d or %04d in the pattern")
+    width = int(place[2] or 1)
+    before, after = pattern.name[: place.start()], pattern.name[place.end() :]
+    name = re.compile(f"{re.escape(before)}(\\d{{{width},}}){re.escape(after)}", re.DOTALL)
+    found = [(m, p) for p in _entries(pattern.parent) if (m := name.fullmatch(p.name))]
+    return sorted((int(m[1]), p) for m, p in found)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except OSError as error:
+        raise MediaError(f"{shown(folder)}: {(error.strerror or 'unreadable').lower()}") from error
+    return [folder / name for name in names if not name.startswith(".")]
+
+
+def _refuse_gaps(path: Path, files: Sequence[tuple[int | None, Path]]) -> None:
+    for (before, earlier), (after, later) in pairwise(files):
+        if before is None or after is None:
+            return
+        if after == before:
+            raise MediaError(f"{shown(path)}: {earlier.name} and {later.name} bear one number")
+        if after != before + 1:
+            missing = f"number {before + 1}" + (f" to {after - 1}" if after > before + 2 else "")
+            raise MediaError(
+                f"{shown(path)}: {missing} missing between {earlier.name} and {later.name}; "
+                "renumber the pictures"
+            )
+
+
+def _number(stem: str) -> int | None:
+    match = _NUMBER.search(stem)
+    return int(match[1]) if match else None
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(p)) if p.isdigit() else (1, p) for p in re.split(r"(\d+)", name)]

@@ -1,0 +1,163 @@
+"""Still pictures: image file -> H x W x 3 RGB -> image file."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import read_bytes, replacing, shown
+
+Pixels = NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+_EXIF_ORIENTATION = 0x0112
+_EXIF_DESCRIPTION = 0x010E
+# Level 1: dreamt frames hardly compress, and a render waits for every one of them.
+_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+
+
+def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
+    """An image file as uint8, H x W x 3 RGB, the right way up.
+
+    Grey is repeated over the channels, 16 bit rounded to 8, transparency laid over ``background``.
+    Raises MediaError if it is not an image that can be read.
+    """
+    pixels, alpha = read_deep(Path(path))
+    flat = flatten(pixels, alpha, background)
+    return flat if flat.dtype == np.uint8 else np.rint(flat / 257.0).astype(np.uint8)
+
+
+def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """An image file at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
+    data = read_bytes(path)
+    orientation = _header(path, data)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        decoded = _decoded_by_pillow(path, data)
+    elif decoded.ndim == 3:
+        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
+    pixels = _upright(_integers(path, decoded), orientation)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    if pixels.shape[2] == 4:
+        return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+    return np.ascontiguousarray(pixels[..., :3]), None
+
+
+def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color) -> NDArray[Any]:
+    """Lay H x W x 3 pixels with straight alpha (H x W, same depth) over one colour (0..255)."""
+    if alpha is None:
+        return pixels
+    top = np.iinfo(pixels.dtype).max
+    weight = alpha[..., None].astype(np.float32) / np.float32(top)
+    ground = np.asarray(background, np.float32) * np.float32(top / 255)
+    mixed = pixels * weight + ground * (np.float32(1) - weight)
+    return np.asarray(np.rint(mixed), pixels.dtype)
+
+
+def write_still(
+    path: Path | str, pixels: Pixels, metadata: Mapping[str, str] | None = None, quality: int = 95
+) -> None:
+    """Write H x W x 3 uint8 RGB as PNG, JPEG, WebP or TIFF by the ending, whole or not at all.
+
+    ``metadata`` goes into PNG text chunks, or as JSON into the description of the other formats.
+    Raises UsageError for another ending and MediaError if the disk refuses.
+    """
+    path = Path(path)
+    data = _encoded(path, pixels, metadata or {}, quality)
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+def store_frame(path: Path, pixels: Pixels) -> None:
+    """Store H x W x 3 uint8 RGB losslessly as PNG, fast and atomically. Raises MediaError."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]), _FAST)
+    if not done:
+        raise MediaError(f"{shown(path)}: the frame does not encode as PNG")
+    with replacing(path) as part:
+        part.write_bytes(data.tobytes())
+
+
+def load_frame(path: Path) -> Pixels:
+    """The H x W x 3 uint8 RGB of a frame from ``store_frame``. Raises MediaError."""
+    pixels = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if pixels is None:
+        raise MediaError(f"{shown(path)}: the stored frame is damaged")
+    return np.asarray(pixels, np.uint8)
+
+
+def _header(path: Path, data: bytes) -> int:
+    """EXIF orientation 1..8; refuses what is no image, or too large to be meant."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Image.DecompressionBombError:
+        raise MediaError(f"{shown(path)}: declares more pixels than can be rendered") from None
+    except Exception:  # Pillow's parsers raise anything on damaged headers
+        raise MediaError(f"{shown(path)}: not an image that can be read") from None
+
+
+def _decoded_by_pillow(path: Path, data: bytes) -> NDArray[Any]:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+            return np.asarray(image.convert("RGBA" if clear else "RGB"))
+    except Exception:
+        raise MediaError(f"{shown(path)}: the image is damaged") from None
+
+
+def _integers(path: Path, pixels: NDArray[Any]) -> NDArray[Any]:
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels
+    if pixels.dtype.kind == "f":
+        return np.asarray(np.rint(np.clip(pixels, 0, 1) * 65535), np.uint16)
+    raise MediaError(f"{shown(path)}: {pixels.dtype} pixels are not supported; save it as 16 bit")
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo an EXIF orientation: 5 to 8 are transposed, the others only mirrored."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _encoded(path: Path, pixels: Pixels, metadata: Mapping[str, str], quality: int) -> bytes:
+    ending = path.suffix.lower()
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if ending == ".png":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in metadata.items():
+            chunks.add_itxt(key, value)
+        image.save(buffer, "PNG", pnginfo=chunks, compress_level=6)
+        return buffer.getvalue()
+    exif = Image.Exif()
+    if metadata:
+        exif[_EXIF_DESCRIPTION] = json.dumps(dict(metadata))
+    if ending in (".jpg", ".jpeg"):
+        image.save(buffer, "JPEG", quality=quality, subsampling=0, exif=exif)
+    elif ending == ".webp":
+        image.save(buffer, "WEBP", quality=quality, exif=exif)
+    elif ending in (".tif", ".tiff"):
+        image.save(buffer, "TIFF", compression="tiff_deflate", exif=exif)
+    else:
+        known = ", ".join(STILL_ENDINGS)
+        raise UsageError(f"{shown(path)}: unknown picture ending; choose one of {known}")
+    return buffer.getvalue()
