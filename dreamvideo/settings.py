@@ -8,8 +8,10 @@ the fields below.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
@@ -145,11 +147,12 @@ class ZoomSettings(Settings):
     rotate: float = Field(
         default=0.0, ge=-3600, le=3600, description="Degrees per second, clockwise."
     )
-    zoom_steps: int = Field(
-        default=3,
-        ge=1,
-        le=1000,
-        description="Gradient steps an octave of each frame after the first.",
+    growth: float = Field(
+        default=1.2,
+        gt=0,
+        le=100,
+        description="How much is dreamt while the picture grows by one octave, in fresh dreams. "
+        "More: livelier, harsher, slower.",
     )
     anchor: float = Field(
         default=0.2,
@@ -172,29 +175,30 @@ def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
     """``a,b:0.5`` -> (("a", 1.0), ("b", 0.5)); ValueError naming what does not parse."""
     parsed = []
     for part in text.split(","):
-        name, _, weight = part.strip().partition(":")
-        try:
-            parsed.append((name.strip(), float(weight or 1)))
-        except ValueError:
-            raise ValueError(f"the weight of layer {name!r} is not a number: {weight!r}") from None
-        if not name.strip():
+        name, colon, weight = (piece.strip() for piece in part.partition(":"))
+        if not name:
             raise ValueError(f"a layer name is missing in {text!r}")
+        try:
+            value = float(weight) if colon else 1.0
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"the weight of layer {name!r} is not a number: {weight!r}")
+        parsed.append((name, value))
     return tuple(parsed)
 
 
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
     """The defaults, then each preset (a name or a TOML file) in turn, then ``overrides``.
 
-    A change of network drops an earlier choice of layers, which were another network's.
+    A change of network drops what was chosen for another one: its layers and weights.
     """
     values: dict[str, Any] = {}
-    sources = [(f"preset {name!r}", read_preset(name)) for name in presets]
-    for origin, given in [*sources, ("settings", dict(overrides or {}))]:
-        _merge(values, given, origin)
-    try:
-        return Look.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(_one_line(error)) from None
+    look = Look()
+    for name in presets:
+        values = _merged(values, read_preset(name))
+        look = _validated(values, f"preset {name!r}: ")
+    return _validated(_merged(values, overrides), "") if overrides else look
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -203,9 +207,8 @@ def read_preset(name: str) -> dict[str, Any]:
     bundled = preset_paths()
     path = bundled.get(name, Path(name))
     if not path.is_file():
-        raise UsageError(
-            f"no preset {name!r}: known are {', '.join(bundled)}; or give a TOML file's path"
-        )
+        near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
+        raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -228,27 +231,48 @@ def look_to_toml(look: Look) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _merge(values: dict[str, Any], given: Mapping[str, Any], origin: str) -> None:
+def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
     for group, fields in given.items():
+        before = merged.get(group, {})
         if not isinstance(fields, Mapping):
-            values[group] = fields
+            merged[group] = fields
             continue
-        merged = dict(values.get(group, {}))
         if group == "dream" and "model" in fields:
-            merged.pop("layers", None)
-        values[group] = {**merged, **fields}
+            known = before.get("model", DreamSettings().model)
+            if fields["model"] != known:
+                before = {k: v for k, v in before.items() if k not in ("layers", "weights")}
+        merged[group] = {**before, **fields}
+    return merged
 
 
-def _one_line(error: ValidationError) -> str:
+def _validated(values: Mapping[str, Any], origin: str) -> Look:
+    try:
+        return Look.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(origin + _one_line(error, "." if origin else "--")) from None
+
+
+def _one_line(error: ValidationError, style: str) -> str:
+    """The first complaint; settings are named ``dream.steps`` or, as options, ``--steps``."""
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
+    where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"there is no setting {'.'.join(where)!r}: check the preset's spelling"
+        return f"there is no setting {where!r}{_near(first['loc'])}"
+    if style == "--":
+        where = "--" + where.rpartition(".")[2].replace("_", "-")
     message = first["msg"].removeprefix("Value error, ")
-    option = "--" + where[-1].replace("_", "-") if where else "settings"
-    return f"{option}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
+    return f"{where}: {message[0].lower()}{message[1:]}, not {str(first['input'])!r}"
+
+
+def _near(where: tuple[int | str, ...]) -> str:
+    group: Any = Look
+    for part in where[:-1]:
+        group = group.model_fields[part].annotation
+    near = get_close_matches(str(where[-1]), group.model_fields, n=2)
+    return f": did you mean {' or '.join(near)}?" if near else ""
 
 
 def _toml_value(value: Any) -> str:
-    # TOML's strings, booleans and numbers of these settings are written as JSON writes them.
-    return json.dumps(value, ensure_ascii=False)
+    # TOML's strings and numbers are written as JSON writes them, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -27,6 +27,8 @@ TETHER_SIGMA = 20.0
 # A zoom's size where none is asked for: the photo's own shape, no wider or higher than this.
 MOST_WIDTH = 640
 NOISE_SIZE = (640, 360)
+# Octaves a second that a still camera is taken to move.
+SLOWEST = 0.1
 NOISE_OCTAVES = 6
 NOISE_DEVIATION = 0.18
 
@@ -67,12 +69,28 @@ def dream_zoom(
     dreamt = dreamer.dream(still)
     image = as_stored(dreamt.image)
     anchor = Anchor.of(image)
+    steps, step_scale = effort(dreamer, settings, rate)
+    scale = np.full((height, width), step_scale, np.float32)
     yield Dreamt(0, Fraction(0), to_bytes(image), dreamt.losses[-1], True)
     for index in range(1, count):
         start = anchor.hold(warp(image, flow, border="mirror"), settings.anchor)
-        dreamt = dreamer.dream(start, steps=settings.zoom_steps, frame=index)
+        dreamt = dreamer.dream(start, steps=steps, step_scale=scale, frame=index)
         image = as_stored(dreamt.image)
         yield Dreamt(index, index / rate, to_bytes(image), dreamt.losses[-1], False)
+
+
+def effort(dreamer: Dreamer, settings: ZoomSettings, rate: Fraction) -> tuple[int, float]:
+    """Steps an octave in each frame, and the factor on their size.
+
+    ``growth`` fresh dreams are spread over the frames in which the picture grows (or shrinks) by
+    one octave, so that a film looks the same at any frame rate. Turning alone counts as slow
+    growth: a picture that does not grow still lives.
+    """
+    octaves_per_second = abs(np.log(settings.rate)) / np.log(dreamer.settings.octave_scale)
+    speed = max(float(octaves_per_second), SLOWEST)
+    work = settings.growth * dreamer.settings.steps * speed / float(rate)
+    steps = max(1, int(np.ceil(work)))
+    return steps, work / steps
 
 
 def ground(photo: NDArray[np.uint8] | None, size: str | None, seed: int) -> Image:
