@@ -262,7 +262,7 @@ def _one_line(error: ValidationError, style: str) -> str:
     if style == "--":
         where = "--" + where.rpartition(".")[2].replace("_", "-")
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, not {str(first['input'])!r}"
+    return f"{where}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
 
 def _near(where: tuple[int | str, ...]) -> str:
