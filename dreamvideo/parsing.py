@@ -9,22 +9,31 @@ from dreamvideo.errors import UsageError
 
 SMALLEST_SIDE = 16
 LARGEST_SIDE = 16384
+# ASCII digits, and no more of them than any size, time or rate has.
+_WHOLE = "[0-9]{1,9}"
+_DECIMAL = rf"(?:{_WHOLE}(?:\.[0-9]{{0,9}})?|\.[0-9]{{1,9}})"
+_SIZE = re.compile(rf"({_WHOLE})?x({_WHOLE})?|({_WHOLE})|({_DECIMAL})%")
+_TIME = re.compile(rf"(?:{_WHOLE}:){{0,2}}{_DECIMAL}s?")
+_RATE = re.compile(rf"{_DECIMAL}|{_WHOLE}/{_WHOLE}")
+# 23.98, the coarsest of the usual spellings, is this far from 24000/1001.
+_NTSC_TOLERANCE = Fraction(1, 5000)
 
 
 def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
     """(width, height) from ``640x360``, ``640`` (width, shape kept), ``x360`` or ``50%``."""
-    if match := re.fullmatch(r"(\d*)x(\d*)|(\d+)|(\d+(?:\.\d+)?)%", text.strip().lower()):
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match and any(match.groups()):
         wide, high, only, percent = match.groups()
         if percent:
             scale = Fraction(percent) / 100
             size = round(width * scale), round(height * scale)
-        elif only or not high:
-            wide = int(only or wide or 0)
-            size = wide, max(1, round(Fraction(height * wide, width)))
-        elif not wide:
-            size = max(1, round(Fraction(width * int(high), height))), int(high)
-        else:
+        elif wide and high:
             size = int(wide), int(high)
+        elif high:
+            size = round(Fraction(width * int(high), height)), int(high)
+        else:
+            wide = int(only or wide)
+            size = wide, round(Fraction(height * wide, width))
         if min(size) >= SMALLEST_SIDE and max(size) <= LARGEST_SIDE:
             return size
         raise UsageError(
@@ -37,26 +46,26 @@ def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
 def parse_time(text: str, option: str, rate: Fraction | None = None) -> Fraction:
     """Seconds from ``12.5``, ``1:02:03.5`` or ``48f`` (frames, which needs the ``rate``)."""
     value = text.strip().lower()
-    if re.fullmatch(r"\d+f", value) and rate:
+    if re.fullmatch(rf"{_WHOLE}f", value) and rate:
         return int(value[:-1]) / rate
-    if re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?s?", value):
+    if _TIME.fullmatch(value):
         seconds = Fraction(0)
-        for part in value.rstrip("s").split(":"):
-            seconds = seconds * 60 + Fraction(part.rstrip("."))
+        for part in value.removesuffix("s").split(":"):
+            seconds = seconds * 60 + Fraction(part)
         return seconds
     raise UsageError(f"{option} {text!r} is not a time: write 12.5, 1:02:03.5 or 48f (frames)")
 
 
 def parse_rate(text: str) -> Fraction:
     """Frames per second from ``25``, ``30000/1001``, or ``29.97``, which means 30000/1001."""
-    try:
-        rate = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps {text!r} is not a rate: write 25 or 30000/1001") from None
-    if "/" not in text:
+    value = text.strip()
+    if not _RATE.fullmatch(value) or re.search("/0+$", value):
+        raise UsageError(f"--fps {text!r} is not a rate: write 25 or 30000/1001")
+    rate = Fraction(value)
+    if "/" not in value and rate.denominator != 1:
         # 23.976, 29.97, 59.94 are how people write the NTSC rates.
         ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
-        if rate.denominator != 1 and abs(rate - ntsc) < Fraction(1, 200):
+        if abs(rate - ntsc) <= rate * _NTSC_TOLERANCE:
             rate = ntsc
     if not Fraction(1, 100) <= rate <= 1000:
         raise UsageError(f"--fps {text!r}: the rate must be 0.01 to 1000 frames per second")
