@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamvideo.errors import UsageError
+from dreamvideo.media.sequence import is_sequence
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 # Endings that a film keeps when none is asked for; others become an MP4.
@@ -13,17 +14,17 @@ KEPT_ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
 
 def beside(source: Path, word: str, ending: str) -> Path:
     """``clips/cat.avi`` -> ``clips/cat-dream.mp4``; a pattern is named after its folder."""
-    if "%" in source.name and source.parent.name:
-        source = source.parent
-    stem = source.resolve().name if source.is_dir() else source.stem
-    folder = source.resolve().parent if source.is_dir() else source.parent
-    return folder / f"{stem}-{word}{ending}"
+    if is_sequence(source):
+        folder = source if source.is_dir() else source.parent
+        named = folder if folder.name not in ("", "..") else folder.resolve()
+        return named.with_name(f"{named.name}-{word}{ending}")
+    return source.with_name(f"{source.stem}-{word}{ending}")
 
 
 def film_ending(source: Path) -> str:
-    """The source's own ending where we write such files, else ``.mp4``."""
+    """A film's own ending where we write such files, else ``.mp4``."""
     ending = source.suffix.lower()
-    return ending if ending in KEPT_ENDINGS else ".mp4"
+    return ending if ending in KEPT_ENDINGS and not is_sequence(source) else ".mp4"
 
 
 def is_picture(output: Path) -> bool:
