@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from dreamvideo.errors import DreamVideoError
 
-INTERRUPTED = 130
-TERMINATED = 143
 
+class Stopped(BaseException):
+    """SIGINT or SIGTERM arrived: unwind, so that nothing is left behind."""
 
-class Terminated(BaseException):
-    """SIGTERM arrived: unwind as Ctrl-C does, so that nothing is left behind."""
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
 
 
 def main() -> None:
@@ -24,21 +27,45 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run with these arguments; returns the exit code."""
-    from dreamvideo.cli import inspect  # noqa: F401  (registers its commands)
-    from dreamvideo.cli.app import app
-
-    signal.signal(signal.SIGTERM, _terminate)
-    debug = "--debug" in arguments
     try:
-        code = app(args=arguments, prog_name="dreamvideo", standalone_mode=False)
-    except (KeyboardInterrupt, Terminated) as stop:
-        _complain("stopped; nothing was written")
-        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        with _signals_unwind():
+            code = _dispatch(arguments)
+            sys.stdout.flush()
+    except Stopped as stop:
+        _complain("stopped before the end")
+        return stop.exit_code
+    except BrokenPipeError:
+        return _nobody_listens()
     except Exception as error:
-        if debug:
+        if "--debug" in arguments:
             raise
         return _explain(error)
     return code if isinstance(code, int) else 0
+
+
+def _dispatch(arguments: list[str]) -> Any:
+    from dreamvideo.cli import inspect  # noqa: F401  (registers its commands)
+    from dreamvideo.cli.app import app
+
+    return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Turn signals that would end the process into an exception.
+
+    SIGINT too, because the parser swallows KeyboardInterrupt. What is ignored stays ignored, as
+    in a job that a shell runs in the background.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: how for n, how in before.items() if how is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, how in before.items():
+            signal.signal(number, how)
 
 
 def _explain(error: Exception) -> int:
@@ -50,8 +77,6 @@ def _explain(error: Exception) -> int:
         return _usage(error)
     if isinstance(error, MemoryError):
         _complain("out of memory: choose a smaller --size")
-        return 1
-    if isinstance(error, BrokenPipeError):
         return 1
     name, what = type(error).__name__, " ".join(str(error).split())[:300]
     _complain(f"unexpected {name}: {what} (--debug shows where)")
@@ -65,9 +90,16 @@ def _usage(error: Any) -> int:
     return int(getattr(error, "exit_code", 2))
 
 
+def _nobody_listens() -> int:
+    """The reader of our output is gone: so is the output, else Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
 def _complain(message: str) -> None:
-    print(f"dreamvideo: {message}", file=sys.stderr)
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"dreamvideo: {line}", file=sys.stderr)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)

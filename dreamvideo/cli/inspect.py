@@ -47,7 +47,8 @@ def info(
         for key, value in facts.items():
             if value not in (None, [], 0):
                 print(f"{key:<14} {_shown(value)}")
-    guess = _estimate(found, wanted, look) if estimate else None
+    # Without a length in the container there is nothing to multiply with.
+    guess = _estimate(found, wanted, look) if estimate and found.duration else None
     if as_json:
         print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))
     elif guess is not None:
@@ -77,6 +78,8 @@ def models(
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
 
+    if on is None and weights is not None:
+        raise UsageError("--weights is for --on: dreamvideo models NAME --on PHOTO --weights FILE")
     if name is None:
         if on is not None:
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
