@@ -1,0 +1,160 @@
+"""The compiled step against the recipe's formulas, on InceptionV3 with weights the test saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dreaming import Image, cat, largest_departure, noise, reference_climb, still
+
+from dreamvideo.dream import models
+from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.objectives import layer_mean, weighted_layers
+from dreamvideo.dream.octaves import jitter_shifts
+from dreamvideo.dream.runtime import tensorflow
+
+LAYERS = ("mixed3", "mixed5")
+RANGE = 2.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The classic loss of a Keras model, written out, and the same network as we load it."""
+
+    loss_of: Callable[[Any], Any]
+    ascent: Ascent
+
+
+def reference(folder: Path, make_kernel: Callable[[Any], Any]) -> Reference:
+    tf = tensorflow()
+    tf.keras.utils.set_random_seed(0)
+    model = tf.keras.applications.InceptionV3(include_top=False, weights=None)
+    for layer in model.layers:
+        if isinstance(layer, tf.keras.layers.Conv2D):
+            layer.kernel.assign(make_kernel(layer.kernel.numpy()))
+    model.save_weights(folder / "inception.weights.h5")
+    cut = tf.keras.Model(model.inputs, [model.get_layer(name).output for name in LAYERS])
+
+    def loss_of(pixels: Any) -> Any:
+        mixed3, mixed5 = cut(pixels, training=False)
+        return tf.reduce_mean(mixed3) + tf.reduce_mean(mixed5)
+
+    network = models.load("inception-v3", folder / "inception.weights.h5")
+    ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in LAYERS))
+    return Reference(loss_of, ascent)
+
+
+@pytest.fixture(scope="module")
+def random_network(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return reference(tmp_path_factory.mktemp("random"), lambda kernel: kernel)
+
+
+@pytest.fixture(scope="module")
+def steady_network(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """Kernels that are mostly positive: no unit comes near its ReLU's kink."""
+
+    def mostly_positive(kernel: Any) -> Any:
+        raised = kernel + 0.95 * np.abs(kernel)
+        return 1.5 * raised / raised.sum((0, 1, 2), keepdims=True)
+
+    return reference(tmp_path_factory.mktemp("steady"), mostly_positive)
+
+
+@pytest.mark.parametrize("jitter", [0, 12])
+def test_ten_classic_steps_follow_the_recipe(steady_network: Reference, jitter: int) -> None:
+    image = cat(75, 80)
+    shifts = jitter_shifts(seed=4, frame=0, octave=0, steps=10, jitter=jitter)
+    expected, expected_losses = reference_climb(steady_network.loss_of, image, 0.01, shifts)
+    dreamt, losses = steady_network.ascent.climb(image, 0.01, shifts)
+    assert np.abs(dreamt - expected).max() < 1e-3 * RANGE
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
+    assert losses[-1] > 1.05 * losses[0]
+
+
+@pytest.mark.parametrize("jitter", [0, 12])
+def test_each_step_follows_the_recipe_where_units_switch(
+    random_network: Reference, jitter: int
+) -> None:
+    shifts = jitter_shifts(seed=5, frame=2, octave=1, steps=10, jitter=jitter)
+    loss_of, ascent = random_network.loss_of, random_network.ascent
+    assert largest_departure(ascent, loss_of, cat(75, 80), 0.01, shifts) < 1e-3 * RANGE
+
+
+def test_one_trace_serves_every_size_and_step() -> None:
+    network = models.load("efficientnet-lite0")
+    ascent = Ascent(network.forward, layer_mean("block5"))
+    for height, width in [(48, 64), (64, 48), (33, 97)]:
+        ascent.climb(noise(height, width), 0.01, still(2))
+    ascent.climb(noise(48, 64), np.full((48, 64), 0.02, np.float32), still(1))
+    assert ascent.traces == 1
+
+
+@pytest.fixture(scope="module")
+def shallow() -> Ascent:
+    return Ascent(models.load("efficientnet-lite0").forward, layer_mean("block3_expand"))
+
+
+def test_pixels_of_step_zero_are_untouched_to_the_bit(shallow: Ascent) -> None:
+    image = noise(40, 56)
+    steps = np.zeros((40, 56), np.float32)
+    steps[:, 28:] = 0.03
+    dreamt, _ = shallow.climb(image, steps, jitter_shifts(1, 0, 0, 4, 16))
+    np.testing.assert_array_equal(dreamt[:, :28], image[:, :28])
+    assert np.abs(dreamt[:, 28:] - image[:, 28:]).mean() > 0.01
+
+
+def test_a_map_of_one_step_is_that_step(shallow: Ascent) -> None:
+    image, shifts = noise(40, 56), jitter_shifts(1, 0, 0, 3, 16)
+    plain, _ = shallow.climb(image, 0.03, shifts)
+    mapped, _ = shallow.climb(image, np.full((40, 56), 0.03, np.float32), shifts)
+    np.testing.assert_array_equal(plain, mapped)
+
+
+def test_same_steps_give_the_same_picture(shallow: Ascent) -> None:
+    shifts = jitter_shifts(1, 0, 0, 3, 16)
+    first, second = (shallow.climb(noise(40, 56), 0.03, shifts)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_pause_between_steps_changes_nothing(shallow: Ascent) -> None:
+    shifts = jitter_shifts(1, 0, 0, 4, 16)
+    whole, losses = shallow.climb(noise(40, 56), 0.03, shifts)
+    half, early = shallow.climb(noise(40, 56), 0.03, shifts[:2])
+    rest, late = shallow.climb(half, 0.03, shifts[2:])
+    np.testing.assert_array_equal(rest, whole)
+    assert early + late == losses
+
+
+def test_each_step_is_shown_with_its_loss_and_picture(shallow: Ascent) -> None:
+    seen: list[tuple[int, float, Image]] = []
+    dreamt, losses = shallow.climb(noise(40, 56), 0.03, still(3), lambda *at: seen.append(at))
+    assert [index for index, _, _ in seen] == [0, 1, 2]
+    assert [loss for _, loss, _ in seen] == losses
+    np.testing.assert_array_equal(seen[-1][2], dreamt)
+
+
+def test_dream_stays_in_range_and_in_float32(shallow: Ascent) -> None:
+    dreamt, _ = shallow.climb(noise(40, 56), 0.5, still(3))
+    assert dreamt.dtype == np.float32
+    assert dreamt.min() == -1
+    assert dreamt.max() == 1
+
+
+def test_no_steps_change_nothing(shallow: Ascent) -> None:
+    image = noise(40, 56)
+    dreamt, losses = shallow.climb(image, 0.03, still(0))
+    np.testing.assert_array_equal(dreamt, image)
+    assert losses == []
+
+
+def test_an_unfeeling_picture_stays_finite() -> None:
+    tf = tensorflow()
+    ascent = Ascent(
+        lambda image, wanted: {"flat": tf.zeros_like(image) * image}, layer_mean("flat")
+    )
+    dreamt, _ = ascent.climb(noise(24, 24), 0.03, still(2))
+    np.testing.assert_array_equal(dreamt, noise(24, 24))

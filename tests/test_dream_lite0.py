@@ -1,0 +1,162 @@
+"""The bundled network: its archive is the published one, and it sees what it was trained to see."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dreaming import cat, largest_departure, noise
+from numpy.typing import NDArray
+
+from dreamvideo.dream import lite0, models
+from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.objectives import weighted_layers
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.weights.convert_lite0 import PTH_SHA256, archive_name
+from dreamvideo.errors import UsageError
+
+WEIGHTS = resources.files("dreamvideo.dream.weights")
+
+
+def stored() -> dict[str, NDArray[Any]]:
+    with (
+        resources.as_file(WEIGHTS / "efficientnet-lite0.npz") as path,
+        np.load(path, allow_pickle=False) as data,
+    ):
+        return {name: data[name] for name in data.files}
+
+
+def test_archive_and_its_source_are_those_of_the_notice() -> None:
+    digest = hashlib.sha256((WEIGHTS / "efficientnet-lite0.npz").read_bytes()).hexdigest()
+    assert re.findall(r"[0-9a-f]{64}", (WEIGHTS / "NOTICE.md").read_text("utf-8")) == [
+        PTH_SHA256,
+        digest,
+    ]
+
+
+def test_archive_holds_every_convolution_with_its_norm_and_nothing_else() -> None:
+    convolutions = {"stem", "head"}
+    for block in lite0.blocks():
+        convolutions |= {f"block{block.index}_{part}" for part in ("depthwise", "project")}
+        if block.expansion > 1:
+            convolutions.add(f"block{block.index}_expand")
+    parts = ("kernel", "gamma", "beta", "mean", "variance")
+    expected = {f"{name}/{part}" for name in convolutions for part in parts}
+    arrays = stored()
+    assert set(arrays) == expected | {"top/kernel", "top/bias"}
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert all((array >= 0).all() for name, array in arrays.items() if name.endswith("variance"))
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("_conv_stem.weight", "stem/kernel"),
+        ("_bn0.running_var", "stem/variance"),
+        ("_blocks.0._bn1.weight", "block0_depthwise/gamma"),
+        ("_blocks.11._depthwise_conv.weight", "block11_depthwise/kernel"),
+        ("_blocks.11._bn2.bias", "block11_project/beta"),
+        ("_bn1.running_mean", "head/mean"),
+        ("_fc.bias", "top/bias"),
+        ("_bn1.num_batches_tracked", None),
+    ],
+)
+def test_converter_names_arrays_after_layers(key: str, name: str | None) -> None:
+    assert archive_name(key) == name
+
+
+def test_the_cat_is_a_cat() -> None:
+    logits = lite0.class_logits(tensorflow().constant(cat(224, 224)[None])).numpy()[0]
+    # Egyptian cat, tiger cat, tabby: far ahead of all that is no cat.
+    assert set(np.argsort(-logits)[:3]) == {281, 282, 285}
+    others = np.delete(logits, [281, 282, 285])
+    assert logits[[281, 282, 285]].min() > others.max() + 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(224, 224), (97, 130), (16, 16)])
+def test_layer_table_gives_the_shapes_of_the_activations(height: int, width: int) -> None:
+    network = models.load("efficientnet-lite0")
+    names = [layer.name for layer in network.layers]
+    found = network.forward(tensorflow().constant(noise(height, width)[None]), names)
+    assert list(found) == names
+    for layer in network.layers:
+        down = -(-height // layer.stride), -(-width // layer.stride)
+        assert tuple(found[layer.name].shape) == (1, *down, layer.channels), layer.name
+
+
+def unfolded(pixels: Any, wanted: set[str]) -> dict[str, Any]:
+    """Activations from the archive by the paper's formulas, batch norms and all."""
+    tf = tensorflow()
+    arrays = {name: array.astype(np.float32) for name, array in stored().items()}
+
+    def conv_norm(x: Any, name: str, stride: int = 1) -> Any:
+        kernel = arrays[f"{name}/kernel"]
+        if name.endswith("_depthwise"):
+            x = tf.nn.depthwise_conv2d(x, kernel, (1, stride, stride, 1), "SAME")
+        else:
+            x = tf.nn.conv2d(x, kernel, stride, "SAME")
+        mean, variance = arrays[f"{name}/mean"], arrays[f"{name}/variance"]
+        normal = (x - mean) / np.sqrt(variance + 1e-3)
+        return normal * arrays[f"{name}/gamma"] + arrays[f"{name}/beta"]
+
+    found = {}
+    x = tf.nn.relu6(conv_norm(((pixels + 1) * 127.5 - 127) / 128, "stem", 2))
+    for block in lite0.blocks():
+        name, before = f"block{block.index}", x
+        if block.expansion > 1:
+            x = found[f"{name}_expand"] = tf.nn.relu6(conv_norm(x, f"{name}_expand"))
+        x = tf.nn.relu6(conv_norm(x, f"{name}_depthwise", block.stride))
+        x = conv_norm(x, f"{name}_project")
+        if block.stride == 1 and block.channels_in == block.channels_out:
+            x = x + before
+        found[name] = x
+    found["head"] = tf.nn.relu6(conv_norm(x, "head"))
+    return {name: found[name] for name in wanted}
+
+
+def test_folding_the_norms_changes_nothing() -> None:
+    pixels = tensorflow().constant(cat(96, 128)[None])
+    wanted = {"block0", "block5", "block8_expand", "block11_expand", "head"}
+    exact, folded = unfolded(pixels, wanted), lite0.activations(pixels, sorted(wanted))
+    for name in wanted:
+        np.testing.assert_allclose(folded[name], exact[name], atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("jitter", [0, 9])
+def test_compiled_climb_follows_the_recipe(jitter: int) -> None:
+    tf = tensorflow()
+    layers = ("block8_expand", "block11_expand")
+
+    def loss_of(pixels: Any) -> Any:
+        found = unfolded(pixels, set(layers))
+        return tf.add_n([tf.reduce_mean(found[name]) for name in layers])
+
+    image = cat(80, 96)
+    shifts = np.random.default_rng(3).integers(-jitter, jitter + 1, (10, 2)).astype(np.int32)
+    network = models.load("efficientnet-lite0")
+    ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in layers))
+    assert largest_departure(ascent, loss_of, image, 0.01, shifts) < 1e-3 * 2
+    _, losses = ascent.climb(image, 0.01, shifts)
+    assert losses[-1] > 1.1 * losses[0]
+
+
+def test_bundled_network_refuses_a_weights_file() -> None:
+    with pytest.raises(UsageError, match="bundled"):
+        models.load("efficientnet-lite0", Path("any.h5"))
+
+
+def test_graph_ends_at_the_deepest_layer_asked_for() -> None:
+    tf = tensorflow()
+
+    def operations(layer: str) -> int:
+        traced = tf.function(lambda x: lite0.activations(x, [layer])[layer]).get_concrete_function(
+            tf.TensorSpec([1, None, None, 3], tf.float32)
+        )
+        return len(traced.graph.get_operations())
+
+    assert operations("block2") < operations("block8") < operations("head")
