@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from dreaming import Image, cat, largest_departure, noise, reference_climb, still
+from dreaming import Image, cat, noise, reference_climb, still
 
 from dreamvideo.dream import models
 from dreamvideo.dream.ascent import Ascent
@@ -29,59 +28,46 @@ class Reference:
     ascent: Ascent
 
 
-def reference(folder: Path, make_kernel: Callable[[Any], Any]) -> Reference:
+def mostly_positive(kernel: Any) -> Any:
+    raised = kernel + 0.95 * np.abs(kernel)
+    return 1.5 * raised / raised.sum((0, 1, 2), keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """InceptionV3 whose random kernels keep every unit away from its ReLU's kink.
+
+    A unit that rounding puts on the kink's other side bends the path from there on, so that two
+    correct climbs would part for good.
+    """
     tf = tensorflow()
     tf.keras.utils.set_random_seed(0)
     model = tf.keras.applications.InceptionV3(include_top=False, weights=None)
     for layer in model.layers:
         if isinstance(layer, tf.keras.layers.Conv2D):
-            layer.kernel.assign(make_kernel(layer.kernel.numpy()))
-    model.save_weights(folder / "inception.weights.h5")
+            layer.kernel.assign(mostly_positive(layer.kernel.numpy()))
+    path = tmp_path_factory.mktemp("reference") / "inception.weights.h5"
+    model.save_weights(path)
     cut = tf.keras.Model(model.inputs, [model.get_layer(name).output for name in LAYERS])
 
     def loss_of(pixels: Any) -> Any:
         mixed3, mixed5 = cut(pixels, training=False)
         return tf.reduce_mean(mixed3) + tf.reduce_mean(mixed5)
 
-    network = models.load("inception-v3", folder / "inception.weights.h5")
+    network = models.load("inception-v3", path)
     ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in LAYERS))
     return Reference(loss_of, ascent)
 
 
-@pytest.fixture(scope="module")
-def random_network(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    return reference(tmp_path_factory.mktemp("random"), lambda kernel: kernel)
-
-
-@pytest.fixture(scope="module")
-def steady_network(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """Kernels that are mostly positive: no unit comes near its ReLU's kink."""
-
-    def mostly_positive(kernel: Any) -> Any:
-        raised = kernel + 0.95 * np.abs(kernel)
-        return 1.5 * raised / raised.sum((0, 1, 2), keepdims=True)
-
-    return reference(tmp_path_factory.mktemp("steady"), mostly_positive)
-
-
 @pytest.mark.parametrize("jitter", [0, 12])
-def test_ten_classic_steps_follow_the_recipe(steady_network: Reference, jitter: int) -> None:
+def test_ten_classic_steps_follow_the_recipe(reference: Reference, jitter: int) -> None:
     image = cat(75, 80)
     shifts = jitter_shifts(seed=4, frame=0, octave=0, steps=10, jitter=jitter)
-    expected, expected_losses = reference_climb(steady_network.loss_of, image, 0.01, shifts)
-    dreamt, losses = steady_network.ascent.climb(image, 0.01, shifts)
+    expected, expected_losses = reference_climb(reference.loss_of, image, 0.01, shifts)
+    dreamt, losses = reference.ascent.climb(image, 0.01, shifts)
     assert np.abs(dreamt - expected).max() < 1e-3 * RANGE
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
     assert losses[-1] > 1.05 * losses[0]
-
-
-@pytest.mark.parametrize("jitter", [0, 12])
-def test_each_step_follows_the_recipe_where_units_switch(
-    random_network: Reference, jitter: int
-) -> None:
-    shifts = jitter_shifts(seed=5, frame=2, octave=1, steps=10, jitter=jitter)
-    loss_of, ascent = random_network.loss_of, random_network.ascent
-    assert largest_departure(ascent, loss_of, cat(75, 80), 0.01, shifts) < 1e-3 * RANGE
 
 
 def test_one_trace_serves_every_size_and_step() -> None:

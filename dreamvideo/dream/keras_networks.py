@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,17 +161,24 @@ def _from_file(entry: ModelEntry, path: Path) -> Any:
         return _fitted(entry, path, _whole_model(path))
     model = _build(entry, None)
     try:
-        model.load_weights(path)
+        _read_weights(model, path)
     except Exception:
         # The file may be of the network with its classifier, whose input size is fixed.
         build = getattr(tensorflow().keras.applications, entry.keras_name)
         whole = build(include_top=True, weights=None)
         try:
-            whole.load_weights(path)
+            _read_weights(whole, path)
         except Exception as error:
             raise _not_weights_of(entry, path) from error
         return _fitted(entry, path, whole)
     return model
+
+
+def _read_weights(model: Any, path: Path) -> None:
+    with warnings.catch_warnings():
+        # Keras warns of every layer that it meets a second time in a file with a classifier.
+        warnings.simplefilter("ignore", UserWarning)
+        model.load_weights(path)
 
 
 def _whole_model(path: Path) -> Any:

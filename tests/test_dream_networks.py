@@ -1,0 +1,276 @@
+"""The registry, and every Keras network end to end with weights that the test makes and saves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dreaming import noise, still
+
+from dreamvideo.dream import models
+from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.objectives import weighted_layers
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.errors import UsageError, WeightsError
+
+KERAS_MODELS = [entry.name for entry in models.REGISTRY.values() if not entry.is_bundled]
+BUNDLED = "efficientnet-lite0"
+
+
+@pytest.fixture(autouse=True)
+def drop_graphs() -> Iterator[None]:
+    yield
+    tensorflow().keras.backend.clear_session()
+
+
+def untrained(name: str, **options: Any) -> Any:
+    """The network as Keras makes it, with random weights that are the same in every run."""
+    tf = tensorflow()
+    tf.keras.utils.set_random_seed(1)
+    build = getattr(tf.keras.applications, models.entry(name).keras_name)
+    return build(**{"include_top": False, "weights": None} | options)
+
+
+def save_published(model: Any, path: Path) -> None:
+    """Weights in the layout of the .h5 files that Keras publishes: a group a layer, in order."""
+    import h5py  # type: ignore[import-untyped]
+
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            arrays = {f"{layer.name}/{at}": w for at, w in enumerate(layer.get_weights())}
+            group.attrs["weight_names"] = [name.encode() for name in arrays]
+            for name, array in arrays.items():
+                group[name] = array
+
+
+def save_weights(model: Any, path: Path) -> None:
+    model.save_weights(path)
+
+
+def save_whole(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+FORMATS: dict[str, Callable[[Any, Path], None]] = {
+    "net.weights.h5": save_weights,
+    "net.h5": save_published,
+    "net.keras": save_whole,
+}
+
+
+def keras_preprocessing(name: str) -> Callable[[Any], Any]:
+    """The function that Keras ships with the network, for bytes."""
+    builder = getattr(tensorflow().keras.applications, models.entry(name).keras_name)
+    function: Callable[[Any], Any] = sys.modules[builder.__module__].preprocess_input
+    return function
+
+
+def assert_same_network(name: str, network: models.Network, model: Any, side: int) -> None:
+    """Default layers answer as Keras's own model and preprocessing do."""
+    entry = models.entry(name)
+    image = noise(side, side, seed=2)
+    tf = tensorflow()
+    names = list(entry.default_layers)
+    cut = tf.keras.Model(model.inputs, [model.get_layer(layer).output for layer in names])
+    expected = cut(keras_preprocessing(name)((image[None] + 1) * 127.5), training=False)
+    found = network.forward(tf.constant(image[None]), names)
+    for layer, value in zip(names, expected, strict=True):
+        scale = float(np.abs(value).max())
+        np.testing.assert_allclose(found[layer], value, atol=1e-4 * scale, err_msg=layer)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [(name, list(FORMATS)[at % len(FORMATS)]) for at, name in enumerate(KERAS_MODELS)],
+)
+def test_network_loads_and_dreams_from_a_local_file(name: str, file: str, tmp_path: Path) -> None:
+    model = untrained(name)
+    FORMATS[file](model, tmp_path / file)
+    network = models.load(name, tmp_path / file)
+    entry = models.entry(name)
+    assert_same_network(name, network, model, entry.smallest)
+    models.check_layers(network, name, entry.default_layers)
+    ascent = Ascent(network.forward, weighted_layers((layer, 1) for layer in entry.default_layers))
+    _, losses = ascent.climb(noise(entry.smallest, entry.smallest), 0.02, still(4))
+    assert losses[3] > losses[0]
+
+
+@pytest.mark.parametrize("file", FORMATS)
+def test_file_with_the_classifier_serves_too(file: str, tmp_path: Path) -> None:
+    model = untrained("mobilenet-v2", include_top=True)
+    FORMATS[file](model, tmp_path / file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        network = models.load("mobilenet-v2", tmp_path / file)
+    assert_same_network("mobilenet-v2", network, model, side=224)
+
+
+@pytest.mark.parametrize("name", KERAS_MODELS)
+def test_preprocessing_is_the_networks_own(name: str) -> None:
+    from dreamvideo.dream.keras_networks import preprocess
+
+    image = noise(8, 9)[None]
+    expected = keras_preprocessing(name)((image + 1) * 127.5)
+    found = preprocess(tensorflow().constant(image), models.entry(name).preprocess)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_layer_names_do_not_depend_on_what_was_built_before() -> None:
+    names = [layer.name for layer in models.layer_list("inception-v3")]
+    assert names == [layer.name for layer in models.layer_list("inception-v3")]
+    assert len(set(names)) == len(names)
+    assert {"conv2d", "conv2d_93", "mixed0", "mixed9_1", "mixed10"} <= set(names)
+    assert "conv2d_94" not in names
+
+
+def test_layers_are_where_a_dream_can_be() -> None:
+    layers = models.layer_list("efficientnet-v2-b0")
+    assert not [layer for layer in layers if layer.stride > 32 or layer.channels < 3]
+    known = {layer.name: layer for layer in layers}
+    assert known["block4b_expand_activation"] == models.Layer("block4b_expand_activation", 384, 16)
+
+
+def test_every_network_of_the_registry_describes_itself() -> None:
+    assert models.REGISTRY[models.DEFAULT_MODEL].is_bundled
+    assert len(KERAS_MODELS) >= 10
+    for name, entry in models.REGISTRY.items():
+        assert entry.name == name
+        assert entry.title
+        assert entry.default_layers
+
+
+def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("inceptionv3", "inception-v3"), ("vgg-19", "vgg19"), ("efficientnet", BUNDLED)],
+)
+def test_unknown_model_suggests_near_ones(wrong: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=meant) as error:
+        models.load(wrong)
+    assert wrong in one_line(error)
+
+
+def test_unlike_any_model_lists_all() -> None:
+    with pytest.raises(UsageError) as error:
+        models.entry("zzz")
+    assert all(name in one_line(error) for name in models.REGISTRY)
+
+
+def test_unknown_layer_suggests_near_ones() -> None:
+    network = models.load(BUNDLED)
+    with pytest.raises(UsageError, match="block8_expand") as error:
+        models.check_layers(network, BUNDLED, ["block8_expand", "block8_expnd"])
+    assert "'block8_expnd'" in one_line(error)
+    assert f"dreamvideo models {BUNDLED}" in one_line(error)
+
+
+def test_missing_weights_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nowhere\.h5") as error:
+        models.load("mobilenet-v2", tmp_path / "nowhere.h5")
+    assert "--weights" in one_line(error)
+
+
+@pytest.mark.parametrize("file", [*FORMATS, "net.txt"])
+def test_file_that_is_no_weights(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text("hello")
+    with pytest.raises(WeightsError, match=file) as error:
+        models.load("mobilenet-v2", tmp_path / file)
+    one_line(error)
+
+
+@pytest.mark.parametrize("file", ["net.h5", "net.keras"])
+def test_weights_of_another_network(file: str, tmp_path: Path) -> None:
+    keras = tensorflow().keras
+    other = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
+    FORMATS[file](other, tmp_path / file)
+    with pytest.raises(WeightsError, match="mobilenet-v2") as error:
+        models.load("mobilenet-v2", tmp_path / file)
+    assert file in one_line(error)
+
+
+def test_weights_of_a_narrower_network_of_the_same_kind(tmp_path: Path) -> None:
+    save_weights(untrained("mobilenet-v2", alpha=0.5), tmp_path / "half.weights.h5")
+    with pytest.raises(WeightsError, match="half"):
+        models.load("mobilenet-v2", tmp_path / "half.weights.h5")
+
+
+def test_code_inside_a_weights_file_is_refused(tmp_path: Path) -> None:
+    keras = tensorflow().keras
+    marker = tmp_path / "ran"
+    name = str(marker)
+    layer = keras.layers.Lambda(lambda x: (__import__("pathlib").Path(name).touch(), x)[1])
+    model = keras.Sequential([keras.Input((8, 8, 3)), layer])
+    model.save(tmp_path / "trojan.keras")
+    marker.unlink()
+    with pytest.raises(WeightsError, match="safely") as error:
+        models.load("mobilenet-v2", tmp_path / "trojan.keras")
+    one_line(error)
+    assert not marker.exists()
+
+
+OFFLINE = """
+import socket, sys, time
+from dreamvideo.dream import keras_networks, models
+from dreamvideo.errors import WeightsError
+silent = socket.create_server(("127.0.0.1", 0))
+keras_networks.SILENCE_LIMIT = 0.2
+import os
+for port in (9, silent.getsockname()[1]):
+    os.environ["https_proxy"] = f"http://127.0.0.1:{port}"
+    try:
+        models.load("vgg16")
+    except WeightsError as error:
+        print("ERROR", error)
+assert socket.getdefaulttimeout() is None
+"""
+
+
+def test_no_network_and_a_silent_one_end_in_a_line_that_helps(tmp_path: Path) -> None:
+    environment = os.environ | {"KERAS_HOME": str(tmp_path), "no_proxy": ""}
+    ended = subprocess.run(
+        [sys.executable, "-c", OFFLINE],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    errors = [line for line in ended.stdout.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 2
+    for line in errors:
+        assert "vgg16" in line
+        assert "--weights FILE" in line
+        assert f"--model {BUNDLED}" in line
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (ValueError("Incomplete or corrupted file detected. The md5 ..."), WeightsError),
+        (OSError("no space left on device"), WeightsError),
+        (ZeroDivisionError("a bug of ours"), ZeroDivisionError),
+    ],
+)
+def test_only_failed_downloads_are_called_so(
+    raised: Exception, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(**_: Any) -> Any:
+        raise raised
+
+    monkeypatch.setattr(tensorflow().keras.applications, "VGG16", build)
+    with pytest.raises(expected):
+        models.load("vgg16")
