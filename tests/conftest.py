@@ -1,0 +1,47 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from media_clips import make, tone
+from synthetic import glide, scene
+from tiny import Cli, Ended
+
+from dreamvideo.cli.entry import run
+from dreamvideo.media.pixels import to_bytes
+from dreamvideo.media.stills import store_frame, write_still
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Inputs that no test changes: a moving texture of eight frames in every form."""
+    folder = tmp_path_factory.mktemp("shelf")
+    shots = folder / "shots"
+    shots.mkdir()
+    for number, frame in enumerate(scene(48, 64, glide(8, 1.5 + 0.5j)).frames):
+        store_frame(shots / f"{number:04d}.png", to_bytes(frame))
+    pictures = ["-framerate", "25", "-i", str(shots / "%04d.png")]
+    make(folder / "clip.mp4", *pictures, *tone(0.32), "-pix_fmt", "yuv420p", "-c:a", "aac")
+    make(folder / "clip.gif", *pictures)
+    make(folder / "tone.mp3", *tone(0.5))
+    write_still(folder / "photo.png", to_bytes(scene(48, 64, glide(1), seed=5).frames[0]))
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("not a film\n" * 50)
+    return folder
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """Run the command line in this process; what C++ code writes to stderr counts as well."""
+    monkeypatch.setenv("COLUMNS", "240")
+
+    def call(*arguments: object) -> Ended:
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        said = capfd.readouterr()
+        return Ended(code, said.out, said.err)
+
+    yield call

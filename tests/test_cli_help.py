@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+from tiny import Cli
+
+import dreamvideo
+from dreamvideo.cli import inspect  # noqa: F401  (registers its commands)
+from dreamvideo.cli.app import app
+from dreamvideo.settings import CoherenceSettings, DreamSettings, Settings, ZoomSettings
+
+# What each command's look is made of.
+GROUPS: dict[str, tuple[type[Settings], ...]] = {
+    "image": (DreamSettings,),
+    "video": (DreamSettings, CoherenceSettings),
+    "zoom": (DreamSettings, ZoomSettings),
+    "info": (DreamSettings, CoherenceSettings),
+    "models": (),
+}
+SETTINGS = [
+    (command, group, name)
+    for command, groups in GROUPS.items()
+    for group in groups
+    for name in group.model_fields
+]
+RENDERS = ("image", "video", "zoom")
+
+
+def commands() -> dict[str, Any]:
+    root: Any = typer.main.get_command(app)
+    return dict(root.commands)
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    assert set(commands()) == set(GROUPS)
+
+
+@pytest.mark.parametrize("command", GROUPS)
+def test_help_is_the_same_by_both_names(cli: Cli, command: str) -> None:
+    long, short = cli(command, "--help"), cli(command, "-h")
+    assert (long.code, long.err) == (0, "")
+    assert f"Usage: dreamvideo {command}" in long.out
+    assert long.out == short.out
+
+
+@pytest.mark.parametrize(("command", "group", "name"), SETTINGS)
+def test_help_shows_every_setting_with_its_default(
+    cli: Cli, command: str, group: type[Settings], name: str
+) -> None:
+    field = group.model_fields[name]
+    lines = cli(command, "--help").out.splitlines()
+    option = "--" + name.replace("_", "-")
+    begin = next(i for i, line in enumerate(lines) if option in line.split())
+    shown = " ".join(lines[begin].split())
+    extra = field.json_schema_extra
+    default = extra["none"] if isinstance(extra, dict) else field.default
+    assert field.description is not None
+    assert f"{field.description.split('`')[0].strip()}" in shown
+    assert f"[default: ({default})]" in shown
+
+
+@pytest.mark.parametrize("command", GROUPS)
+def test_every_option_and_argument_has_a_help_text(command: str) -> None:
+    options = commands()[command].params
+    assert options
+    for option in options:
+        assert option.help, option.name
+        assert option.help.rstrip().endswith("."), option.name
+
+
+@pytest.mark.parametrize("command", RENDERS)
+def test_renders_share_their_common_options(command: str) -> None:
+    names = {name for option in commands()[command].params for name in option.opts}
+    common = "--output -o --overwrite -y --quiet --debug --preset --size --model --layers --octaves"
+    more = "--octave-scale --steps --step-size --jitter --seed --weights"
+    assert set(f"{common} {more}".split()) <= names
+
+
+def test_the_root_lists_every_command(cli: Cli) -> None:
+    for arguments in (["--help"], ["-h"], []):
+        shown = cli(*arguments)
+        assert shown.code == (0 if arguments else 2)
+        assert shown.err == ""
+        assert all(f" {command} " in shown.out for command in GROUPS)
+
+
+def test_version(cli: Cli) -> None:
+    shown = cli("--version")
+    assert (shown.code, shown.out, shown.err) == (0, f"dreamvideo {dreamvideo.__version__}\n", "")
+
+
+def test_it_runs_as_a_module_too() -> None:
+    command = [sys.executable, "-m", "dreamvideo", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"dreamvideo {dreamvideo.__version__}\n"

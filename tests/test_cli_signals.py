@@ -1,0 +1,78 @@
+"""Stopping a render: exit code, an empty folder, no process left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from media_clips import make, picture, tone
+from tiny import QUICK, contents
+
+from dreamvideo.cli.entry import run
+
+
+def ffmpegs_on(path: Path) -> list[str]:
+    """Command lines of running processes that name a file."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(path) in command and "ffmpeg" in command.split("\0")[0]:
+            found.append(command)
+    return found
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("long") / "clip.mp4", *picture(60), *tone(60))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_render_leaves_nothing(
+    long_clip: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "dreamvideo", "video", str(long_clip), *QUICK]
+    process = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "out.mp4")], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        first = process.stderr.readline()
+        assert first.startswith("dreaming: 1/1500 frames"), first
+        assert contents(tmp_path), "it has begun to store frames"
+        assert ffmpegs_on(long_clip), "it is still decoding"
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(60) == code
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    said = [line for line in rest.splitlines() if line]
+    assert said[-1].startswith("dreamvideo: stopped")
+    assert not [line for line in said[:-1] if not line.startswith("dreaming: ")]
+    assert contents(tmp_path) == {}
+    assert not ffmpegs_on(long_clip)
+
+
+def test_a_command_leaves_the_callers_signals_as_they_were() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert run(["models"]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_job_in_the_background_ignores_ctrl_c_as_its_shell_asked() -> None:
+    script = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from dreamvideo.cli import entry\n"
+        "entry._dispatch = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
+        "print(entry.run([]))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -1,0 +1,125 @@
+"""The house keeps its own rules: who imports whom, what a start costs, documents, sizes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dreamvideo
+
+ROOT = Path(dreamvideo.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL"}
+LEAVES = {"errors", "parsing", "schedules", "settings", "version"}
+# A room may import from these rooms and from itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "schedules": {"errors"},
+    "parsing": {"errors"},
+    "settings": {"errors", "parsing", "schedules"},
+    "media": LEAVES,
+    "motion": LEAVES,
+    "dream": LEAVES,
+    "render": {*LEAVES, "media", "motion", "dream"},
+    "look": {*LEAVES, "media", "motion", "render"},
+    "cli": {*LEAVES, "media", "dream", "render", "look"},
+    "__main__": {"cli"},
+    "__init__": {*LEAVES, "render"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of everything that a file imports anywhere, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide their room"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def calls(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_one_way(path: Path) -> None:
+    own = [name.split(".")[1] for name in imports(path) if name.startswith("dreamvideo.")]
+    assert set(own) <= MAY_IMPORT[room(path)] | {room(path)}
+
+
+def test_the_import_check_sees_into_functions() -> None:
+    assert "tensorflow" in set(imports(ROOT / "dream" / "runtime.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_each_library_has_its_room(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports(path)}
+    assert "click" not in used
+    if room(path) != "dream":
+        assert not used & {"tensorflow", "keras"}
+    if name_of(path) != "media/ffmpeg.py":
+        runs = ("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "os.fork")
+        assert not used & {"subprocess", "pty"}
+        assert not [name for name in calls(path) if name.startswith(runs)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_stay_small_and_documented(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 320
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree)
+    scopes: list[ast.Module | ast.ClassDef] = [tree]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    scopes += [node for node in classes if not node.name.startswith("_")]
+    for scope in scopes:
+        for node in scope.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+@pytest.mark.parametrize("name", dreamvideo.__all__)
+def test_exported_names_resolve_and_are_documented(name: str) -> None:
+    assert getattr(dreamvideo, name).__doc__
+
+
+def test_unknown_names_are_unknown() -> None:
+    with pytest.raises(AttributeError, match="dreem_video"):
+        getattr(dreamvideo, "dreem_video")  # noqa: B009 (mypy knows that it is not there)
+
+
+STARTS = [
+    "import dreamvideo",
+    "from dreamvideo import Look, make_look, DreamVideoError; make_look(['classic'])",
+    *(
+        f"from dreamvideo.cli.entry import run; run({arguments})"
+        for arguments in (["--help"], ["--version"], ["video", "--help"], ["video", "--steps", "0"])
+    ),
+]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_loads_nothing_heavy(start: str) -> None:
+    script = f"import sys\n{start}\nprint('loaded', *sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert loaded[0] == "loaded" and "dreamvideo" in loaded
+    assert not HEAVY & set(loaded)
