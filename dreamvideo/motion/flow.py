@@ -96,7 +96,7 @@ def confidence(
     difference = _difference(current, warp(previous, backward, interpolation="linear"), mismatch)
     change = _blur(difference, scale) / 0.2
     doubt = np.maximum(np.minimum(mismatch / 4, 1.5) / 2 + change / 2, change)
-    trust = np.minimum(np.clip(1.5 - doubt, 0, 1), np.clip((_arrivals(forward) - 0.3) / 0.4, 0, 1))
+    trust = np.minimum(np.clip(1.5 - doubt, 0, 1), np.clip((arrivals(forward) - 0.3) / 0.4, 0, 1))
     trust[~inside(backward)] = 0
     return np.clip(_blur(trust, scale), 0, 1)
 
@@ -114,7 +114,7 @@ def _difference(
     return result
 
 
-def _arrivals(forward: NDArray[np.float32]) -> NDArray[np.float32]:
+def arrivals(forward: NDArray[np.float32]) -> NDArray[np.float32]:
     """How many pixels of the previous frame land on each pixel of the current one (bilinear)."""
     height, width = forward.shape[:2]
     x = forward[..., 0] + np.arange(width)

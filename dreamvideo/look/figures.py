@@ -1,0 +1,143 @@
+"""(film frame, source frame) -> numbers; (pair, passage) -> numbers. All in units of [-1, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.look.judge import Frame, Passage
+from dreamvideo.motion.warp import warp
+
+_REFERENCE_WIDTH = 320
+_DETAIL_SIGMA = 4.0
+_TINT_SIGMA = 20.0
+_CLIPPED = 1 - 1 / 255
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one film frame y looks like beside its source s; d = y - s is the dream.
+
+    ``strength`` is RMS(d). ``contrast`` is RMS(d - G4 d), the dream's fine detail, and ``tint``
+    RMS(G20 d), its deviation in the large (G_n: Gaussian blur of n px at 320 wide).
+    ``sharpness`` is the variance of the Laplacian of grey y (Pech-Pacheco et al., ICPR 2000).
+    ``brightness``, ``saturation`` (largest minus smallest channel) and ``clipped`` (share of
+    values at an end of the range) are the film's mean minus the source's.
+    """
+
+    strength: float
+    contrast: float
+    tint: float
+    sharpness: float
+    brightness: float
+    saturation: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A weighted mean that grows: ``total`` over ``weight``."""
+
+    total: float = 0.0
+    weight: float = 0.0
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.weight + other.weight)
+
+    @property
+    def value(self) -> float:
+        """The mean; not a number while nothing was weighed."""
+        return self.total / self.weight if self.weight > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of the same moment as the film and as the source shows it, H x W x 3."""
+
+    film: Frame
+    source: Frame
+
+
+def look(pair: Pair) -> Look:
+    """The ``Look`` of one frame."""
+    dream = pair.film - pair.source
+    return Look(
+        strength=_rms(dream),
+        contrast=_rms(fine(dream)),
+        tint=_rms(_blurred(dream, _TINT_SIGMA)),
+        sharpness=float(cv2.Laplacian(_grey(pair.film), cv2.CV_32F).var()),
+        brightness=float(dream.mean()),
+        saturation=_saturation(pair.film) - _saturation(pair.source),
+        clipped=_clipped(pair.film) - _clipped(pair.source),
+    )
+
+
+def warping_error(current: Frame, previous: Frame, passage: Passage) -> Mean:
+    """E: mean squared difference to the previous frame moved along the source's flow.
+
+    Over pixels visible in both frames (Lai et al., ECCV 2018, "Learning Blind Video Temporal
+    Consistency", eq. 8 and 9), mean over the channels.
+    """
+    error = ((current - warp(previous, passage.flow)) ** 2).mean(-1)
+    seen = passage.visible
+    return Mean(float(error[seen].sum(dtype=np.float64)), float(seen.sum()))
+
+
+def uncovered_energy(pair: Pair, passage: Passage) -> Mean:
+    """Energy of the dream's fine detail where something moved away and uncovered the ground.
+
+    A ghost (the dream of what stood there) lies over the ground's own dream and adds to it.
+    """
+    energy = (fine(pair.film - pair.source) ** 2).mean(-1)
+    where = passage.uncovered
+    return Mean(float(energy[where].sum(dtype=np.float64)), float(where.sum()))
+
+
+def trails(current: Pair, previous: Pair, passage: Passage) -> tuple[Mean, Mean]:
+    """How much of a moving thing's old dream is left on the ground that it uncovered.
+
+    With h the dream's fine detail and U the uncovered pixels, the regression coefficients
+    ``sum_U h_t h' / sum_U h'^2`` of this frame's detail on the previous frame's, h' = h_(t-1)
+    left in place (blending) and moved along the flow (dragging): 0 = no trail, 1 = all of it.
+    """
+    now = fine(current.film - current.source)
+    before = fine(previous.film - previous.source)
+    where = passage.uncovered
+    if not where.any():
+        return Mean(), Mean()
+    left, dragged = before[where], warp(before, passage.flow)[where]
+    return _regression(now[where], left), _regression(now[where], dragged)
+
+
+def fine(dream: Frame) -> Frame:
+    """The dream without what is coarser than 4 px (at 320 px width): d - G4 d."""
+    return dream - _blurred(dream, _DETAIL_SIGMA)
+
+
+def _regression(a: Frame, b: Frame) -> Mean:
+    return Mean(float((a * b).sum(dtype=np.float64)), float((b * b).sum(dtype=np.float64)))
+
+
+def _blurred(image: Frame, sigma: float) -> Frame:
+    width = sigma * image.shape[1] / _REFERENCE_WIDTH
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), width), np.float32)
+
+
+def _rms(values: Frame) -> float:
+    return float(np.sqrt(np.mean(values**2, dtype=np.float64)))
+
+
+def _grey(frame: Frame) -> Frame:
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _saturation(frame: Frame) -> float:
+    return float((frame.max(-1) - frame.min(-1)).mean())
+
+
+def _clipped(frame: Frame) -> float:
+    ends: NDArray[np.bool_] = np.abs(frame) >= _CLIPPED
+    return float(ends.mean())

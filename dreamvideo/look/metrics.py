@@ -1,0 +1,277 @@
+"""(film, its source) -> does the dream hold together? Flicker, strength, ghosts, drift.
+
+Everything streams: memory does not grow with the film, except for a few numbers a frame.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain, repeat
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.look.compare import Comparison, Rivals, compared, rivals
+from dreamvideo.look.figures import Look, Mean, Pair, look, trails, warping_error
+from dreamvideo.look.judge import Frame, Judge, Passage, observed, onward
+from dreamvideo.motion.cuts import is_cut
+
+MAX_WIDTH = 640
+DISTANCES = (8, 24)
+_ANCHOR_EVERY = 8
+EVERY_TENTH = range(5, sys.maxsize, 10)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Warping errors E (mean squares, [-1, 1] units) of the film and of its own source."""
+
+    film: float
+    source: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A figure's mean over the first and over the last quarter of the film."""
+
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Drifts:
+    """What must not creep; see ``Look`` for the figures. The last three are film minus source."""
+
+    strength: Drift
+    contrast: Drift
+    brightness: Drift
+    saturation: Drift
+    clipped: Drift
+
+
+@dataclass(frozen=True)
+class FilmReport:
+    """What was measured; None where the film is too short or shows nothing to measure it on.
+
+    ``flicker`` compares neighbours, ``flicker_8`` and ``flicker_24`` frames that far apart.
+    ``strength``, ``contrast``, ``tint`` and ``sharpness`` are means of the ``Look`` of every
+    frame. ``trail`` is how much of a moving thing's old dream stays on the ground behind it.
+    ``cuts`` are the indices of frames that begin a new shot.
+    """
+
+    frames: int
+    width: int
+    height: int
+    cuts: tuple[int, ...]
+    flicker: Errors | None
+    flicker_8: Errors | None
+    flicker_24: Errors | None
+    strength: float
+    contrast: float
+    tint: float
+    sharpness: float
+    trail: float | None
+    drift: Drifts
+    independent: Comparison | None
+
+    def to_json_able(self) -> dict[str, Any]:
+        """The report as plain dictionaries, lists, numbers and None."""
+        plain: dict[str, Any] = asdict(self)
+        plain["cuts"] = list(self.cuts)
+        return plain
+
+
+def measure(
+    film: Iterable[Frame],
+    source: Iterable[Frame],
+    *,
+    independent: Callable[[int], Frame] | None = None,
+    sample: Container[int] = EVERY_TENTH,
+    passages: Iterable[Passage] | None = None,
+    judge: Judge = "dis",
+    max_width: int = MAX_WIDTH,
+) -> FilmReport:
+    """Measure a dreamt film against its source, frame by frame.
+
+    Both are streams of float32 H x W x 3 RGB in [-1, 1], equally long and of one aspect; pictures
+    wider than ``max_width`` are measured at that width. ``independent(t)`` dreams source frame t
+    alone, with the film's settings; it is asked for t - 1 and t for every t in ``sample`` that
+    does not begin a shot. ``passages``, one a frame (the first is ignored), replace the judge
+    where the truth is known. Raises DreamVideoError when the two do not belong together.
+    """
+    seen = list(
+        _observations(
+            _pairs(film, source, max_width), independent, sample, passages, judge, max_width
+        )
+    )
+    if not seen:
+        raise DreamVideoError("nothing to measure: the film has no frames")
+    looks = [o.look for o in seen]
+    height, width = seen[0].size
+    trail = _trail([o.trails for o in seen])
+    return FilmReport(
+        frames=len(seen),
+        width=width,
+        height=height,
+        cuts=tuple(t for t, o in enumerate(seen) if o.cut),
+        flicker=_errors(o.errors.get(1) for o in seen),
+        flicker_8=_errors(o.errors.get(8) for o in seen),
+        flicker_24=_errors(o.errors.get(24) for o in seen),
+        strength=_mean(look.strength for look in looks),
+        contrast=_mean(look.contrast for look in looks),
+        tint=_mean(look.tint for look in looks),
+        sharpness=_mean(look.sharpness for look in looks),
+        trail=trail,
+        drift=_drifts(looks),
+        independent=compared([o.rivals for o in seen], trail) if independent else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Observation:
+    size: tuple[int, int]
+    look: Look
+    cut: bool
+    errors: dict[int, tuple[Mean, Mean]]
+    trails: tuple[Mean, Mean]
+    rivals: Rivals | None
+
+
+@dataclass(frozen=True)
+class _Anchor:
+    """A past frame and the passage from it to the present one."""
+
+    index: int
+    pair: Pair
+    passage: Passage
+
+
+def _observations(
+    pairs: Iterable[Pair],
+    independent: Callable[[int], Frame] | None,
+    sample: Container[int],
+    passages: Iterable[Passage] | None,
+    judge: Judge,
+    max_width: int,
+) -> Iterator[_Observation]:
+    previous: Pair | None = None
+    anchors: list[_Anchor] = []
+    known = chain(passages, repeat(None)) if passages is not None else repeat(None)
+    for index, (pair, truth) in enumerate(zip(pairs, known, strict=False)):
+        cut = previous is not None and is_cut(pair.source, previous.source)
+        rival, errors, trail = None, {}, (Mean(), Mean())
+        if previous is None or cut:
+            anchors = []
+        else:
+            passage = truth or observed(pair.source, previous.source, judge)
+            anchors = _advanced(anchors, passage, index)
+            errors = {1: _both(pair, previous, passage)}
+            errors |= {
+                index - a.index: _both(pair, a.pair, a.passage)
+                for a in anchors
+                if index - a.index in DISTANCES
+            }
+            trail = trails(pair, previous, passage)
+            if independent is not None and index in sample:
+                alone = [_fitted(independent(t), pair.film.shape) for t in (index - 1, index)]
+                rival = rivals(index, pair, previous, (alone[0], alone[1]), passage)
+        yield _Observation(pair.film.shape[:2], look(pair), cut, errors, trail, rival)
+        if index % _ANCHOR_EVERY == 0:
+            anchors.append(_Anchor(index, pair, _here(pair)))
+        previous = pair
+
+
+def _advanced(anchors: list[_Anchor], passage: Passage, index: int) -> list[_Anchor]:
+    return [
+        _Anchor(a.index, a.pair, onward(a.passage, passage))
+        for a in anchors
+        if index - a.index <= max(DISTANCES)
+    ]
+
+
+def _both(now: Pair, before: Pair, passage: Passage) -> tuple[Mean, Mean]:
+    return (
+        warping_error(now.film, before.film, passage),
+        warping_error(now.source, before.source, passage),
+    )
+
+
+def _here(pair: Pair) -> Passage:
+    height, width = pair.film.shape[:2]
+    nothing = np.zeros((height, width), bool)
+    return Passage(np.zeros((height, width, 2), np.float32), ~nothing, nothing)
+
+
+def _pairs(film: Iterable[Frame], source: Iterable[Frame], max_width: int) -> Iterator[Pair]:
+    films, sources = iter(film), iter(source)
+    for count in range(sys.maxsize):
+        a, b = next(films, None), next(sources, None)
+        if a is None and b is None:
+            return
+        if a is None or b is None:
+            shorter, longer = ("film", "source") if a is None else ("source", "film")
+            raise DreamVideoError(
+                f"the {shorter} ends after {count} frames but the {longer} goes on: "
+                "measure a film against the very clip it was made from"
+            )
+        yield _pair(a, b, max_width)
+
+
+def _pair(film: Frame, source: Frame, max_width: int) -> Pair:
+    height, width = film.shape[:2]
+    # Encoders pad odd sizes by a line, which the source need not have.
+    if abs(width / height / (source.shape[1] / source.shape[0]) - 1) > 2 / min(width, height):
+        raise DreamVideoError(
+            f"the film is {width}x{height} but its source {source.shape[1]}x{source.shape[0]}: "
+            "measure a film against the very clip it was made from"
+        )
+    shrink = min(1.0, max_width / width)
+    shape = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    return Pair(_fitted(film, shape), _fitted(source, shape))
+
+
+def _fitted(frame: Frame, shape: tuple[int, ...]) -> Frame:
+    if frame.shape[:2] == tuple(shape[:2]):
+        return frame
+    size = (shape[1], shape[0])
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _errors(found: Iterable[tuple[Mean, Mean] | None]) -> Errors | None:
+    both = [pair for pair in found if pair is not None]
+    film = sum((pair[0] for pair in both), Mean())
+    source = sum((pair[1] for pair in both), Mean())
+    if not film.weight:
+        return None
+    ratio = film.value / source.value if source.value > 0 else math.inf
+    return Errors(film.value, source.value, ratio)
+
+
+def _trail(found: list[tuple[Mean, Mean]]) -> float | None:
+    left, dragged = (sum((pair[kind] for pair in found), Mean()) for kind in (0, 1))
+    return max(left.value, dragged.value) if left.weight and dragged.weight else None
+
+
+def _drifts(looks: list[Look]) -> Drifts:
+    quarter = max(1, len(looks) // 4)
+
+    def drift(figure: Callable[[Look], float]) -> Drift:
+        return Drift(_mean(map(figure, looks[:quarter])), _mean(map(figure, looks[-quarter:])))
+
+    return Drifts(
+        strength=drift(lambda seen: seen.strength),
+        contrast=drift(lambda seen: seen.contrast),
+        brightness=drift(lambda seen: seen.brightness),
+        saturation=drift(lambda seen: seen.saturation),
+        clipped=drift(lambda seen: seen.clipped),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
