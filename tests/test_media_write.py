@@ -14,7 +14,7 @@ from dreamvideo.media.stills import load_frame
 from dreamvideo.media.write import StoredFrame, check_output, encode, supported_endings
 
 NTSC = Fraction(30000, 1001)
-RESOLUTION = {".mkv": 0.0011, ".webm": 0.0011, ".gif": 0.0051}
+RESOLUTION = {".mkv": 0.0011, ".webm": 0.0011, ".webp": 0.0011, ".gif": 0.0051}
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,8 @@ def test_a_constant_rate_comes_back(tmp_path: Path, ending: str) -> None:
     encode(film(tmp_path / "f", times), output, duration_of_last=1 / NTSC, source=None, rate=NTSC)
     error = max(abs(a - b) for a, b in zip(times_of(output), times, strict=True))
     assert error <= RESOLUTION.get(ending, 0)
+    if ending == ".webp":
+        return  # claims neither a rate nor a duration
     if ending != ".gif":
         assert probe(output).rate == NTSC
     assert abs(probe(output).duration - 31 / NTSC) < Fraction(1, 100)
@@ -56,7 +58,7 @@ def test_every_frame_keeps_its_own_time(tmp_path: Path, ending: str) -> None:
     encode(film(tmp_path / "f", times), output, duration_of_last=last, source=None, rate=None)
     error = max(abs(a - b) for a, b in zip(times_of(output), times, strict=True))
     assert error <= RESOLUTION.get(ending, 0.00001)
-    if ending != ".gif":
+    if ending not in (".gif", ".webp"):
         assert abs(probe(output).duration - times[-1] - last) <= Fraction(1, 50)
 
 

@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -35,9 +34,11 @@ DEMUXERS = (
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
+_BAD = ("error", "fatal", "panic")
 _EMPTY_WORDS = re.compile(
     r"^(Conversion failed|Task finished with error|Terminating thread|Error opening (in|out)put|"
-    r"Error (while )?(filtering|opening encoder)|Nothing was written|Exiting)"
+    r"Error (while )?(filtering|opening encoder|sending frames)|Could not open encoder|"
+    r"Nothing was written|Exiting)"
 )
 
 
@@ -75,6 +76,7 @@ class Process:
         feed: bool = False,
         on_line: Callable[[str], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        detail: str = "verbose",
     ) -> None:
         self.complaints: deque[str] = deque(maxlen=64)
         self.complaint_count = 0
@@ -87,13 +89,13 @@ class Process:
                     "-nostdin",
                     "-hide_banner",
                     "-loglevel",
-                    "level+verbose",
+                    f"level+{detail}",
                     *arguments,
                 ],
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1", "SVT_LOG": "1"},
                 start_new_session=True,
             )
         except OSError as error:
@@ -145,6 +147,9 @@ class Process:
         """ffmpeg's own last meaningful words, one line."""
         meaningful = [line for line in self.complaints if not _EMPTY_WORDS.match(line)]
         last = list(dict.fromkeys(meaningful))[-2:]
+        code = self._process.poll() or 0
+        if code < 0:
+            last.append(f"ffmpeg was killed by signal {-code}")
         return "; ".join(last) or "ffmpeg gave no reason"
 
     def _listen(self) -> None:
@@ -152,7 +157,7 @@ class Process:
         for raw in self._process.stderr:
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
             match = _LEVEL.match(line)
-            if match and match[2] in ("error", "fatal", "panic"):
+            if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
                 self.complaints.append(match[3].strip())
             if self._on_line:
@@ -166,24 +171,20 @@ def run(
     *,
     subject: str,
     feed: Iterable[bytes] | None = None,
+    detail: str = "verbose",
 ) -> tuple[list[str], bytes]:
     """Run ffmpeg to its end; its lines and its standard output.
 
-    ``feed`` is written to its standard input. Raises MediaError, "``subject``: ffmpeg's words",
-    if the exit code is not 0.
+    ``feed`` is written to its standard input; ``detail`` is how much it says. Raises MediaError,
+    "``subject``: ffmpeg's words", if the exit code is not 0.
     """
     lines: list[str] = []
-    with Process(arguments, feed=feed is not None, on_line=lines.append) as process:
+    fed = feed is not None
+    with Process(arguments, feed=fed, on_line=lines.append, detail=detail) as process:
         if feed is not None:
             process.feed(feed)
         output = process.stdout.read()
         code = process.wait()
         if code != 0:
-            raise MediaError(f"{subject}: {process.reason()}{_killed(code)}")
+            raise MediaError(f"{subject}: {process.reason()}")
     return lines, output
-
-
-def _killed(code: int) -> str:
-    if code >= 0 or sys.platform == "win32":
-        return ""
-    return f" (ffmpeg was killed by signal {-code})"

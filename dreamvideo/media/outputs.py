@@ -1,24 +1,17 @@
-"""What each kind of film file can hold: ending -> ffmpeg arguments for picture, sound, titles."""
+"""What each kind of film file can hold besides the picture: sound, titles, chapters, tags."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dreamvideo.errors import UsageError
-from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo
 
 _TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml")
-
-
-# A palette for every frame, made and used one frame at a time, so that memory stays constant.
-_GIF_FILTER = (
-    "split[a][b];[a]palettegen=stats_mode=single[p];"
-    "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=5"
-)
+_OPUS_LAYOUTS = "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"
 
 
 @dataclass(frozen=True)
@@ -27,6 +20,7 @@ class Container:
 
     ``sound`` and ``titles`` are the codecs copied packet for packet (None: every one);
     ``sound_encoder`` and ``title_encoder`` convert the others. No encoder: it holds none at all.
+    ``tag_names`` are other names for tags that it would drop.
     """
 
     muxer: str
@@ -35,9 +29,11 @@ class Container:
     titles: tuple[str, ...] = ()
     title_encoder: str | None = None
     options: tuple[str, ...] = ()
+    tag_names: Mapping[str, str] = field(default_factory=dict)
 
 
 _QUICKTIME_SOUND = ("aac", "mp3", "ac3", "eac3", "alac")
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8")
 _MP4 = Container(
     muxer="mp4",
     sound=(*_QUICKTIME_SOUND, "opus", "flac", "mp2"),
@@ -46,7 +42,6 @@ _MP4 = Container(
     title_encoder="mov_text",
     options=("-movflags", "+faststart"),
 )
-_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8")
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
@@ -57,6 +52,7 @@ CONTAINERS = {
         titles=("mov_text",),
         title_encoder="mov_text",
         options=("-movflags", "+faststart"),
+        tag_names={"synopsis": "comment"},
     ),
     ".mkv": Container(
         muxer="matroska",
@@ -73,11 +69,12 @@ CONTAINERS = {
         title_encoder="webvtt",
     ),
     ".gif": Container(muxer="gif"),
+    ".webp": Container(muxer="webp"),
 }
 
 
 def supported_endings() -> tuple[str, ...]:
-    """Endings of film files that can be written; a name without an ending is a folder of PNGs."""
+    """Endings of film files that can be written; a name without an ending is a folder of frames."""
     return tuple(CONTAINERS)
 
 
@@ -92,10 +89,30 @@ def container_for(output: Path) -> Container:
     return container
 
 
-def sound_arguments(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
-    """Arguments that carry the sound of input 1 over, and notes on what had to be converted."""
+def companions(
+    container: Container, source: MediaInfo, *, cut: bool
+) -> tuple[list[str], list[str]]:
+    """Arguments that carry over from input 1 all but the picture, and notes on what changes.
+
+    ``cut`` says that the source does not begin at its beginning.
+    """
+    sound, sound_notes = _sound(container, source)
+    titles, title_notes = _titles(container, source)
+    arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", "1"]
+    if cut:
+        # Without it, copied packets from the key frame before the cut come along.
+        arguments += ["-copypriorss:a", "0", "-copypriorss:s", "0"]
+    if source.language:
+        arguments += ["-metadata:s:v:0", f"language={source.language}"]
+    if container.muxer == "matroska":
+        arguments += ["-map", "1:t?", "-c:t", "copy"]
+    return arguments, [*sound_notes, *title_notes]
+
+
+def _sound(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
     if container.sound_encoder is None:
-        return [], ["the sound is left out: a GIF holds none"] if source.audio else []
+        name = container.muxer.upper() if container.muxer == "gif" else "WebP"
+        return [], [f"the sound is left out: {name} holds none"] if source.audio else []
     arguments, notes = [], []
     for number, track in enumerate(source.audio):
         arguments += ["-map", f"1:a:{number}"]
@@ -104,14 +121,13 @@ def sound_arguments(container: Container, source: MediaInfo) -> tuple[list[str],
             continue
         arguments += [f"-c:a:{number}", container.sound_encoder]
         if container.sound_encoder == "libopus":
-            layouts = "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"
-            arguments += [f"-filter:a:{number}", f"aformat=channel_layouts={layouts}"]
-        notes.append(f"sound converted: {track.codec} to {container.sound_encoder}")
+            arguments += [f"-filter:a:{number}", f"aformat=channel_layouts={_OPUS_LAYOUTS}"]
+        name = container.sound_encoder.removeprefix("lib")
+        notes.append(f"sound converted from {track.codec} to {name}")
     return arguments, list(dict.fromkeys(notes))
 
 
-def title_arguments(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
-    """Arguments that carry the subtitles of input 1 over, and notes on what changed or is lost."""
+def _titles(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
     arguments: list[str] = []
     notes = []
     kept = 0
@@ -120,33 +136,9 @@ def title_arguments(container: Container, source: MediaInfo) -> tuple[list[str],
         if not copied and (container.title_encoder is None or codec not in _TEXT_TITLES):
             notes.append(f"subtitles left out: {container.muxer} cannot hold {codec}")
             continue
-        encoder = "copy" if copied else container.title_encoder
-        arguments += ["-map", f"1:s:{number}", f"-c:s:{kept}", str(encoder)]
+        encoder = "copy" if copied else str(container.title_encoder)
+        arguments += ["-map", f"1:s:{number}", f"-c:s:{kept}", encoder]
         kept += 1
         if not copied:
-            notes.append(f"subtitles converted: {codec} to {encoder}")
+            notes.append(f"subtitles converted from {codec} to {encoder}")
     return arguments, list(dict.fromkeys(notes))
-
-
-def picture_arguments(output: Path, quality: int | None, aspect: Fraction, loop: int) -> list[str]:
-    """Filter and encoder for the picture of input 0.
-
-    ``aspect`` is the pixels' own, ``loop`` how often a GIF is shown again (0: for ever, -1: once).
-    """
-    ending = output.suffix.lower()
-    if ending == ".gif":
-        return ["-vf", _GIF_FILTER, "-c:v", "gif", "-loop", str(loop)]
-    arguments = ["-vf", _yuv_filter(aspect), "-pix_fmt", "yuv420p"]
-    if ending == ".webm":
-        speed = ["-deadline", "good", "-cpu-used", "3", "-row-mt", "1"]
-        return [*arguments, "-c:v", "libvpx-vp9", "-crf", str(quality or 24), "-b:v", "0", *speed]
-    return [*arguments, "-c:v", "libx264", "-crf", str(16 if quality is None else quality)]
-
-
-def _yuv_filter(aspect: Fraction) -> str:
-    tags = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-    return (
-        "pad=ceil(iw/2)*2:ceil(ih/2)*2,"
-        f"scale=out_color_matrix=bt709:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
-        f"format=yuv420p,setparams={tags},setsar={aspect.numerator}/{aspect.denominator}"
-    )

@@ -23,7 +23,7 @@ def readable(path: Path) -> Path:
     except FileNotFoundError:
         raise MediaError(f"{shown(path)}: no such file") from None
     except (OSError, ValueError) as error:
-        raise MediaError(f"{shown(path)}: cannot be opened ({_words(error)})") from error
+        raise MediaError(f"{shown(path)}: cannot be opened ({os_words(error)})") from error
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise MediaError(f"{shown(path)}: is {what}")
@@ -39,7 +39,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return readable(path).read_bytes()
     except OSError as error:
-        raise MediaError(f"{shown(path)}: cannot be read ({_words(error)})") from error
+        raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
 
 
 def partial_path(output: Path) -> Path:
@@ -61,12 +61,13 @@ def replacing(output: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(output)
     except OSError as error:
-        raise MediaError(f"{shown(output)}: cannot be written ({_words(error)})") from error
+        raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _words(error: OSError | ValueError) -> str:
+def os_words(error: OSError | ValueError) -> str:
+    """What the system says, ready to stand inside a sentence."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text[:1].lower() + text[1:]

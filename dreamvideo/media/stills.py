@@ -34,8 +34,7 @@ def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
     Raises MediaError if it is not an image that can be read.
     """
     pixels, alpha = read_deep(Path(path))
-    flat = flatten(pixels, alpha, background)
-    return flat if flat.dtype == np.uint8 else np.rint(flat / 257.0).astype(np.uint8)
+    return to_depth(flatten(pixels, alpha, background), 8)
 
 
 def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -53,6 +52,15 @@ def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if pixels.shape[2] == 4:
         return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
     return np.ascontiguousarray(pixels[..., :3]), None
+
+
+def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
+    """Integer pixels as uint8 (rounded) or uint16 for a depth of 8 or 16."""
+    if pixels.dtype.itemsize * 8 == depth:
+        return pixels
+    if depth == 8:
+        return np.asarray(np.rint(pixels / np.float32(257)), np.uint8)
+    return np.asarray(pixels.astype(np.uint16) * 257, np.uint16)
 
 
 def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color) -> NDArray[Any]:
@@ -80,13 +88,28 @@ def write_still(
         part.write_bytes(data)
 
 
-def store_frame(path: Path, pixels: Pixels) -> None:
-    """Store H x W x 3 uint8 RGB losslessly as PNG, fast and atomically. Raises MediaError."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]), _FAST)
-    if not done:
-        raise MediaError(f"{shown(path)}: the frame does not encode as PNG")
+def store_frame(
+    path: Path,
+    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    alpha: NDArray[np.uint8] | None = None,
+) -> None:
+    """Store H x W x 3 RGB (uint8 or uint16) as PNG: lossless, fast, atomic. Raises MediaError.
+
+    ``alpha``, H x W, is straight transparency: the colours are not multiplied by it.
+    """
+    data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
     with replacing(path) as part:
-        part.write_bytes(data.tobytes())
+        part.write_bytes(data)
+
+
+def png_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
+    """A PNG of H x W x 3 RGB and H x W alpha of the same type."""
+    colors = pixels[..., ::-1]
+    layers = colors if alpha is None else np.dstack([colors, alpha])
+    done, data = cv2.imencode(".png", np.ascontiguousarray(layers), _FAST)
+    if not done:
+        raise MediaError(f"a frame of {pixels.shape} {pixels.dtype} does not encode as PNG")
+    return bytes(data.tobytes())
 
 
 def load_frame(path: Path) -> Pixels:

@@ -3,57 +3,56 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media import ffmpeg, outputs
+from dreamvideo.media import codecs, folder, gif, outputs
+from dreamvideo.media.film import Film, Wishes, encode_part
 from dreamvideo.media.outputs import supported_endings
-from dreamvideo.media.paths import partial_path, read_bytes, replacing, shown
-from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import count_packets
+from dreamvideo.media.paths import replacing, shown
+from dreamvideo.media.probe import probe
+from dreamvideo.media.stills import Color
+from dreamvideo.media.stored import StoredFrame, kind_of
 
 __all__ = ["StoredFrame", "check_output", "encode", "supported_endings"]
 
-_OWN_FRAME = re.compile(r"\d{6,}\.(png|jpg|tiff?)")
-# Millisecond containers place a frame up to half a millisecond off its constant-rate time.
-_GRID_TOLERANCE = Fraction(6, 10_000)
-_FINE_CLOCK = Fraction(1, 90_000)
-_IVF_HEADER = struct.Struct("<4sHH4sHHIIII")
-_SHORTEST_DELAY = Fraction(1, 50)
 
-
-@dataclass(frozen=True)
-class StoredFrame:
-    """A finished frame: a lossless PNG, and when it is shown on the source's clock, seconds."""
-
-    path: Path
-    time: Fraction
-
-
-def check_output(output: Path, overwrite: bool) -> None:
-    """Refuse, before any work, an output that cannot or must not be written. Raises UsageError."""
-    if not _is_folder(output):
+def check_output(
+    output: Path,
+    overwrite: bool,
+    *,
+    codec: str | None = None,
+    depth: int = 8,
+    quality: int | None = None,
+    max_size: int | None = None,
+) -> None:
+    """Refuse, before any work, what cannot or must not be written. Raises UsageError."""
+    numbered = folder.is_folder(output)
+    if numbered:
+        folder.check_format(output, codec, depth)
+    else:
         outputs.container_for(output)
-    parent = output.absolute().parent
+        chosen = codecs.codec_for(output, codec)
+        codecs.pixel_format(chosen, output, depth, alpha=False)
+        codecs.check_quality(chosen, output, quality)
+    if max_size is not None and output.suffix.lower() not in (".gif", ".webp"):
+        raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
+    parent = folder.parent_of(output) if numbered else output.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"{shown(output)}: the folder {shown(parent)} does not exist")
     if not os.access(parent, os.W_OK):
         raise UsageError(f"{shown(output)}: no permission to write into {shown(parent)}")
-    if output.is_dir() and not _is_folder(output):
+    if numbered:
+        folder.check_folder(output, overwrite)
+    elif output.is_dir():
         raise UsageError(f"{shown(output)}: is a folder; choose another name")
-    if output.is_dir():
-        _check_folder(output, overwrite)
     elif output.exists() and not overwrite:
         raise UsageError(f"{shown(output)}: exists already; -y overwrites it")
-    elif output.exists() and (_is_folder(output) or not output.is_file()):
-        raise UsageError(f"{shown(output)}: exists and is no file of that kind; choose another")
+    elif output.exists() and not output.is_file():
+        raise UsageError(f"{shown(output)}: is no regular file; choose another name")
 
 
 def encode(
@@ -69,188 +68,84 @@ def encode(
     loop: int = 0,
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
+    codec: str | None = None,
+    depth: int = 8,
+    background: Color = (0, 0, 0),
+    max_size: int | None = None,
 ) -> list[str]:
     """Make a film of stored frames at their exact times, with everything else from ``source``.
 
     Frame times and ``source_start`` .. ``source_end`` are seconds on the source's clock (its first
     video frame is 0); the output begins at ``source_start``, and a picture that started later than
     its sound still does. ``rate`` names a constant rate; where the times do not keep to it (or it
-    is None) every frame keeps its own time. ``loop``: how often a GIF is shown again, 0 for ever,
-    -1 once. The ending chooses the format; no ending makes a folder of numbered PNGs.
+    is None) every frame keeps its own time. ``loop``: how often an animation is shown again, 0 for
+    ever, -1 once. The ending chooses the container and its usual codec, ``codec`` another (see
+    ``codecs.CODECS``), ``quality`` is the codec's own scale, ``depth`` bits a channel (8, 10; 16 in
+    pictures). No ending makes a folder of numbered pictures. Transparency is laid over
+    ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
     as ``check_output`` does, and MediaError.
     """
-    check_output(output, overwrite)
+    wishes = Wishes(codec, depth, quality, loop, background, max_size, dict(metadata or {}))
+    check_output(output, overwrite, codec=codec, depth=depth, quality=quality, max_size=max_size)
     if not frames:
         raise MediaError(f"{shown(output)}: there is no frame to write")
     info = probe(source) if source is not None else None
     if info is not None and info.kind == "sequence":
         info = None
-    if _is_folder(output):
-        _copy_frames(frames, output)
-        return ["the sound is left out: the output is a folder of frames"] if _sounds(info) else []
-    film = _Film(frames, duration_of_last, source_start, source_end, rate, info)
+    kind = kind_of(frames)
+    if folder.is_folder(output):
+        folder.write_folder(
+            frames, output, kind, codec=codec, depth=depth, quality=quality, background=background
+        )
+        return ["the sound is left out: pictures hold none"] if info and info.audio else []
+    film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
+    if output.suffix.lower() in (".gif", ".webp"):
+        return _encode_animation(film, output, wishes)
+    return _encode_file(film, output, wishes)
+
+
+def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
+    """Encode a GIF or WebP, again and again if a size must not be passed."""
+    whole = film
     if output.suffix.lower() == ".gif":
-        film = _at_gif_pace(film)
-    picture = outputs.picture_arguments(output, quality, _aspect(film), loop)
-    if film.rate is None and "libx264" in picture:
-        # Reordered frames of uneven length make MP4's idea of the whole duration wrong.
-        picture += ["-bf", "0"]
-    return _encode_file(film, output, picture, metadata or {})
-
-
-@dataclass(frozen=True)
-class _Film:
-    frames: Sequence[StoredFrame]
-    last: Fraction
-    start: Fraction
-    end: Fraction | None
-    wanted_rate: Fraction | None
-    source: MediaInfo | None
-
-    @property
-    def rate(self) -> Fraction | None:
-        """The constant rate that all frame times keep to, or None."""
-        rate, first = self.wanted_rate, self.frames[0].time
-        if rate is None:
-            return None
-        errors = (abs(f.time - first - n / rate) for n, f in enumerate(self.frames))
-        return rate if all(error <= _GRID_TOLERANCE for error in errors) else None
-
-    @property
-    def offset(self) -> Fraction:
-        """When the first frame is shown in the output."""
-        late = self.source.start if self.source and not self.start else Fraction(0)
-        return self.frames[0].time - self.start + late
-
-
-def _at_gif_pace(film: _Film) -> _Film:
-    """Thin out what is faster than browsers play a GIF, to the ticks of 50 frames a second."""
-    times = [frame.time for frame in film.frames]
-    if all(later - earlier >= _SHORTEST_DELAY for earlier, later in pairwise(times)):
-        return film
-    ticks = {(t - times[0]) // _SHORTEST_DELAY: f for t, f in zip(times, film.frames, strict=True)}
-    paced = [StoredFrame(f.path, times[0] + n * _SHORTEST_DELAY) for n, f in ticks.items()]
-    return replace(film, frames=paced, wanted_rate=1 / _SHORTEST_DELAY)
-
-
-def _encode_file(
-    film: _Film, output: Path, picture: list[str], metadata: Mapping[str, str]
-) -> list[str]:
-    container = outputs.container_for(output)
-    clock = 1 / film.rate if film.rate else _FINE_CLOCK
-    arguments, feed = _picture_input(film, clock)
-    notes: list[str] = []
-    tail = ["-map", "0:v:0", *picture, *_last_shown(film, clock)]
-    if film.source is not None:
-        arguments += _source_input(film, film.source)
-        sound, sound_notes = outputs.sound_arguments(container, film.source)
-        titles, title_notes = outputs.title_arguments(container, film.source)
-        tail += [*sound, *titles, "-map_metadata", "1", "-map_chapters", "1"]
-        if film.start:
-            # Without it, copied packets from the key frame before the cut come along.
-            tail += ["-copypriorss:a", "0", "-copypriorss:s", "0"]
-        notes += sound_notes + title_notes
-        if film.source.language:
-            tail += ["-metadata:s:v:0", f"language={film.source.language}"]
-    for key, value in metadata.items():
-        tail += ["-metadata", f"{key}={value}"]
-    encoder_clock = (
-        "demux" if container.muxer == "gif" else f"{clock.numerator}:{clock.denominator}"
-    )
-    tail += ["-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock]
+        whole = replace(film, frames=gif.at_gif_pace(film.frames))
+    attempt: gif.Attempt | None = gif.Attempt()
     with replacing(output) as part:
-        arguments += [*tail, *container.options, "-f", container.muxer, "-y"]
-        ffmpeg.run(
-            [*arguments, ffmpeg.local_url(part)],
-            subject=f"{shown(output)}: encoding failed",
-            feed=feed,
+        while attempt is not None:
+            tried = _attempted(whole, attempt)
+            notes = encode_part(tried, output, part, wishes)
+            got = part.stat().st_size
+            if wishes.max_size is None or got <= wishes.max_size:
+                return [*notes, _size_note(output, tried, got)]
+            rate = len(whole.frames) / whole.length
+            attempt = gif.smaller(attempt, got, wishes.max_size, rate, whole.size[0])
+        part.unlink()
+        raise MediaError(
+            f"{shown(output)}: does not fit into {wishes.max_size} bytes even at "
+            f"{tried.size[0]} x {tried.size[1]} ({got} bytes); allow more, or take a shorter range"
         )
-        _check_count(part, output, film)
-    return notes
 
 
-def _picture_input(film: _Film, clock: Fraction) -> tuple[list[str], Iterator[bytes]]:
-    """Input 0: the stored PNGs in an IVF stream, the smallest container that has exact times."""
-    offset = ["-itsoffset", f"{float(film.offset):.6f}"] if film.offset else []
-    return [*offset, "-f", "ivf", "-i", "pipe:0"], _ivf(film, clock)
+def _attempted(film: Film, attempt: gif.Attempt) -> Film:
+    frames = film.frames[:: attempt.step]
+    last = film.frames[-1].time + film.last - frames[-1].time
+    rate = film.wanted_rate / attempt.step if film.wanted_rate else None
+    size = attempt.size(film.kind.size)
+    resized = size if size != film.kind.size else None
+    return replace(film, frames=frames, last=last, wanted_rate=rate, resized=resized)
 
 
-def _ivf(film: _Film, clock: Fraction) -> Iterator[bytes]:
-    yield _IVF_HEADER.pack(
-        b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, clock.denominator, clock.numerator, 0, 0
+def _size_note(output: Path, film: Film, size: int) -> str:
+    rate = len(film.frames) / film.length if film.length else Fraction(0)
+    return (
+        f"{shown(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}, "
+        f"{float(rate):.4g} frames a second"
     )
-    for number, frame in enumerate(film.frames):
-        png = read_bytes(frame.path)
-        ticks = number if film.rate else round((frame.time - film.frames[0].time) / clock)
-        yield struct.pack("<IQ", len(png), ticks) + png
 
 
-def _last_shown(film: _Film, clock: Fraction) -> list[str]:
-    """A packet filter that says how long the last frame is shown: no frame comes after it."""
-    if len(film.frames) < 2:
-        return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / clock)}"]
-    between = film.offset + (film.frames[-1].time + film.frames[-2].time) / 2 - film.frames[0].time
-    last = f"if(gt(PTS*TB,{float(between):.6f}),{float(film.last):.6f}/TB,DURATION)"
-    return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration='{last}'"]
-
-
-def _source_input(film: _Film, source: MediaInfo) -> list[str]:
-    """Input 1: the source, cut to the rendered range."""
-    options: list[str] = []
-    lead = source.start + film.start
-    if film.start:
-        options += ["-ss", f"{float(lead):.6f}"]
-    if film.end is not None:
-        length = film.end - film.start if film.start else film.end + source.start
-        options += ["-t", f"{float(length):.6f}"]
-    return ffmpeg.input_file(source.path, *options)
-
-
-def _aspect(film: _Film) -> Fraction:
-    return film.source.sample_aspect if film.source else Fraction(1)
-
-
-def _check_count(part: Path, output: Path, film: _Film) -> None:
-    wanted, got = len(film.frames), count_packets(part)
-    if got != wanted:
-        raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
-
-
-def _is_folder(output: Path) -> bool:
-    return output.suffix == ""
-
-
-def _sounds(info: MediaInfo | None) -> bool:
-    return info is not None and bool(info.audio)
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    names = [entry.name for entry in folder.iterdir()]
-    foreign = [name for name in names if not _OWN_FRAME.fullmatch(name)]
-    if foreign:
-        raise UsageError(
-            f"{shown(folder)}: holds other files ({shown(Path(foreign[0]))}); choose a new folder"
-        )
-    if names and not overwrite:
-        raise UsageError(f"{shown(folder)}: holds frames already; -y replaces them")
-
-
-def _copy_frames(frames: Sequence[StoredFrame], output: Path) -> None:
-    """Frames as OUT/000001.png ...; earlier frames go, so none of them can end up in a film."""
-    part = partial_path(output)
-    try:
-        part.mkdir()
-        for number, frame in enumerate(frames, 1):
-            with replacing(part / f"{number:06d}.png") as temporary:
-                shutil.copyfile(frame.path, temporary)
-        if output.is_dir():
-            shutil.rmtree(output)
-        part.replace(output)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise MediaError(f"{shown(output)}: cannot be written ({reason})") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _encode_file(film: Film, output: Path, wishes: Wishes) -> list[str]:
+    with replacing(output) as part:
+        return encode_part(film, output, part, wishes)

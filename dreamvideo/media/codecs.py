@@ -1,0 +1,209 @@
+"""How a picture is compressed: codec, container, depth -> ffmpeg's filter and encoder arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.banner import Color
+from dreamvideo.media.paths import shown
+
+_FILMS = (".mp4", ".m4v", ".mov", ".mkv")
+# A palette for every frame, made and used one frame at a time, so that memory stays constant.
+_GIF_FILTER = (
+    "split[a][b];[a]palettegen=stats_mode=single[p];"
+    "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=5"
+)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way to compress a picture.
+
+    ``quality`` is the default of ``scale``, the encoder's own option: for films a constant rate
+    factor (lower is better), for WebP 0 to 100. ``formats`` are pixel formats by (depth, alpha).
+    """
+
+    encoder: str
+    endings: tuple[str, ...]
+    scale: str
+    quality: int
+    best_worst: tuple[int, int]
+    formats: dict[tuple[int, bool], str]
+    options: tuple[str, ...] = ()
+    even: bool = False
+    reorders: bool = False
+
+
+CODECS = {
+    "x264": Codec(
+        encoder="libx264",
+        endings=_FILMS,
+        scale="-crf",
+        quality=16,
+        best_worst=(0, 51),
+        formats={(8, False): "yuv420p"},
+        even=True,
+        reorders=True,
+    ),
+    "x265": Codec(
+        encoder="libx265",
+        endings=_FILMS,
+        scale="-crf",
+        quality=18,
+        best_worst=(0, 51),
+        formats={(8, False): "yuv420p", (10, False): "yuv420p10le"},
+        options=("-x265-params", "log-level=error"),
+        even=True,
+        reorders=True,
+    ),
+    "av1": Codec(
+        encoder="libsvtav1",
+        endings=(".mp4", ".m4v", ".mkv", ".webm"),
+        scale="-crf",
+        quality=24,
+        best_worst=(0, 63),
+        formats={(8, False): "yuv420p", (10, False): "yuv420p10le"},
+        options=("-preset", "8"),
+    ),
+    "vp9": Codec(
+        encoder="libvpx-vp9",
+        endings=(".webm", ".mkv", ".mp4"),
+        scale="-crf",
+        quality=20,
+        best_worst=(0, 63),
+        formats={(8, False): "yuv420p", (10, False): "yuv420p10le", (8, True): "yuva420p"},
+        options=("-b:v", "0", "-deadline", "good", "-cpu-used", "3", "-row-mt", "1"),
+    ),
+    "gif": Codec(
+        encoder="gif",
+        endings=(".gif",),
+        scale="",
+        quality=0,
+        best_worst=(0, 0),
+        formats={(8, False): "pal8", (8, True): "pal8"},
+    ),
+    "webp": Codec(
+        encoder="libwebp_anim",
+        endings=(".webp",),
+        scale="-quality",
+        quality=90,
+        best_worst=(100, 0),
+        formats={(8, False): "bgra", (8, True): "bgra"},
+    ),
+}
+_DEFAULTS = dict.fromkeys(_FILMS, "x264") | {
+    ".webm": "vp9",
+    ".gif": "gif",
+    ".webp": "webp",
+}
+
+
+def codec_for(output: Path, name: str | None) -> Codec:
+    """The codec asked for, or the container's usual one. Raises UsageError naming the choices."""
+    ending = output.suffix.lower()
+    fitting = [known for known, codec in CODECS.items() if ending in codec.endings]
+    if name is not None and name not in fitting:
+        choices = ", ".join(fitting)
+        raise UsageError(
+            f"{shown(output)}: codec {name!r} does not go into {ending}; use {choices}"
+        )
+    return CODECS[name or _DEFAULTS[ending]]
+
+
+def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
+    """What the encoder is given; transparency is dropped where there is no place for it.
+
+    Raises UsageError for a depth that the codec does not have.
+    """
+    if (depth, False) not in codec.formats:
+        able = [n for n, c in CODECS.items() if (depth, False) in c.formats]
+        fitting = [n for n in able if output.suffix.lower() in CODECS[n].endings]
+        advice = f"--codec {' or '.join(fitting)}" if fitting else "another ending"
+        raise UsageError(f"{shown(output)}: no {depth} bits there with this codec; use {advice}")
+    return codec.formats.get((depth, alpha), codec.formats[depth, False])
+
+
+def holds_alpha(codec: Codec, depth: int) -> bool:
+    """Whether transparency survives."""
+    return (depth, True) in codec.formats
+
+
+def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
+    """The quality asked for or the default. Raises UsageError outside the encoder's range."""
+    if quality is None:
+        return codec.quality
+    best, worst = codec.best_worst
+    if not codec.scale:
+        raise UsageError(
+            f"{shown(output)}: a GIF has no quality; make it smaller or slower instead"
+        )
+    if not min(best, worst) <= quality <= max(best, worst):
+        raise UsageError(
+            f"{shown(output)}: quality {quality} is out of range: {best} is best, {worst} worst"
+        )
+    return quality
+
+
+def picture_arguments(
+    codec: Codec,
+    *,
+    muxer: str,
+    size: tuple[int, int],
+    pixels: str,
+    quality: int,
+    color: Color,
+    aspect: Fraction,
+    reorder: bool,
+    loop: int,
+    resize: Sequence[str] = (),
+) -> list[str]:
+    """Filter and encoder for stored frames of ``size`` (width, height).
+
+    ``pixels`` is ffmpeg's pixel format, ``color`` the source's (its primaries and transfer stay),
+    ``aspect`` the shape of a pixel, ``reorder`` whether frames may be coded out of their order,
+    ``loop`` how often an animation is shown again, ``resize`` filters that come first.
+    """
+    if codec.encoder == "gif":
+        chain = ",".join([*resize, _GIF_FILTER])
+        return ["-vf", chain, "-c:v", "gif", "-loop", str(loop)]
+    chain = ",".join([*resize, *_padding(codec, size), _yuv_filter(pixels, color, aspect)])
+    arguments = ["-vf", chain, "-c:v", codec.encoder, codec.scale, str(quality), *codec.options]
+    if codec.encoder == "libx265" and muxer in ("mp4", "mov"):
+        arguments += ["-tag:v", "hvc1"]
+    if codec.encoder == "libwebp_anim":
+        # WebP counts how often it is shown in all, a GIF how often again.
+        arguments += ["-loop", str({0: 0, -1: 1}.get(loop, loop + 1))]
+    if pixels.startswith("yuva") and codec.encoder == "libvpx-vp9":
+        arguments += ["-auto-alt-ref", "0"]
+    if codec.reorders and not reorder:
+        arguments += ["-bf", "0"]
+    return arguments
+
+
+def padded(codec: Codec, size: tuple[int, int]) -> bool:
+    """Whether the size must be made even."""
+    return codec.even and bool(size[0] % 2 or size[1] % 2)
+
+
+def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
+    if not padded(codec, size):
+        return []
+    right, bottom = size[0] % 2, size[1] % 2
+    even = f"pad={size[0] + right}:{size[1] + bottom}"
+    return [f"{even},fillborders=right={right}:bottom={bottom}:mode=smear"]
+
+
+def _yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
+    if pixels == "bgra":
+        return f"format={pixels},setsar=1"
+    primaries = color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709"
+    tags = f"color_primaries={primaries}:color_trc=bt709:colorspace=bt709:range=tv"
+    return (
+        f"scale=out_color_matrix=bt709:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
+        f"format={pixels},setparams={tags},setsar={aspect.numerator}/{aspect.denominator}"
+    )

@@ -1,0 +1,192 @@
+"""Compressed film -> raw frames with exact times, as ffmpeg decodes them, and what was damaged."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media import banner, ffmpeg
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import MediaInfo
+
+Size = tuple[int, int]
+Timed = Generator[tuple[Fraction, NDArray[Any]], None, None]
+
+# Containers whose index lets ffmpeg land before the wanted time; elsewhere we read from the start.
+_SEEKABLE = ("mov", "matroska")
+_SEEK_MARGIN = Fraction(1)
+# A last frame may be shown longer than the rate says; this much less than claimed is a cut file.
+_CUT_SHORT = Fraction(1, 2)
+_TIME = re.compile(r"frame-time (\d+) (-?\d+) (\d+)/(\d+)$")
+_FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-time {n} {pts} {tb}"]
+
+
+@dataclass
+class Report:
+    """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end."""
+
+    missing: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def decoded(info: MediaInfo, size: Size, begin: Fraction, depth: int, report: Report) -> Timed:
+    """(time, pixels) of all frames, from a little before ``begin`` on, seconds.
+
+    Pixels are H x W x 3 RGB, or x 4 with straight alpha if the source has it; uint8, or uint16 for
+    a ``depth`` of 16. Raises MediaError if nothing can be decoded or ffmpeg dies.
+    """
+    times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
+    summary: list[str] = []
+
+    def listen(line: str) -> None:
+        match = _TIME.search(line)
+        if match:
+            times.put(int(match[2]) * Fraction(int(match[3]), int(match[4])))
+        elif "packets read" in line:
+            summary.append(line)
+
+    shape = (size[1], size[0], 4 if info.has_alpha else 3)
+    arguments = _arguments(info, size, begin, depth)
+    last = Fraction(0)
+    count = 0
+    with ffmpeg.Process(arguments, on_line=listen, on_end=lambda: times.put(None)) as process:
+        while True:
+            pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
+            if not _fill(process, pixels):
+                break
+            moment = times.get()
+            if moment is None:
+                raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
+            count += 1
+            last = moment - info.first_time
+            yield last, pixels
+        code = process.wait()
+        if code < 0 or (code != 0 and count == 0):
+            raise MediaError(f"{shown(info.path)}: decoding stopped: {process.reason()}")
+        _judge(info, banner.packets_read(summary), last, process, report)
+
+
+def _judge(
+    info: MediaInfo,
+    counts: tuple[int, int, int],
+    last: Fraction,
+    process: ffmpeg.Process,
+    report: Report,
+) -> None:
+    packets, frames, errors = counts
+    # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
+    undecodable = max(packets - frames, errors) if errors else 0
+    cut = _cut_short(info, last)
+    report.missing = undecodable + cut
+    if report.missing:
+        report.notes.append(
+            f"{shown(info.path)} is damaged: {report.missing} frames missing"
+            + (f", {undecodable} cannot be decoded" if undecodable else "")
+            + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
+        )
+    elif process.complaint_count:
+        report.notes.append(
+            f"{shown(info.path)} is damaged: no frame is missing, but some may show it "
+            f"({process.reason()})"
+        )
+
+
+def _cut_short(info: MediaInfo, last: Fraction) -> int:
+    """How many frames the container claims after the last one that is really there."""
+    lacking = info.start + info.duration - (info.start * 2 + last + 1 / info.rate)
+    if not info.duration or lacking < _CUT_SHORT:
+        return 0
+    # The sound may simply be longer than the picture; then the file itself is whole.
+    if info.audio and _content_end(info.path) > info.duration - _CUT_SHORT:
+        return 0
+    return round(lacking * info.rate)
+
+
+def _content_end(path: Path) -> Fraction:
+    """The latest time of any packet in the file, seconds after its start, by demuxing it whole."""
+    arguments = [*ffmpeg.input_file(path), "-map", "0:v?", "-map", "0:a?", "-c", "copy"]
+    lines, _ = ffmpeg.run([*arguments, "-f", "null", "-"], subject=shown(path))
+    ends = [m for line in lines if (m := re.search(r"Lsize=.* time=(\d+):(\d+):([\d.]+)", line))]
+    last = ends[-1] if ends else None
+    return int(last[1]) * 3600 + int(last[2]) * 60 + Fraction(last[3]) if last else Fraction(0)
+
+
+def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list[str]:
+    options = ["-copyts"]
+    if begin and info.container.split(",")[0] in _SEEKABLE:
+        seek = info.first_time + begin - _SEEK_MARGIN
+        options += ["-seek_timestamp", "1", "-ss", f"{float(seek):.6f}"]
+    if info.decoder:
+        options += [f"-c:{info.stream_index}", info.decoder]
+    letters = "rgba" if info.has_alpha else "rgb"
+    bits = {"rgba": ("rgba", "rgba64le"), "rgb": ("rgb24", "rgb48le")}[letters][depth == 16]
+    return [
+        *ffmpeg.input_file(info.path, *options),
+        *("-map", f"0:{info.stream_index}", "-vf", _filters(info, size)),
+        *("-fps_mode", "passthrough", "-enc_time_base", "demux", *_FRAME_TIMES),
+        *("-f", "rawvideo", "-pix_fmt", bits, "pipe:1"),
+    ]
+
+
+def _filters(info: MediaInfo, size: Size) -> str:
+    shrinks = size[0] * size[1] < info.width * info.height
+    kernel = "area" if shrinks else "lanczos"
+    # Without it, the output would change its size wherever the source does.
+    scale = f"scale={size[0]}:{size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"
+    color = info.color
+    if color.is_hdr or color.is_wide:
+        chain = [scale, _sdr(info)]
+    elif color.matrix == "unknown" and info.pixel_format.startswith("yuv"):
+        chain = [f"{scale}:in_color_matrix={_assumed_matrix(info)}"]
+    else:
+        chain = [scale]
+    return ",".join(["bwdif=mode=send_frame", *chain] if info.interlaced else chain)
+
+
+def _sdr(info: MediaInfo) -> str:
+    """Filters from HDR or a wide gamut to BT.709: in linear light, highlights rolled off."""
+    color = info.color
+    matrix = "bt2020nc" if color.matrix == "unknown" else color.matrix
+    primaries = "bt2020" if color.primaries == "unknown" else color.primaries
+    transfer = "bt709" if color.transfer == "unknown" else color.transfer
+    levels = "tv" if color.range == "unknown" else color.range
+    tags = (
+        f"setparams=range={levels}:colorspace={matrix}"
+        f":color_primaries={primaries}:color_trc={transfer}"
+    )
+    linear = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709"
+    curve = ",tonemap=hable:desat=0" if color.is_hdr else ""
+    return f"{tags},{linear}{curve},zscale=t=bt709:m=gbr:r=pc,format=gbrp16le"
+
+
+def _assumed_matrix(info: MediaInfo) -> str:
+    """What players take untagged video for: BT.709 from HD sizes on, BT.601 below."""
+    return "bt709" if info.width >= 1280 or info.height > 576 else "bt601"
+
+
+def _fill(process: ffmpeg.Process, pixels: NDArray[Any]) -> bool:
+    """Read one whole frame; False at the end (a last partial frame is dropped)."""
+    view = pixels.reshape(-1).view(np.uint8).data
+    got = 0
+    while got < len(view):
+        more = process.stdout.readinto(view[got:])  # type: ignore[attr-defined]
+        if not more:
+            return False
+        got += more
+    return True
+
+
+def count_packets(path: Path) -> int:
+    """How many video packets a finished film holds, by demuxing it whole. Raises MediaError."""
+    arguments = [*ffmpeg.input_file(path), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
+    lines, _ = ffmpeg.run(arguments, subject=shown(path))
+    return banner.packets_read(lines)[0]

@@ -1,0 +1,191 @@
+"""One film file: stored frames and their source -> ffmpeg's whole command, run and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media import codecs, ffmpeg, outputs
+from dreamvideo.media.banner import Color, frames_encoded
+from dreamvideo.media.codecs import Codec
+from dreamvideo.media.decode import count_packets
+from dreamvideo.media.outputs import Container
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.stills import Color as Background
+from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
+
+# Millisecond containers place a frame up to half a millisecond off its constant-rate time.
+_GRID_TOLERANCE = Fraction(6, 10_000)
+_FINE_CLOCK = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; the fields are those of ``write.encode``."""
+
+    codec: str | None
+    depth: int
+    quality: int | None
+    loop: int
+    background: Background
+    max_size: int | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames in their order, the source's range that they come from, and what is to be kept."""
+
+    frames: Sequence[StoredFrame]
+    last: Fraction
+    start: Fraction
+    end: Fraction | None
+    wanted_rate: Fraction | None
+    source: MediaInfo | None
+    kind: Kind
+    resized: tuple[int, int] | None = None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The constant rate that all frame times keep to, or None."""
+        rate, first = self.wanted_rate, self.frames[0].time
+        if rate is None:
+            return None
+        errors = (abs(f.time - first - n / rate) for n, f in enumerate(self.frames))
+        return rate if all(error <= _GRID_TOLERANCE for error in errors) else None
+
+    @property
+    def offset(self) -> Fraction:
+        """When the first frame is shown in the output."""
+        late = self.source.start if self.source and not self.start else Fraction(0)
+        return self.frames[0].time - self.start + late
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the output."""
+        return self.resized or self.kind.size
+
+    @property
+    def length(self) -> Fraction:
+        """From the first frame to the end of the last, seconds."""
+        return self.frames[-1].time + self.last - self.frames[0].time
+
+    @property
+    def aspect(self) -> Fraction:
+        """Shape of a pixel, so that the picture keeps the shape it has in the source."""
+        if self.source is None or self.source.sample_aspect == 1:
+            return Fraction(1)
+        width, height = self.size
+        stretched = Fraction(self.source.width * height, self.source.height * width)
+        aspect = (self.source.sample_aspect * stretched).limit_denominator(1000)
+        return aspect if abs(aspect - 1) > Fraction(1, 100) else Fraction(1)
+
+
+def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[str]:
+    """Write the film under its temporary name and count its frames."""
+    container = outputs.container_for(output)
+    codec = codecs.codec_for(output, wishes.codec)
+    clock = 1 / film.rate if film.rate else _FINE_CLOCK
+    arguments = _picture_input(film, container)
+    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, wishes)]
+    tail += _last_shown(film, container, clock)
+    notes: list[str] = []
+    if film.source is not None:
+        arguments += _source_input(film, film.source)
+        carried, notes = outputs.companions(container, film.source, cut=bool(film.start))
+        tail += carried
+    for key, value in wishes.metadata.items():
+        tail += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
+    encoder_clock = (
+        "demux" if container.muxer == "gif" else f"{clock.numerator}:{clock.denominator}"
+    )
+    tail += ["-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock]
+    tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
+    first = film.frames[0].time
+    ticks = [n if film.rate else round((f.time - first) / clock) for n, f in enumerate(film.frames)]
+    keep_alpha = codecs.holds_alpha(codec, wishes.depth)
+    pictures = pngs(
+        film.frames,
+        film.kind,
+        keep_alpha=keep_alpha,
+        background=wishes.background,
+        # ffmpeg clears the canvas only after GIF frames that are not all opaque.
+        pinhole=container.muxer == "gif",
+    )
+    lines, _ = ffmpeg.run(
+        [*arguments, *tail],
+        subject=f"{shown(output)}: encoding failed",
+        feed=ivf(film.frames, ticks, clock, pictures),
+    )
+    # WebP merges equal frames into one that is shown longer.
+    merges = container.muxer == "webp"
+    wanted, got = len(film.frames), frames_encoded(lines) if merges else count_packets(part)
+    if got != wanted:
+        raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
+    return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _picture_input(film: Film, container: Container) -> list[str]:
+    # Where there is no sound to be late for, a film begins with its first picture.
+    late = film.offset if container.sound_encoder else Fraction(0)
+    offset = ["-itsoffset", f"{float(late):.6f}"] if late else []
+    return [*offset, "-f", "ivf", "-i", "pipe:0"]
+
+
+def _picture_output(
+    film: Film, output: Path, container: Container, codec: Codec, wishes: Wishes
+) -> list[str]:
+    resize = []
+    if film.resized:
+        resize = [f"scale={film.size[0]}:{film.size[1]}:flags=area+{ffmpeg.ACCURATE}"]
+    return codecs.picture_arguments(
+        codec,
+        muxer=container.muxer,
+        size=film.size,
+        pixels=codecs.pixel_format(codec, output, wishes.depth, film.kind.alpha),
+        quality=codecs.check_quality(codec, output, wishes.quality),
+        color=film.source.color if film.source else Color(),
+        aspect=film.aspect,
+        # Reordered frames of uneven length make MP4's idea of the whole duration wrong.
+        reorder=film.rate is not None,
+        loop=wishes.loop,
+        resize=resize,
+    )
+
+
+def _last_shown(film: Film, container: Container, clock: Fraction) -> list[str]:
+    """A packet filter that says how long the last frame is shown: no frame comes after it."""
+    if len(film.frames) < 2:
+        return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / clock)}"]
+    late = film.offset if container.sound_encoder else Fraction(0)
+    between = late + (film.frames[-1].time + film.frames[-2].time) / 2 - film.frames[0].time
+    last = f"if(gt(PTS*TB,{float(between):.6f}),{float(film.last):.6f}/TB,DURATION)"
+    return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration='{last}'"]
+
+
+def _source_input(film: Film, source: MediaInfo) -> list[str]:
+    """Input 1: the source, cut to the rendered range."""
+    options: list[str] = []
+    if film.start:
+        options += ["-ss", f"{float(source.start + film.start):.6f}"]
+    if film.end is not None:
+        length = film.end - film.start if film.start else film.end + source.start
+        options += ["-t", f"{float(length):.6f}"]
+    return ffmpeg.input_file(source.path, *options)
+
+
+def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> list[str]:
+    notes = []
+    if codecs.padded(codec, film.size):
+        notes.append(
+            f"padded to an even size: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
+        )
+    if film.kind.alpha and not keep_alpha:
+        notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
+    if film.aspect != 1 and output.suffix.lower() in (".gif", ".webp"):
+        notes.append(f"stretched: the source's pixels are not square, those of {output.suffix} are")
+    return notes

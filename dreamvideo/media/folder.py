@@ -1,0 +1,130 @@
+"""A film as numbered pictures in a folder: stored frames -> OUT/000001.png and so on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import os_words, partial_path, replacing, shown
+from dreamvideo.media.stills import Color, flatten, read_deep, to_depth
+from dreamvideo.media.stored import Kind, StoredFrame
+
+_FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpg": (8,)}
+_ENDINGS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpg", ".jpeg": "jpg"}
+_PATTERN = re.compile(r"%0?\d*d")
+_OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?)")
+
+
+def is_folder(output: Path) -> bool:
+    """Whether the name means numbered pictures: no ending, or a pattern such as f/%04d.png."""
+    return output.suffix == "" or _is_pattern(output)
+
+
+def check_folder(output: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds anything but frames, or frames that must stay. UsageError."""
+    folder = _folder(output)
+    _format(output, None)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{shown(folder)}: is a file, not a folder for frames")
+    names = [entry.name for entry in folder.iterdir()]
+    foreign = [name for name in names if not _OWN_FRAME.fullmatch(name)]
+    if foreign:
+        raise UsageError(
+            f"{shown(folder)}: holds other files ({shown(Path(foreign[0]))}); choose a new folder"
+        )
+    if names and not overwrite:
+        raise UsageError(f"{shown(folder)}: holds frames already; -y replaces them")
+
+
+def parent_of(output: Path) -> Path:
+    """The folder that must exist already."""
+    return _folder(output).absolute().parent
+
+
+def check_format(output: Path, codec: str | None, depth: int) -> None:
+    """Raises UsageError for an unknown picture format or a depth that it lacks."""
+    form = _format(output, codec)
+    if depth not in _FORMATS[form]:
+        have = " or ".join(map(str, _FORMATS[form]))
+        raise UsageError(f"{shown(output)}: {form} pictures have {have} bits, not {depth}")
+
+
+def write_folder(
+    frames: Sequence[StoredFrame],
+    output: Path,
+    kind: Kind,
+    *,
+    codec: str | None,
+    depth: int,
+    quality: int | None,
+    background: Color,
+) -> None:
+    """Write all frames, then let the folder take its name; frames of an earlier run go.
+
+    PNG and TIFF keep transparency, JPEG lays it over ``background``. Raises MediaError.
+    """
+    folder, form = _folder(output), _format(output, codec)
+    name = output.name if _is_pattern(output) else f"%06d.{form}"
+    part = partial_path(folder)
+    try:
+        part.mkdir()
+        for number, frame in enumerate(frames, 1):
+            with replacing(part / (name % number)) as temporary:
+                if form == "png" and depth == kind.depth:
+                    shutil.copyfile(frame.path, temporary)
+                else:
+                    _convert(frame.path, temporary, form, depth, quality, background)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _convert(
+    stored: Path, to: Path, form: str, depth: int, quality: int | None, background: Color
+) -> None:
+    pixels, alpha = read_deep(stored)
+    if form == "jpg":
+        pixels, alpha = flatten(pixels, alpha, background), None
+    layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])
+    options = {
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if quality is None else quality],
+        "tiff": [cv2.IMWRITE_TIFF_COMPRESSION, 32946],
+    }[form]
+    done, data = cv2.imencode(f".{form}", np.ascontiguousarray(to_depth(layers, depth)), options)
+    if not done:
+        raise MediaError(f"{shown(to)}: the frame does not encode as {form}")
+    to.write_bytes(data.tobytes())
+
+
+def _is_pattern(output: Path) -> bool:
+    return output.suffix.lower() in _ENDINGS and _PATTERN.search(output.name) is not None
+
+
+def _folder(output: Path) -> Path:
+    return output.absolute().parent if _is_pattern(output) else output
+
+
+def _format(output: Path, codec: str | None) -> str:
+    by_name = _ENDINGS.get(output.suffix.lower())
+    if output.suffix and (by_name is None or codec not in (None, by_name)):
+        raise UsageError(
+            f"{shown(output)}: numbered pictures are .png, .tif or .jpg, and need no other codec"
+        )
+    form = by_name or codec or "png"
+    if form not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise UsageError(f"{shown(output)}: a folder holds {known}, not {form!r}")
+    return form

@@ -1,0 +1,55 @@
+"""What is particular to animations: no faster than browsers play them, no larger than asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from dreamvideo.media.stored import StoredFrame
+
+# Browsers slow down what is shown for less than 2/100 s.
+_SHORTEST_DELAY = Fraction(1, 50)
+_SLOWEST_RATE = 10
+_NARROWEST = 48
+_ROOM = 1.05
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A pace and size to try: every ``step``-th frame, sides times ``scale``."""
+
+    step: int = 1
+    scale: float = 1.0
+
+    def size(self, whole: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of this attempt."""
+        return max(1, round(whole[0] * self.scale)), max(1, round(whole[1] * self.scale))
+
+
+def at_gif_pace(frames: Sequence[StoredFrame]) -> list[StoredFrame]:
+    """Thin out frames to the ticks of 50 a second if any follow each other faster."""
+    times = [frame.time for frame in frames]
+    if all(later - earlier >= _SHORTEST_DELAY for earlier, later in pairwise(times)):
+        return list(frames)
+    ticks: dict[int, StoredFrame] = {}
+    for frame in frames:
+        tick = (frame.time - times[0]) // _SHORTEST_DELAY
+        ticks.setdefault(tick, StoredFrame(frame.path, times[0] + tick * _SHORTEST_DELAY))
+    return list(ticks.values())
+
+
+def smaller(attempt: Attempt, got: int, wanted: int, rate: Fraction, width: int) -> Attempt | None:
+    """The next attempt after one of ``got`` bytes; None when nothing reasonable is left.
+
+    ``rate`` and ``width`` are those of the whole film. Frames are left out evenly and only at the
+    first go, as long as 10 a second remain; the rest is made up in size.
+    """
+    excess = got / wanted * _ROOM
+    step = attempt.step
+    if attempt == Attempt():
+        step = max(1, min(int(excess), int(rate / _SLOWEST_RATE)))
+        excess /= step
+    scale = attempt.scale / max(excess, _ROOM) ** 0.5 if excess > 1 else attempt.scale
+    return Attempt(step, scale) if width * scale >= _NARROWEST else None

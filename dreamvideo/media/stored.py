@@ -1,0 +1,98 @@
+"""Finished frames on disk: lossless PNGs with their times, what they hold, how they are fed on."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import read_bytes, shown
+from dreamvideo.media.stills import Color, flatten, png_bytes, read_deep
+
+_HEADER = struct.Struct(">8sI4sIIBB")
+_GREY_ALPHA, _RGB_ALPHA = 4, 6
+_IVF_HEADER = struct.Struct("<4sHH4sHHIIII")
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """A finished frame: a lossless PNG, and when it is shown on the source's clock, seconds."""
+
+    path: Path
+    time: Fraction
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the stored frames of one film are: (width, height), bits a channel, transparency."""
+
+    size: tuple[int, int]
+    depth: int
+    alpha: bool
+
+
+def kind_of(frames: Sequence[StoredFrame]) -> Kind:
+    """Read all frames' headers. Raises MediaError for a missing, broken or odd one, by name."""
+    sizes: set[tuple[int, int]] = set()
+    depth, alpha = 8, False
+    for frame in frames:
+        width, height, bits, colors = _header(frame.path)
+        sizes.add((width, height))
+        depth, alpha = max(depth, bits), alpha or colors in (_GREY_ALPHA, _RGB_ALPHA)
+        if len(sizes) > 1:
+            raise MediaError(f"{shown(frame.path)}: the stored frames differ in size")
+    return Kind(sizes.pop(), depth, alpha)
+
+
+def ivf(
+    frames: Sequence[StoredFrame], ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]
+) -> Iterator[bytes]:
+    """An IVF stream of PNGs: the smallest container that has exact times, ``ticks * clock`` s."""
+    rate = (clock.denominator, clock.numerator)
+    yield _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, len(frames), 0)
+    for tick, png in zip(ticks, pngs, strict=True):
+        yield struct.pack("<IQ", len(png), tick) + png
+
+
+def pngs(
+    frames: Sequence[StoredFrame],
+    kind: Kind,
+    *,
+    keep_alpha: bool,
+    background: Color,
+    pinhole: bool = False,
+) -> Iterator[bytes]:
+    """The frames' PNG files, all opaque over ``background``, or all with transparency.
+
+    ``pinhole`` makes one corner pixel clear wherever a frame of a transparent film is opaque.
+    """
+    for frame in frames:
+        if not kind.alpha:
+            yield read_bytes(frame.path)
+            continue
+        pixels, alpha = read_deep(frame.path)
+        if not keep_alpha:
+            pixels, alpha = flatten(pixels, alpha, background), None
+        elif alpha is None:
+            # An encoder cannot change its mind: one transparent frame makes all of them so.
+            alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+        if alpha is not None and pinhole and alpha.all():
+            alpha[0, 0] = 0
+        yield png_bytes(pixels, alpha)
+
+
+def _header(path: Path) -> tuple[int, int, int, int]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER.size)
+        signature, _, _, width, height, bits, colors = _HEADER.unpack(head)
+    except (OSError, struct.error) as error:
+        raise MediaError(f"{shown(path)}: the stored frame is missing or damaged") from error
+    if signature != b"\x89PNG\r\n\x1a\n":
+        raise MediaError(f"{shown(path)}: the stored frame is damaged")
+    return width, height, bits, colors

@@ -1,0 +1,173 @@
+"""When every picture and sound is presented, through every container."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_clips import film, make, picture, times_of, tone
+
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.probe import probe, read_tags
+from dreamvideo.media.read import open_source
+from dreamvideo.media.stills import store_frame
+from dreamvideo.media.write import StoredFrame, encode
+
+NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("timing")
+
+
+def flash_and_click(path: Path, late: float = 0) -> Path:
+    """White for the second frame of every half second, a click in the sound at that very time."""
+    white = "color=black:size=64x48:rate=50:duration=3"
+    blink = "geq=lum='if(eq(mod(N,25),1),255,0)':cb=128:cr=128"
+    click = "aevalsrc='if(lt(mod(t-0.02,0.5),0.01),0.9*sin(5000*t),0)':d=3:s=48000"
+    inputs = ["-itsoffset", str(late), "-f", "lavfi", "-i", white, "-f", "lavfi", "-i", click]
+    return make(path, *inputs, "-vf", blink, "-g", "30", "-c:a", "aac", "-b:a", "192k")
+
+
+def flashes(path: Path) -> list[float]:
+    """Seconds on the container's clock at which the picture is white."""
+    with open_source(path) as source:
+        start = float(source.info.start)
+        return [float(f.time) + start for f in source if f.pixels.mean() > 128]
+
+
+def clicks(path: Path) -> list[float]:
+    """Seconds on the container's clock at which the sound sets in."""
+    sound = ["-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", "8000"]
+    arguments = [*ffmpeg.input_file(path), *sound, "-f", "f32le", "pipe:1"]
+    samples = np.frombuffer(ffmpeg.run(arguments, subject="sound")[1], np.float32)
+    loud = np.flatnonzero(np.abs(samples) > 0.2) / 8000
+    return [float(t) for n, t in enumerate(loud) if n == 0 or t - loud[n - 1] > 0.1]
+
+
+def dreamt(
+    source: Path, to: Path, start: Fraction | None = None, end: Fraction | None = None
+) -> Path:
+    """The source rendered unchanged, as the renderer would go about it."""
+    stored = []
+    with open_source(source, start=start, end=end) as frames:
+        for frame in frames:
+            path = to.parent / f"{to.name}.{frame.index}.png"
+            store_frame(path, frame.pixels)
+            stored.append(StoredFrame(path, frame.time))
+    encode(
+        stored,
+        to,
+        duration_of_last=frame.duration,
+        source=source,
+        source_start=start or Fraction(0),
+        source_end=end,
+        rate=frames.info.rate,
+    )
+    return to
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("late", [0, 0.42])
+def test_sound_and_picture_stay_together(folder: Path, ending: str, late: float) -> None:
+    source = flash_and_click(folder / f"click{late}.mp4", late)
+    out = dreamt(source, folder / f"out{late}{ending}")
+    assert len(times_of(out)) == 150
+    assert np.allclose(flashes(out), flashes(source), atol=0.0011)
+    assert np.allclose(clicks(out), clicks(source), atol=0.002)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("late", [0, 0.42])
+def test_a_range_keeps_sound_and_picture_together(folder: Path, ending: str, late: float) -> None:
+    source = flash_and_click(folder / f"cut{late}.mp4", late)
+    start, end = Fraction(7, 10), Fraction(2)
+    out = dreamt(source, folder / f"range{late}{ending}", start, end)
+    lag = np.array(clicks(source)) - (late + 0.7)
+    seen = [t for t in lag if 0 <= t < 1.3]
+    assert len(times_of(out)) == 65
+    assert abs(float(probe(out).duration) - 1.3) < 0.05
+    assert np.allclose(clicks(out), seen, atol=0.002)
+    expected = [t - late - 0.7 for t in flashes(source) if late + 0.7 <= t < late + 2]
+    assert np.allclose(flashes(out), expected, atol=0.0011)
+
+
+def test_an_edit_list_is_followed(folder: Path) -> None:
+    """Copying from between key frames makes MP4 hide the frames before the cut."""
+    whole = make(folder / "whole.mp4", *picture(2), *tone(2), "-g", "25", "-bf", "2")
+    cut = make(folder / "cut.mp4", "-ss", "1.4", "-i", str(whole), "-c", "copy")
+    with open_source(whole) as source:
+        tail = [f for f in source if f.time >= Fraction(7, 5)]
+    with open_source(cut) as source:
+        frames = list(source)
+        assert source.missing == 0 and source.notes == []
+    assert len(frames) == len(tail) == 15
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, tail, strict=True))
+    assert len(times_of(dreamt(cut, folder / "edited.mp4"))) == 15
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "25", "60", "12", "15/2"])
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi", ".ts", ".webm"])
+def test_rates_are_known_exactly(folder: Path, rate: str, ending: str) -> None:
+    clip = make(folder / f"r{ending}", *picture(2, rate))
+    if ending == ".ts" and rate == "15/2":
+        return  # MPEG-2 has no such rate
+    assert probe(clip).rate == Fraction(rate)
+
+
+def test_times_of_a_varying_rate_survive_two_generations(folder: Path) -> None:
+    times = [Fraction(n, 1000) for n in (0, 17, 99, 100, 400, 433, 2000)]
+    frames = film(folder / "v", times)
+    encode(frames, folder / "v.mkv", duration_of_last=Fraction(1, 3), source=None, rate=None)
+    again = dreamt(folder / "v.mkv", folder / "again.mp4")
+    assert max(abs(a - b) for a, b in zip(times_of(again), times, strict=True)) < Fraction(1, 1000)
+
+
+def test_a_cut_range_needs_no_decoding_from_the_start(folder: Path) -> None:
+    clip = make(folder / "long.mp4", *picture(20), "-g", "25")
+    with open_source(clip, start=Fraction(18), end=Fraction(181, 10)) as source:
+        assert [f.time for f in source] == [Fraction(n, 25) for n in (450, 451, 452)]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
+def test_tags_travel_and_new_ones_join_them(folder: Path, ending: str) -> None:
+    clip = make(folder / "tagged.mp4", *picture(0.2), "-metadata", "title=Ein = Film; #1")
+    settings = 'dreamvideo\n[dream]\nlayers = "a,b:0.5"\\\n;x\n'
+    encode(
+        film(folder / "t", times_of(clip)),
+        folder / f"tags{ending}",
+        duration_of_last=Fraction(1, 25),
+        source=clip,
+        rate=Fraction(25),
+        metadata={"synopsis": settings},
+    )
+    tags = {key.lower(): value for key, value in read_tags(folder / f"tags{ending}").items()}
+    assert tags["title"] == "Ein = Film; #1"
+    assert settings in (tags.get("synopsis"), tags.get("comment"))
+
+
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_no_stream_is_cut_to_the_shortest(folder: Path, seconds: float, ending: str) -> None:
+    inputs = [*picture(1), *tone(seconds), *tone(0.5, 600), *_maps(3)]
+    clip = make(folder / f"{seconds}.mp4", *inputs)
+    out = dreamt(clip, folder / f"uneven{seconds}{ending}")
+    assert len(times_of(out)) == 25
+    assert len(probe(out).audio) == 2
+    assert abs(float(probe(out).duration) - max(1, seconds)) < 0.06
+
+
+def _maps(count: int) -> list[str]:
+    return [word for n in range(count) for word in ("-map", str(n))]
+
+
+def test_surround_sound_goes_into_webm(folder: Path) -> None:
+    layout = "aevalsrc=0.1*sin(440*t)|0|0|0|0.1*sin(220*t)|0:channel_layout=5.1(side):d=1"
+    sound = ["-f", "lavfi", "-i", layout, "-c:a", "ac3"]
+    clip = make(folder / "surround.mkv", *picture(1), *sound)
+    out = dreamt(clip, folder / "surround.webm")
+    assert [t.codec for t in probe(out).audio] == ["opus"]
+    assert probe(out).audio[0].channels.startswith("5.1")
