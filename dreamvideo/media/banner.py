@@ -139,9 +139,7 @@ def first_frame(lines: Iterable[str]) -> FirstFrame | None:
     # Before it, tags could say anything; within it, threads interrupt each other between words.
     text = "\n".join(lines).partition("Stream mapping:")[2]
     frame, config = _SHOWN.search(text), _CONFIG.search(text)
-    colors = [
-        m[1] if (m := re.search(rf"\b{c}:([a-z0-9-]+)", text)) else "unknown" for c in _COLORS
-    ]
+    colors = [re.search(rf"\b{name}:([a-z0-9-]+)", text) for name in _COLORS]
     if frame is None or config is None:
         return None
     return FirstFrame(
@@ -152,7 +150,7 @@ def first_frame(lines: Iterable[str]) -> FirstFrame | None:
         width=int(frame[5]),
         height=int(frame[6]),
         interlaced=frame[7] in "TB",
-        color=Color(*colors),
+        color=Color(*(found[1] if found else "unknown" for found in colors)),
     )
 
 

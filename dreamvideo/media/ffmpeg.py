@@ -17,6 +17,7 @@ from typing import IO
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import shown
 
 PROTOCOLS = "file,pipe"
 # Containers only: no playlists or scripts (hls, dash, concat) that make ffmpeg open further files,
@@ -31,6 +32,8 @@ DEMUXERS = (
     "aac,ac3,aiff,caf,flac,mp3,wav,w64,image2,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe,"
     "gif_pipe,jpegxl_pipe,qoi_pipe,psd_pipe,exr_pipe"
 )
+# Four times the largest film that is promised; a broken header may declare anything.
+MAX_PIXELS = 8192 * 8192
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
@@ -59,6 +62,7 @@ def local_url(path: Path) -> str:
 def input_file(path: Path, *options: str) -> list[str]:
     """Arguments that open one local media file, with its input options before it."""
     limits = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS]
+    limits += ["-max_pixels", str(MAX_PIXELS)]
     return [*limits, *options, "-i", local_url(path)]
 
 
@@ -87,6 +91,7 @@ class Process:
                 [
                     executable(),
                     "-nostdin",
+                    "-nostats",
                     "-hide_banner",
                     "-loglevel",
                     f"level+{detail}",
@@ -159,7 +164,7 @@ class Process:
             match = _LEVEL.match(line)
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
-                self.complaints.append(match[3].strip())
+                self.complaints.append(shown(match[3].strip()))
             if self._on_line:
                 self._on_line(line)
         if self._on_end:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
@@ -34,6 +35,7 @@ class Wishes:
     background: Background
     max_size: int | None
     metadata: Mapping[str, str]
+    on_frame: Callable[[int], None] | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Film:
     kind: Kind
     resized: tuple[int, int] | None = None
 
-    @property
+    @cached_property
     def rate(self) -> Fraction | None:
         """The constant rate that all frame times keep to, or None."""
         rate, first = self.wanted_rate, self.frames[0].time
@@ -119,7 +121,7 @@ def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[st
     lines, _ = ffmpeg.run(
         [*arguments, *tail],
         subject=f"{shown(output)}: encoding failed",
-        feed=ivf(film.frames, ticks, clock, pictures),
+        feed=ivf(film.frames, ticks, clock, _counted(pictures, wishes.on_frame)),
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
@@ -127,6 +129,13 @@ def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[st
     if got != wanted:
         raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) -> Iterator[bytes]:
+    for number, picture in enumerate(pictures, 1):
+        yield picture
+        if on_frame:
+            on_frame(number)
 
 
 def _picture_input(film: Film, container: Container) -> list[str]:

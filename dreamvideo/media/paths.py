@@ -11,9 +11,9 @@ from pathlib import Path
 from dreamvideo.errors import MediaError
 
 
-def shown(path: Path) -> str:
-    """The name as it may stand in a one-line message: control characters escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+def shown(name: Path | str) -> str:
+    """A name or words as they may stand in a one-line message: control characters escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
 
 
 def readable(path: Path) -> Path:

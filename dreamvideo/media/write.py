@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -72,6 +72,7 @@ def encode(
     depth: int = 8,
     background: Color = (0, 0, 0),
     max_size: int | None = None,
+    on_frame: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Make a film of stored frames at their exact times, with everything else from ``source``.
 
@@ -83,12 +84,15 @@ def encode(
     ``codecs.CODECS``), ``quality`` is the codec's own scale, ``depth`` bits a channel (8, 10; 16 in
     pictures). No ending makes a folder of numbered pictures. Transparency is laid over
     ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
+    ``on_frame`` is told how many frames have gone to the encoder.
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
     as ``check_output`` does, and MediaError.
     """
-    wishes = Wishes(codec, depth, quality, loop, background, max_size, dict(metadata or {}))
+    wishes = Wishes(
+        codec, depth, quality, loop, background, max_size, dict(metadata or {}), on_frame
+    )
     check_output(output, overwrite, codec=codec, depth=depth, quality=quality, max_size=max_size)
     if not frames:
         raise MediaError(f"{shown(output)}: there is no frame to write")
@@ -104,7 +108,8 @@ def encode(
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
     if output.suffix.lower() in (".gif", ".webp"):
         return _encode_animation(film, output, wishes)
-    return _encode_file(film, output, wishes)
+    with replacing(output) as part:
+        return encode_part(film, output, part, wishes)
 
 
 def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
@@ -144,8 +149,3 @@ def _size_note(output: Path, film: Film, size: int) -> str:
         f"{shown(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}, "
         f"{float(rate):.4g} frames a second"
     )
-
-
-def _encode_file(film: Film, output: Path, wishes: Wishes) -> list[str]:
-    with replacing(output) as part:
-        return encode_part(film, output, part, wishes)
