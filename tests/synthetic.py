@@ -60,6 +60,14 @@ def texture(height: int, width: int, seed: int = 0) -> Frame:
     return _frame(0.9 * np.tanh(picture))
 
 
+def grain(height: int, width: int, seed: int = 0) -> Frame:
+    """Fine detail of unit variance and nothing else, like a dream without its picture."""
+    noise = np.random.default_rng(seed).standard_normal((height, width, 3)).astype(np.float32)
+    fine = cv2.GaussianBlur(noise, (0, 0), 1.5) - cv2.GaussianBlur(noise, (0, 0), 4)
+    detail: Frame = (fine / fine.std()).astype(np.float32)
+    return detail
+
+
 def glide(
     frames: int,
     velocity: complex = 0,
@@ -96,10 +104,11 @@ def scene(
     *,
     radius: float = 0.0,
     seed: int = 0,
+    paint: Callable[[int, int, int], Frame] = texture,
 ) -> Clip:
-    """A textured background and, in front of it, a textured disc about its pose's origin."""
+    """A painted background and, in front of it, a painted disc about its pose's origin."""
     points = np.arange(width) + 1j * np.arange(height)[:, None]
-    ground, skin = texture(2 * height, 2 * width, seed), texture(2 * height, 2 * width, seed + 1)
+    ground, skin = (paint(2 * height, 2 * width, s) for s in (seed, seed + 1))
     frames, flows, visible = [], [], []
     for t, pose in enumerate(background):
         frame = _look(ground, pose, points, centre=(width - 1) / 2 + 1j * (height - 1) / 2)
@@ -190,7 +199,8 @@ def _look(picture: Frame, pose: Pose, points: NDArray[np.complex128], centre: co
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-    return _frame(total / _OVERSAMPLING**2)
+    view: Frame = total / np.float32(_OVERSAMPLING**2)
+    return view
 
 
 def _origin(points: NDArray[np.complex128], now: Pose, before: Pose) -> NDArray[np.complex128]:

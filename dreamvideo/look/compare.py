@@ -46,14 +46,17 @@ class Comparison:
 
     ``flicker`` is X = (E - E_source) / (E_independent - E_source) / contrast^2: 1 for independent
     dreaming, 0 for a dream as still as its source. It is given only where the dream is as much
-    of a dream (``contrast`` 0.9 to 1.1, ``strength`` >= 0.9, ``ghosting`` <= 1, ``sharpness`` >=
-    0.6, the film's ``trail`` <= 0.25); otherwise ``reason`` says what is amiss. ``error_ratio`` is plain E / E_independent. The
-    rest are the film's figures over independent dreaming's: ``contrast`` of the fine detail,
-    ``contrast_last`` the same in the film's last quarter, ``tint`` the deviation in the large,
-    ``sharpness`` the Laplacian's variance. ``ghosting`` is the fine detail's energy on ground
-    that was just uncovered, times 1 + what ``trail`` exceeds chance by: more than independent
-    dreaming puts there, or what the old dream left there, lifts it above 1 (None when next to
-    nothing was uncovered in the sampled frames).
+    of a dream (``contrast`` 0.9 to 1.1, ``strength`` >= 0.9, ``sharpness`` >= 0.6, ``ghosting``
+    <= 1 and the film's ``trail`` <= 0.25); otherwise ``reason`` says what is amiss.
+
+    ``error_ratio`` is plain E / E_independent. The rest are the film's figures over independent
+    dreaming's: ``contrast`` of the fine detail, ``contrast_last`` the same in the film's last
+    quarter, ``tint`` the deviation in the large, ``sharpness`` the Laplacian's variance.
+    ``ghosting`` is the fine detail's energy on ground that was just uncovered, times 1 + what
+    ``trail`` exceeds chance by: more than independent dreaming puts there, or what the old dream
+    left there, lifts it above 1 (None when next to nothing was uncovered in the sampled frames).
+    ``ghosting_deviation`` is its standard error over the sampled pairs; the gate lets two of
+    them pass.
     """
 
     pairs: int
@@ -69,6 +72,7 @@ class Comparison:
     tint: float
     sharpness: float
     ghosting: float | None
+    ghosting_deviation: float | None
 
 
 def rivals(
@@ -100,8 +104,16 @@ def compared(observed: Sequence[Rivals | None], trail: float | None) -> Comparis
     contrast = _ratio(sampled, lambda seen: seen.contrast)
     strength = _ratio(sampled, lambda seen: seen.strength)
     sharpness = _ratio(sampled, lambda seen: seen.sharpness)
-    ghosting = _ghosting(sampled, max(0.0, (trail or 0.0) - _CHANCE))
-    reason = _objection(contrast, strength, sharpness, ghosting, trail, alone > source)
+    ghosting, deviation = _ghosting(sampled, max(0.0, (trail or 0.0) - _CHANCE))
+    ghosting_gate = GHOSTING_GATE + 2 * (deviation or 0.0)
+    gates: tuple[tuple[str, float | None, float, float], ...] = (
+        ("contrast", contrast, *CONTRAST_GATE),
+        ("strength", strength, STRENGTH_GATE, math.inf),
+        ("sharpness", sharpness, SHARPNESS_GATE, math.inf),
+        ("ghosting", ghosting, -math.inf, ghosting_gate),
+        ("trail", trail, -math.inf, TRAIL_GATE),
+    )
+    reason = _objection(gates, alone > source)
     return Comparison(
         pairs=len(sampled),
         flicker=None if reason else (film - source) / (alone - source) / contrast**2,
@@ -116,6 +128,7 @@ def compared(observed: Sequence[Rivals | None], trail: float | None) -> Comparis
         tint=_ratio(sampled, lambda seen: seen.tint),
         sharpness=sharpness,
         ghosting=ghosting,
+        ghosting_deviation=deviation,
     )
 
 
@@ -125,33 +138,26 @@ def _ratio(sampled: Sequence[Rivals], figure: Callable[[Look], float]) -> float:
     return film / alone if alone > 0 else math.nan
 
 
-def _ghosting(sampled: Sequence[Rivals], trail: float) -> float | None:
-    film = sum((found.ghost_film for found in sampled), Mean())
-    alone = sum((found.ghost_alone for found in sampled), Mean())
-    if film.weight < _FEW_PIXELS or alone.total <= 0:
-        return None
-    return film.total / alone.total * (1 + trail)
+def _ghosting(sampled: Sequence[Rivals], trail: float) -> tuple[float, float] | tuple[None, None]:
+    """Ghosting and its standard error, that of a ratio of sums over a sample."""
+    film = np.array([found.ghost_film.total for found in sampled])
+    alone = np.array([found.ghost_alone.total for found in sampled])
+    pixels = sum(found.ghost_film.weight for found in sampled)
+    if pixels < _FEW_PIXELS or alone.sum() <= 0:
+        return None, None
+    ratio = float(film.sum() / alone.sum())
+    spread = float(np.sqrt(((film - ratio * alone) ** 2).sum()) / alone.sum())
+    return ratio * (1 + trail), spread * (1 + trail)
 
 
 def _objection(
-    contrast: float,
-    strength: float,
-    sharpness: float,
-    ghosting: float | None,
-    trail: float | None,
-    livelier: bool,
+    gates: Sequence[tuple[str, float | None, float, float]], livelier: bool
 ) -> str | None:
-    """Why flicker would mislead, or None."""
+    """Why flicker would mislead, or None. What could not be measured is not held against it."""
     if not livelier:
         return "dreaming each frame alone flickers no more than the source itself"
-    if not CONTRAST_GATE[0] <= contrast <= CONTRAST_GATE[1]:
-        return f"contrast {contrast:.2f} is outside {CONTRAST_GATE[0]} to {CONTRAST_GATE[1]}"
-    if not strength >= STRENGTH_GATE:
-        return f"strength {strength:.2f} is below {STRENGTH_GATE}"
-    if not sharpness >= SHARPNESS_GATE:
-        return f"sharpness {sharpness:.2f} is below {SHARPNESS_GATE}"
-    if ghosting is not None and not ghosting <= GHOSTING_GATE:
-        return f"ghosting {ghosting:.2f} is above {GHOSTING_GATE:g}"
-    if trail is not None and not trail <= TRAIL_GATE:
-        return f"trail {trail:.2f} is above {TRAIL_GATE}"
+    for name, value, low, high in gates:
+        if value is not None and not low <= value <= high:
+            side, bound = ("below", low) if value < low else ("above", high)
+            return f"{name} {value:.2f} is {side} {bound:.2f}"
     return None
