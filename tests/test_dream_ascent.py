@@ -18,6 +18,8 @@ from dreamvideo.dream.runtime import tensorflow
 
 LAYERS = ("mixed3", "mixed5")
 RANGE = 2.0
+# Keras's own way with NumPy 2, of no interest here.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
             layer.kernel.assign(mostly_positive(layer.kernel.numpy()))
     path = tmp_path_factory.mktemp("reference") / "inception.weights.h5"
     model.save_weights(path)
-    cut = tf.keras.Model(model.inputs, [model.get_layer(name).output for name in LAYERS])
+    cut = tf.keras.Model(model.input, [model.get_layer(name).output for name in LAYERS])
 
     def loss_of(pixels: Any) -> Any:
         mixed3, mixed5 = cut(pixels, training=False)

@@ -91,7 +91,7 @@ class KerasNetwork:
         key = tuple(wanted)
         if key not in self._cut:
             outputs = [self._by_name[name].output for name in key]
-            self._cut[key] = tensorflow().keras.Model(self._model.inputs, outputs)
+            self._cut[key] = tensorflow().keras.Model(self._model.input, outputs)
         values = self._cut[key](preprocess(image, self._kind), training=False)
         return dict(zip(key, values if isinstance(values, list) else [values], strict=True))
 
@@ -159,6 +159,10 @@ def _from_file(entry: ModelEntry, path: Path) -> Any:
         raise WeightsError(f"no weights file {path}: check the path given to --weights")
     if path.suffix == ".keras":
         return _fitted(entry, path, _whole_model(path))
+    import h5py  # type: ignore[import-untyped]
+
+    if not h5py.is_hdf5(path):
+        raise _not_weights_of(entry, path)
     model = _build(entry, None)
     try:
         _read_weights(model, path)
