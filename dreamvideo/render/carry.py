@@ -28,9 +28,9 @@ LEAK_SIGMA = 6.0
 CONTRAST_SIGMA = 4.0
 # Gradient work in a frame as a share of a fresh dream's: where the scene was uncovered, where a
 # dream was carried at first, and how far the governor may turn the latter.
-UNCOVERED = 0.81
+UNCOVERED = 0.55
 CARRIED = 0.16
-CARRIED_BOUNDS = (0.06, 0.81)
+CARRIED_BOUNDS = (0.02, 0.81)
 GOVERNOR_BOUNDS = (0.6, 1.6)
 TRUSTED = 0.5
 
@@ -70,8 +70,8 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
     def along(independent: float, best: float, still: float) -> float:
         return float(np.interp(dial, (0, 0.8, 1), (independent, best, still)))
 
-    steps = max(1, round(full_steps * along(1, 0.3, 0.2)))
-    gain, blend = along(0, 0.97, 0.985), along(0, 0.5, 0.75)
+    steps = max(1, round(full_steps * along(1, 0.2, 0.15)))
+    gain, blend = along(0, 0.97, 0.985), along(0, 0.6, 0.75)
     return Carry(
         gain=gain if settings.gain is None else settings.gain,
         blend=blend if settings.blend is None else settings.blend,
