@@ -45,7 +45,8 @@ def estimate_clip(
     dreamer.dream(picture, steps=1)
     probe_pixels = sum(h * w for h, w in dreamer.ladder(*small).sizes)
     step = _seconds(lambda: dreamer.dream(picture, steps=1)) / probe_pixels
-    flow = _seconds(lambda: motion_between(picture, picture[::-1].copy())) * min(1.0, shrink**2)
+    # Flow is estimated on frames of this size at most, whatever the clip's.
+    flow = _seconds(lambda: motion_between(picture, picture[::-1].copy()))
     pixels = sum(h * w for h, w in dreamer.ladder(height, width).sizes)
     steps = settle(look.coherence, look.dream.steps).steps
     frame = (steps * pixels * step + flow) * (1 + OTHER_WORK)
