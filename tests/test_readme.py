@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -77,7 +78,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         path = folder / name
         if not path.exists():
             build = getattr(tensorflow().keras.applications, REGISTRY[network].keras_name)
-            build(include_top=False, weights=None).save(path)
+            with warnings.catch_warnings():
+                # Keras writing this format, which its own downloads still have.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                build(include_top=False, weights=None).save(path)
         return path
 
     yield made
