@@ -126,6 +126,39 @@ def test_times_of_a_varying_rate_survive_two_generations(folder: Path) -> None:
     assert max(abs(a - b) for a, b in zip(times_of(again), times, strict=True)) < Fraction(1, 1000)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "x265"), ("a.mp4", "av1"), ("a.mkv", "x265"), ("a.webm", "av1"), ("a.mkv", "vp9")],
+)
+@pytest.mark.parametrize("rate", [None, NTSC])
+def test_every_codec_keeps_times_and_the_end(
+    tmp_path: Path, name: str, codec: str, rate: Fraction | None
+) -> None:
+    uneven = [Fraction(n, 600) for n in (0, 20, 77, 160, 181, 900, 913)]
+    times = [n / rate for n in range(20)] if rate else uneven
+    last = 1 / rate if rate else Fraction(1, 2)
+    encode(
+        film(tmp_path / "f", times),
+        tmp_path / name,
+        duration_of_last=last,
+        source=None,
+        rate=rate,
+        codec=codec,
+    )
+    errors = [abs(a - b) for a, b in zip(times_of(tmp_path / name), times, strict=True)]
+    assert max(errors) <= (Fraction(1, 90_000) if name == "a.mp4" else Fraction(1, 1000))
+    assert abs(probe(tmp_path / name).duration - times[-1] - last) <= Fraction(1, 50)
+
+
+def test_a_truncated_source_still_gives_its_sound(folder: Path) -> None:
+    whole = make(folder / "t.mp4", *picture(2), *tone(2), "-movflags", "+faststart")
+    cut = folder / "t-cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    out = dreamt(cut, folder / "t-out.mp4")
+    assert len(times_of(out)) == len(times_of(cut)) > 10
+    assert abs(float(probe(out).duration) - len(times_of(cut)) / 25) < 0.2
+
+
 def test_a_cut_range_needs_no_decoding_from_the_start(folder: Path) -> None:
     clip = make(folder / "long.mp4", *picture(20), "-g", "25")
     with open_source(clip, start=Fraction(18), end=Fraction(181, 10)) as source:

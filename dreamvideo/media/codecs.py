@@ -205,5 +205,5 @@ def _yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
     tags = f"color_primaries={primaries}:color_trc=bt709:colorspace=bt709:range=tv"
     return (
         f"scale=out_color_matrix=bt709:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
-        f"format={pixels},setparams={tags},setsar={aspect.numerator}/{aspect.denominator}"
+        f"format={pixels},setparams={tags},setsar={aspect.numerator}/{aspect.denominator}:max=65535"
     )

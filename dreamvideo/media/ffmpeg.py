@@ -39,7 +39,7 @@ ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _BAD = ("error", "fatal", "panic")
 _EMPTY_WORDS = re.compile(
-    r"^(Conversion failed|Task finished with error|Terminating thread|Error opening (in|out)put|"
+    r"^(Conversion failed|Task finished with error|Terminating thread|Error opening (in|out)put file|"
     r"Error (while )?(filtering|opening encoder|sending frames)|Could not open encoder|"
     r"Nothing was written|Exiting)"
 )
@@ -164,7 +164,9 @@ class Process:
             match = _LEVEL.match(line)
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
-                self.complaints.append(shown(match[3].strip()))
+                self.complaints.append(
+                    shown(match[3].removeprefix("Error opening input: ").strip())
+                )
             if self._on_line:
                 self._on_line(line)
         if self._on_end:
