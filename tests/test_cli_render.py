@@ -96,10 +96,14 @@ def test_a_folder_of_frames_is_numbered_and_says_what_is_lost(
     assert contents(tmp_path / "frames") == contents(lossless)
 
 
-def test_the_same_command_gives_the_same_bytes(cli: Cli, shelf: Path, tmp_path: Path) -> None:
-    for name in ("one.mp4", "two.mp4"):
-        assert cli("video", shelf / "clip.mp4", "-o", tmp_path / name, "-q", *QUICK).code == 0
-    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_the_same_command_gives_the_same_bytes(
+    cli: Cli, shelf: Path, tmp_path: Path, ending: str
+) -> None:
+    one, two = (tmp_path / f"{name}.{ending}" for name in ("one", "two"))
+    for out in (one, two):
+        assert cli("video", shelf / "clip.mp4", "-o", out, "-q", *QUICK).code == 0
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_another_seed_gives_another_dream(cli: Cli, shelf: Path, tmp_path: Path) -> None:
