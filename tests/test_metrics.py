@@ -39,7 +39,7 @@ class World:
 
 
 @cache
-def _world() -> World:
+def _world(speed: float = 3) -> World:
     """A disc crosses a drifting background; five ways to dream of it, all equally strong.
 
     ``fresh``: each frame anew. ``painted``: on the surfaces. ``blended``: half of the previous
@@ -47,7 +47,7 @@ def _world() -> World:
     the same only where it could be seen.
     """
     middle = WIDTH / 2 + HEIGHT / 2 * 1j
-    poses = synthetic.glide(FRAMES, -0.8 + 0.4j), synthetic.flight(FRAMES, middle - 40, 3)
+    poses = synthetic.glide(FRAMES, -0.8 + 0.4j), synthetic.flight(FRAMES, middle - 40, speed)
     clip = synthetic.scene(HEIGHT, WIDTH, *poses, radius=28)
     paint = synthetic.scene(HEIGHT, WIDTH, *poses, radius=28, seed=8, paint=synthetic.grain)
     fresh = [LEVEL * synthetic.grain(HEIGHT, WIDTH, 100 + t) for t in range(FRAMES)]
@@ -90,9 +90,9 @@ def _against_fresh(film: Sequence[Frame]) -> FilmReport:
 
 
 @cache
-def _judged(dream: str, judge: Judge = "dis") -> FilmReport:
+def _judged(dream: str, judge: Judge = "dis", speed: float = 3) -> FilmReport:
     """The same over the first frames, by an estimator that has to find the motion itself."""
-    world = _world()
+    world = _world(speed)
     alone = world.film("fresh").__getitem__
     return measure(
         world.film(dream)[:FEW],
@@ -219,8 +219,21 @@ def test_a_judge_that_must_find_the_motion_comes_to_the_same(judge: Judge) -> No
 
 
 def test_the_judge_sees_trails() -> None:
-    assert _judged("blended").trail == pytest.approx(0.5, abs=0.15)
-    assert _judged("carried").trail == pytest.approx(0, abs=0.2)
+    trails = {dream: _judged(dream, speed=9).trail for dream in ("blended", "dragged", "carried")}
+    assert trails["blended"] == pytest.approx(0.5, abs=0.15)
+    assert trails["dragged"] is not None
+    assert trails["dragged"] > 0.6
+    assert trails["carried"] == pytest.approx(0, abs=0.2)
+
+
+def test_where_nothing_is_uncovered_there_is_no_trail_to_speak_of() -> None:
+    clip = synthetic.scene(HEIGHT, WIDTH, synthetic.still(4))
+    film = [f + _world().dreams["fresh"][0] for f in clip.frames]
+    report = measure(film, clip.frames, independent=film.__getitem__, sample=range(4))
+    assert report.trail is None
+    assert report.independent is not None
+    assert report.independent.ghosting is None
+    assert "alone flickers no more" in str(report.independent.reason)
 
 
 @pytest.mark.parametrize("turn", ["mirror", "reverse"])

@@ -21,7 +21,8 @@ STRENGTH_GATE = 0.9
 GHOSTING_GATE = 1.0
 SHARPNESS_GATE = 0.6
 TRAIL_GATE = 0.25
-_FEW_PIXELS = 100
+LEAST_UNCOVERED = 0.001
+"""Share of the pixels, on average, below which ghosts and trails cannot be told from chance."""
 _CHANCE = 0.1
 """A trail that pictures with nothing in common show by chance."""
 
@@ -36,6 +37,7 @@ class Rivals:
     error_film: Mean
     error_source: Mean
     error_alone: Mean
+    uncovered: float
     ghost_film: Mean
     ghost_alone: Mean
 
@@ -54,9 +56,9 @@ class Comparison:
     quarter, ``tint`` the deviation in the large, ``sharpness`` the Laplacian's variance.
     ``ghosting`` is the fine detail's energy on ground that was just uncovered, times 1 + what
     ``trail`` exceeds chance by: more than independent dreaming puts there, or what the old dream
-    left there, lifts it above 1 (None when next to nothing was uncovered in the sampled frames).
-    ``ghosting_deviation`` is its standard error over the sampled pairs; the gate lets two of
-    them pass.
+    left there, lifts it above 1. It is None where less than a thousandth of the sampled frames
+    was uncovered. ``ghosting_deviation`` is its standard error over the sampled pairs; the gate
+    lets two of them pass.
     """
 
     pairs: int
@@ -87,6 +89,7 @@ def rivals(
         error_film=warping_error(now.film, before.film, passage),
         error_source=warping_error(now.source, before.source, passage),
         error_alone=warping_error(alone[1], alone[0], passage),
+        uncovered=float(passage.uncovered.mean()),
         ghost_film=uncovered_energy(now, passage),
         ghost_alone=uncovered_energy(alone_now, passage),
     )
@@ -142,8 +145,8 @@ def _ghosting(sampled: Sequence[Rivals], trail: float) -> tuple[float, float] | 
     """Ghosting and its standard error, that of a ratio of sums over a sample."""
     film = np.array([found.ghost_film.total for found in sampled])
     alone = np.array([found.ghost_alone.total for found in sampled])
-    pixels = sum(found.ghost_film.weight for found in sampled)
-    if pixels < _FEW_PIXELS or alone.sum() <= 0:
+    uncovered = float(np.mean([found.uncovered for found in sampled]))
+    if uncovered < LEAST_UNCOVERED or alone.sum() <= 0:
         return None, None
     ratio = float(film.sum() / alone.sum())
     spread = float(np.sqrt(((film - ratio * alone) ** 2).sum()) / alone.sum())

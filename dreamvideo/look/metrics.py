@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.compare import Comparison, Rivals, compared, rivals
+from dreamvideo.look.compare import LEAST_UNCOVERED, Comparison, Rivals, compared, rivals
 from dreamvideo.look.figures import Look, Mean, Pair, look, trails, warping_error
 from dreamvideo.look.judge import Frame, Judge, Passage, observed, onward
 from dreamvideo.motion.cuts import is_cut
@@ -114,7 +114,7 @@ def measure(
         raise DreamVideoError("nothing to measure: the film has no frames")
     looks = [o.look for o in seen]
     height, width = seen[0].size
-    trail = _trail([o.trails for o in seen])
+    trail = _trail(seen)
     return FilmReport(
         frames=len(seen),
         width=width,
@@ -139,6 +139,7 @@ class _Observation:
     look: Look
     cut: bool
     errors: dict[int, tuple[Mean, Mean]]
+    uncovered: float
     trails: tuple[Mean, Mean]
     rivals: Rivals | None
 
@@ -165,7 +166,7 @@ def _observations(
     known = chain(passages, repeat(None)) if passages is not None else repeat(None)
     for index, (pair, truth) in enumerate(zip(pairs, known, strict=False)):
         cut = previous is not None and is_cut(pair.source, previous.source)
-        rival, errors, trail = None, {}, (Mean(), Mean())
+        rival, errors, uncovered, trail = None, {}, 0.0, (Mean(), Mean())
         if previous is None or cut:
             anchors = []
         else:
@@ -177,11 +178,12 @@ def _observations(
                 for a in anchors
                 if index - a.index in DISTANCES
             }
+            uncovered = float(passage.uncovered.mean())
             trail = trails(pair, previous, passage)
             if independent is not None and index in sample:
                 alone = [_fitted(independent(t), pair.film.shape) for t in (index - 1, index)]
                 rival = rivals(index, pair, previous, (alone[0], alone[1]), passage)
-        yield _Observation(pair.film.shape[:2], look(pair), cut, errors, trail, rival)
+        yield _Observation(pair.film.shape[:2], look(pair), cut, errors, uncovered, trail, rival)
         if index % _ANCHOR_EVERY == 0:
             anchors.append(_Anchor(index, pair, _here(pair)))
         previous = pair
@@ -253,8 +255,10 @@ def _errors(found: Iterable[tuple[Mean, Mean] | None]) -> Errors | None:
     return Errors(film.value, source.value, ratio)
 
 
-def _trail(found: list[tuple[Mean, Mean]]) -> float | None:
-    left, dragged = (sum((pair[kind] for pair in found), Mean()) for kind in (0, 1))
+def _trail(seen: list[_Observation]) -> float | None:
+    if _mean(o.uncovered for o in seen) < LEAST_UNCOVERED:
+        return None
+    left, dragged = (sum((o.trails[kind] for o in seen), Mean()) for kind in (0, 1))
     return max(left.value, dragged.value) if left.weight and dragged.weight else None
 
 
