@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from dreamvideo.errors import UsageError
 
 Overrides = Mapping[str, Mapping[str, Any]]
+# Far above it the loss leaves the range of float32 and the picture turns black.
+LARGEST_WEIGHT = 1e6
 
 
 class Settings(BaseModel):
@@ -182,8 +184,8 @@ def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
             value = float(weight) if colon else 1.0
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
-            raise ValueError(f"the weight of layer {name!r} is not a number: {weight!r}")
+        if not abs(value) <= LARGEST_WEIGHT:
+            raise ValueError(f"the weight of layer {name!r} is no number within 1e6: {weight!r}")
         parsed.append((name, value))
     return tuple(parsed)
 

@@ -56,6 +56,10 @@ def test_a_film_keeps_its_ending_where_we_write_it(source: str, ending: str) -> 
     assert naming.film_ending(Path(source)) == ending
 
 
+def test_the_root_folder_has_no_name_and_makes_no_trouble() -> None:
+    assert naming.beside(Path("/"), "dream", ".mp4").name == "-dream.mp4"
+
+
 def test_a_picture_is_refused_before_any_work(tmp_path: Path) -> None:
     taken = tmp_path / "taken.png"
     taken.touch()

@@ -192,7 +192,9 @@ def test_a_layer_weighs_one_unless_it_says_otherwise() -> None:
     assert DreamSettings().weighted_layers(["a", "b"]) == (("a", 1.0), ("b", 1.0))
 
 
-@pytest.mark.parametrize("text", ["", ",", "a,", ":2", "a:", "a:b", "a:nan", "a:inf", "a:1:2"])
+@pytest.mark.parametrize(
+    "text", ["", ",", "a,", ":2", "a:", "a:b", "a:nan", "a:inf", "a:1e7", "a:1:2"]
+)
 def test_what_is_no_layer_list(text: str) -> None:
     with pytest.raises(ValueError, match="layer"):
         parse_layers(text)

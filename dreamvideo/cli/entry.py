@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,9 @@ class Stopped(BaseException):
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130/143 stopped."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file name that the terminal cannot show must not end a render that is done.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -77,6 +81,9 @@ def _explain(error: Exception) -> int:
         return _usage(error)
     if isinstance(error, MemoryError):
         _complain("out of memory: choose a smaller --size")
+        return 1
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        _complain(f"{error.filename}: {error.strerror.lower()}")
         return 1
     name, what = type(error).__name__, " ".join(str(error).split())[:300]
     _complain(f"unexpected {name}: {what} (--debug shows where)")

@@ -17,7 +17,7 @@ def beside(source: Path, word: str, ending: str) -> Path:
     if is_sequence(source):
         folder = source if source.is_dir() else source.parent
         named = folder if folder.name not in ("", "..") else folder.resolve()
-        return named.with_name(f"{named.name}-{word}{ending}")
+        return named.parent / f"{named.name}-{word}{ending}"
     return source.with_name(f"{source.stem}-{word}{ending}")
 
 

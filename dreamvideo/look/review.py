@@ -1,0 +1,101 @@
+"""(film file, source file) -> its report, the source dreamt alone beside it where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.errors import UsageError
+from dreamvideo.look.metrics import FilmReport, measure
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.probe import probe, read_tags
+from dreamvideo.media.read import open_source
+from dreamvideo.parsing import parse_rate, parse_time
+from dreamvideo.render.carry import as_stored
+from dreamvideo.settings import DreamSettings, look_from_toml
+
+# Of frames dreamt alone, each pair costs two full dreams: this many tell enough.
+DEFAULT_PAIRS = 8
+RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
+
+
+def measure_film(
+    film: Path | str,
+    source: Path | str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    fps: str | None = None,
+    against_independent: bool = False,
+    pairs: int = DEFAULT_PAIRS,
+    dream: DreamSettings | None = None,
+) -> FilmReport:
+    """Measure a film file against the clip that it was dreamt from.
+
+    ``start``, ``end`` and ``fps`` are those of the render. ``against_independent`` dreams
+    ``pairs`` pairs of neighbouring source frames alone, with ``dream`` or else with the settings
+    that the film itself records. Raises MediaError for files that cannot be read,
+    DreamVideoError where film and source do not belong together.
+    """
+    film, source = Path(film), Path(source)
+    shown = probe(film)
+    origin = probe(source)
+    rate = parse_rate(fps) if fps else origin.rate
+    begin = parse_time(start, "--start", rate) if start else None
+    finish = parse_time(end, "--end", rate) if end else None
+    recent = _Recent()
+    settings = (dream or recorded_settings(film)) if against_independent else None
+    alone = _alone(settings, recent) if settings else None
+    frames = shown.frames or round(shown.duration * shown.rate)
+    size = (shown.width, shown.height)
+    with (
+        open_source(film) as seen,
+        open_source(
+            source, start=begin, end=finish, size=size, fps=rate if fps else None
+        ) as original,
+    ):
+        return measure(
+            (to_float(frame.pixels) for frame in seen),
+            recent.passing(to_float(frame.pixels) for frame in original),
+            independent=alone,
+            sample=sampled(frames, pairs),
+        )
+
+
+def sampled(frames: int, pairs: int) -> set[int]:
+    """Frames evenly spread over a film, none of them the first."""
+    count = max(1, min(pairs, frames - 1))
+    return {max(1, round(Fraction((2 * n + 1) * frames, 2 * count))) for n in range(count)}
+
+
+def recorded_settings(film: Path) -> DreamSettings:
+    """How a film was dreamt, from its own tags; UsageError where it does not say."""
+    tags = read_tags(film)
+    for tag in RECIPE_TAGS:
+        heading, _, recipe = tags.get(tag, "").partition("\n")
+        if heading.startswith("dreamvideo "):
+            return look_from_toml(recipe, str(film)).dream
+    raise UsageError(
+        f"{film}: does not say how it was dreamt; give its --preset or settings with --against"
+    )
+
+
+class _Recent:
+    """Lets frames pass and keeps the last two, by number."""
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Image] = {}
+
+    def passing(self, frames: Iterator[Image]) -> Iterator[Image]:
+        for index, frame in enumerate(frames):
+            self.frames[index] = frame
+            self.frames.pop(index - 2, None)
+            yield frame
+
+
+def _alone(settings: DreamSettings, recent: _Recent) -> Callable[[int], Image]:
+    dreamer = Dreamer(settings)
+    return lambda index: as_stored(dreamer.dream(recent.frames[index]).image)
