@@ -203,6 +203,16 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
     return _validated(_merged(values, overrides), "") if overrides else look
 
 
+def look_from_toml(text: str, origin: str) -> Look:
+    """The look of a preset's text; UsageError naming ``origin`` where it is none."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
+    return _validated(values, f"{origin}: ")
+
+
 def read_preset(name: str) -> dict[str, Any]:
     """The TOML of a bundled preset, or of a file, as nested dictionaries."""
     tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
