@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "motion": LEAVES,
     "dream": LEAVES,
     "render": {*LEAVES, "media", "motion", "dream"},
-    "look": {*LEAVES, "media", "motion", "render"},
+    "look": {*LEAVES, "media", "motion", "dream", "render"},
     "cli": {*LEAVES, "media", "dream", "render", "look"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
