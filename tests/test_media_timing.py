@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,12 +25,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def flash_and_click(path: Path, late: float = 0) -> Path:
-    """White for the second frame of every half second, a click in the sound at that very time."""
+    """White for the second frame of every half second, a click in the sound at that very time.
+
+    ``late`` seconds is the picture behind the sound, or with a minus the sound behind the picture.
+    """
     white = "color=black:size=64x48:rate=50:duration=3"
     blink = "geq=lum='if(eq(mod(N,25),1),255,0)':cb=128:cr=128"
     click = "aevalsrc='if(lt(mod(t-0.02,0.5),0.01),0.9*sin(5000*t),0)':d=3:s=48000"
-    inputs = ["-itsoffset", str(late), "-f", "lavfi", "-i", white, "-f", "lavfi", "-i", click]
-    return make(path, *inputs, "-vf", blink, "-g", "30", "-c:a", "aac", "-b:a", "192k")
+    inputs = ["-itsoffset", str(max(0, late)), "-f", "lavfi", "-i", white]
+    inputs += ["-itsoffset", str(max(0, -late)), "-f", "lavfi", "-i", click]
+    codec = ["-c:a", "libopus" if path.suffix == ".webm" else "aac", "-b:a", "192k"]
+    return make(path, *inputs, "-vf", blink, "-g", "30", "-bf", "0", *codec)
 
 
 def flashes(path: Path) -> list[float]:
@@ -71,13 +77,22 @@ def dreamt(
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
-@pytest.mark.parametrize("late", [0, 0.42])
+@pytest.mark.parametrize("late", [0.42, -0.42])
 def test_sound_and_picture_stay_together(folder: Path, ending: str, late: float) -> None:
     source = flash_and_click(folder / f"click{late}.mp4", late)
     out = dreamt(source, folder / f"out{late}{ending}")
     assert len(times_of(out)) == 150
     assert np.allclose(flashes(out), flashes(source), atol=0.0011)
     assert np.allclose(clicks(out), clicks(source), atol=0.002)
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mkv", ".webm", ".avi", ".ts", ".flv"])
+def test_sound_and_picture_of_every_container_stay_together(folder: Path, ending: str) -> None:
+    source = flash_and_click(folder / f"from{ending}")
+    out = dreamt(source, folder / f"from{ending}.mp4")
+    assert len(times_of(out)) == 150
+    before, after = np.array(flashes(source)), np.array(flashes(out))
+    assert np.allclose(after - clicks(out), before - clicks(source), atol=0.003)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
@@ -93,6 +108,21 @@ def test_a_range_keeps_sound_and_picture_together(folder: Path, ending: str, lat
     assert np.allclose(clicks(out), seen, atol=0.002)
     expected = [t - late - 0.7 for t in flashes(source) if late + 0.7 <= t < late + 2]
     assert np.allclose(flashes(out), expected, atol=0.0011)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC, Fraction(12)])
+def test_a_cut_between_frames_moves_the_picture_by_less_than_a_frame(
+    folder: Path, ending: str, rate: Fraction
+) -> None:
+    clip = make(folder / f"between{rate.numerator}.mp4", *picture(2, str(rate)), *tone(2))
+    start = Fraction(507, 1000)
+    with open_source(clip, start=start) as source:
+        late = next(iter(source)).time - start
+    out = dreamt(clip, folder / f"between{rate.numerator}{ending}.out{ending}", start)
+    assert 0 < late < 1 / rate
+    assert abs(probe(out).first_time - late) <= Fraction(1, 1000)
+    assert probe(out).rate == rate
 
 
 def test_an_edit_list_is_followed(folder: Path) -> None:
@@ -157,6 +187,57 @@ def test_a_truncated_source_still_gives_its_sound(folder: Path) -> None:
     out = dreamt(cut, folder / "t-out.mp4")
     assert len(times_of(out)) == len(times_of(cut)) > 10
     assert abs(float(probe(out).duration) - len(times_of(cut)) / 25) < 0.2
+
+
+def subtitles(path: Path) -> list[tuple[float, float, str]]:
+    """(start, end, words) of the first subtitle track."""
+    words = ["-copyts", *ffmpeg.input_file(path), "-map", "0:s:0", "-f", "srt", "pipe:1"]
+    written = ffmpeg.run(words, subject="subtitles")[1].decode()
+    pattern = r"(\d+):(\d+):(\d+),(\d+) --> (\d+):(\d+):(\d+),(\d+)\n(.*?)\n"
+    found = re.findall(pattern, written)
+    times = [[int(n) for n in entry[:8]] for entry in found]
+    return [
+        (t[1] * 60 + t[2] + t[3] / 1000, t[5] * 60 + t[6] + t[7] / 1000, entry[8])
+        for t, entry in zip(times, found, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("origin", [".mkv", ".mp4"])
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
+def test_subtitles_and_chapters_are_cut_with_the_range(
+    folder: Path, origin: str, ending: str
+) -> None:
+    lines = [(0.2, 0.8, "gone"), (1.2, 1.6, "first"), (1.8, 2.2, "second"), (2.7, 2.9, "after")]
+    text = "".join(
+        f"{n}\n00:00:0{a:.3f} --> 00:00:0{b:.3f}\n{words}\n\n".replace(".", ",")
+        for n, (a, b, words) in enumerate(lines, 1)
+    )
+    (folder / "cut.srt").write_text(text)
+    marks = "".join(
+        f"[CHAPTER]\nTIMEBASE=1/10\nSTART={n * 10}\nEND={n * 10 + 10}\ntitle=c{n}\n"
+        for n in range(3)
+    )
+    (folder / "cut.txt").write_text(f";FFMETADATA1\n{marks}")
+    titles = ["-i", str(folder / "cut.srt"), "-i", str(folder / "cut.txt")]
+    kind = ["-c:s", "mov_text"] if origin == ".mp4" else []
+    clip = make(folder / f"titled{origin}", *picture(3), *titles, "-map_metadata", "2", *kind)
+    out = dreamt(clip, folder / f"of{origin}{ending}", Fraction(11, 10), Fraction(5, 2))
+    kept = subtitles(out)
+    assert [words for _, _, words in kept] == ["first", "second"]
+    for (start, end, _), (before, until, _) in zip(kept, lines[1:3], strict=True):
+        assert abs(start - (before - 1.1)) < 0.002 and abs(end - (until - 1.1)) < 0.002
+    assert probe(out).chapters == 2
+
+
+def test_a_size_that_changes_midway_is_brought_to_the_first(folder: Path) -> None:
+    for n, size in enumerate(("64x48", "96x72")):
+        codec = ["-c:v", "mpeg2video", "-q:v", "2", "-output_ts_offset", str(n * 0.4)]
+        make(folder / f"size{n}.ts", *picture(0.4, size=size), *codec)
+    whole = folder / "size.ts"
+    whole.write_bytes(b"".join((folder / f"size{n}.ts").read_bytes() for n in range(2)))
+    with open_source(whole) as source:
+        shapes = [frame.pixels.shape for frame in source]
+    assert set(shapes) == {(48, 64, 3)} and len(shapes) > 10
 
 
 def test_a_cut_range_needs_no_decoding_from_the_start(folder: Path) -> None:

@@ -24,7 +24,8 @@ Timed = Generator[tuple[Fraction, NDArray[Any]], None, None]
 # Containers whose index lets ffmpeg land before the wanted time; elsewhere we read from the start.
 _SEEKABLE = ("mov", "matroska")
 _SEEK_MARGIN = Fraction(1)
-# A last frame may be shown longer than the rate says; this much less than claimed is a cut file.
+# A last frame may be shown longer than the rate says; a file that ends this much earlier than it
+# claims was cut, even if the demuxer does not complain.
 _CUT_SHORT = Fraction(1, 2)
 _TIME = re.compile(r"frame-time (\d+) (-?\d+) (\d+)/(\d+)$")
 _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-time {n} {pts} {tb}"]
@@ -85,7 +86,7 @@ def _judge(
     packets, frames, errors = counts
     # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
     undecodable = max(packets - frames, errors) if errors else 0
-    cut = _cut_short(info, last)
+    cut = _cut_short(info, last, process.complaint_count > 0)
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(
@@ -100,13 +101,14 @@ def _judge(
         )
 
 
-def _cut_short(info: MediaInfo, last: Fraction) -> int:
+def _cut_short(info: MediaInfo, last: Fraction, complained: bool) -> int:
     """How many frames the container claims after the last one that is really there."""
-    lacking = info.start + info.duration - (info.start * 2 + last + 1 / info.rate)
-    if not info.duration or lacking < _CUT_SHORT:
+    lacking = info.duration - info.start - last - 1 / info.rate
+    enough = max(3 / info.rate, Fraction(1, 10)) if complained else _CUT_SHORT
+    if not info.duration or lacking < enough or (info.variable_rate and not complained):
         return 0
     # The sound may simply be longer than the picture; then the file itself is whole.
-    if info.audio and _content_end(info.path) > info.duration - _CUT_SHORT:
+    if info.audio and _content_end(info.path) > info.duration - enough:
         return 0
     return round(lacking * info.rate)
 

@@ -39,9 +39,9 @@ ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _BAD = ("error", "fatal", "panic")
 _EMPTY_WORDS = re.compile(
-    r"^(Conversion failed|Task finished with error|Terminating thread|Error opening (in|out)put file|"
-    r"Error (while )?(filtering|opening encoder|sending frames)|Could not open encoder|"
-    r"Nothing was written|Exiting)"
+    r"^(Conversion failed|Task finished with error|Terminating thread|Nothing was written|Exiting|"
+    r"Error opening (in|out)put file|Could not open encoder|"
+    r"Error (while )?(filtering|opening encoder|sending frames|processing))"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -62,9 +63,28 @@ class Film:
 
     @property
     def offset(self) -> Fraction:
-        """When the first frame is shown in the output."""
-        late = self.source.start if self.source and not self.start else Fraction(0)
+        """When the first frame is shown in the output: later only if there is more to keep with."""
+        if self.source is None or not (self.source.audio or self.source.subtitles):
+            return Fraction(0)
+        late = self.source.start if not self.start else Fraction(0)
         return self.frames[0].time - self.start + late
+
+    @property
+    def clock(self) -> Fraction:
+        """Seconds a tick, so that every time of a constant rate is a whole number of ticks."""
+        if self.rate is None:
+            return _FINE_CLOCK
+        if (self.offset * self.rate).denominator == 1:
+            return 1 / self.rate
+        finer = -(-_FINE_CLOCK.denominator // self.rate.numerator)
+        return Fraction(1, self.rate.numerator * finer)
+
+    @property
+    def ticks(self) -> list[int]:
+        """Times of all frames after the first one's."""
+        if self.rate is not None:
+            return [round(n / self.rate / self.clock) for n in range(len(self.frames))]
+        return [round((f.time - self.frames[0].time) / self.clock) for f in self.frames]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,27 +108,56 @@ class Film:
 
 
 def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[str]:
-    """Write the film under its temporary name and count its frames."""
+    """Write the film under its temporary name and count its frames. Returns notes."""
+    with _cut_titles(film, outputs.container_for(output), part) as titles:
+        return _encode(film, output, part, wishes, titles)
+
+
+@contextmanager
+def _cut_titles(film: Film, container: Container, part: Path) -> Iterator[Path | None]:
+    """A file with the subtitles of the range alone, where they are to be converted.
+
+    ffmpeg cuts subtitles rightly when it copies them, but shifts them when it converts them too.
+    """
+    source = film.source
+    if source is None or not film.start or not outputs.converts_titles(container, source):
+        yield None
+        return
+    muxer = "mov" if "mov_text" in source.subtitle_codecs else "matroska"
+    titles = part.with_suffix(".titles")
+    copied = ["-map", "0:s", "-c", "copy", "-copypriorss", "0", "-f", muxer, "-y"]
+    try:
+        ffmpeg.run(
+            [*_source_input(film, source), *copied, ffmpeg.local_url(titles)],
+            subject=f"{shown(source.path)}: subtitles cannot be cut",
+        )
+        yield titles
+    finally:
+        titles.unlink(missing_ok=True)
+
+
+def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path | None) -> list[str]:
     container = outputs.container_for(output)
     codec = codecs.codec_for(output, wishes.codec)
-    clock = 1 / film.rate if film.rate else _FINE_CLOCK
     arguments = _picture_input(film, container)
     tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, wishes)]
-    tail += _last_shown(film, container, clock)
+    tail += _last_shown(film, container)
     notes: list[str] = []
     if film.source is not None:
         arguments += _source_input(film, film.source)
-        carried, notes = outputs.companions(container, film.source, cut=bool(film.start))
+        if titles is not None:
+            arguments += ffmpeg.input_file(titles)
+        carried, notes = outputs.companions(
+            container, film.source, cut=bool(film.start), titles_from=2 if titles else 1
+        )
         tail += carried
     for key, value in wishes.metadata.items():
         tail += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
-    encoder_clock = (
-        "demux" if container.muxer == "gif" else f"{clock.numerator}:{clock.denominator}"
+    clock = (
+        "demux" if container.muxer == "gif" else f"{film.clock.numerator}:{film.clock.denominator}"
     )
-    tail += ["-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock]
+    tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
-    first = film.frames[0].time
-    ticks = [n if film.rate else round((f.time - first) / clock) for n, f in enumerate(film.frames)]
     keep_alpha = codecs.holds_alpha(codec, wishes.depth)
     pictures = pngs(
         film.frames,
@@ -121,7 +170,7 @@ def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[st
     lines, _ = ffmpeg.run(
         [*arguments, *tail],
         subject=f"{shown(output)}: encoding failed",
-        feed=ivf(film.frames, ticks, clock, _counted(pictures, wishes.on_frame)),
+        feed=ivf(film.ticks, film.clock, _counted(pictures, wishes.on_frame)),
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
@@ -166,10 +215,10 @@ def _picture_output(
     )
 
 
-def _last_shown(film: Film, container: Container, clock: Fraction) -> list[str]:
+def _last_shown(film: Film, container: Container) -> list[str]:
     """A packet filter that says how long the last frame is shown: no frame comes after it."""
     if len(film.frames) < 2:
-        return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / clock)}"]
+        return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / film.clock)}"]
     late = film.offset if container.sound_encoder else Fraction(0)
     between = late + (film.frames[-1].time + film.frames[-2].time) / 2 - film.frames[0].time
     last = f"if(gt(PTS*TB,{float(between):.6f}),{float(film.last):.6f}/TB,DURATION)"

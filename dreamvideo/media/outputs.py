@@ -90,14 +90,15 @@ def container_for(output: Path) -> Container:
 
 
 def companions(
-    container: Container, source: MediaInfo, *, cut: bool
+    container: Container, source: MediaInfo, *, cut: bool, titles_from: int = 1
 ) -> tuple[list[str], list[str]]:
     """Arguments that carry over from input 1 all but the picture, and notes on what changes.
 
-    ``cut`` says that the source does not begin at its beginning.
+    ``cut`` says that the source does not begin at its beginning; ``titles_from`` is the input that
+    has the subtitles.
     """
     sound, sound_notes = _sound(container, source)
-    titles, title_notes = _titles(container, source)
+    titles, title_notes = _titles(container, source, titles_from)
     arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", "1"]
     if cut:
         # Without it, copied packets from the key frame before the cut come along.
@@ -127,7 +128,16 @@ def _sound(container: Container, source: MediaInfo) -> tuple[list[str], list[str
     return arguments, list(dict.fromkeys(notes))
 
 
-def _titles(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
+def converts_titles(container: Container, source: MediaInfo) -> bool:
+    """Whether any subtitles must be encoded anew."""
+    convertible = container.title_encoder is not None
+    others = set(source.subtitle_codecs) - set(container.titles)
+    return convertible and not others.isdisjoint(_TEXT_TITLES)
+
+
+def _titles(
+    container: Container, source: MediaInfo, titles_from: int
+) -> tuple[list[str], list[str]]:
     arguments: list[str] = []
     notes = []
     kept = 0
@@ -137,7 +147,7 @@ def _titles(container: Container, source: MediaInfo) -> tuple[list[str], list[st
             notes.append(f"subtitles left out: {container.muxer} cannot hold {codec}")
             continue
         encoder = "copy" if copied else str(container.title_encoder)
-        arguments += ["-map", f"1:s:{number}", f"-c:s:{kept}", encoder]
+        arguments += ["-map", f"{titles_from}:s:{number}", f"-c:s:{kept}", encoder]
         kept += 1
         if not copied:
             notes.append(f"subtitles converted from {codec} to {encoder}")

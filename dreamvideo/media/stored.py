@@ -49,12 +49,10 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
     return Kind(sizes.pop(), depth, alpha)
 
 
-def ivf(
-    frames: Sequence[StoredFrame], ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]
-) -> Iterator[bytes]:
+def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterator[bytes]:
     """An IVF stream of PNGs: the smallest container that has exact times, ``ticks * clock`` s."""
     rate = (clock.denominator, clock.numerator)
-    yield _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, len(frames), 0)
+    yield _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, len(ticks), 0)
     for tick, png in zip(ticks, pngs, strict=True):
         yield struct.pack("<IQ", len(png), tick) + png
 
