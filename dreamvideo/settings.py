@@ -125,6 +125,13 @@ class CoherenceSettings(Settings):
         description="Gradient steps an octave where a dream was carried. More: livelier, slower.",
         json_schema_extra={"none": "from --coherence"},
     )
+    passes: int = Field(
+        default=1,
+        ge=1,
+        le=2,
+        description="2: a second pass, back in time, steadies the film further; "
+        "needs half as long again and twice the disk.",
+    )
     leak: float = Field(
         default=0.1,
         ge=0,

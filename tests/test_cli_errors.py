@@ -215,7 +215,6 @@ def test_a_film_may_replace_its_own_source_with_y(cli: Cli, desk: Path) -> None:
     assert {name for name in after if after[name] != before[name]} == {"clip.mp4"}
 
 
-@pytest.mark.xfail(strict=True, reason="kept pictures are checked one by one, while dreaming")
 def test_a_kept_picture_in_the_way_is_found_before_any_work(cli: Cli, desk: Path) -> None:
     (desk / "out-000002.png").write_bytes(b"precious")
     before = contents(desk)

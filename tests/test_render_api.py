@@ -31,14 +31,7 @@ class Heard(list[Progress]):
         ("clip.mp4", {"fps": "12.5"}, 4),
         ("clip.gif", {}, 8),
         ("shots", {}, 8),
-        pytest.param(
-            "shots",
-            {"fps": "10"},
-            8,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the total is of the pictures at 25 a second, whatever the rate"
-            ),
-        ),
+        ("shots", {"fps": "10"}, 8),
     ],
 )
 def test_progress_counts_up_to_its_total(

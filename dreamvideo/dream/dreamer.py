@@ -19,14 +19,34 @@ from dreamvideo.errors import UsageError
 from dreamvideo.settings import DreamSettings
 
 
+def ladder_for(
+    settings: DreamSettings, height: int, width: int, steps: int | None = None
+) -> Ladder:
+    """The octaves of a picture of that size; UsageError if the network cannot take it.
+
+    Needs no network: a picture that is too small is found out before weights are fetched.
+    """
+    smallest = models.entry(settings.model).smallest
+    if min(height, width) < smallest:
+        raise UsageError(
+            f"{width} x {height} is too small for {settings.model}: "
+            f"the shorter side must be {smallest} pixels or more (--size)"
+        )
+    scale = settings.octave_scale
+    octaves = settings.octaves or automatic_octaves(height, width, scale)
+    sizes = octave_sizes(height, width, octaves, scale, smallest)
+    steps = settings.steps if steps is None else steps
+    return Ladder(sizes, steps, settings.step_size, settings.jitter, settings.seed)
+
+
 class Dreamer:
     """One network and objective, loaded and compiled once for all frames of a render."""
 
     def __init__(self, settings: DreamSettings) -> None:
         """Raises UsageError for unknown names, WeightsError where weights are not to be had."""
         self.settings = settings
-        self._entry = models.entry(settings.model)
-        chosen = settings.weighted_layers(self._entry.default_layers)
+        entry = models.entry(settings.model)
+        chosen = settings.weighted_layers(entry.default_layers)
         network = models.load(settings.model, settings.weights)
         models.check_layers(network, settings.model, [name for name, _ in chosen])
         self._ascent = Ascent(network.forward, weighted_layers(chosen))
@@ -38,17 +58,7 @@ class Dreamer:
 
     def ladder(self, height: int, width: int, steps: int | None = None) -> Ladder:
         """The octaves of a picture of that size; UsageError if the network cannot take it."""
-        settings = self.settings
-        if min(height, width) < self._entry.smallest:
-            raise UsageError(
-                f"{width} x {height} is too small for {settings.model}: "
-                f"the shorter side must be {self._entry.smallest} pixels or more (--size)"
-            )
-        scale = settings.octave_scale
-        octaves = settings.octaves or automatic_octaves(height, width, scale)
-        sizes = octave_sizes(height, width, octaves, scale, self._entry.smallest)
-        steps = settings.steps if steps is None else steps
-        return Ladder(sizes, steps, settings.step_size, settings.jitter, settings.seed)
+        return ladder_for(self.settings, height, width, steps)
 
     def dream(
         self,

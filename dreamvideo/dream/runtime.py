@@ -24,6 +24,8 @@ def tensorflow() -> Any:
     with _quiet_stderr():
         import tensorflow as tf
 
+        # A process that makes many dreamers compiles a step for each, which is meant.
+        tf.get_logger().setLevel("ERROR")
         try:
             if not tf.config.threading.get_inter_op_parallelism_threads():
                 tf.config.threading.set_inter_op_parallelism_threads(1)

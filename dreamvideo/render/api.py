@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.dreamer import Dreamer, ladder_for
 from dreamvideo.dream.octaves import Climbing, resize
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
@@ -22,10 +22,12 @@ from dreamvideo.render.clip import Dreamt, dream_clip
 from dreamvideo.render.infinite import dream_zoom, ground
 from dreamvideo.render.job import Job, open_job
 from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.second import steadied
 from dreamvideo.settings import Look, look_to_toml
 from dreamvideo.version import __version__
 
 DEFAULT_LOOK = Look()
+PASSES = 2
 ZOOM_FPS = "25"
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
@@ -75,23 +77,24 @@ def dream_image(
     check = check_output if is_film else naming.check_picture
     check(output, overwrite)
     still = _sized(to_float(read_still(photo)), size)
+    total = ladder_for(look.dream, *still.shape[:2]).total
+    between = range(every, total, every) if every else range(0)
+    kept = [] if is_film else [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
+    for path in kept:
+        naming.check_picture(path, overwrite)
     dreamer = Dreamer(look.dream)
-    total = dreamer.ladder(*still.shape[:2]).total
-    kept: list[Path] = []
     notes: list[str] = []
     with open_job(output) as job:
 
         def on_step(step: Climbing) -> None:
             on_progress(Progress("dreaming", "step", step.done, total, step.loss))
-            if not every or step.done % every or step.done == total:
+            if step.done not in between:
                 return
+            pixels = to_bytes(step.image())
             if is_film:
-                job.add(to_bytes(step.image()), len(job.frames) / GROWTH_RATE)
-                return
-            path = output.with_stem(f"{output.stem}-{step.done:06d}")
-            naming.check_picture(path, overwrite)
-            write_still(path, to_bytes(step.image()))
-            kept.append(path)
+                job.add(pixels, len(job.frames) / GROWTH_RATE)
+            else:
+                write_still(kept[between.index(step.done)], pixels)
 
         if is_film:
             job.add(to_bytes(still), Fraction(0))
@@ -132,15 +135,18 @@ def dream_video(
     finish = parse_time(end, "--end", rate) if end else None
     wanted = parse_size(size, info.width, info.height) if size else None
     source = open_source(clip, start=begin, end=finish, size=wanted, fps=rate if fps else None)
-    total = _expected_frames(info, rate, begin, finish)
+    ladder_for(look.dream, source.size[1], source.size[0])
+    total = _expected_frames(source.info, rate, begin, finish)
     with source, open_job(output) as job:
         dreamer = Dreamer(look.dream)
-        dreamer.ladder(source.size[1], source.size[0])
-        watch = _LastDuration()
+        twice = look.coherence.passes == PASSES
+        watch = _Watch(job if twice else None)
         dreamt = dream_clip(watch.passing(source), dreamer, look.coherence)
-        losses = _store(dreamt, job, total, on_progress)
+        losses = _store(watch.noting(dreamt), job, total, on_progress)
         if not losses:
             raise MediaError(f"{clip}: no frame could be decoded in that range")
+        if twice:
+            _steady(job, watch.starts, on_progress)
         on_progress(Progress("encoding", "frame", len(losses), len(losses)))
         notes = encode(
             job.frames,
@@ -177,8 +183,8 @@ def zoom(
     check_output(output, overwrite)
     rate = parse_rate(fps)
     still = ground(read_still(photo) if photo else None, size, look.dream.seed)
+    ladder_for(look.dream, *still.shape[:2])
     dreamer = Dreamer(look.dream)
-    dreamer.ladder(*still.shape[:2])
     total = max(1, round(Fraction(look.zoom.seconds) * rate))
     with open_job(output) as job:
         losses = _store(dream_zoom(still, dreamer, look.zoom, rate), job, total, on_progress)
@@ -187,15 +193,36 @@ def zoom(
     return Rendered(output, len(losses), losses, tuple(notes))
 
 
-class _LastDuration:
-    """Lets frames pass and remembers how long the last one is shown."""
+class _Watch:
+    """Lets frames pass and remembers what is needed once they are gone.
 
-    duration = Fraction(0)
+    ``duration`` is how long the last one is shown, ``starts`` which ones begin a shot; the source
+    frames are kept in ``job`` where a second pass will want them.
+    """
+
+    def __init__(self, job: Job | None) -> None:
+        self.duration = Fraction(0)
+        self.starts: list[bool] = []
+        self._job = job
 
     def passing(self, source: Source) -> Iterator[Frame]:
         for frame in source:
             self.duration = frame.duration
+            if self._job is not None:
+                self._job.add_source(frame.pixels, frame.time)
             yield frame
+
+    def noting(self, frames: Iterable[Dreamt]) -> Iterator[Dreamt]:
+        for dreamt in frames:
+            self.starts.append(dreamt.starts_shot)
+            yield dreamt
+
+
+def _steady(job: Job, starts: list[bool], on_progress: OnProgress) -> None:
+    count = len(job.frames)
+    for done, (index, pixels) in enumerate(steadied(job.frames, job.sources, starts), 1):
+        job.replace(index, pixels)
+        on_progress(Progress("second pass", "frame", done, count))
 
 
 def _store(

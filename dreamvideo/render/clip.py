@@ -42,6 +42,8 @@ def dream_clip(
         source = to_float(frame.pixels)
         if state is None or settings.coherence == 0:
             starts = True
+        elif np.array_equal(source, state.source):
+            starts = False
         else:
             starts = is_cut(source, state.source, settings.cut_threshold)
         if starts or state is None:

@@ -49,11 +49,12 @@ def estimate_clip(
     flow = _seconds(lambda: motion_between(picture, picture[::-1].copy()))
     pixels = sum(h * w for h, w in dreamer.ladder(height, width).sizes)
     steps = settle(look.coherence, look.dream.steps).steps
-    frame = (steps * pixels * step + flow) * (1 + OTHER_WORK)
+    passes = look.coherence.passes
+    frame = (steps * pixels * step + passes * flow) * (1 + OTHER_WORK)
     frames = max(1, round(info.duration * (rate or info.rate)))
     first = look.dream.steps * pixels * step
     # Dreamt detail is nearly incompressible: about two bytes a pixel as PNG.
-    return Estimate(frames, frame, first + frames * frame, frames * width * height * 2)
+    return Estimate(frames, frame, first + frames * frame, frames * width * height * 2 * passes)
 
 
 def _seconds(work: Callable[[], object]) -> float:

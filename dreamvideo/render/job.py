@@ -24,12 +24,26 @@ class Job:
 
     folder: Path
     frames: list[StoredFrame] = field(default_factory=list)
+    sources: list[StoredFrame] = field(default_factory=list)
 
     def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
         """Store one frame (uint8, H x W x 3 RGB) with its presentation time in seconds."""
-        path = self.folder / f"{len(self.frames):08d}.png"
+        self._append(self.frames, "", pixels, time)
+
+    def add_source(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
+        """Store a source frame too, for a pass over the film that needs it again."""
+        self._append(self.sources, "source-", pixels, time)
+
+    def replace(self, index: int, pixels: NDArray[np.uint8]) -> None:
+        """Store another picture as frame ``index``."""
+        store_frame(self.frames[index].path, pixels)
+
+    def _append(
+        self, to: list[StoredFrame], prefix: str, pixels: NDArray[np.uint8], time: Fraction
+    ) -> None:
+        path = self.folder / f"{prefix}{len(to):08d}.png"
         store_frame(path, pixels)
-        self.frames.append(StoredFrame(path, time))
+        to.append(StoredFrame(path, time))
 
 
 @contextmanager
