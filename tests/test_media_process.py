@@ -112,6 +112,28 @@ def test_a_failed_encoding_keeps_the_old_film(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "f"]
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "shots"])
+def test_what_a_killed_run_left_is_no_obstacle(tmp_path: Path, name: str) -> None:
+    frames = film(tmp_path / "f", [Fraction(n, 25) for n in range(3)])
+    left = tmp_path / ("a.part.mp4" if name == "a.mp4" else "shots.part")
+    if name == "shots":
+        left.mkdir()
+        left /= "000009.png"
+    left.write_text("half a film")
+    with left.open("a") as orphan:
+        encode(
+            frames,
+            tmp_path / name,
+            duration_of_last=Fraction(1, 25),
+            source=None,
+            rate=Fraction(25),
+        )
+        orphan.write("the orphan's last words")
+    with open_source(tmp_path / name) as source:
+        assert len(list(source)) == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "f"])
+
+
 def test_ctrl_c_reaches_the_render_and_not_its_ffmpeg(tmp_path: Path) -> None:
     """An interrupt to the whole foreground group stops Python where it likes; ffmpeg lives on."""
     clip = make(tmp_path / "a.mp4", *picture(20, size="320x240"))

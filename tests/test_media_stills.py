@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_frame, read_still, store_frame, write_still
 
 
@@ -19,6 +19,11 @@ def _noise(seed: int = 0, shape: tuple[int, ...] = (17, 23, 3)) -> np.ndarray:
 def test_every_byte_survives_the_way_to_float_and_back() -> None:
     levels = np.arange(256, dtype=np.uint8)
     assert np.array_equal(to_bytes(to_float(levels)), levels)
+
+
+def test_every_deep_level_survives_the_way_to_float_and_back() -> None:
+    levels = np.arange(65536, dtype=np.uint16)
+    assert np.array_equal(to_deep(to_float(levels)), levels)
 
 
 def test_deep_pixels_span_the_same_range() -> None:

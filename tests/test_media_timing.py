@@ -248,9 +248,10 @@ def test_a_cut_range_needs_no_decoding_from_the_start(folder: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
 def test_tags_travel_and_new_ones_join_them(folder: Path, ending: str) -> None:
-    clip = make(folder / "tagged.mp4", *picture(0.2), "-metadata", "title=Ein = Film; #1")
+    own = ["-metadata", "title=Ein = Film; #1", "-metadata", "comment=mine"]
+    clip = make(folder / "tagged.mp4", *picture(0.2), *own)
     settings = 'dreamvideo\n[dream]\nlayers = "a,b:0.5"\\\n;x\n'
-    encode(
+    notes = encode(
         film(folder / "t", times_of(clip)),
         folder / f"tags{ending}",
         duration_of_last=Fraction(1, 25),
@@ -260,6 +261,7 @@ def test_tags_travel_and_new_ones_join_them(folder: Path, ending: str) -> None:
     )
     tags = {key.lower(): value for key, value in read_tags(folder / f"tags{ending}").items()}
     assert tags["title"] == "Ein = Film; #1"
+    assert (tags["comment"] == "mine") != any("comment gives way" in note for note in notes)
     assert settings in (tags.get("synopsis"), tags.get("comment"))
 
 

@@ -16,7 +16,7 @@ from dreamvideo.media.codecs import Codec
 from dreamvideo.media.decode import count_packets
 from dreamvideo.media.outputs import Container
 from dreamvideo.media.paths import shown
-from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.probe import MediaInfo, read_tags
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 
@@ -151,8 +151,9 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
             container, film.source, cut=bool(film.start), titles_from=2 if titles else 1
         )
         tail += carried
-    for key, value in wishes.metadata.items():
-        tail += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
+    tags, tag_notes = _tags(film, container, wishes.metadata)
+    tail += tags
+    notes = [*notes, *tag_notes]
     clock = (
         "demux" if container.muxer == "gif" else f"{film.clock.numerator}:{film.clock.denominator}"
     )
@@ -178,6 +179,24 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
     if got != wanted:
         raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _tags(
+    film: Film, container: Container, metadata: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Arguments that add tags to the source's own, and notes on those that give way to them."""
+    arguments = []
+    notes = []
+    moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
+    kept = read_tags(film.source.path) if moved and film.source else {}
+    for key, value in metadata.items():
+        arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
+    for lost in sorted(moved & kept.keys()):
+        notes.append(
+            f"the source's {lost} gives way to the settings: {container.muxer} has no "
+            "other place for them"
+        )
+    return arguments, notes
 
 
 def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) -> Iterator[bytes]:

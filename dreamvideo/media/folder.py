@@ -74,6 +74,7 @@ def write_folder(
     folder, form = _folder(output), _format(output, codec)
     name = output.name if _is_pattern(output) else f"%06d.{form}"
     part = partial_path(folder)
+    shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
         for number, frame in enumerate(frames, 1):

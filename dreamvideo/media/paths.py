@@ -56,6 +56,8 @@ def replacing(output: Path) -> Iterator[Path]:
     """
     part = partial_path(output)
     try:
+        # What a killed run left behind may still be written to by its last child.
+        part.unlink(missing_ok=True)
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())

@@ -17,5 +17,14 @@ def to_float(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> FloatFrame:
 
 def to_bytes(frame: FloatFrame) -> BytePixels:
     """Float frame of any shape as uint8: clipped to [-1, 1], rounded to the nearest level."""
-    levels = (np.clip(frame, -1, 1) + np.float32(1)) * np.float32(127.5)
-    return np.asarray(np.rint(levels), np.uint8)
+    return np.asarray(_levels(frame, 255), np.uint8)
+
+
+def to_deep(frame: FloatFrame) -> NDArray[np.uint16]:
+    """Float frame of any shape as uint16: clipped to [-1, 1], rounded to the nearest level."""
+    return np.asarray(_levels(frame, 65535), np.uint16)
+
+
+def _levels(frame: FloatFrame, top: int) -> FloatFrame:
+    unit = np.clip(frame, -1, 1) + np.float32(1)
+    return np.asarray(np.rint(unit * np.float32(top / 2)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import shown
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".exr", ".ppm")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm")
 _PLACE = re.compile(r"%(0(\d+))?d")
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
