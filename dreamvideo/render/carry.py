@@ -1,10 +1,11 @@
 """The carried dream: (what frame n left, frame n + 1) -> dreamt frame n + 1.
 
 Only the *detail* that dreaming added is carried, never the picture: it is warped along the
-backward flow, trusted by the confidence, topped up with a few small steps where it arrived and
-many large ones where the scene was uncovered, and partly blended back. A governor holds its
-contrast steady: carried detail follows ``d <- gain d + what is added``, which fades, or grows
-until it burns, unless something watches it.
+backward flow, trusted by the confidence, topped up with a few small steps, and partly blended
+back. Where the scene was uncovered the dream grows anew over the next few frames: *maturity*,
+which travels with the detail, tells how much of a full dream each pixel has had. A governor holds
+the detail's contrast steady: what is carried follows ``d <- gain d + what is added``, which
+fades, or grows until it burns, unless something watches it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from dreamvideo.settings import CoherenceSettings
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
 CONTRAST_SIGMA = 4.0
-# Gradient work in a frame as a share of a fresh dream's: where the scene was uncovered, where a
-# dream was carried at first, and how far the governor may turn the latter.
-UNCOVERED = 0.55
+# Gradient work in a frame as a share of a fresh dream's: where a dream was carried, at first and
+# as far as the governor may turn it; and the most that one step does where it is still missing.
+# A dream forced in a frame by a few long steps is noise, and its noise would be carried on.
 CARRIED = 0.16
 CARRIED_BOUNDS = (0.02, 0.81)
+WORK_PER_STEP = 0.12
 GOVERNOR_BOUNDS = (0.6, 1.6)
 TRUSTED = 0.5
 
@@ -39,12 +41,14 @@ TRUSTED = 0.5
 class State:
     """All that frame n + 1 needs of frame n: pixels in [-1, 1], as they were stored.
 
-    ``contrast`` is the detail's at the start of the shot, ``effort`` the governor's present
-    share of a fresh dream's work.
+    ``maturity`` (H x W) is the share of a full dream that each pixel has had, ``contrast`` the
+    detail's at the start of the shot, ``effort`` the governor's present share of a fresh dream's
+    work.
     """
 
     source: Image
     dream: Image
+    maturity: Image
     contrast: float
     effort: float = CARRIED
 
@@ -71,7 +75,7 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         return float(np.interp(dial, (0, 0.8, 1), (independent, best, still)))
 
     steps = max(1, round(full_steps * along(1, 0.2, 0.15)))
-    gain, blend = along(0, 0.97, 0.985), along(0, 0.6, 0.75)
+    gain, blend = along(0, 0.975, 0.985), along(0, 0.7, 0.8)
     return Carry(
         gain=gain if settings.gain is None else settings.gain,
         blend=blend if settings.blend is None else settings.blend,
@@ -84,8 +88,9 @@ def begin(source: Image, dreamer: Dreamer) -> tuple[State, float]:
     """A shot's first frame: dreamt in full from the source. Returns it and the objective."""
     dreamt = dreamer.dream(source)
     image = as_stored(dreamt.image)
-    everywhere = np.ones(source.shape[:2], bool)
-    return State(source, image, contrast(image - source, everywhere)), dreamt.losses[-1]
+    whole = np.ones(source.shape[:2], np.float32)
+    state = State(source, image, whole, contrast(image - source, whole > 0))
+    return state, dreamt.losses[-1]
 
 
 def proceed(
@@ -95,19 +100,30 @@ def proceed(
     if np.array_equal(source, state.source):
         # A repeated frame repeats its dream: anything else would boil in the film's own pauses.
         return state, float("nan")
-    trust = motion.confidence[..., None]
     detail = warp(state.dream - state.source, motion.flow)
     detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
-    start = source + carry.gain * trust * detail
-    per_step = dreamer.settings.steps / carry.steps
-    work = state.effort * motion.confidence + UNCOVERED * (1 - motion.confidence)
-    step_scale = np.asarray(per_step * work, np.float32)
-    dreamt = dreamer.dream(start, steps=carry.steps, step_scale=step_scale)
-    keep = carry.blend * trust
+    old = motion.confidence * warp(state.maturity, motion.flow, interpolation="linear")
+    steps = steps_for(1 - float(old.mean()), dreamer.settings.steps, carry)
+    new = np.minimum(1 - old, WORK_PER_STEP * steps)
+    dreamt = dreamer.dream(
+        source + carry.gain * motion.confidence[..., None] * detail,
+        steps=steps,
+        step_scale=np.asarray((state.effort * old + new) * dreamer.settings.steps / steps),
+    )
+    keep = (carry.blend * old)[..., None]
     blended = (1 - keep) * dreamt.image + keep * np.clip(source + detail, -1, 1)
     image = as_stored(blended)
-    effort = governed(state, image - source, motion.confidence > TRUSTED)
-    return State(source, image, state.contrast, effort), dreamt.losses[-1]
+    effort = governed(state, image - source, old > TRUSTED)
+    maturity = as_stored(np.asarray(old + new, np.float32))
+    return State(source, image, maturity, state.contrast, effort), dreamt.losses[-1]
+
+
+def steps_for(missing: float, full: int, carry: Carry) -> int:
+    """Steps an octave for a frame that lacks this share of its dream.
+
+    Few while next to everything was carried; as many as a fresh dream has when nothing was.
+    """
+    return max(carry.steps, min(full, round(missing * full)))
 
 
 def governed(state: State, detail: Image, trusted: NDArray[np.bool_]) -> float:
