@@ -100,7 +100,7 @@ def look_of(words: list[str]) -> DreamSettings:
 
 
 def provide(words: list[str], clone: Path, weights: Any) -> None:
-    """What a reader has and a clone has not: a weights file, shots, a preset of their own."""
+    """What a reader has and a clone has not: weights, shots, a preset, the film made first."""
     named = value_of(words, "--weights")
     if named:
         network = words[2] if words[1] == "models" else look_of(words).model
@@ -109,6 +109,8 @@ def provide(words: list[str], clone: Path, weights: Any) -> None:
     if preset.endswith(".toml"):
         (clone / preset).write_text("".join(blocks("toml")), encoding="utf-8")
     subject = words[2] if len(words) > 2 else ""
+    if words[1] == "measure":
+        assert run(["video", words[3], "-o", subject, "--steps", "1", "-q"]) == 0
     if words[1] == "video" and not subject.startswith("samples/"):
         (clone / subject).parent.mkdir(parents=True, exist_ok=True)
         make(clone / subject, *picture(4, "1", "80x48"))
@@ -221,7 +223,7 @@ def test_the_options_table_gives_the_defaults() -> None:
 
 
 def test_every_option_named_exists() -> None:
-    shown = "".join(_help(command) for command in (*RENDERS, "info", "models"))
+    shown = "".join(_help(command) for command in (*RENDERS, "info", "models", "measure"))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert {option for option in named if f"{option} " not in shown} <= {"--help"}
 
