@@ -19,5 +19,11 @@ class MediaError(DreamVideoError):
     """A file could not be read or written; the message names it."""
 
 
+class DamagedError(DreamVideoError):
+    """The source was damaged, and the user had asked to be told by the exit code."""
+
+    exit_code = 3
+
+
 class WeightsError(DreamVideoError):
     """A network's weights are not to be had; the message says how to get them."""

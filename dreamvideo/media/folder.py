@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.film import Wishes
 from dreamvideo.media.paths import os_words, partial_path, replacing, shown
-from dreamvideo.media.stills import Color, flatten, read_deep, to_depth
+from dreamvideo.media.stills import flatten, read_deep, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
 _FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpg": (8,)}
@@ -29,7 +30,6 @@ def is_folder(output: Path) -> bool:
 def check_folder(output: Path, overwrite: bool) -> None:
     """Refuse a folder that holds anything but frames, or frames that must stay. UsageError."""
     folder = _folder(output)
-    _format(output, None)
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -49,29 +49,24 @@ def parent_of(output: Path) -> Path:
     return _folder(output).absolute().parent
 
 
-def check_format(output: Path, codec: str | None, depth: int) -> None:
-    """Raises UsageError for an unknown picture format or a depth that it lacks."""
+def check_format(output: Path, codec: str | None, depth: int, quality: int | None = None) -> None:
+    """Raises UsageError for an unknown picture format, or a depth or quality that it lacks."""
     form = _format(output, codec)
+    if quality is not None and form != "jpg":
+        raise UsageError(f"{shown(output)}: {form} pictures are lossless and have no quality")
     if depth not in _FORMATS[form]:
         have = " or ".join(map(str, _FORMATS[form]))
         raise UsageError(f"{shown(output)}: {form} pictures have {have} bits, not {depth}")
 
 
 def write_folder(
-    frames: Sequence[StoredFrame],
-    output: Path,
-    kind: Kind,
-    *,
-    codec: str | None,
-    depth: int,
-    quality: int | None,
-    background: Color,
-) -> None:
+    frames: Sequence[StoredFrame], output: Path, kind: Kind, wishes: Wishes
+) -> list[str]:
     """Write all frames, then let the folder take its name; frames of an earlier run go.
 
-    PNG and TIFF keep transparency, JPEG lays it over ``background``. Raises MediaError.
+    PNG and TIFF keep transparency, JPEG lays it over one colour. Returns notes. Raises MediaError.
     """
-    folder, form = _folder(output), _format(output, codec)
+    folder, form = _folder(output), _format(output, wishes.codec)
     name = output.name if _is_pattern(output) else f"%06d.{form}"
     part = partial_path(folder)
     shutil.rmtree(part, ignore_errors=True)
@@ -79,10 +74,12 @@ def write_folder(
         part.mkdir()
         for number, frame in enumerate(frames, 1):
             with replacing(part / (name % number)) as temporary:
-                if form == "png" and depth == kind.depth:
+                if form == "png" and wishes.depth == kind.depth:
                     shutil.copyfile(frame.path, temporary)
                 else:
-                    _convert(frame.path, temporary, form, depth, quality, background)
+                    _convert(frame.path, temporary, form, wishes)
+            if wishes.on_frame:
+                wishes.on_frame(number)
         if folder.is_dir():
             shutil.rmtree(folder)
         part.replace(folder)
@@ -90,21 +87,23 @@ def write_folder(
         raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    lost = kind.alpha and form == "jpg"
+    return ["transparency laid over one colour: JPEG pictures hold none"] if lost else []
 
 
-def _convert(
-    stored: Path, to: Path, form: str, depth: int, quality: int | None, background: Color
-) -> None:
+def _convert(stored: Path, to: Path, form: str, wishes: Wishes) -> None:
     pixels, alpha = read_deep(stored)
     if form == "jpg":
-        pixels, alpha = flatten(pixels, alpha, background), None
+        pixels, alpha = flatten(pixels, alpha, wishes.background), None
     layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])
     options = {
         "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
-        "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if quality is None else quality],
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if wishes.quality is None else wishes.quality],
         "tiff": [cv2.IMWRITE_TIFF_COMPRESSION, 32946],
     }[form]
-    done, data = cv2.imencode(f".{form}", np.ascontiguousarray(to_depth(layers, depth)), options)
+    done, data = cv2.imencode(
+        f".{form}", np.ascontiguousarray(to_depth(layers, wishes.depth)), options
+    )
     if not done:
         raise MediaError(f"{shown(to)}: the frame does not encode as {form}")
     to.write_bytes(data.tobytes())

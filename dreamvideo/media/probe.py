@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from dreamvideo.media import banner, ffmpeg
 from dreamvideo.media.banner import Color
 from dreamvideo.media.paths import readable, shown
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.media.stills import read_deep
+from dreamvideo.media.stills import read_deep, still_size
 
 __all__ = ["AudioStream", "Color", "MediaInfo", "probe", "read_tags"]
 
@@ -104,6 +105,7 @@ def read_tags(path: Path | str) -> dict[str, str]:
 def _probe_sequence(path: Path) -> MediaInfo:
     files = sequence_files(path)
     pixels, alpha = read_deep(files[0])
+    _refuse_mixed_sizes(files)
     return MediaInfo(
         path=path,
         kind="sequence",
@@ -119,6 +121,17 @@ def _probe_sequence(path: Path) -> MediaInfo:
         has_alpha=alpha is not None,
         files=tuple(files),
     )
+
+
+def _refuse_mixed_sizes(files: Sequence[Path]) -> None:
+    wide, high = still_size(files[0])
+    for file in files:
+        width, height = still_size(file)
+        if (width, height) != (wide, high):
+            raise MediaError(
+                f"{shown(file)}: is {width} x {height}, but {shown(files[0].name)} is "
+                f"{wide} x {high}; make them one size"
+            )
 
 
 def _probe_file(path: Path) -> MediaInfo:

@@ -164,10 +164,7 @@ def _pictures(info: MediaInfo, size: Size) -> Timed:
     for number, file in enumerate(info.files):
         pixels, alpha = read_deep(file)
         if pixels.shape[:2] != (info.height, info.width):
-            raise MediaError(
-                f"{shown(file)}: is {pixels.shape[1]} x {pixels.shape[0]}, but "
-                f"{info.files[0].name} is {info.width} x {info.height}; make them one size"
-            )
+            raise MediaError(f"{shown(file)}: has changed its size since the beginning")
         layers = pixels if alpha is None else np.dstack([pixels, alpha])
         yield number / info.rate, _resized(layers, size)
 

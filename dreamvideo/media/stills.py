@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.paths import read_bytes, replacing, shown
+from dreamvideo.media.paths import read_bytes, readable, replacing, shown
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -52,6 +53,13 @@ def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if pixels.shape[2] == 4:
         return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
     return np.ascontiguousarray(pixels[..., :3]), None
+
+
+def still_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image file, the right way up, from its header. Raises MediaError."""
+    with _opened(path, readable(path)) as image:
+        turned = int(image.getexif().get(_EXIF_ORIENTATION, 1)) >= 5
+        return image.size[::-1] if turned else image.size
 
 
 def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
@@ -113,20 +121,33 @@ def png_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
 
 
 def load_frame(path: Path) -> Pixels:
-    """The H x W x 3 uint8 RGB of a frame from ``store_frame``. Raises MediaError."""
-    pixels = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
-    if pixels is None:
+    """The H x W x 3 RGB of a frame from ``store_frame``, in 8 bits. Raises MediaError."""
+    pixels, _ = load_deep(path)
+    return np.asarray(to_depth(pixels, 8), np.uint8)
+
+
+def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
+    layers = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    if layers is None:
         raise MediaError(f"{shown(path)}: the stored frame is damaged")
-    return np.asarray(pixels, np.uint8)
+    alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None
+    return np.ascontiguousarray(layers[..., 2::-1]), alpha
 
 
 def _header(path: Path, data: bytes) -> int:
     """EXIF orientation 1..8; refuses what is no image, or too large to be meant."""
+    with _opened(path, io.BytesIO(data)) as image:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+
+
+@contextmanager
+def _opened(path: Path, file: Path | io.BytesIO) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+            with Image.open(file) as image:
+                yield image
     except Image.DecompressionBombError:
         raise MediaError(f"{shown(path)}: declares more pixels than can be rendered") from None
     except Exception:  # Pillow's parsers raise anything on damaged headers

@@ -19,6 +19,8 @@ from dreamvideo.media.stored import StoredFrame, kind_of
 
 __all__ = ["StoredFrame", "check_output", "encode", "supported_endings"]
 
+_ANIMATIONS = (".gif", ".webp")
+
 
 def check_output(
     output: Path,
@@ -27,19 +29,23 @@ def check_output(
     codec: str | None = None,
     depth: int = 8,
     quality: int | None = None,
+    loop: int = 0,
     max_size: int | None = None,
 ) -> None:
     """Refuse, before any work, what cannot or must not be written. Raises UsageError."""
     numbered = folder.is_folder(output)
     if numbered:
-        folder.check_format(output, codec, depth)
+        folder.check_format(output, codec, depth, quality)
     else:
         outputs.container_for(output)
         chosen = codecs.codec_for(output, codec)
         codecs.pixel_format(chosen, output, depth, alpha=False)
         codecs.check_quality(chosen, output, quality)
-    if max_size is not None and output.suffix.lower() not in (".gif", ".webp"):
-        raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
+    if output.suffix.lower() not in _ANIMATIONS:
+        if max_size is not None:
+            raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
+        if loop:
+            raise UsageError(f"{shown(output)}: only GIF and WebP count how often they are shown")
     parent = folder.parent_of(output) if numbered else output.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"{shown(output)}: the folder {shown(parent)} does not exist")
@@ -93,7 +99,15 @@ def encode(
     wishes = Wishes(
         codec, depth, quality, loop, background, max_size, dict(metadata or {}), on_frame
     )
-    check_output(output, overwrite, codec=codec, depth=depth, quality=quality, max_size=max_size)
+    check_output(
+        output,
+        overwrite,
+        codec=codec,
+        depth=depth,
+        quality=quality,
+        loop=loop,
+        max_size=max_size,
+    )
     if not frames:
         raise MediaError(f"{shown(output)}: there is no frame to write")
     info = probe(source) if source is not None else None
@@ -101,12 +115,11 @@ def encode(
         info = None
     kind = kind_of(frames)
     if folder.is_folder(output):
-        folder.write_folder(
-            frames, output, kind, codec=codec, depth=depth, quality=quality, background=background
-        )
-        return ["the sound is left out: pictures hold none"] if info and info.audio else []
+        notes = folder.write_folder(frames, output, kind, wishes)
+        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
+        return [*sound, *notes]
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
-    if output.suffix.lower() in (".gif", ".webp"):
+    if output.suffix.lower() in _ANIMATIONS:
         return _encode_animation(film, output, wishes)
     with replacing(output) as part:
         return encode_part(film, output, part, wishes)

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.stills import store_frame
+from dreamvideo.media.stills import load_deep, store_frame, to_depth
 from dreamvideo.media.write import StoredFrame
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass
@@ -26,23 +28,33 @@ class Job:
     frames: list[StoredFrame] = field(default_factory=list)
     sources: list[StoredFrame] = field(default_factory=list)
 
-    def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
-        """Store one frame (uint8, H x W x 3 RGB) with its presentation time in seconds."""
-        self._append(self.frames, "", pixels, time)
+    def add(self, pixels: Pixels, time: Fraction, alpha: NDArray[np.uint8] | None = None) -> None:
+        """Store one frame with its presentation time in seconds.
 
-    def add_source(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
+        ``pixels`` is uint8 or uint16, H x W x 3 RGB; ``alpha`` its transparency, H x W.
+        """
+        self._append(self.frames, "", pixels, time, alpha)
+
+    def add_source(self, pixels: Pixels, time: Fraction) -> None:
         """Store a source frame too, for a pass over the film that needs it again."""
-        self._append(self.sources, "source-", pixels, time)
+        self._append(self.sources, "source-", pixels, time, None)
 
-    def replace(self, index: int, pixels: NDArray[np.uint8]) -> None:
-        """Store another picture as frame ``index``."""
-        store_frame(self.frames[index].path, pixels)
+    def replace(self, index: int, pixels: Pixels) -> None:
+        """Store another picture as frame ``index``; its transparency stays."""
+        path = self.frames[index].path
+        _, alpha = load_deep(path)
+        store_frame(path, pixels, None if alpha is None else to_depth(alpha, 8))
 
     def _append(
-        self, to: list[StoredFrame], prefix: str, pixels: NDArray[np.uint8], time: Fraction
+        self,
+        to: list[StoredFrame],
+        prefix: str,
+        pixels: Pixels,
+        time: Fraction,
+        alpha: NDArray[np.uint8] | None,
     ) -> None:
         path = self.folder / f"{prefix}{len(to):08d}.png"
-        store_frame(path, pixels)
+        store_frame(path, pixels, alpha)
         to.append(StoredFrame(path, time))
 
 

@@ -10,13 +10,14 @@ Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos", GCPR 2016.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.media.pixels import to_bytes, to_float
-from dreamvideo.media.stills import load_frame
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.media.stills import load_deep
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.motion.flow import motion_between
 from dreamvideo.motion.warp import warp
@@ -27,17 +28,19 @@ BACK_BLEND = 0.5
 
 def steadied(
     films: Sequence[StoredFrame], sources: Sequence[StoredFrame], starts: Sequence[bool]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(index, pixels uint8 H x W x 3) of every frame, last to first.
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """(index, pixels H x W x 3) of every frame, last to first, as deep as they were stored.
 
     ``films`` and ``sources`` are the dreamt frames and what they were dreamt from; ``starts``
     tells which frames begin a shot: nothing crosses a cut.
     """
     later: tuple[Image, Image] | None = None
     for index in reversed(range(len(films))):
-        source = to_float(load_frame(sources[index].path))
-        dreamt = to_float(load_frame(films[index].path))
-        pixels = to_bytes(dreamt if later is None else _mixed(dreamt, source, *later))
+        source = to_float(load_deep(sources[index].path)[0])
+        stored, _ = load_deep(films[index].path)
+        dreamt = to_float(stored)
+        held = to_deep if stored.dtype == np.uint16 else to_bytes
+        pixels = held(dreamt if later is None else _mixed(dreamt, source, *later))
         yield index, pixels
         later = None if starts[index] else (to_float(pixels), source)
 
