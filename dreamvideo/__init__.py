@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dreamvideo.render.api import Rendered as Rendered
     from dreamvideo.render.api import dream_image as dream_image
     from dreamvideo.render.api import dream_video as dream_video
-    from dreamvideo.render.api import zoom as zoom
     from dreamvideo.render.progress import Progress as Progress
+    from dreamvideo.render.zoom.film import zoom as zoom
     from dreamvideo.settings import Look as Look
     from dreamvideo.settings import make_look as make_look
     from dreamvideo.version import __version__ as __version__
@@ -30,7 +30,7 @@ _HOMES = {
     "dream_image": "render.api",
     "dream_video": "render.api",
     "make_look": "settings",
-    "zoom": "render.api",
+    "zoom": "render.zoom.film",
 }
 __all__ = [
     "DreamVideoError",

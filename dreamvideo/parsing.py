@@ -1,7 +1,8 @@
-"""Sizes, times and rates as people write them -> numbers; UsageError names what does not parse."""
+"""What people write -> numbers: sizes, times, rates, weighted layers; errors name what is wrong."""
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
@@ -17,6 +18,9 @@ _TIME = re.compile(rf"(?:{_WHOLE}:){{0,2}}{_DECIMAL}s?")
 _RATE = re.compile(rf"{_DECIMAL}|{_WHOLE}/{_WHOLE}")
 # 23.98, the coarsest of the usual spellings, is this far from 24000/1001.
 _NTSC_TOLERANCE = Fraction(1, 5000)
+
+# Far above it the loss leaves the range of float32 and the picture turns black.
+LARGEST_WEIGHT = 1e6
 
 
 def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
@@ -70,3 +74,20 @@ def parse_rate(text: str) -> Fraction:
     if not Fraction(1, 100) <= rate <= 1000:
         raise UsageError(f"--fps {text!r}: the rate must be 0.01 to 1000 frames per second")
     return rate
+
+
+def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
+    """``a,b:0.5`` -> (("a", 1.0), ("b", 0.5)); ValueError naming what does not parse."""
+    parsed = []
+    for part in text.split(","):
+        name, colon, weight = (piece.strip() for piece in part.partition(":"))
+        if not name:
+            raise ValueError(f"a layer name is missing in {text!r}")
+        try:
+            value = float(weight) if colon else 1.0
+        except ValueError:
+            value = math.nan
+        if not abs(value) <= LARGEST_WEIGHT:
+            raise ValueError(f"the weight of layer {name!r} is no number within 1e6: {weight!r}")
+        parsed.append((name, value))
+    return tuple(parsed)

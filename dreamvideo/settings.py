@@ -8,21 +8,29 @@ the fields below.
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dreamvideo.errors import UsageError
+from dreamvideo.parsing import parse_layers
+from dreamvideo.schedules import OverTime, parse_moment
 
 Overrides = Mapping[str, Mapping[str, Any]]
-# Far above it the loss leaves the range of float32 and the picture turns black.
-LARGEST_WEIGHT = 1e6
+Layers = Annotated[str | None, AfterValidator(lambda text: checked(parse_layers, text))]
+Moment = Annotated[str | None, AfterValidator(lambda text: checked(parse_moment, text))]
+
+
+def checked(parse: Callable[[str], object], text: str | None) -> str | None:
+    """``text`` if it is None or ``parse`` takes it."""
+    if text is not None:
+        parse(text)
+    return text
 
 
 class Settings(BaseModel):
@@ -42,7 +50,7 @@ class DreamSettings(Settings):
         description="Local weights file instead of Keras's download.",
         json_schema_extra={"none": "download"},
     )
-    layers: str | None = Field(
+    layers: Layers = Field(
         default=None,
         description="Layers to excite, each with an optional weight: `mixed3,mixed5:0.5`. "
         "Early layers draw strokes and textures, deep ones eyes, animals, buildings.",
@@ -80,13 +88,6 @@ class DreamSettings(Settings):
         description="Largest random roll before a step, px. 0: none, tiles show.",
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Start of all random numbers.")
-
-    @field_validator("layers")
-    @classmethod
-    def _parses(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_layers(value)
-        return value
 
     def weighted_layers(self, default: Sequence[str]) -> tuple[tuple[str, float], ...]:
         """(layer, weight) of every layer to excite; the network's own where none is named."""
@@ -147,14 +148,29 @@ class CoherenceSettings(Settings):
 
 
 class ZoomSettings(Settings):
-    """The camera and the length of a zoom."""
+    """The camera and the length of a zoom; its rates may change over time."""
 
     seconds: float = Field(default=8.0, gt=0, le=86_400, description="Length of the film.")
-    rate: float = Field(
-        default=1.5, gt=0.01, lt=100, description="Magnification per second; below 1 zooms out."
+    rate: Annotated[float | str, OverTime(0.02, 100)] = Field(
+        default=1.5,
+        description="Magnification per second; below 1 zooms out. Like the next three it may "
+        "change: `0:1.2, 4s:2 ease, 100%:1.1`.",
     )
-    rotate: float = Field(
-        default=0.0, ge=-3600, le=3600, description="Degrees per second, clockwise."
+    rotate: Annotated[float | str, OverTime(-3600, 3600)] = Field(
+        default=0.0, description="Degrees per second, clockwise."
+    )
+    pan: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0x0",
+        description="Travel per second: frame widths to the right x frame heights down.",
+    )
+    centre: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0.5x0.5",
+        description="Point that zoom and rotation leave in place, as shares of width x height.",
+    )
+    border: Literal["mirror", "wrap"] = Field(
+        default="mirror",
+        description="What new ground at the edges begins as, before it is dreamt: the picture "
+        "mirrored, or its other side.",
     )
     growth: float = Field(
         default=1.2,
@@ -164,10 +180,22 @@ class ZoomSettings(Settings):
         "More: livelier, harsher, slower.",
     )
     anchor: float = Field(
-        default=0.2,
+        default=1.0,
         ge=0,
         le=1,
-        description="Pull of each frame's colours and contrast back to the first frame's.",
+        description="How firmly colours, contrast and fineness are held to the first frame's. "
+        "0: they drift and burn.",
+    )
+
+
+class Stage(Settings):
+    """A part of a zoom's journey: a ``[[journey]]`` table of a preset."""
+
+    look: str | None = Field(default=None, description="A preset whose dream is dreamt here.")
+    layers: Layers = Field(default=None, description="Layers to excite instead.")
+    at: Moment = Field(default=None, description="When it begins: `4s` or `50%`.")
+    fade: float = Field(
+        default=1.5, ge=0, le=86_400, description="Seconds in which it takes over, about `at`."
     )
 
 
@@ -178,23 +206,9 @@ class Look(Settings):
     dream: DreamSettings = DreamSettings()
     coherence: CoherenceSettings = CoherenceSettings()
     zoom: ZoomSettings = ZoomSettings()
-
-
-def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
-    """``a,b:0.5`` -> (("a", 1.0), ("b", 0.5)); ValueError naming what does not parse."""
-    parsed = []
-    for part in text.split(","):
-        name, colon, weight = (piece.strip() for piece in part.partition(":"))
-        if not name:
-            raise ValueError(f"a layer name is missing in {text!r}")
-        try:
-            value = float(weight) if colon else 1.0
-        except ValueError:
-            value = math.nan
-        if not abs(value) <= LARGEST_WEIGHT:
-            raise ValueError(f"the weight of layer {name!r} is no number within 1e6: {weight!r}")
-        parsed.append((name, value))
-    return tuple(parsed)
+    journey: tuple[Stage, ...] = Field(
+        default=(), description="What a zoom dreams one after another; empty: `[dream]` alone."
+    )
 
 
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
@@ -245,8 +259,11 @@ def look_to_toml(look: Look) -> str:
     """A preset file of the whole look; what is left to be derived is not written."""
     groups = look.model_dump(mode="json", exclude_none=True)
     lines = [f"description = {_toml_value(groups.pop('description'))}"]
+    stages = groups.pop("journey")
     for group, fields in groups.items():
         lines += ["", f"[{group}]", *(f"{key} = {_toml_value(v)}" for key, v in fields.items())]
+    for stage in stages:
+        lines += ["", "[[journey]]", *(f"{key} = {_toml_value(v)}" for key, v in stage.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -287,7 +304,9 @@ def _one_line(error: ValidationError, style: str) -> str:
 def _near(where: tuple[int | str, ...]) -> str:
     group: Any = Look
     for part in where[:-1]:
-        group = group.model_fields[part].annotation
+        if isinstance(part, str):
+            kind = group.model_fields[part].annotation
+            group = next(iter(get_args(kind)), kind)
     near = get_close_matches(str(where[-1]), group.model_fields, n=2)
     return f": did you mean {' or '.join(near)}?" if near else ""
 

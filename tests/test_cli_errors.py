@@ -182,7 +182,6 @@ def test_a_name_that_no_disk_takes_is_one_line(cli: Cli, desk: Path) -> None:
         assert "unexpected" not in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="a zoom's ground rounds a side down to 0 pixels")
 def test_a_photo_of_one_pixel_is_too_small_to_zoom(cli: Cli, desk: Path) -> None:
     write_still(desk / "dot.png", np.zeros((1, 1, 3), np.uint8))
     ended = cli("zoom", "dot.png", *QUICK)

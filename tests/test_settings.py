@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dreamvideo.dream import models
 from dreamvideo.errors import UsageError
+from dreamvideo.parsing import parse_layers
 from dreamvideo.settings import (
     CoherenceSettings,
     DreamSettings,
@@ -19,7 +20,6 @@ from dreamvideo.settings import (
     ZoomSettings,
     look_to_toml,
     make_look,
-    parse_layers,
     preset_paths,
     read_preset,
 )
@@ -147,7 +147,7 @@ def bounded(group: type[Settings], name: str) -> st.SearchStrategy[Any]:
     return st.floats(low, high, exclude_min="gt" in bounds, exclude_max="lt" in bounds)
 
 
-TEXT = {"model", "weights", "layers"}
+TEXT = {"model", "weights", "layers", "pan", "centre", "border"}
 layer_names = st.text("abcdefgh_0123456789", min_size=1)
 layer_lists = st.lists(st.tuples(layer_names, st.floats(-9, 9)), min_size=1).map(
     lambda pairs: ",".join(f"{name}:{weight!r}" for name, weight in pairs)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dreamvideo.cli.options import look_options
-from dreamvideo.errors import UsageError
 from dreamvideo.settings import Look
 
 app = typer.Typer(
@@ -97,8 +96,8 @@ def image(
             photo, output, look, size=size, every=every, overwrite=overwrite, on_progress=listen
         )
     for path in made.kept:
-        _say(quiet, str(path))
-    _say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}", *made.notes)
+        say(quiet, str(path))
+    say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}", *made.notes)
 
 
 @app.command()
@@ -154,56 +153,11 @@ def video(
             overwrite=overwrite,
             on_progress=listen,
         )
-    _say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
+    say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
 
 
-@app.command()
-@look_options("dream", "zoom")
-def zoom(
-    photo: Annotated[
-        Path | None, typer.Argument(help="The picture to zoom into.", show_default="none")
-    ] = None,
-    *,
-    output: Output = None,
-    from_noise: Annotated[
-        bool, typer.Option("--from-noise", help="Start from coloured noise, not from a picture.")
-    ] = False,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "--size",
-            help="Size of the film: 640x360, 640 (width), x360 (height) or 50%.",
-            show_default="the photo's shape, 640 at most",
-        ),
-    ] = None,
-    fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
-    quality: Quality = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-    look: Look,
-) -> None:
-    """Zoom endlessly into a dream, to a video or a GIF."""
-    from dreamvideo.cli.display import progress_display
-    from dreamvideo.render.api import zoom as render_zoom
-
-    if from_noise == (photo is not None):
-        raise UsageError("give a PHOTO to zoom into, or --from-noise, one of the two")
-    with progress_display(quiet) as listen:
-        made = render_zoom(
-            photo,
-            output,
-            look,
-            fps=fps,
-            size=size,
-            quality=quality,
-            overwrite=overwrite,
-            on_progress=listen,
-        )
-    _say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
-
-
-def _say(quiet: bool, *lines: str) -> None:
+def say(quiet: bool, *lines: str) -> None:
+    """Print what the user should hear, unless ``quiet``."""
     if not quiet:
         for line in lines:
             print(line)

@@ -65,8 +65,10 @@ def _fields(group: str) -> list[tuple[str, FieldInfo]]:
 
 
 def _plain(annotation: Any) -> Any:
-    """``int | None`` -> ``int``."""
+    """``int | None`` -> ``int``; ``float | str``, what may change over time, -> ``str``."""
     if get_origin(annotation) in (Union, UnionType):
+        if str in get_args(annotation):
+            return str
         return next(kind for kind in get_args(annotation) if kind is not type(None))
     return annotation
 

@@ -1,15 +1,20 @@
-"""(camera, time step) -> the backward flow of a zooming, turning, panning camera."""
+"""(camera, time) -> how the picture moves, and its backward flow: zoom, rotation, pan, centre."""
 
 from __future__ import annotations
 
+import cmath
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import UsageError
+
+# Rates that change are taken as steady for no longer than this many seconds.
+FINEST = 1 / 240
 
 
 @dataclass(frozen=True)
@@ -34,23 +39,79 @@ class Camera:
         if self.zoom <= 0:
             raise UsageError(f"zoom: the factor per second must be above 0, got {self.zoom:g}")
 
+    def backwards(self) -> Camera:
+        """The camera that undoes this one."""
+        pan = (-self.pan[0], -self.pan[1])
+        return replace(self, zoom=1 / self.zoom, rotate=-self.rotate, pan=pan)
 
-def camera_flow(
-    width: int, height: int, camera: Camera, dt: Fraction | float
-) -> NDArray[np.float32]:
-    """Backward flow (height x width x 2, px) of ``dt`` seconds of camera move.
+
+Path = Callable[[float], Camera]
+"""The camera at a time in seconds."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where a point p = x + iy of a picture goes: ``turn * p + shift``, in pixels."""
+
+    turn: complex = 1
+    shift: complex = 0
+
+    @property
+    def growth(self) -> float:
+        """The factor by which things grow."""
+        return abs(self.turn)
+
+    def then(self, later: Move) -> Move:
+        """This move and ``later`` as one."""
+        return Move(later.turn * self.turn, later.turn * self.shift + later.shift)
+
+    def inverse(self) -> Move:
+        """The move that brings everything back."""
+        return Move(1 / self.turn, -self.shift / self.turn)
+
+    def goals(self, width: int, height: int) -> NDArray[np.complex128]:
+        """Where each pixel goes: height x width, x + iy."""
+        points = np.arange(width) + 1j * np.arange(height)[:, None]
+        return np.asarray(self.turn * points + self.shift, np.complex128)
+
+    def flow(self, width: int, height: int) -> NDArray[np.float32]:
+        """Backward flow (height x width x 2, px): from where each pixel came."""
+        back = self.inverse()
+        points = np.arange(width) + 1j * np.arange(height)[:, None]
+        moved = (back.turn - 1) * points + back.shift
+        return np.stack([moved.real, moved.imag], -1).astype(np.float32)
+
+
+def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Move:
+    """``dt`` seconds of a steady camera over a picture of that size.
 
     A point p of the picture moves with ``dp/dt = s (p - c) - v``, where ``s = ln(zoom) + i
     rotate`` in complex notation, c is the centre ``((width - 1) cx, (height - 1) cy)`` and v the
-    pan. The flow is that equation's solution, so steps add up exactly: two of dt/2 are one of dt,
+    pan. The move is that equation's solution, so steps add up exactly: two of dt/2 are one of dt,
     also when zoom, rotation and pan are combined.
     """
     step = float(dt)
     rate = complex(math.log(camera.zoom), math.radians(camera.rotate))
     pan = complex(camera.pan[0] * width, camera.pan[1] * height)
     centre = complex((width - 1) * camera.centre[0], (height - 1) * camera.centre[1])
-    points = np.arange(width) + 1j * np.arange(height)[:, None] - centre
-    back = np.expm1(-rate * step)
-    travelled = pan * (-back / rate if abs(rate * step) > 1e-12 else step)
-    moved = back * points + travelled
-    return np.stack([moved.real, moved.imag], -1).astype(np.float32)
+    grown = complex(np.expm1(rate * step))
+    travelled = pan * (grown / rate if abs(rate * step) > 1e-12 else step)
+    return Move(cmath.exp(rate * step), -grown * centre - travelled)
+
+
+def travel(width: int, height: int, path: Path, begin: float, end: float) -> Move:
+    """All that a camera whose rates change does from ``begin`` to ``end``, seconds."""
+    count = max(1, math.ceil((end - begin) / FINEST - 1e-6))
+    step = (end - begin) / count
+    total = Move()
+    for part in range(count):
+        camera = path(begin + (part + 0.5) * step)
+        total = total.then(steady(width, height, camera, step))
+    return total
+
+
+def camera_flow(
+    width: int, height: int, camera: Camera, dt: Fraction | float
+) -> NDArray[np.float32]:
+    """Backward flow (height x width x 2, px) of ``dt`` seconds of a steady camera."""
+    return steady(width, height, camera, dt).flow(width, height)

@@ -1,4 +1,4 @@
-"""The three renders: a still, a clip, a zoom. The command line calls these and so may you."""
+"""Two of the three renders: a still, a clip. The command line calls these and so may you."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from dreamvideo.media.write import check_output, encode
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.render import naming
 from dreamvideo.render.clip import Dreamt, dream_clip
-from dreamvideo.render.infinite import dream_zoom, ground
 from dreamvideo.render.job import Job, open_job
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.second import steadied
@@ -28,7 +27,6 @@ from dreamvideo.version import __version__
 
 DEFAULT_LOOK = Look()
 PASSES = 2
-ZOOM_FPS = "25"
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
 
@@ -161,36 +159,6 @@ def dream_video(
             metadata=_metadata(look),
         )
     return Rendered(output, len(losses), losses, (*source.notes, *notes))
-
-
-def zoom(
-    photo: Path | str | None,
-    output: Path | str | None = None,
-    look: Look = DEFAULT_LOOK,
-    *,
-    fps: str = ZOOM_FPS,
-    size: str | None = None,
-    quality: int | None = None,
-    overwrite: bool = False,
-    on_progress: OnProgress = silent,
-) -> Rendered:
-    """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
-
-    ``size`` is the film's; the photo is cropped about its middle to that shape.
-    """
-    photo = Path(photo) if photo is not None else None
-    output = Path(output) if output else naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
-    check_output(output, overwrite)
-    rate = parse_rate(fps)
-    still = ground(read_still(photo) if photo else None, size, look.dream.seed)
-    ladder_for(look.dream, *still.shape[:2])
-    dreamer = Dreamer(look.dream)
-    total = max(1, round(Fraction(look.zoom.seconds) * rate))
-    with open_job(output) as job:
-        losses = _store(dream_zoom(still, dreamer, look.zoom, rate), job, total, on_progress)
-        on_progress(Progress("encoding", "frame", total, total))
-        notes = _encode(job, output, rate, look, quality=quality, overwrite=overwrite)
-    return Rendered(output, len(losses), losses, tuple(notes))
 
 
 class _Watch:

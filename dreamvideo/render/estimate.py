@@ -11,7 +11,7 @@ from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.motion.flow import motion_between
 from dreamvideo.render.carry import settle
-from dreamvideo.render.infinite import noise
+from dreamvideo.render.zoom.ground import noise
 from dreamvideo.settings import Look
 
 # Steps are timed on a picture no larger than this: their cost grows with the pixels.

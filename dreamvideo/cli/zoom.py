@@ -1,0 +1,84 @@
+"""``zoom``: endlessly into a dream; as a loop, a journey, or towards a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamvideo.cli.app import Debug, Output, Overwrite, Quality, Quiet, app, say
+from dreamvideo.cli.options import look_options
+from dreamvideo.errors import UsageError
+from dreamvideo.settings import Look, Stage
+
+
+@app.command()
+@look_options("dream", "zoom")
+def zoom(
+    photo: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The picture to zoom into; of a clip, a GIF or a folder, its last frame.",
+            show_default="none",
+        ),
+    ] = None,
+    *,
+    output: Output = None,
+    from_noise: Annotated[
+        bool, typer.Option("--from-noise", help="Start from coloured noise, not from a picture.")
+    ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="A picture that the zoom arrives at.", show_default="none"),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Let the end lead into the beginning, without a seam.")
+    ] = False,
+    journey: Annotated[
+        str | None,
+        typer.Option(
+            "--journey",
+            help="Presets to dream one after another: fur,towers,spirals.",
+            show_default="none",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            help="Size of the film: 640x360, 640 (width), x360 (height) or 50%.",
+            show_default="the photo's shape, 640 at most",
+        ),
+    ] = None,
+    fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
+    quality: Quality = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Zoom endlessly into a dream, to a video or a GIF."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.render.zoom.film import zoom as render_zoom
+
+    if from_noise == (photo is not None):
+        raise UsageError("give a PHOTO to zoom into, or --from-noise, one of the two")
+    if journey is not None:
+        names = [name.strip() for name in journey.split(",")]
+        stages = tuple(Stage(look=name) for name in names)
+        look = look.model_copy(update={"journey": stages})
+    with progress_display(quiet) as listen:
+        made = render_zoom(
+            photo,
+            output,
+            look,
+            to=to,
+            loop=loop,
+            fps=fps,
+            size=size,
+            quality=quality,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    say(quiet, f"{made.output}: {made.frames} frames", *made.notes)

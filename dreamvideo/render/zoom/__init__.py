@@ -1,0 +1,1 @@
+"""The endless zoom: a camera's move for the flow, every frame dreamt from the one before."""

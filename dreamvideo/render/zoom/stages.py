@@ -1,0 +1,89 @@
+"""What a zoom dreams when: one dreamer, or several that take over from one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.errors import UsageError
+from dreamvideo.render.zoom.inset import smoothstep
+from dreamvideo.schedules import parse_moment
+from dreamvideo.settings import DreamSettings, Look, Stage, make_look, read_preset
+
+
+@dataclass(frozen=True)
+class Part:
+    """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then."""
+
+    dreamer: Dreamer
+    begins: float = 0.0
+    fade: float = 0.0
+
+
+def parts_of(look: Look, height: int, width: int) -> tuple[Part, ...]:
+    """The look's journey as dreamers; the look's own dream where it has none.
+
+    Raises UsageError for a stage that makes no sense or a picture too small for its network,
+    before any is loaded.
+    """
+    journey = look.journey or (Stage(),)
+    times = beginnings(journey, look.zoom.seconds)
+    dreams = [dream_of(stage, look.dream) for stage in journey]
+    for dream in dreams:
+        ladder_for(dream, height, width)
+    # A dream that comes back is not loaded again.
+    dreamers = {dream: Dreamer(dream) for dream in dreams}
+    return tuple(
+        Part(dreamers[dream], begins, stage.fade)
+        for dream, begins, stage in zip(dreams, times, journey, strict=True)
+    )
+
+
+def dream_of(stage: Stage, own: DreamSettings) -> DreamSettings:
+    """The stage's preset and layers laid over the look's own dream."""
+    given = dict(read_preset(stage.look).get("dream", {})) if stage.look else {}
+    if stage.layers is not None:
+        given["layers"] = stage.layers
+    return make_look((), {"dream": {**own.model_dump(exclude_none=True), **given}}).dream
+
+
+def beginnings(journey: Sequence[Stage], length: float) -> tuple[float, ...]:
+    """When each stage begins: as it says, else evenly spread. The first one begins the film."""
+    times = [index * length / len(journey) for index in range(len(journey))]
+    for index, stage in enumerate(journey):
+        if stage.at is not None:
+            time, relative = parse_moment(stage.at)
+            times[index] = time * length if relative else time
+    if times[0] != 0:
+        raise UsageError(f"journey: the first stage begins the film, not {journey[0].at} into it")
+    if sorted(set(times)) != times or times[-1] >= length:
+        shown = ", ".join(f"{time:g} s" for time in times)
+        raise UsageError(f"journey: stages must begin one after another within the film: {shown}")
+    return tuple(times)
+
+
+def shares(parts: Sequence[Part], seconds: float, length: float, closed: bool) -> list[float]:
+    """How much of each part is dreamt at a time; they sum to 1.
+
+    Where the film is ``closed`` the last part gives way to the first at its end.
+    """
+    left = 1.0
+    weights = [0.0] * len(parts)
+    for index in range(len(parts) - 1, 0, -1):
+        weights[index] = left * _risen(seconds, parts[index].begins, parts[index].fade)
+        left -= weights[index]
+    weights[0] = left
+    if closed:
+        arrived = _risen(seconds, length, parts[0].fade)
+        staying = 1 - _risen(seconds + length, length, parts[0].fade)
+        weights = [weight * (1 - arrived - staying) for weight in weights]
+        weights[0] += arrived
+        weights[-1] += staying
+    return weights
+
+
+def _risen(seconds: float, begins: float, fade: float) -> float:
+    if fade <= 0:
+        return float(seconds >= begins)
+    return float(smoothstep((seconds - begins) / fade + 0.5))
