@@ -4,8 +4,9 @@ Only the *detail* that dreaming added is carried, never the picture: it is warpe
 backward flow, trusted by the confidence, topped up with a few small steps, and partly blended
 back. Where the scene was uncovered the dream grows anew over the next few frames: *maturity*,
 which travels with the detail, tells how much of a full dream each pixel has had. A governor holds
-the detail's contrast steady: what is carried follows ``d <- gain d + what is added``, which
-fades, or grows until it burns, unless something watches it.
+the detail's contrast steady, place by place: what is carried follows ``d <- gain d + what is
+added``, which fades, blurs where the motion is hard to follow, or grows until it burns, unless
+something watches it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer
@@ -26,31 +26,34 @@ from dreamvideo.settings import CoherenceSettings
 # Radii are in pixels of a frame this wide, and scale with the frame.
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
-CONTRAST_SIGMA = 4.0
+CONTRAST_SIGMA = 2.0
+NEIGHBOURHOOD_SIGMA = 8.0
 # Gradient work in a frame as a share of a fresh dream's: where a dream was carried, at first and
 # as far as the governor may turn it; and the most that one step does where it is still missing.
 # A dream forced in a frame by a few long steps is noise, and its noise would be carried on.
 CARRIED = 0.16
 CARRIED_BOUNDS = (0.02, 0.81)
 WORK_PER_STEP = 0.12
+# The governor aims a little low: it sees a loss of contrast sooner than it can undo a gain.
+AIM = 0.98
 GOVERNOR_BOUNDS = (0.6, 1.6)
-TRUSTED = 0.5
+YOUNG, AGED = 0.5, 0.8
 
 
 @dataclass(frozen=True)
 class State:
     """All that frame n + 1 needs of frame n: pixels in [-1, 1], as they were stored.
 
-    ``maturity`` (H x W) is the share of a full dream that each pixel has had, ``contrast`` the
-    detail's at the start of the shot, ``effort`` the governor's present share of a fresh dream's
-    work.
+    Three maps (H x W) travel with the detail: ``maturity``, the share of a full dream that each
+    pixel has had; ``contrast``, the fine detail's when it was new; ``effort``, the governor's
+    present share of a fresh dream's work.
     """
 
     source: Image
     dream: Image
     maturity: Image
-    contrast: float
-    effort: float = CARRIED
+    contrast: Image
+    effort: Image
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def begin(source: Image, dreamer: Dreamer) -> tuple[State, float]:
     dreamt = dreamer.dream(source)
     image = as_stored(dreamt.image)
     whole = np.ones(source.shape[:2], np.float32)
-    state = State(source, image, whole, contrast(image - source, whole > 0))
+    state = State(source, image, whole, contrast(image - source), CARRIED * whole)
     return state, dreamt.losses[-1]
 
 
@@ -102,20 +105,30 @@ def proceed(
         return state, float("nan")
     detail = warp(state.dream - state.source, motion.flow)
     detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
-    old = motion.confidence * warp(state.maturity, motion.flow, interpolation="linear")
+    maturity, effort, wanted = (
+        warp(each, motion.flow, interpolation="linear")
+        for each in (state.maturity, state.effort, state.contrast)
+    )
+    old = motion.confidence * maturity
+    effort = effort * old + CARRIED * (1 - old)
     steps = steps_for(1 - float(old.mean()), dreamer.settings.steps, carry)
     new = np.minimum(1 - old, WORK_PER_STEP * steps)
     dreamt = dreamer.dream(
         source + carry.gain * motion.confidence[..., None] * detail,
         steps=steps,
-        step_scale=np.asarray((state.effort * old + new) * dreamer.settings.steps / steps),
+        step_scale=np.asarray((effort * old + new) * dreamer.settings.steps / steps),
     )
     keep = (carry.blend * old)[..., None]
     blended = (1 - keep) * dreamt.image + keep * np.clip(source + detail, -1, 1)
     image = as_stored(blended)
-    effort = governed(state, image - source, old > TRUSTED)
-    maturity = as_stored(np.asarray(old + new, np.float32))
-    return State(source, image, maturity, state.contrast, effort), dreamt.losses[-1]
+    found = contrast(image - source)
+    # A dream's contrast is wanted back once it has come of age; until then it is what it is.
+    aged = np.clip((old - YOUNG) / (AGED - YOUNG), 0, 1)
+    wanted = aged * wanted + (1 - aged) * found
+    return (
+        State(source, image, old + new, wanted, governed(effort, AIM * wanted / found)),
+        dreamt.losses[-1],
+    )
 
 
 def steps_for(missing: float, full: int, carry: Carry) -> int:
@@ -126,17 +139,17 @@ def steps_for(missing: float, full: int, carry: Carry) -> int:
     return max(carry.steps, min(full, round(missing * full)))
 
 
-def governed(state: State, detail: Image, trusted: NDArray[np.bool_]) -> float:
-    """The governor's next effort: more where contrast fell below the shot's first frame's."""
-    if trusted.mean() < 0.01:
-        return state.effort
-    ratio = state.contrast / max(contrast(detail, trusted), 1e-6)
-    return float(np.clip(state.effort * np.clip(ratio, *GOVERNOR_BOUNDS), *CARRIED_BOUNDS))
+def governed(effort: Image, ratio: Image) -> Image:
+    """The governor's next effort: more where ``ratio``, wanted to found contrast, is above 1."""
+    turned = effort * np.clip(ratio, *GOVERNOR_BOUNDS)
+    return np.asarray(np.clip(turned, *CARRIED_BOUNDS), np.float32)
 
 
-def contrast(detail: Image, where: NDArray[np.bool_]) -> float:
-    """Standard deviation of the detail's high frequencies over the pixels ``where`` (H x W)."""
-    return float((detail - blurred(detail, CONTRAST_SIGMA))[where].std())
+def contrast(detail: Image) -> Image:
+    """Local deviation (H x W, above 0) of the detail's high frequencies."""
+    fine = detail - blurred(detail, CONTRAST_SIGMA)
+    energy = blurred((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
+    return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 
 
 def blurred(image: Image, sigma: float) -> Image:
