@@ -82,7 +82,7 @@ def test_effort_is_spread_over_the_time_in_which_a_picture_grows() -> None:
     totals = []
     for rate in (Fraction(12), Fraction(25), Fraction(60)):
         made = voyage(soft(), Sleeper(), settings, rate)
-        steps, scale = effort(made.parts[0], settings, made.moves[0], rate)
+        steps, scale = effort(made.parts[0], settings, made.moves[0], (HEIGHT, WIDTH), rate)
         totals.append(float(steps * scale * rate))
     assert totals == pytest.approx([totals[0]] * 3)
     assert totals[0] == pytest.approx(settings.growth * quick_dream().steps)
@@ -91,7 +91,7 @@ def test_effort_is_spread_over_the_time_in_which_a_picture_grows() -> None:
 def test_a_standing_camera_still_dreams() -> None:
     settings = ZoomSettings(seconds=1, rate=1)
     made = voyage(soft(), Sleeper(), settings)
-    steps, scale = effort(part(Sleeper()), settings, made.moves[0], made.rate)
+    steps, scale = effort(part(Sleeper()), settings, made.moves[0], (HEIGHT, WIDTH), made.rate)
     assert steps * scale > 0
 
 

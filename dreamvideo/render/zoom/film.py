@@ -9,19 +9,18 @@ from pathlib import Path
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import read_still
-from dreamvideo.media.write import check_output, encode
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import naming
-from dreamvideo.render.api import DEFAULT_LOOK, Rendered
+from dreamvideo.render.api import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.clip import Dreamt
+from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.job import open_job
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
 from dreamvideo.render.zoom.voyage import Voyage, begin, embark, following, zooms_out
-from dreamvideo.settings import Look, look_to_toml
-from dreamvideo.version import __version__
+from dreamvideo.settings import Look, OutputSettings
 
 ZOOM_FPS = "25"
 
@@ -30,12 +29,12 @@ def zoom(
     photo: Path | str | None,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
     *,
     to: Path | str | None = None,
     loop: bool = False,
     fps: str = ZOOM_FPS,
     size: str | None = None,
-    quality: int | None = None,
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> Rendered:
@@ -49,13 +48,15 @@ def zoom(
     """
     photo = Path(photo) if photo is not None else None
     output = Path(output) if output else naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
-    check_output(output, overwrite, quality=quality)
+    check_wanted(output, wanted, overwrite=overwrite)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
-    still = ground(picture_of(photo) if photo else None, size, look.dream.seed)
+    still = ground(
+        picture_of(photo, wanted.background_color) if photo else None, size, look.dream.seed
+    )
     height, width = still.shape[:2]
-    goal = None if to is None else fitted(read_still(to), width, height)
+    goal = None if to is None else fitted(read_still(to, wanted.background_color), width, height)
     parts = parts_of(look, height, width)
     voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal)
     losses: list[float] = []
@@ -69,16 +70,15 @@ def zoom(
             if loop:
                 meter.watch(dreamt.pixels)
             on_progress(Progress("dreaming", "frame", len(losses), voyage.count, dreamt.loss))
-        on_progress(Progress("encoding", "frame", voyage.count, voyage.count))
-        notes = encode(
+        notes = deliver(
             sorted(job.frames, key=lambda frame: frame.time),
             output,
-            duration_of_last=1 / rate,
-            source=None,
+            look,
+            wanted,
             rate=rate,
-            quality=quality,
+            duration_of_last=1 / rate,
             overwrite=overwrite,
-            metadata={"synopsis": f"dreamvideo {__version__}\n{look_to_toml(look)}"},
+            on_progress=on_progress,
         )
     if loop:
         notes = [*notes, str(meter.seam())]

@@ -12,22 +12,25 @@ from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.media.stills import STILL_ENDINGS, read_still
+from dreamvideo.media.stills import STILL_ENDINGS, Color, read_still
 from dreamvideo.parsing import parse_size
 
 # A zoom's size where none is asked for: the photo's own shape, no wider or higher than this.
 MOST_WIDTH = 640
 NOISE_SIZE = (640, 360)
 NOISE_OCTAVES = 6
-NOISE_DEVIATION = 0.4
+NOISE_DEVIATION = 0.33
 
 
-def picture_of(path: Path) -> NDArray[np.uint8]:
-    """A picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB."""
+def picture_of(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]:
+    """A picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
+
+    What is transparent is laid over ``background``.
+    """
     if path.is_file() and path.suffix.lower() in STILL_ENDINGS:
-        return read_still(path)
+        return read_still(path, background)
     last = None
-    with open_source(path) as source:
+    with open_source(path, background=background) as source:
         for frame in source:
             last = frame.pixels
     if last is None:

@@ -20,6 +20,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.motion.camera import Camera, Move, Path, travel
 from dreamvideo.motion.warp import inside, warp
 from dreamvideo.render.carry import as_stored, blurred
+from dreamvideo.render.zoom.beyond import extended
 from dreamvideo.render.zoom.hold import Character, held, per_frame
 from dreamvideo.render.zoom.inset import FULL, SMALLEST, Inset, covers, emerging, smoothstep, within
 from dreamvideo.render.zoom.stages import Part, shares
@@ -28,6 +29,8 @@ from dreamvideo.settings import ZoomSettings
 
 # Octaves a second that a still camera is taken to move.
 SLOWEST = 0.1
+# Octaves that travel by a frame's width counts as.
+TRAVEL = 2.0
 # How much more is dreamt in ground that is new at the edge, and how far from it (px at 320 wide).
 FRESH = 5.0
 FRESH_SIGMA = 5.0
@@ -42,8 +45,8 @@ class Voyage:
     """All that a frame of a zoom depends on besides the frame before it.
 
     ``moves`` lead from each frame to the next, ``characters`` are what each of ``parts`` holds
-    the picture to. Of a ``closed`` film ``opening`` holds the frames that come before the first
-    one: they emerge again at its end. ``goal`` is the picture it ends on.
+    the picture to, ``dream`` is the still's. Of a ``closed`` film ``opening`` holds the frames
+    that come before the first one: they emerge again at its end. ``goal`` is the picture it ends on.
     """
 
     still: Image
@@ -52,6 +55,7 @@ class Voyage:
     rate: Fraction
     moves: tuple[Move, ...]
     characters: tuple[Character, ...]
+    dream: Image
     closed: bool = False
     opening: tuple[Image, ...] = ()
     goal: Image | None = None
@@ -75,6 +79,14 @@ class Voyage:
     def goal_character(self) -> Character | None:
         """The character of the picture it ends on."""
         return None if self.goal is None else Character.of(self.goal)
+
+    def since_start(self, index: int) -> Move:
+        """From frame 0 to any frame, also of a closed film's next round."""
+        rounds, rest = divmod(index, self.count)
+        whole = Move()
+        for _ in range(rounds):
+            whole = whole.then(self.travelled[-1])
+        return whole.then(self.travelled[rest])
 
     def onward(self, index: int, until: int) -> Move:
         """From frame ``index`` to frame ``until`` (0 to ``count``)."""
@@ -122,7 +134,9 @@ def embark(
     opening = _opening_length(moves, width, height) if closed else 0
     dreams = [as_stored(part.dreamer.dream(still).image) for part in parts]
     characters = tuple(Character.of(dream).settled() for dream in dreams)
-    voyage = Voyage(still, tuple(parts), settings, rate, moves, characters, closed, goal=goal)
+    voyage = Voyage(
+        still, tuple(parts), settings, rate, moves, characters, dreams[0], closed, goal=goal
+    )
     return replace(voyage, opening=_opening(voyage, dreams[0], opening)) if closed else voyage
 
 
@@ -152,6 +166,8 @@ def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]
     move = voyage.moves[index % voyage.count]
     flow = move.flow(width, height)
     start = warp(image, flow, border=settings.border)
+    if settings.border == "mirror":
+        start = extended(start, flow, voyage.dream, voyage.since_start(index + 1))
     inset = inset_of(voyage, index + 1)
     free = np.ones((height, width), np.float32) if inset is None else 1 - inset.mask
     work = free * _freshness(flow)
@@ -160,7 +176,7 @@ def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]
     dream, loss = start if inset is None else inset.over(start), math.nan
     for part, share in zip(voyage.parts, weights, strict=True):
         if share > 0:
-            steps, scale = effort(part, settings, move, voyage.rate)
+            steps, scale = effort(part, settings, move, image.shape[:2], voyage.rate)
             dreamt = part.dreamer.dream(
                 dream, steps=steps, step_scale=scale * share * work, frame=index + 1
             )
@@ -181,15 +197,19 @@ def dithered(image: Image, index: int) -> Image:
     return as_stored(image + random / np.float32(127.5))
 
 
-def effort(part: Part, settings: ZoomSettings, move: Move, rate: Fraction) -> tuple[int, float]:
+def effort(
+    part: Part, settings: ZoomSettings, move: Move, size: tuple[int, ...], rate: Fraction
+) -> tuple[int, float]:
     """Steps an octave in a frame, and the factor on their size.
 
     ``growth`` fresh dreams are spread over the frames in which the picture grows (or shrinks) by
-    one octave, so that a film looks the same at any frame rate. Turning alone counts as slow
-    growth: a picture that does not grow still lives.
+    one octave, so that a film looks the same at any frame rate. Travel over a picture of ``size``
+    (height, width) counts as well, and any camera as a slow one: what stands still lives too.
     """
     dream = part.dreamer.settings
     octaves = abs(math.log(move.growth)) / math.log(dream.octave_scale)
+    middle = complex(size[1] - 1, size[0] - 1) / 2
+    octaves += TRAVEL * abs(move.turn * middle + move.shift - middle) / size[1]
     work = settings.growth * dream.steps * max(octaves, SLOWEST / float(rate))
     steps = max(1, math.ceil(work))
     return steps, work / steps
