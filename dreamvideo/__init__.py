@@ -1,8 +1,8 @@
 """DeepDream for moving pictures.
 
 ``dream_image``, ``dream_video`` and ``zoom`` are what the command line calls, with the same
-settings: a ``Look``, made by ``make_look`` from presets and changes. They are loaded on first
-use, so that importing the package costs nothing.
+settings: a ``Look``, made by ``make_look`` from presets and changes, and ``OutputSettings``, made
+by ``make_output``. They are loaded on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -18,29 +18,35 @@ if TYPE_CHECKING:
     from dreamvideo.render.progress import Progress as Progress
     from dreamvideo.render.zoom.film import zoom as zoom
     from dreamvideo.settings import Look as Look
+    from dreamvideo.settings import OutputSettings as OutputSettings
     from dreamvideo.settings import make_look as make_look
+    from dreamvideo.settings import make_output as make_output
     from dreamvideo.version import __version__ as __version__
 
 _HOMES = {
     "DreamVideoError": "errors",
     "Look": "settings",
+    "OutputSettings": "settings",
     "Progress": "render.progress",
     "Rendered": "render.api",
     "__version__": "version",
     "dream_image": "render.api",
     "dream_video": "render.api",
     "make_look": "settings",
+    "make_output": "settings",
     "zoom": "render.zoom.film",
 }
 __all__ = [
     "DreamVideoError",
     "Look",
+    "OutputSettings",
     "Progress",
     "Rendered",
     "__version__",
     "dream_image",
     "dream_video",
     "make_look",
+    "make_output",
     "zoom",
 ]
 

@@ -79,7 +79,7 @@ def test_sound_that_webm_cannot_hold_is_converted_and_said(
     cli: Cli, shelf: Path, tmp_path: Path
 ) -> None:
     done = cli("video", shelf / "clip.mp4", "-o", tmp_path / "dream.webm", *QUICK)
-    (note,) = done.out.splitlines()[1:]
+    (note,) = done.notes
     assert all(word in note for word in ("sound", "aac", "opus"))
     assert [track.codec for track in probe(tmp_path / "dream.webm").audio] == ["opus"]
 
@@ -88,7 +88,7 @@ def test_a_folder_of_frames_is_numbered_and_says_what_is_lost(
     cli: Cli, shelf: Path, lossless: Path, tmp_path: Path
 ) -> None:
     done = cli("video", shelf / "clip.mp4", "-o", tmp_path / "frames", *QUICK)
-    (note,) = done.out.splitlines()[1:]
+    (note,) = done.notes
     assert note.startswith("the sound is left out")
     assert sorted(p.name for p in (tmp_path / "frames").iterdir()) == [
         f"{n:06d}.png" for n in range(1, 9)

@@ -30,6 +30,12 @@ class Ended:
     out: str
     err: str
 
+    @property
+    def notes(self) -> list[str]:
+        """What it said of changes on the way."""
+        lines = self.err.splitlines()
+        return [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+
 
 Cli = Callable[..., Ended]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.options import look_options
-from dreamvideo.settings import Look
+from dreamvideo.cli.options import look_options, output_options
+from dreamvideo.errors import DamagedError
+from dreamvideo.settings import Look, OutputSettings
 
 app = typer.Typer(
     name="dreamvideo",
@@ -36,16 +39,6 @@ Size = Annotated[
         show_default="the input's",
     ),
 ]
-Quality = Annotated[
-    int | None,
-    typer.Option(
-        "--quality",
-        min=0,
-        max=63,
-        help="The encoder's constant quality (CRF). Less: better, larger.",
-        show_default="16 for H.264, 24 for VP9",
-    ),
-]
 
 
 def _version(asked: bool) -> None:
@@ -68,6 +61,7 @@ def _root(
 
 @app.command()
 @look_options("dream")
+@output_options()
 def image(
     photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
     *,
@@ -85,6 +79,7 @@ def image(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    wanted: OutputSettings,
     look: Look,
 ) -> None:
     """Dream a picture; the loss is shown as it climbs."""
@@ -93,15 +88,24 @@ def image(
 
     with progress_display(quiet) as listen:
         made = dream_image(
-            photo, output, look, size=size, every=every, overwrite=overwrite, on_progress=listen
+            photo,
+            output,
+            look,
+            wanted,
+            size=size,
+            every=every,
+            overwrite=overwrite,
+            on_progress=listen,
         )
     for path in made.kept:
         say(quiet, str(path))
-    say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}", *made.notes)
+    say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}")
+    note(quiet, made.notes)
 
 
 @app.command()
 @look_options("dream", "coherence")
+@output_options()
 def video(
     clip: Annotated[
         Path,
@@ -130,10 +134,16 @@ def video(
             show_default="the input's; 25 for pictures",
         ),
     ] = None,
-    quality: Quality = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="End with exit code 3 if frames of a damaged input are missing."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    wanted: OutputSettings,
     look: Look,
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
@@ -145,15 +155,21 @@ def video(
             clip,
             output,
             look,
+            wanted,
             start=start,
             end=end,
             size=size,
             fps=fps,
-            quality=quality,
             overwrite=overwrite,
             on_progress=listen,
         )
-    say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
+    say(quiet, f"{made.output}: {made.frames} frames")
+    note(quiet, made.notes)
+    if strict and made.missing:
+        raise DamagedError(
+            f"{clip}: {made.missing} frames are missing; {made.output} is the dream of the other "
+            f"{made.frames}"
+        )
 
 
 def say(quiet: bool, *lines: str) -> None:
@@ -161,3 +177,10 @@ def say(quiet: bool, *lines: str) -> None:
     if not quiet:
         for line in lines:
             print(line)
+
+
+def note(quiet: bool, notes: Sequence[str]) -> None:
+    """What changed on the way besides the dream, one line each, apart from the results."""
+    if not quiet:
+        for line in notes:
+            print(f"note: {line}", file=sys.stderr)

@@ -10,10 +10,15 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from dreamvideo.settings import Look, Settings, make_look
+from dreamvideo.settings import Look, OutputSettings, Settings, make_look, make_output
 
 # Groups of a Look, in the order in which --help shows them.
-PANELS = {"dream": "The dream", "coherence": "From frame to frame", "zoom": "The camera"}
+PANELS = {
+    "output": "The output",
+    "dream": "The dream",
+    "coherence": "From frame to frame",
+    "zoom": "The camera",
+}
 
 
 def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -39,6 +44,29 @@ def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = inspect.Signature([*kept, _preset_parameter(), *made])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def output_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every field of ``OutputSettings`` but those ``without``.
+
+    The command is called with ``wanted``, made from the options, instead.
+    """
+    fields = [item for item in OutputSettings.model_fields.items() if item[0] not in without]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        kept = [p for name, p in own.parameters.items() if name != "wanted"]
+        made = [option("output", *item) for item in fields]
+
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name, _ in fields}
+            command(wanted=make_output(**given), **values)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature([*kept, *made])  # type: ignore[attr-defined]
         return run
 
     return decorate

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.app import Debug, Output, Overwrite, Quality, Quiet, app, say
-from dreamvideo.cli.options import look_options
+from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, note, say
+from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.errors import UsageError
-from dreamvideo.settings import Look, Stage
+from dreamvideo.settings import Look, OutputSettings, Stage
 
 
 @app.command()
 @look_options("dream", "zoom")
+@output_options()
 def zoom(
     photo: Annotated[
         Path | None,
@@ -52,10 +53,10 @@ def zoom(
         ),
     ] = None,
     fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
-    quality: Quality = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    wanted: OutputSettings,
     look: Look,
 ) -> None:
     """Zoom endlessly into a dream, to a video or a GIF."""
@@ -73,12 +74,13 @@ def zoom(
             photo,
             output,
             look,
+            wanted,
             to=to,
             loop=loop,
             fps=fps,
             size=size,
-            quality=quality,
             overwrite=overwrite,
             on_progress=listen,
         )
-    say(quiet, f"{made.output}: {made.frames} frames", *made.notes)
+    say(quiet, f"{made.output}: {made.frames} frames")
+    note(quiet, made.notes)

@@ -144,7 +144,7 @@ def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
         )
     if not min(best, worst) <= quality <= max(best, worst):
         raise UsageError(
-            f"{shown(output)}: quality {quality} is out of range: {best} is best, {worst} worst"
+            f"{shown(output)}: --quality {quality} is out of range: {best} is best, {worst} worst"
         )
     return quality
 

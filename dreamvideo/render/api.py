@@ -15,17 +15,17 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import Frame, Source, open_source
 from dreamvideo.media.stills import read_still, write_still
-from dreamvideo.media.write import check_output, encode
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.render import naming
 from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.deliver import check_still, check_wanted, deepened, deliver, recipe
 from dreamvideo.render.job import Job, open_job
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.second import steadied
-from dreamvideo.settings import Look, look_to_toml
-from dreamvideo.version import __version__
+from dreamvideo.settings import Look, OutputSettings
 
 DEFAULT_LOOK = Look()
+DEFAULT_OUTPUT = OutputSettings()
 PASSES = 2
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
@@ -36,7 +36,8 @@ class Rendered:
     """What a render made: the file (or folder), its frames, and lines the user should hear.
 
     ``losses`` are the objective before each step of a still, or at each frame's last step.
-    ``kept`` are the files of intermediate pictures.
+    ``kept`` are the files of intermediate pictures, ``missing`` the frames that a damaged source
+    should have had besides.
     """
 
     output: Path
@@ -44,12 +45,14 @@ class Rendered:
     losses: tuple[float, ...]
     notes: tuple[str, ...] = ()
     kept: tuple[Path, ...] = ()
+    missing: int = 0
 
 
 def dream_image(
     photo: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
     *,
     size: str | None = None,
     every: int | None = None,
@@ -72,9 +75,12 @@ def dream_image(
         )
     if every is not None and every < 1:
         raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
-    check = check_output if is_film else naming.check_picture
-    check(output, overwrite)
-    still = _sized(to_float(read_still(photo)), size)
+    if is_film:
+        check_wanted(output, wanted, overwrite=overwrite)
+    else:
+        check_still(output, wanted)
+        naming.check_picture(output, overwrite)
+    still = _sized(to_float(read_still(photo, wanted.background_color)), size)
     total = ladder_for(look.dream, *still.shape[:2]).total
     between = range(every, total, every) if every else range(0)
     kept = [] if is_film else [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
@@ -99,9 +105,19 @@ def dream_image(
         dreamt = dreamer.dream(still, on_step=on_step)
         if is_film:
             job.add(to_bytes(dreamt.image), len(job.frames) / GROWTH_RATE)
-            notes = _encode(job, output, GROWTH_RATE, look, quality=None, overwrite=overwrite)
+            notes = deliver(
+                job.frames,
+                output,
+                look,
+                wanted,
+                rate=GROWTH_RATE,
+                duration_of_last=1 / GROWTH_RATE,
+                overwrite=overwrite,
+                on_progress=on_progress,
+            )
         else:
-            write_still(output, to_bytes(dreamt.image), _metadata(look))
+            quality = 95 if wanted.quality is None else wanted.quality
+            write_still(output, to_bytes(dreamt.image), recipe(look), quality)
         frames = max(1, len(job.frames))
     return Rendered(output, frames, dreamt.losses, tuple(notes), tuple(kept))
 
@@ -110,29 +126,38 @@ def dream_video(
     clip: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
     *,
     start: str | None = None,
     end: str | None = None,
     size: str | None = None,
     fps: str | None = None,
-    quality: int | None = None,
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> Rendered:
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
 
     ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
-    ``fps`` resamples. The film takes the output's name only when it is complete.
+    ``fps`` resamples. The film takes the output's name only when it is complete. What a damaged
+    clip still gives is dreamt; ``missing`` counts the rest.
     """
     clip = Path(clip)
     output = Path(output) if output else naming.beside(clip, "dream", naming.film_ending(clip))
-    check_output(output, overwrite)
+    check_wanted(output, wanted, overwrite=overwrite)
     info = probe(clip)
     rate = parse_rate(fps) if fps else info.rate
     begin = parse_time(start, "--start", rate) if start else Fraction(0)
     finish = parse_time(end, "--end", rate) if end else None
-    wanted = parse_size(size, info.width, info.height) if size else None
-    source = open_source(clip, start=begin, end=finish, size=wanted, fps=rate if fps else None)
+    source = open_source(
+        clip,
+        start=begin,
+        end=finish,
+        size=parse_size(size, info.width, info.height) if size else None,
+        fps=rate if fps else None,
+        background=wanted.background_color,
+        deep=wanted.depth > 8,
+        keep_alpha=True,
+    )
     ladder_for(look.dream, source.size[1], source.size[0])
     total = _expected_frames(source.info, rate, begin, finish)
     with source, open_job(output) as job:
@@ -140,50 +165,45 @@ def dream_video(
         twice = look.coherence.passes == PASSES
         watch = _Watch(job if twice else None)
         dreamt = dream_clip(watch.passing(source), dreamer, look.coherence)
-        losses = _store(watch.noting(dreamt), job, total, on_progress)
+        losses = _store(dreamt, watch, job, total, on_progress)
         if not losses:
             raise MediaError(f"{clip}: no frame could be decoded in that range")
         if twice:
             _steady(job, watch.starts, on_progress)
-        on_progress(Progress("encoding", "frame", len(losses), len(losses)))
-        notes = encode(
+        notes = deliver(
             job.frames,
             output,
-            duration_of_last=watch.duration,
-            source=clip,
-            source_start=begin,
-            source_end=finish,
+            look,
+            wanted,
             rate=rate,
-            quality=quality,
+            duration_of_last=watch.frame.duration,
             overwrite=overwrite,
-            metadata=_metadata(look),
+            on_progress=on_progress,
+            source=clip,
+            source_range=(begin, finish),
         )
-    return Rendered(output, len(losses), losses, (*source.notes, *notes))
+    said = (*source.notes, *_depth_notes(info, wanted), *notes)
+    return Rendered(output, len(losses), losses, said, missing=source.missing)
 
 
 class _Watch:
     """Lets frames pass and remembers what is needed once they are gone.
 
-    ``duration`` is how long the last one is shown, ``starts`` which ones begin a shot; the source
-    frames are kept in ``job`` where a second pass will want them.
+    ``frame`` is the last one that passed, ``starts`` which ones begin a shot; the source frames
+    are kept in ``job`` where a second pass will want them.
     """
 
     def __init__(self, job: Job | None) -> None:
-        self.duration = Fraction(0)
         self.starts: list[bool] = []
+        self.frame: Frame
         self._job = job
 
     def passing(self, source: Source) -> Iterator[Frame]:
         for frame in source:
-            self.duration = frame.duration
+            self.frame = frame
             if self._job is not None:
-                self._job.add_source(frame.pixels, frame.time)
+                self._job.add_source(frame.pixels if frame.deep is None else frame.deep, frame.time)
             yield frame
-
-    def noting(self, frames: Iterable[Dreamt]) -> Iterator[Dreamt]:
-        for dreamt in frames:
-            self.starts.append(dreamt.starts_shot)
-            yield dreamt
 
 
 def _steady(job: Job, starts: list[bool], on_progress: OnProgress) -> None:
@@ -194,29 +214,28 @@ def _steady(job: Job, starts: list[bool], on_progress: OnProgress) -> None:
 
 
 def _store(
-    frames: Iterable[Dreamt], job: Job, total: int | None, on_progress: OnProgress
+    frames: Iterable[Dreamt], watch: _Watch, job: Job, total: int | None, on_progress: OnProgress
 ) -> tuple[float, ...]:
+    """Keep every dreamt frame, as deep and as transparent as the source frame it was made from."""
     losses: list[float] = []
     for dreamt in frames:
-        job.add(dreamt.pixels, dreamt.time)
+        source = watch.frame
+        watch.starts.append(dreamt.starts_shot)
+        if source.deep is None:
+            job.add(dreamt.pixels, dreamt.time, source.alpha)
+        else:
+            deep = deepened(dreamt.pixels, source.pixels, source.deep)
+            job.add(deep, dreamt.time, source.alpha)
         losses.append(dreamt.loss)
         on_progress(Progress("dreaming", "frame", len(losses), total, dreamt.loss))
     return tuple(losses)
 
 
-def _encode(
-    job: Job, output: Path, rate: Fraction, look: Look, *, quality: int | None, overwrite: bool
-) -> list[str]:
-    return encode(
-        job.frames,
-        output,
-        duration_of_last=1 / rate,
-        source=None,
-        rate=rate,
-        quality=quality,
-        overwrite=overwrite,
-        metadata=_metadata(look),
-    )
+def _depth_notes(info: MediaInfo, wanted: OutputSettings) -> list[str]:
+    if info.depth <= wanted.depth:
+        return []
+    more = "--depth 10" if info.depth == 10 else "--depth 16, into a folder,"
+    return [f"written with {wanted.depth} bits a channel; {more} keeps the source's {info.depth}"]
 
 
 def _expected_frames(
@@ -234,7 +253,3 @@ def _sized(still: Image, size: str | None) -> Image:
         return still
     width, height = parse_size(size, still.shape[1], still.shape[0])
     return resize(still, (height, width))
-
-
-def _metadata(look: Look) -> dict[str, str]:
-    return {"synopsis": f"dreamvideo {__version__}\n{look_to_toml(look)}"}

@@ -1,0 +1,39 @@
+"""Every setting: its default, its bounds, what turning it does; TOML in and out.
+
+A look is what makes a picture (``[dream]``, ``[coherence]``, ``[zoom]``); presets are TOML files
+of a part of it. How the result is written is no part of a look. Settings are frozen and validated
+once; the command line's options are made from their fields.
+"""
+
+from dreamvideo.settings.base import Settings
+from dreamvideo.settings.look import (
+    CoherenceSettings,
+    DreamSettings,
+    Look,
+    Stage,
+    ZoomSettings,
+)
+from dreamvideo.settings.output import OutputSettings, make_output
+from dreamvideo.settings.presets import (
+    look_from_toml,
+    look_to_toml,
+    make_look,
+    preset_paths,
+    read_preset,
+)
+
+__all__ = [
+    "CoherenceSettings",
+    "DreamSettings",
+    "Look",
+    "OutputSettings",
+    "Settings",
+    "Stage",
+    "ZoomSettings",
+    "look_from_toml",
+    "look_to_toml",
+    "make_look",
+    "make_output",
+    "preset_paths",
+    "read_preset",
+]

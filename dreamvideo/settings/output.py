@@ -1,0 +1,99 @@
+"""How a film is written: codec, quality, depth, transparency, repeats, size; no part of a look."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from dreamvideo.errors import UsageError
+from dreamvideo.settings.base import Settings, checked, one_line
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_BYTES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([kmg]i?)?b?", re.IGNORECASE)
+_DEPTHS = (8, 10, 16)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000``; ValueError for no such."""
+    match = _BYTES.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
+    if size < 1:
+        raise ValueError("write a size as 5MB, 800kB or 70000 (bytes)")
+    return size
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 .. 255, from ``white`` or ``#rrggbb``; ValueError for no colour."""
+    # Loaded only where a colour is asked for: a start should load nothing it does not need.
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text.strip())[:3]
+    except ValueError:
+        raise ValueError("write a colour as white, teal or #10a0ff") from None
+    return red, green, blue
+
+
+def _known_depth(depth: int) -> int:
+    if depth not in _DEPTHS:
+        raise ValueError(f"choose {', '.join(map(str, _DEPTHS))}")
+    return depth
+
+
+class OutputSettings(Settings):
+    """How a film is written. What its ending cannot hold is refused before any work."""
+
+    codec: str | None = Field(
+        default=None,
+        description="Films: x264, x265, av1 or vp9; pictures in a folder: png, tiff or jpg.",
+        json_schema_extra={"none": "the ending's usual one"},
+    )
+    quality: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="On the codec's own scale. Of films less is better and larger (CRF), of JPEG "
+        "and WebP more.",
+        json_schema_extra={"none": "x264 16, x265 18, vp9 20, av1 24, webp 90, jpg 95"},
+    )
+    depth: Annotated[int, AfterValidator(_known_depth)] = Field(
+        default=8,
+        description="Bits a channel: 10 with x265, av1 and vp9, 16 in folders of PNG and TIFF.",
+    )
+    background: Annotated[str, AfterValidator(lambda text: checked(parse_color, text))] = Field(
+        default="black",
+        description="Colour behind what is transparent, where it cannot stay so: white, #10a0ff.",
+    )
+    repeat: int = Field(
+        default=0,
+        ge=-1,
+        le=65_534,
+        description="How often a GIF or WebP is shown again. 0: for ever; -1: never.",
+    )
+    max_size: Annotated[str | None, AfterValidator(lambda text: checked(parse_bytes, text))] = (
+        Field(
+            default=None,
+            description="Largest GIF or WebP, as 5MB; frames, then pixels are left out to fit.",
+            json_schema_extra={"none": "any"},
+        )
+    )
+
+    @property
+    def most_bytes(self) -> int | None:
+        """``max_size`` in bytes."""
+        return None if self.max_size is None else parse_bytes(self.max_size)
+
+    @property
+    def background_color(self) -> tuple[int, int, int]:
+        """``background`` as red, green and blue, 0 .. 255."""
+        return parse_color(self.background)
+
+
+def make_output(**given: Any) -> OutputSettings:
+    """The defaults, with what is given and not None. Raises UsageError naming the option."""
+    try:
+        return OutputSettings.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        raise UsageError(one_line(error, OutputSettings, "--")) from None

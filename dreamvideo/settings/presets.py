@@ -1,0 +1,102 @@
+"""Looks from presets, TOML files of a part of one, and from options; looks as TOML."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dreamvideo.errors import UsageError
+from dreamvideo.settings.base import one_line
+from dreamvideo.settings.look import DreamSettings, Look
+
+Overrides = Mapping[str, Mapping[str, Any]]
+
+
+def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
+    """The defaults, then each preset (a name or a TOML file) in turn, then ``overrides``.
+
+    A change of network drops what was chosen for another one: its layers and weights.
+    """
+    values: dict[str, Any] = {}
+    look = Look()
+    for name in presets:
+        values = _merged(values, read_preset(name))
+        look = _validated(values, f"preset {name!r}: ")
+    return _validated(_merged(values, overrides), "") if overrides else look
+
+
+def look_from_toml(text: str, origin: str) -> Look:
+    """The look of a preset's text; UsageError naming ``origin`` where it is none."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
+    return _validated(values, f"{origin}: ")
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The TOML of a bundled preset, or of a file, as nested dictionaries."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    bundled = preset_paths()
+    path = bundled.get(name, Path(name))
+    if not path.is_file():
+        near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
+        raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"preset {path} cannot be read: {error}") from None
+    return values
+
+
+def preset_paths() -> dict[str, Path]:
+    """Bundled presets by name."""
+    folder = Path(str(resources.files("dreamvideo") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def look_to_toml(look: Look) -> str:
+    """A preset file of the whole look; what is left to be derived is not written."""
+    groups = look.model_dump(mode="json", exclude_none=True)
+    lines = [f"description = {_toml_value(groups.pop('description'))}"]
+    stages = groups.pop("journey")
+    for group, fields in groups.items():
+        lines += ["", f"[{group}]", *(f"{key} = {_toml_value(v)}" for key, v in fields.items())]
+    for stage in stages:
+        lines += ["", "[[journey]]", *(f"{key} = {_toml_value(v)}" for key, v in stage.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for group, fields in given.items():
+        before = merged.get(group, {})
+        if not isinstance(fields, Mapping):
+            merged[group] = fields
+            continue
+        if group == "dream" and "model" in fields:
+            known = before.get("model", DreamSettings().model)
+            if fields["model"] != known:
+                before = {k: v for k, v in before.items() if k not in ("layers", "weights")}
+        merged[group] = {**before, **fields}
+    return merged
+
+
+def _validated(values: Mapping[str, Any], origin: str) -> Look:
+    try:
+        return Look.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(origin + one_line(error, Look, "." if origin else "--")) from None
+
+
+def _toml_value(value: Any) -> str:
+    # TOML's strings and numbers are written as JSON writes them, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
