@@ -134,7 +134,8 @@ class ZoomSettings(Settings):
         "change: `0:1.2, 4s:2 ease, 100%:1.1`.",
     )
     rotate: Annotated[float | str, OverTime(-3600, 3600)] = Field(
-        default=0.0, description="Degrees per second, clockwise."
+        default=3.0,
+        description="Degrees per second, clockwise. 0: lines through the centre stay for good.",
     )
     pan: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
         default="0x0",

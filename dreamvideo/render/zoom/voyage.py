@@ -46,7 +46,8 @@ class Voyage:
 
     ``moves`` lead from each frame to the next, ``characters`` are what each of ``parts`` holds
     the picture to, ``dream`` is the still's. Of a ``closed`` film ``opening`` holds the frames
-    that come before the first one: they emerge again at its end. ``goal`` is the picture it ends on.
+    that come before the first one: they emerge again at its end. ``goal`` is the picture that it
+    ends on.
     """
 
     still: Image
