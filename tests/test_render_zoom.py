@@ -113,14 +113,14 @@ def test_nothing_is_ever_black(border: str, camera: dict[str, Any]) -> None:
 
 def test_a_wrapped_border_shows_the_other_side() -> None:
     picture = soft()
-    settings = ZoomSettings(seconds=1, rate=1, pan="1x0", anchor=0, border="wrap")
+    settings = ZoomSettings(seconds=1, rate=1, rotate=0, pan="1x0", anchor=0, border="wrap")
     film = list(dream_zoom(voyage(picture, Sleeper(), settings, Fraction(2))))
     expected = np.roll(picture, -WIDTH // 2, axis=1)
     assert np.abs(to_float(film[1].pixels) - expected).mean() < 0.02
 
 
 def test_rates_change_along_the_film() -> None:
-    settings = ZoomSettings(seconds=2, rate="0:1 hold, 1s:2", pan="0:0x0 hold, 50%:0x0.1")
+    settings = ZoomSettings(seconds=2, rate="0:1 hold, 1s:2", rotate=0, pan="0:0x0 hold, 50%:0x0.1")
     made = voyage(soft(), Sleeper(), settings, Fraction(10))
     assert made.travelled[10].growth == pytest.approx(1)
     assert made.travelled[20].growth == pytest.approx(2)
