@@ -160,13 +160,15 @@ def picture_arguments(
     aspect: Fraction,
     reorder: bool,
     loop: int,
+    alone: bool = False,
     resize: Sequence[str] = (),
 ) -> list[str]:
     """Filter and encoder for stored frames of ``size`` (width, height).
 
     ``pixels`` is ffmpeg's pixel format, ``color`` the source's (its primaries and transfer stay),
     ``aspect`` the shape of a pixel, ``reorder`` whether frames may be coded out of their order,
-    ``loop`` how often an animation is shown again, ``resize`` filters that come first.
+    ``loop`` how often an animation is shown again, ``alone`` whether each frame is coded without
+    its neighbours, ``resize`` filters that come first.
     """
     if codec.encoder == "gif":
         chain = ",".join([*resize, _GIF_FILTER])
@@ -182,6 +184,8 @@ def picture_arguments(
         arguments += ["-auto-alt-ref", "0"]
     if codec.reorders and not reorder:
         arguments += ["-bf", "0"]
+    if alone and codec.encoder != "libwebp_anim":
+        arguments += ["-g", "1"]
     return arguments
 
 

@@ -37,6 +37,7 @@ class Wishes:
     max_size: int | None
     metadata: Mapping[str, str]
     on_frame: Callable[[int], None] | None
+    alone: bool
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _picture_output(
         # Reordered frames of uneven length make MP4's idea of the whole duration wrong.
         reorder=film.rate is not None,
         loop=wishes.loop,
+        alone=wishes.alone,
         resize=resize,
     )
 

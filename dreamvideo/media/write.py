@@ -46,7 +46,7 @@ def check_output(
             raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
         if loop:
             raise UsageError(f"{shown(output)}: only GIF and WebP count how often they are shown")
-    parent = folder.parent_of(output) if numbered else output.absolute().parent
+    parent = folder.place_of(output).parent
     if not parent.is_dir():
         raise UsageError(f"{shown(output)}: the folder {shown(parent)} does not exist")
     if not os.access(parent, os.W_OK):
@@ -79,6 +79,7 @@ def encode(
     background: Color = (0, 0, 0),
     max_size: int | None = None,
     on_frame: Callable[[int], None] | None = None,
+    alone: bool = False,
 ) -> list[str]:
     """Make a film of stored frames at their exact times, with everything else from ``source``.
 
@@ -90,14 +91,15 @@ def encode(
     ``codecs.CODECS``), ``quality`` is the codec's own scale, ``depth`` bits a channel (8, 10; 16 in
     pictures). No ending makes a folder of numbered pictures. Transparency is laid over
     ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
-    ``on_frame`` is told how many frames have gone to the encoder.
+    ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame without
+    its neighbours: larger, and as good at the end as at the beginning.
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
     as ``check_output`` does, and MediaError.
     """
     wishes = Wishes(
-        codec, depth, quality, loop, background, max_size, dict(metadata or {}), on_frame
+        codec, depth, quality, loop, background, max_size, dict(metadata or {}), on_frame, alone
     )
     check_output(
         output,

@@ -51,10 +51,12 @@ def deliver(
     on_progress: OnProgress,
     source: Path | None = None,
     source_range: tuple[Fraction, Fraction | None] = (Fraction(0), None),
+    alone: bool = False,
 ) -> list[str]:
     """Encode the frames, with all but the picture from ``source``. Returns notes for the user.
 
-    ``source_range`` is the part of the source that the frames are, in seconds. Raises MediaError.
+    ``source_range`` is the part of the source that the frames are, in seconds; ``alone`` codes each
+    frame without its neighbours. Raises MediaError.
     """
     total = len(frames)
     last_told = 0
@@ -81,6 +83,7 @@ def deliver(
         background=wanted.background_color,
         max_size=wanted.most_bytes,
         on_frame=told,
+        alone=alone,
     )
     if last_told != total:
         # An animation that had to be made smaller or slower has fewer frames.

@@ -79,6 +79,8 @@ def zoom(
             duration_of_last=1 / rate,
             overwrite=overwrite,
             on_progress=on_progress,
+            # Else the last frame is coded worse than the first: a seam that no dream has made.
+            alone=loop,
         )
     if loop:
         notes = [*notes, str(meter.seam())]
