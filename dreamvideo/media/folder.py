@@ -44,9 +44,9 @@ def check_folder(output: Path, overwrite: bool) -> None:
         raise UsageError(f"{shown(folder)}: holds frames already; -y replaces them")
 
 
-def parent_of(output: Path) -> Path:
-    """The folder that must exist already."""
-    return _folder(output).absolute().parent
+def place_of(output: Path) -> Path:
+    """The file or folder that an output becomes: for ``f/%04d.png`` it is ``f``, absolute."""
+    return (_folder(output) if is_folder(output) else output).absolute()
 
 
 def check_format(output: Path, codec: str | None, depth: int, quality: int | None = None) -> None:

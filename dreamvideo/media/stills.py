@@ -42,7 +42,7 @@ def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """An image file at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
     data = read_bytes(path)
     orientation = _header(path, data)
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = _decoded(data)
     if decoded is None:
         decoded = _decoded_by_pillow(path, data)
     elif decoded.ndim == 3:
@@ -128,7 +128,7 @@ def load_frame(path: Path) -> Pixels:
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
-    layers = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    layers = _decoded(read_bytes(path))
     if layers is None:
         raise MediaError(f"{shown(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None
@@ -152,6 +152,15 @@ def _opened(path: Path, file: Path | io.BytesIO) -> Iterator[Image.Image]:
         raise MediaError(f"{shown(path)}: declares more pixels than can be rendered") from None
     except Exception:  # Pillow's parsers raise anything on damaged headers
         raise MediaError(f"{shown(path)}: not an image that can be read") from None
+
+
+def _decoded(data: bytes) -> NDArray[Any] | None:
+    # OpenCV prints warnings of its own, as about the transparent TIFFs that it writes.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _decoded_by_pillow(path: Path, data: bytes) -> NDArray[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.folder import place_of
 from dreamvideo.media.stills import load_deep, store_frame, to_depth
 from dreamvideo.media.write import StoredFrame
 
@@ -61,10 +62,9 @@ class Job:
 @contextmanager
 def open_job(output: Path) -> Iterator[Job]:
     """A job folder on the output's own disk, gone afterwards whatever happens."""
+    place = place_of(output)
     try:
-        made = tempfile.mkdtemp(
-            prefix=f".{output.name}.", suffix=".dreamjob", dir=output.absolute().parent
-        )
+        made = tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".dreamjob", dir=place.parent)
     except OSError as error:
         raise MediaError(f"cannot write beside {output}: {error.strerror}") from error
     folder = Path(made)
