@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from media_clips import film, make, picture, times_of, tone
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import Frame, open_source
 from dreamvideo.media.stills import store_frame, write_still
 from dreamvideo.media.write import StoredFrame, encode, supported_endings
 
@@ -139,30 +140,46 @@ def test_every_sink_keeps_the_promises(tmp_path: Path, name: str) -> None:
     assert len(times_of(tmp_path / name)) == 5
 
 
+@dataclass(frozen=True)
+class Real:
+    """A part of the sample clip at half its size: its frames, also as stored."""
+
+    frames: list[Frame]
+    stored: list[StoredFrame]
+    rate: Fraction
+    start: Fraction = Fraction(1)
+    end: Fraction = Fraction(9, 5)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
+    folder = tmp_path_factory.mktemp("bunny")
+    stored = []
+    with open_source(BUNNY, start=Real.start, end=Real.end, size=(240, 134)) as source:
+        frames = list(source)
+    for frame in frames:
+        store_frame(folder / f"{frame.index}.png", frame.pixels)
+        stored.append(StoredFrame(folder / f"{frame.index}.png", frame.time))
+    return Real(frames, stored, source.info.rate)
+
+
 @pytest.mark.parametrize("ending", supported_endings())
-def test_a_real_clip_comes_back(tmp_path: Path, ending: str) -> None:
-    start, end = Fraction(1), Fraction(9, 5)
-    frames = []
-    with open_source(BUNNY, start=start, end=end) as source:
-        for frame in source:
-            store_frame(tmp_path / f"{frame.index}.png", frame.pixels)
-            frames.append(StoredFrame(tmp_path / f"{frame.index}.png", frame.time))
+def test_a_real_clip_comes_back(real: Real, tmp_path: Path, ending: str) -> None:
     output = tmp_path / f"out{ending}"
     encode(
-        frames,
+        real.stored,
         output,
-        duration_of_last=frame.duration,
+        duration_of_last=real.frames[-1].duration,
         source=BUNNY,
-        source_start=start,
-        source_end=end,
-        rate=source.info.rate,
+        source_start=real.start,
+        source_end=real.end,
+        rate=real.rate,
     )
     with open_source(output) as again:
         pixels = list(again)
-    assert [f.time for f in pixels] == [f.time - start for f in frames]
-    with open_source(BUNNY, start=start, end=end) as source:
-        pairs = zip(source, pixels, strict=True)
-        errors = [np.abs(a.pixels.astype(float) - b.pixels).mean() for a, b in pairs]
+    assert [f.time for f in pixels] == [f.time - real.start for f in real.frames]
+    pairs = zip(real.frames, pixels, strict=True)
+    errors = [np.abs(a.pixels.astype(float) - b.pixels).mean() for a, b in pairs]
     assert np.mean(errors) < 4
     has_sound = ending not in (".gif", ".webp")
     assert bool(again.info.audio) == has_sound

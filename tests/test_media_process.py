@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
     )
     peaks = []
     for seconds in (1, 10):
-        clip = make(tmp_path / f"{seconds}.mp4", *picture(seconds, size="640x360"))
+        clip = make(tmp_path / f"{seconds}.mp4", *picture(seconds, size="320x180"))
         done = subprocess.run(
             [sys.executable, "-c", script, str(clip)], capture_output=True, text=True, check=True
         )
