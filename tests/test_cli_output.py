@@ -236,12 +236,15 @@ def test_transparent_pictures_of_every_kind_are_read_in_silence(
     assert [alpha is not None for alpha in alphas_of(tmp_path / "a.gif")] == [True] * 3
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "%d.jpg"])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "x264"), ("a.mkv", "x265"), ("a.mp4", "vp9"), ("%d.jpg", "jpg")]
+)
 def test_elsewhere_transparency_is_laid_over_a_colour_of_choice(
-    cli: Cli, stock: Path, tmp_path: Path, name: str
+    cli: Cli, stock: Path, tmp_path: Path, name: str, codec: str
 ) -> None:
     out = tmp_path / "pictures" / name if "%" in name else tmp_path / name
-    done = cli("video", stock / "ghost", "-o", out, "--background", "#20c040", *QUICK)
+    wish = ["--codec", codec, "--background", "#20c040"]
+    done = cli("video", stock / "ghost", "-o", out, *wish, *QUICK)
     assert done.code == 0, done.err
     assert len([note for note in done.notes if "transparency laid over one colour" in note]) == 1
     for number, pixels in enumerate(pixels_of(out)):

@@ -17,10 +17,12 @@ from media_clips import make, picture, tone
 from dreamvideo.cli.entry import run
 from dreamvideo.dream.models import REGISTRY
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.media.codecs import CODECS, codec_for, holds_alpha
+from dreamvideo.media.outputs import supported_endings
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import STILL_ENDINGS, read_still
-from dreamvideo.settings import DreamSettings, Look, make_look, preset_paths
+from dreamvideo.settings import DreamSettings, Look, OutputSettings, make_look, preset_paths
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -210,10 +212,27 @@ def test_the_networks_table_is_the_registry() -> None:
     }
 
 
+def test_the_formats_table_is_what_can_be_written(tmp_path: Path) -> None:
+    table = README.partition("### Formats")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| `(\.\w+)` \| (.+?) \| (.+?) \| .+ \| (.+?) \|$", table, re.MULTILINE)
+    assert [row[0] for row in rows] == list(supported_endings())
+    for ending, names, depths, transparency in rows:
+        out = tmp_path / f"a{ending}"
+        told = re.findall("`(\\w+)`", names)
+        assert set(told) == {name for name, codec in CODECS.items() if ending in codec.endings}
+        assert codec_for(out, None) == CODECS[told[0]]
+        deep = {name for name in told if (10, False) in CODECS[name].formats}
+        missing = {name for name in told if f"but for `{name}`" in depths}
+        only = set(re.findall("10 with `(\\w+)`", depths))
+        assert deep == (only or (set(told) - missing if "10" in depths else set()))
+        clear = {name for name in told if holds_alpha(CODECS[name], out, 8)}
+        assert clear == (set(told) if transparency == "kept" else set(told) & {transparency[6:9]})
+
+
 def test_the_options_table_gives_the_defaults() -> None:
     table = README.partition("## Options")[2].partition("## ")[0]
     rows = re.findall(r"^\| `--([a-z-]+)`(?:, `--[a-z-]+`)? \| (.+?) \|", table, re.MULTILINE)
-    settings = [Look().dream, Look().coherence, Look().zoom]
+    settings = [Look().dream, Look().coherence, Look().zoom, OutputSettings()]
     defaults = {key: value for group in settings for key, value in group.model_dump().items()}
     told = {name.replace("-", "_"): cell for name, cell in rows}
     assert {"steps", "coherence", "rate"} <= set(told)

@@ -22,7 +22,7 @@ class Stopped(BaseException):
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130/143 stopped."""
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 damaged, 130/143 stopped."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name that the terminal cannot show must not end a render that is done.
         sys.stdout.reconfigure(errors="backslashreplace")

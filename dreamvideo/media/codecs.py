@@ -12,7 +12,8 @@ from dreamvideo.media import ffmpeg
 from dreamvideo.media.banner import Color
 from dreamvideo.media.paths import shown
 
-_FILMS = (".mp4", ".m4v", ".mov", ".mkv")
+_QUICKTIME = (".mp4", ".m4v", ".mov")
+_FILMS = (*_QUICKTIME, ".mkv")
 # A palette for every frame, made and used one frame at a time, so that memory stays constant.
 _GIF_FILTER = (
     "split[a][b];[a]palettegen=stats_mode=single[p];"
@@ -125,12 +126,12 @@ def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
         fitting = [n for n in able if output.suffix.lower() in CODECS[n].endings]
         advice = f"--codec {' or '.join(fitting)}" if fitting else "another ending"
         raise UsageError(f"{shown(output)}: no {depth} bits there with this codec; use {advice}")
-    return codec.formats.get((depth, alpha), codec.formats[depth, False])
+    return codec.formats[depth, alpha and holds_alpha(codec, output, depth)]
 
 
-def holds_alpha(codec: Codec, depth: int) -> bool:
-    """Whether transparency survives."""
-    return (depth, True) in codec.formats
+def holds_alpha(codec: Codec, output: Path, depth: int) -> bool:
+    """Whether transparency survives: in MP4 there is no place for VP9's."""
+    return (depth, True) in codec.formats and output.suffix.lower() not in _QUICKTIME
 
 
 def check_quality(codec: Codec, output: Path, quality: int | None) -> int:

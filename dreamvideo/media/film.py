@@ -160,7 +160,7 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
     )
     tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
-    keep_alpha = codecs.holds_alpha(codec, wishes.depth)
+    keep_alpha = codecs.holds_alpha(codec, output, wishes.depth)
     pictures = pngs(
         film.frames,
         film.kind,
