@@ -91,8 +91,8 @@ def encode(
     ``codecs.CODECS``), ``quality`` is the codec's own scale, ``depth`` bits a channel (8, 10; 16 in
     pictures). No ending makes a folder of numbered pictures. Transparency is laid over
     ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
-    ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame without
-    its neighbours: larger, and as good at the end as at the beginning.
+    ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame
+    without its neighbours: larger, and as good at the end as at the beginning.
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
