@@ -66,6 +66,7 @@ class Dreamer:
         *,
         steps: int | None = None,
         step_scale: Image | None = None,
+        even: bool = False,
         frame: int = 0,
         on_step: Callable[[Climbing], None] | None = None,
     ) -> Dream:
@@ -73,5 +74,11 @@ class Dreamer:
         height, width = image.shape[:2]
         ladder = self.ladder(height, width, steps)
         return dream(
-            self._ascent, image, ladder, step_scale=step_scale, frame=frame, on_step=on_step
+            self._ascent,
+            image,
+            ladder,
+            step_scale=step_scale,
+            even=even,
+            frame=frame,
+            on_step=on_step,
         )

@@ -104,6 +104,7 @@ def dream(
     ladder: Ladder,
     *,
     step_scale: Image | None = None,
+    even: bool = False,
     frame: int = 0,
     on_step: OnStep | None = None,
 ) -> Dream:
@@ -111,7 +112,8 @@ def dream(
 
     What an octave adds is scaled up and added to the base at the next one, so that the base
     keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
-    place to place. ``frame`` selects the jitter's random numbers.
+    place to place; ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects
+    the jitter's random numbers.
     """
     added: Image | None = None
     losses: list[float] = []
@@ -125,7 +127,7 @@ def dream(
             step = ladder.step_size * resize(step_scale, size)
         shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
         report = on_step and _reporter(on_step, octave, ladder, base)
-        current, octave_losses = ascent.climb(start, step, shifts, report)
+        current, octave_losses = ascent.climb(start, step, shifts, report, even=even)
         losses += octave_losses
         added = current - resize(base, size)
     return Dream(current, tuple(losses))

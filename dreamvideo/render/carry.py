@@ -33,9 +33,9 @@ NEIGHBOURHOOD_SIGMA = 8.0
 # A dream forced in a frame by a few long steps is noise, and its noise would be carried on.
 CARRIED = 0.16
 CARRIED_BOUNDS = (0.02, 0.81)
-WORK_PER_STEP = 0.12
+WORK_PER_STEP = 0.16
 # The governor aims a little low: it sees a loss of contrast sooner than it can undo a gain.
-AIM = 0.98
+AIM = 0.97
 GOVERNOR_BOUNDS = (0.6, 1.6)
 YOUNG, AGED = 0.5, 0.8
 
@@ -117,6 +117,7 @@ def proceed(
         source + carry.gain * motion.confidence[..., None] * detail,
         steps=steps,
         step_scale=np.asarray((effort * old + new) * dreamer.settings.steps / steps),
+        even=True,
     )
     keep = (carry.blend * old)[..., None]
     blended = (1 - keep) * dreamt.image + keep * np.clip(source + detail, -1, 1)
@@ -125,10 +126,9 @@ def proceed(
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
     aged = np.clip((old - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
-    return (
-        State(source, image, old + new, wanted, governed(effort, AIM * wanted / found)),
-        dreamt.losses[-1],
-    )
+    effort = governed(effort, AIM * wanted / found)
+    left = State(source, image, old + new, wanted, effort)
+    return left, dreamt.losses[-1]
 
 
 def steps_for(missing: float, full: int, carry: Carry) -> int:
