@@ -122,3 +122,71 @@ def test_every_codec_is_close_to_the_source(
     assert probe(out).depth == depth
     assert likeness(frames_of(out), frames_of(clip)) < 3.5
     assert abs(probe(out).duration - probe(clip).duration) < Fraction(3, 100)
+
+
+def test_a_trim_that_hides_frames(clip: Path, tmp_path: Path) -> None:
+    """Phones and editors trim without encoding: an edit list hides what comes before."""
+    trimmed = make(tmp_path / "t.mp4", "-ss", "0.42", "-i", str(clip), "-c", "copy")
+    tail = frames_of(clip)[11:]
+    assert all(np.array_equal(a, b) for a, b in zip(frames_of(trimmed), tail, strict=True))
+    out = rendered(trimmed, tmp_path / "out.mp4")
+    assert likeness(frames_of(out), tail) < 3
+    assert abs(probe(out).start - probe(trimmed).start) < Fraction(1, 1000)
+
+
+def test_a_graded_film_in_hdr(clip: Path, tmp_path: Path) -> None:
+    usual = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    linear = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt2020:t=smpte2084:m=bt2020nc:r=tv"
+    bright = ["-vf", f"{usual},{linear},format=yuv420p10le", "-c:v", "libx265"]
+    hdr = make(tmp_path / "hdr.mkv", "-i", str(clip), *bright, "-crf", "4", "-frames:v", "5")
+    with open_source(hdr) as source:
+        assert source.info.color.is_hdr and source.info.depth == 10
+        seen = [frame.pixels for frame in source]
+        assert any("tone-mapped from HDR (PQ)" in note for note in source.notes)
+    # What was no brighter than paper is darkened by the curve, but keeps its order and colours.
+    pairs = list(zip(seen, frames_of(clip), strict=False))
+    assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs) > 0.97
+    color = probe(rendered(hdr, tmp_path / "out.mp4")).color
+    assert (color.matrix, color.primaries, color.transfer) == ("bt709", "bt709", "bt709")
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_an_odd_size_of_odd_pixels(clip: Path, tmp_path: Path, ending: str) -> None:
+    shape = ["-vf", "scale=159:89,setsar=4/3,format=yuv444p", "-qp", "0", "-c:a", "copy"]
+    odd = make(tmp_path / "odd.mp4", "-i", str(clip), *shape)
+    out = rendered(odd, tmp_path / f"out{ending}")
+    info = probe(out)
+    assert (info.width, info.height) == ((160, 90) if ending == ".mp4" else (159, 89))
+    assert abs(info.sample_aspect - Fraction(4, 3)) < Fraction(1, 1000)
+    inside = [pixels[:89, :159] for pixels in frames_of(out)]
+    assert likeness(inside, frames_of(odd)) < 4
+
+
+@pytest.mark.parametrize("rate", [Fraction(25, 2), Fraction(60), Fraction(30000, 1001)])
+def test_another_rate_shows_what_is_there_at_each_tick(clip: Path, rate: Fraction) -> None:
+    whole = frames_of(clip)
+    with open_source(clip, fps=rate) as source:
+        frames = list(source)
+    assert [frame.time for frame in frames] == [n / rate for n in range(len(frames))]
+    assert abs(frames[-1].time + frames[-1].duration - len(whole) * Fraction(1, 25)) < 1 / rate
+    for frame in frames:
+        assert np.array_equal(frame.pixels, whole[int(frame.time * 25)])
+
+
+def test_a_figure_cut_out_of_a_film(clip: Path, tmp_path: Path) -> None:
+    """A round window of the film over nothing, through every output that can hold it."""
+    rows, columns = np.mgrid[:90, :160]
+    window = np.where((rows - 45) ** 2 + (columns - 80) ** 2 < 40**2, 255, 0).astype(np.uint8)
+    stored = []
+    for number, pixels in enumerate(frames_of(clip)[:4]):
+        path = tmp_path / f"{number}.png"
+        store_frame(path, pixels, window)
+        stored.append(StoredFrame(path, Fraction(number, 25)))
+    for name in ("a.gif", "a.webp", "a.webm", "a"):
+        out = tmp_path / name
+        encode(stored, out, duration_of_last=Fraction(1, 25), source=None, rate=Fraction(25))
+        with open_source(out, keep_alpha=True) as source:
+            masks = [frame.alpha for frame in source]
+        assert len(masks) == 4
+        for mask in masks:
+            assert mask is not None and np.mean((mask > 127) != (window > 127)) < 0.01
