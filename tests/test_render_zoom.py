@@ -16,7 +16,7 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.motion.camera import Camera, camera_flow
 from dreamvideo.motion.warp import warp
 from dreamvideo.render.zoom.film import dream_zoom
-from dreamvideo.render.zoom.voyage import effort, following
+from dreamvideo.render.zoom.frame import effort, following
 from dreamvideo.settings import ZoomSettings
 
 RATES = [Fraction(24), Fraction(25), Fraction(60), Fraction(30000, 1001)]

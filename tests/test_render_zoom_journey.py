@@ -14,9 +14,9 @@ from zooms import Picture, Restless, Sleeper, part, soft
 from dreamvideo.dream.octaves import Dream
 from dreamvideo.errors import UsageError
 from dreamvideo.media.stills import read_still
+from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.film import dream_zoom
 from dreamvideo.render.zoom.stages import beginnings, dream_of, parts_of, shares
-from dreamvideo.render.zoom.voyage import embark
 from dreamvideo.settings import (
     DreamSettings,
     Look,

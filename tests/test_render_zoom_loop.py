@@ -17,9 +17,9 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.motion.camera import Camera, steady
 from dreamvideo.motion.warp import warp
 from dreamvideo.render.zoom.film import dream_zoom
+from dreamvideo.render.zoom.frame import following
 from dreamvideo.render.zoom.inset import covers, emerging, within
 from dreamvideo.render.zoom.seam import Seam, SeamMeter, step_error
-from dreamvideo.render.zoom.voyage import following
 from dreamvideo.settings import DreamSettings, ZoomSettings
 
 LOOP = ZoomSettings(seconds=2, rate=6, rotate=20)

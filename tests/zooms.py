@@ -13,8 +13,9 @@ from tiny import quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.octaves import Dream
+from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.stages import Part
-from dreamvideo.render.zoom.voyage import Voyage, embark
+from dreamvideo.render.zoom.voyage import Voyage
 from dreamvideo.settings import ZoomSettings
 
 HEIGHT, WIDTH = 96, 128

@@ -16,10 +16,12 @@ from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.job import open_job
 from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.zoom.embark import embark, zooms_out
+from dreamvideo.render.zoom.frame import begin, following
 from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
-from dreamvideo.render.zoom.voyage import Voyage, begin, embark, following, zooms_out
+from dreamvideo.render.zoom.voyage import Voyage
 from dreamvideo.settings import Look, OutputSettings
 
 ZOOM_FPS = "25"

@@ -23,6 +23,8 @@ Mask = NDArray[np.float32]
 FULL, GONE = 0.7, 0.95
 # It emerges where it is this large, and is all there when it has grown by the second number.
 SMALLEST, EMERGED = 0.05, 0.12
+# A loop's beginning is no larger than this, as a share of the frame, where it starts to emerge.
+LARGEST_START = 0.15
 # A picture that is to fill the frame in the end spreads beyond its own edges, mirrored, from when
 # it is this large.
 SPREADS = 0.6
