@@ -146,3 +146,22 @@ def test_an_unfeeling_picture_stays_finite() -> None:
     )
     dreamt, _ = ascent.climb(noise(24, 24), 0.03, still(2))
     np.testing.assert_array_equal(dreamt, noise(24, 24))
+
+
+def test_an_even_step_is_divided_by_what_is_round_about(shallow: Ascent) -> None:
+    # One half flat, where the gradient is weak, and one half full of contrast.
+    picture = cat(96, 192) * np.linspace(0.02, 0.9, 192, dtype=np.float32)[None, :, None]
+    plain, even = (
+        shallow.climb(picture, 1e-3, still(1), even=even)[0] - picture for even in (False, True)
+    )
+    where = np.abs(plain) > 1e-5
+    ratio = (even[where] / plain[where]).astype(np.float64)
+    assert ratio.max() < 1.01 and ratio.min() > 0.05
+    assert (ratio < 0.95).mean() > 0.05 and (ratio > 0.99).mean() > 0.2
+    # By its definition: the larger of the deviations of the whole and of 32 px round about.
+    gradient = plain / 1e-3
+    row, column = np.unravel_index(np.argmax(np.abs(gradient).max(-1)), gradient.shape[:2])
+    near = gradient[max(0, row - 16) : row + 16, max(0, column - 16) : column + 16]
+    expected = 1 / max(1.0, float(np.sqrt((near**2).mean())))
+    found = even[row, column] / plain[row, column]
+    assert found == pytest.approx(np.full(3, expected), rel=0.35)

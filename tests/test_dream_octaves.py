@@ -41,6 +41,8 @@ class Brightening:
         step_size: float | Image,
         shifts: NDArray[np.int32],
         on_step: OnStep | None = None,
+        *,
+        even: bool = False,
     ) -> tuple[Image, list[float]]:
         steps = np.asarray(step_size, np.float32)
         for _ in shifts:

@@ -1,0 +1,103 @@
+"""The parts of the carried dream: maturity, the governor, the dial."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import scene, still
+from test_render_clip import stored
+from tiny import quick_dream
+
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.motion.flow import Motion, no_motion
+from dreamvideo.render.carry import (
+    AIM,
+    CARRIED_BOUNDS,
+    Carry,
+    begin,
+    contrast,
+    governed,
+    proceed,
+    settle,
+    steps_for,
+)
+from dreamvideo.settings import CoherenceSettings
+
+CARRY = settle(CoherenceSettings(), 12)
+
+
+@pytest.fixture(scope="module")
+def dreamer() -> Dreamer:
+    return Dreamer(quick_dream("block3_expand", steps=12))
+
+
+def test_steps_follow_what_is_missing() -> None:
+    assert steps_for(0.0, 12, CARRY) == CARRY.steps == 2
+    assert steps_for(0.5, 12, CARRY) == 6
+    assert steps_for(1.0, 12, CARRY) == 12
+
+
+def test_the_dial_settles_the_parts_that_are_not_set() -> None:
+    dials = [settle(CoherenceSettings(coherence=dial), 12) for dial in (0.2, 0.5, 0.8, 1.0)]
+    assert [c.gain for c in dials] == sorted(c.gain for c in dials)
+    assert [c.blend for c in dials] == sorted(c.blend for c in dials)
+    assert [c.steps for c in dials] == sorted((c.steps for c in dials), reverse=True)
+    chosen = CoherenceSettings(gain=0.3, blend=0.2, carried_steps=7, leak=0.4)
+    assert settle(chosen, 12) == Carry(gain=0.3, blend=0.2, leak=0.4, steps=7)
+
+
+def test_the_governor_turns_towards_the_wanted_contrast_within_bounds() -> None:
+    effort = np.full((4, 4), 0.2, np.float32)
+    ratio = np.ones((4, 4), np.float32)
+    ratio[0], ratio[1] = 1.2, 0.5
+    turned = governed(effort, ratio)
+    assert turned[0] == pytest.approx(0.24) and turned[3] == pytest.approx(0.2)
+    assert turned[1] == pytest.approx(0.12)
+    for _ in range(50):
+        turned = governed(turned, ratio)
+    assert turned.max() == pytest.approx(CARRIED_BOUNDS[1])
+    assert turned.min() == pytest.approx(CARRIED_BOUNDS[0])
+    assert 0.9 < AIM <= 1
+
+
+def test_contrast_is_local_and_scales_with_the_detail() -> None:
+    random = np.random.default_rng(1)
+    detail = random.normal(0, 0.1, (120, 320, 3)).astype(np.float32)
+    detail[:, 160:] *= 3
+    found = contrast(detail)
+    assert found[60, 240] == pytest.approx(3 * found[60, 60], rel=0.2)
+    assert contrast(2 * detail) == pytest.approx(2 * found, rel=0.01)
+
+
+def test_what_comes_into_view_ripens_over_some_frames(dreamer: Dreamer) -> None:
+    (source,) = stored(scene(72, 96, still(1)).frames)
+    later = [np.asarray(source + shift, np.float32) for shift in (0.01, 0.02, 0.03, 0.04)]
+    state, _ = begin(source, dreamer)
+    fresh = np.abs(state.dream - state.source)
+    blind = no_motion(source.shape)
+    trust = blind.confidence.copy()
+    trust[:, :48] = 1
+    half = Motion(blind.flow, trust)
+    everywhere = Motion(blind.flow, np.ones_like(trust))
+    carry = settle(CoherenceSettings(), 12)
+    strengths, maturities = [], []
+    for frame, motion in zip(later, (half, everywhere, everywhere, everywhere), strict=True):
+        state, _ = proceed(state, frame, motion, dreamer, carry)
+        strengths.append(float(np.abs(state.dream - state.source)[8:-8, 60:-8].mean()))
+        maturities.append(float(state.maturity[:, 60:].mean()))
+    assert maturities == sorted(maturities) and maturities[-1] == pytest.approx(1)
+    assert state.maturity.min() >= 0 and state.maturity.max() <= 1 + 1e-6
+    whole = float(fresh[8:-8, 60:-8].mean())
+    assert 0.2 * whole < strengths[0] < strengths[-1] < 1.4 * whole
+    assert strengths[-1] > 0.6 * whole
+
+
+def test_a_frame_of_which_nothing_was_carried_is_dreamt_about_as_hard(dreamer: Dreamer) -> None:
+    (source,) = stored(scene(72, 96, still(1)).frames)
+    (other,) = stored(scene(72, 96, still(1), seed=5).frames)
+    state, _ = begin(source, dreamer)
+    fresh, _ = begin(other, dreamer)
+    carry = settle(CoherenceSettings(), 12)
+    after, _ = proceed(state, other, no_motion(source.shape), dreamer, carry)
+    ratio = np.abs(after.dream - other).mean() / np.abs(fresh.dream - other).mean()
+    assert 0.7 < ratio < 1.3
