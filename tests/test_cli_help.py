@@ -11,13 +11,19 @@ from tiny import Cli
 import dreamvideo
 from dreamvideo.cli.app import app
 from dreamvideo.cli.entry import run
-from dreamvideo.settings import CoherenceSettings, DreamSettings, Settings, ZoomSettings
+from dreamvideo.settings import (
+    CoherenceSettings,
+    DreamSettings,
+    OutputSettings,
+    Settings,
+    ZoomSettings,
+)
 
-# What each command's look is made of; the others have none.
+# What each command's look and output are made of; the others have none.
 GROUPS: dict[str, tuple[type[Settings], ...]] = {
-    "image": (DreamSettings,),
-    "video": (DreamSettings, CoherenceSettings),
-    "zoom": (DreamSettings, ZoomSettings),
+    "image": (OutputSettings, DreamSettings),
+    "video": (OutputSettings, DreamSettings, CoherenceSettings),
+    "zoom": (OutputSettings, DreamSettings, ZoomSettings),
     "info": (DreamSettings, CoherenceSettings),
 }
 SETTINGS = [

@@ -16,16 +16,19 @@ from dreamvideo.settings import (
     CoherenceSettings,
     DreamSettings,
     Look,
+    OutputSettings,
     Settings,
     ZoomSettings,
     look_to_toml,
     make_look,
+    make_output,
     preset_paths,
     read_preset,
 )
 
 GROUPS: tuple[type[Settings], ...] = (DreamSettings, CoherenceSettings, ZoomSettings)
 FIELDS = [(group, name) for group in GROUPS for name in group.model_fields]
+EVERY = [*FIELDS, *((OutputSettings, name) for name in OutputSettings.model_fields)]
 
 
 def preset(folder: Path, text: str, name: str = "own.toml") -> str:
@@ -94,6 +97,41 @@ def test_mistakes_in_options_name_the_option() -> None:
         make_look((), {"dream": {"octave_scale": 1.0}})
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("5MB", 5_000_000), ("800kB", 800_000), ("2MiB", 2 << 20), ("1.5 mb", 1_500_000), ("7", 7)],
+)
+def test_sizes_of_files(text: str, size: int) -> None:
+    assert make_output(max_size=text).most_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("text", "color"),
+    [("white", (255, 255, 255)), ("#10a0ff", (16, 160, 255)), ("#F00", (255, 0, 0))],
+)
+def test_colours_by_name_and_by_number(text: str, color: tuple[int, int, int]) -> None:
+    assert make_output(background=text).background_color == color
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_size": "5 apples"}, "--max-size: write a size as 5MB, 800kB or 70000"),
+        ({"max_size": "0.1"}, "--max-size: "),
+        ({"background": "mauvish"}, "--background: write a colour as white, teal or #10a0ff"),
+        ({"depth": 12}, "--depth: choose 8, 10, 16, not 12"),
+        ({"quality": 101}, "--quality: input should be less than or equal to 100, not 101"),
+        ({"repeat": -2}, "--repeat: "),
+        ({"codecs": "x264"}, "there is no setting 'codecs': did you mean codec?"),
+    ],
+)
+def test_mistakes_about_the_output_are_one_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_output(**given)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_preset_suggests_a_near_one() -> None:
     with pytest.raises(UsageError, match="no preset 'clasic': choose classic, or give"):
         make_look(["clasic"])
@@ -115,14 +153,14 @@ def test_a_preset_that_is_not_text_is_one_line(tmp_path: Path) -> None:
         read_preset(str(path))
 
 
-@pytest.mark.parametrize(("group", "name"), FIELDS)
+@pytest.mark.parametrize(("group", "name"), EVERY)
 def test_settings_are_frozen(group: type[Settings], name: str) -> None:
     settings = group()
     with pytest.raises(ValidationError, match="frozen"):
         setattr(settings, name, getattr(settings, name))
 
 
-@pytest.mark.parametrize(("group", "name"), FIELDS)
+@pytest.mark.parametrize(("group", "name"), EVERY)
 def test_every_setting_says_what_turning_it_does(group: type[Settings], name: str) -> None:
     field = group.model_fields[name]
     assert field.description is not None
@@ -148,6 +186,8 @@ def bounded(group: type[Settings], name: str) -> st.SearchStrategy[Any]:
 
 
 TEXT = {"model", "weights", "layers", "pan", "centre", "border"}
+# TOML is UTF-8, which has no surrogates.
+WRITABLE = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 layer_names = st.text("abcdefgh_0123456789", min_size=1)
 layer_lists = st.lists(st.tuples(layer_names, st.floats(-9, 9)), min_size=1).map(
     lambda pairs: ",".join(f"{name}:{weight!r}" for name, weight in pairs)
@@ -163,7 +203,7 @@ def looks(draw: st.DrawFn) -> Look:
         values[key] = {name: draw(bounded(group, name)) for name in sorted(chosen)}
     values["dream"]["model"] = draw(st.text(min_size=1))
     values["dream"]["layers"] = draw(st.none() | layer_lists)
-    weights = draw(st.none() | st.text(st.characters(exclude_characters="\0"), min_size=1))
+    weights = draw(st.none() | st.text(WRITABLE, min_size=1))
     values["dream"]["weights"] = weights and Path(weights)
     return Look.model_validate({"description": draw(st.text()), **values})
 

@@ -9,7 +9,7 @@ from dreamvideo.media.sequence import is_sequence
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 # Endings that a film keeps when none is asked for; others become an MP4.
-KEPT_ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
+KEPT_ENDINGS = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".gif", ".webp")
 
 
 def beside(source: Path, word: str, ending: str) -> Path:
