@@ -70,13 +70,23 @@ def _reversed(path: Path, length: float) -> Path:
 
 
 def _settled(voyage: Voyage, path: Path) -> Image:
-    """The dream some slow frames later: a fresh one is finer than all that follows it."""
+    """The dream some frames later: a fresh one is finer than all that follows it.
+
+    The camera is slow meanwhile, so that the picture is still there, but each frame dreams as much
+    as any other.
+    """
     height, width = voyage.still.shape[:2]
     speed = abs(math.log(path(0).zoom))
     longest = SETTLING_FRAMES / float(voyage.rate)
     seconds = min(longest, math.log(SETTLING_GROWTH) / max(speed, 1e-6))
     times = [seconds * n / SETTLING_FRAMES for n in range(SETTLING_FRAMES + 1)]
-    slow = replace(voyage, moves=moves_along(path, times, width, height), closed=False)
+    growth = voyage.settings.growth * longest / seconds
+    slow = replace(
+        voyage,
+        settings=voyage.settings.model_copy(update={"growth": growth}),
+        moves=moves_along(path, times, width, height),
+        closed=False,
+    )
     image = voyage.dream
     for index in range(SETTLING_FRAMES):
         image = frame_after(slow, index, image)[0]
