@@ -226,6 +226,15 @@ def test_transparency_is_kept_where_there_is_a_place_for_it(
         assert np.mean((alpha > 127) != (expected > 127)) < 0.02
 
 
+def test_a_second_pass_keeps_transparency_and_depth(cli: Cli, stock: Path, tmp_path: Path) -> None:
+    wish = ["--passes", "2", "--depth", "16"]
+    assert cli("video", stock / "ghost", "-o", tmp_path / "a", *wish, *QUICK).code == 0
+    for number, file in enumerate(sorted((tmp_path / "a").iterdir())):
+        pixels, alpha = read_deep(file)
+        assert pixels.dtype == np.uint16 and alpha is not None
+        assert (to_depth(alpha, 8) == ghost(number)[1]).all()
+
+
 def test_transparent_pictures_of_every_kind_are_read_in_silence(
     cli: Cli, stock: Path, tmp_path: Path
 ) -> None:
