@@ -112,6 +112,8 @@ def test_a_stage_lays_its_preset_over_the_look() -> None:
     assert dream_of(Stage(look="fur", layers="block5"), own).layers == "block5"
     with pytest.raises(UsageError, match="no preset 'furr': choose fur"):
         dream_of(Stage(look="furr"), own)
+    with pytest.raises(UsageError, match="no preset ''"):
+        dream_of(Stage(look=""), own)
 
 
 def test_a_dream_that_comes_back_is_loaded_once() -> None:

@@ -108,6 +108,11 @@ def test_what_cannot_close_is_refused_in_one_line(change: dict[str, object]) -> 
     assert "\n" not in str(caught.value)
 
 
+def test_two_frames_are_no_loop() -> None:
+    with pytest.raises(UsageError, match="3 frames or more"):
+        voyage(soft(), Sleeper(), ZoomSettings(seconds=2, rate=50), Fraction(1), closed=True)
+
+
 def test_the_meter_finds_a_hard_cut() -> None:
     move = steady(WIDTH, HEIGHT, Camera(1.5), Fraction(1, 12))
     image, meter = soft(), SeamMeter([move] * 20)

@@ -22,6 +22,7 @@ from dreamvideo.settings import ZoomSettings
 # Frames that a loop's beginning has behind it, and by how much they magnify together.
 SETTLING_FRAMES = 15
 SETTLING_GROWTH = 1.25
+SHORTEST_LOOP = 3
 
 
 def embark(
@@ -47,6 +48,8 @@ def embark(
     moves = moves_along(path, [float(n / rate) for n in range(count + 1)], width, height)
     if goal is not None and grown(moves[:-1]) <= 1:
         raise UsageError("a zoom arrives at a picture by growing: --rate must be above 1")
+    if closed and count < SHORTEST_LOOP:
+        raise UsageError(f"a loop has {SHORTEST_LOOP} frames or more: raise --seconds or --fps")
     opening = _opening_length(moves, width, height) if closed else 0
     dreams = [as_stored(part.dreamer.dream(still).image) for part in parts]
     characters = tuple(Character.of(dream).settled() for dream in dreams)

@@ -42,7 +42,7 @@ def parts_of(look: Look, height: int, width: int) -> tuple[Part, ...]:
 
 def dream_of(stage: Stage, own: DreamSettings) -> DreamSettings:
     """The stage's preset and layers laid over the look's own dream."""
-    given = dict(read_preset(stage.look).get("dream", {})) if stage.look else {}
+    given = dict(read_preset(stage.look).get("dream", {})) if stage.look is not None else {}
     if stage.layers is not None:
         given["layers"] = stage.layers
     return make_look((), {"dream": {**own.model_dump(exclude_none=True), **given}}).dream
