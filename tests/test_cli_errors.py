@@ -206,14 +206,6 @@ def test_names_that_look_like_options_or_links_are_files(cli: Cli, desk: Path) -
     assert (desk / "http:clip 'q' %s-dream.mp4").is_file()
 
 
-def test_a_film_may_replace_its_own_source_with_y(cli: Cli, desk: Path) -> None:
-    before = contents(desk)
-    assert cli("video", "clip.mp4", "-o", "clip.mp4", "-y", *QUICK).code == 0
-    after = contents(desk)
-    assert after.keys() == before.keys()
-    assert {name for name in after if after[name] != before[name]} == {"clip.mp4"}
-
-
 def test_a_kept_picture_in_the_way_is_found_before_any_work(cli: Cli, desk: Path) -> None:
     (desk / "out-000002.png").write_bytes(b"precious")
     before = contents(desk)
@@ -237,3 +229,21 @@ def test_the_process_itself_says_one_line(desk: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("dreamvideo: efficientnet-lite0 has no layer 'nope'")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "source"), [("video", "clip.mp4"), ("image", "photo.png"), ("zoom", "clip.mp4")]
+)
+def test_the_input_is_never_written_over(cli: Cli, desk: Path, command: str, source: str) -> None:
+    before = contents(desk)
+    ended = cli(command, source, "-o", f"../{desk.name}/{source}", "-y", *QUICK)
+    assert ended.code == 2 and "is the input itself" in ended.err
+    assert contents(desk) == before
+
+
+def test_a_folder_of_pictures_is_never_written_over(cli: Cli, desk: Path) -> None:
+    before = contents(desk)
+    for source in ("shots", "shots/%04d.png"):
+        ended = cli("video", source, "-o", "shots", "-y", *QUICK)
+        assert ended.code == 2 and "is the input itself" in ended.err
+    assert contents(desk) == before

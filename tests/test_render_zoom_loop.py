@@ -122,7 +122,7 @@ def test_the_meter_finds_a_hard_cut() -> None:
         meter.watch(to_bytes(np.clip(image, -1, 1)))
     seam = meter.seam()
     assert seam.wrap > 20 and seam.worst < 2
-    assert not seam.is_seamless and "visible seam" in str(seam)
+    assert not seam.is_seamless and "visible" in str(seam)
 
 
 def test_what_counts_as_seamless() -> None:

@@ -220,7 +220,8 @@ def _pairs(film: Iterable[Frame], source: Iterable[Frame], max_width: int) -> It
             shorter, longer = ("film", "source") if a is None else ("source", "film")
             raise DreamVideoError(
                 f"the {shorter} ends after {count} frames but the {longer} goes on: "
-                "measure a film against the very clip it was made from"
+                "measure a film against the very clip it was made from, "
+                "with the render's --start, --end and --fps"
             )
         yield _pair(a, b, max_width)
 

@@ -67,6 +67,7 @@ def dream_image(
     """
     photo = Path(photo)
     output = Path(output) if output else naming.beside(photo, "dream", ".png")
+    naming.check_apart(output, photo)
     is_film = not naming.is_picture(output)
     if is_film and not every:
         raise UsageError(
@@ -143,6 +144,7 @@ def dream_video(
     """
     clip = Path(clip)
     output = Path(output) if output else naming.beside(clip, "dream", naming.film_ending(clip))
+    naming.check_apart(output, clip, _folder_of(clip))
     check_wanted(output, wanted, overwrite=overwrite)
     info = probe(clip)
     rate = parse_rate(fps) if fps else info.rate
@@ -184,6 +186,11 @@ def dream_video(
         )
     said = (*source.notes, *_depth_notes(info, wanted), *notes)
     return Rendered(output, len(losses), losses, said, missing=source.missing)
+
+
+def _folder_of(clip: Path) -> Path | None:
+    """The folder that a pattern's pictures are in."""
+    return clip.parent if "%" in clip.name else None
 
 
 class _Watch:

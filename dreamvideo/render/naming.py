@@ -32,6 +32,15 @@ def is_picture(output: Path) -> bool:
     return output.suffix.lower() in PICTURE_ENDINGS
 
 
+def check_apart(output: Path, *inputs: Path | str | None) -> None:
+    """Refuse to write over what is read: -y is for earlier results, not for footage."""
+    for source in inputs:
+        if source is None or not output.exists() or not Path(source).exists():
+            continue
+        if output.samefile(source):
+            raise UsageError(f"{output}: is the input itself; choose another output")
+
+
 def check_picture(output: Path, overwrite: bool) -> None:
     """Refuse, before any work, a picture that cannot or must not be written."""
     if not output.absolute().parent.is_dir():

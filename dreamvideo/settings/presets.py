@@ -47,6 +47,8 @@ def read_preset(name: str) -> dict[str, Any]:
     tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     bundled = preset_paths()
     path = bundled.get(name, Path(name))
+    if not path.is_file() and path.suffix == ".toml":
+        raise UsageError(f"{path}: no such preset file; `--preset` also takes {', '.join(bundled)}")
     if not path.is_file():
         near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
         raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")

@@ -50,6 +50,7 @@ def zoom(
     """
     photo = Path(photo) if photo is not None else None
     output = Path(output) if output else naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+    naming.check_apart(output, photo, to)
     check_wanted(output, wanted, overwrite=overwrite)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")

@@ -38,11 +38,21 @@ class Seam:
         return self.wrap <= MOST_WRAP and self.worst <= MOST_STEP and self.sharpness >= LEAST_SHARP
 
     def __str__(self) -> str:
-        verdict = "loop" if self.is_seamless else "loop with a visible seam"
         return (
-            f"{verdict}: error across the wrap {self.wrap:.2f} of the median step, largest step "
+            f"loop: error across the wrap {self.wrap:.2f} of the median step, largest step "
             f"{self.worst:.2f}, sharpness never below {self.sharpness:.2f} of the median"
+            f"{self._fault}"
         )
+
+    @property
+    def _fault(self) -> str:
+        if self.wrap > MOST_WRAP:
+            return f": a visible seam at the wrap (above {MOST_WRAP}); more --seconds close it"
+        if self.worst > MOST_STEP:
+            return f": a visible jump inside (above {MOST_STEP:g}); a higher --fps smooths it"
+        if self.sharpness < LEAST_SHARP:
+            return f": softer for a moment (below {LEAST_SHARP}); a lower --rate keeps it sharp"
+        return ""
 
 
 @dataclass
