@@ -183,6 +183,6 @@ def _guess_facts(guess: Estimate | None, size: tuple[int, int]) -> dict[str, Any
         "height": size[1],
         "frames": guess.frames,
         "seconds per frame": round(guess.seconds_per_frame, 3),
-        "seconds": round(guess.seconds, 1),
+        "seconds": round(guess.seconds, 3),
         "disk bytes": guess.disk_bytes,
     }
