@@ -20,24 +20,33 @@ from dreamvideo.settings import CoherenceSettings
 
 @dataclass(frozen=True)
 class Dreamt:
-    """One finished frame: pixels uint8 H x W x 3 RGB, its presentation time in seconds."""
+    """One finished frame: pixels uint8 H x W x 3 RGB, its presentation time in seconds.
+
+    ``state`` is what a later run goes on from after this frame (``dream_clip``), None where it
+    cannot: it must then go on from an earlier one.
+    """
 
     index: int
     time: Fraction
     pixels: NDArray[np.uint8]
     loss: float
     starts_shot: bool
+    state: State | None = None
 
 
 def dream_clip(
-    frames: Iterable[Frame], dreamer: Dreamer, settings: CoherenceSettings
+    frames: Iterable[Frame],
+    dreamer: Dreamer,
+    settings: CoherenceSettings,
+    *,
+    state: State | None = None,
 ) -> Iterator[Dreamt]:
     """Dream a stream of frames, one at a time, in constant memory.
 
-    Each shot starts a fresh dream; with ``coherence`` 0 each frame does.
+    Each shot starts a fresh dream; with ``coherence`` 0 each frame does. ``state`` is that of the
+    frame before the first one: the frames are then those of a film that was not interrupted.
     """
     carry = settle(settings, dreamer.settings.steps)
-    state: State | None = None
     for frame in frames:
         source = to_float(frame.pixels)
         if state is None or settings.coherence == 0:
@@ -51,4 +60,4 @@ def dream_clip(
         else:
             motion = motion_between(source, state.source)
             state, loss = proceed(state, source, motion, dreamer, carry)
-        yield Dreamt(frame.index, frame.time, to_bytes(state.dream), loss, starts)
+        yield Dreamt(frame.index, frame.time, to_bytes(state.dream), loss, starts, state)

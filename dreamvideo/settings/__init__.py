@@ -6,13 +6,11 @@ once; the command line's options are made from their fields.
 """
 
 from dreamvideo.settings.base import Settings
-from dreamvideo.settings.look import (
-    CoherenceSettings,
-    DreamSettings,
-    Look,
-    Stage,
-    ZoomSettings,
-)
+from dreamvideo.settings.camera import ZoomSettings
+from dreamvideo.settings.coherence import CoherenceSettings
+from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.settings.look import Look, Stage
+from dreamvideo.settings.machine import MachineSettings, make_machine
 from dreamvideo.settings.output import OutputSettings, make_output
 from dreamvideo.settings.presets import (
     look_from_toml,
@@ -26,6 +24,7 @@ __all__ = [
     "CoherenceSettings",
     "DreamSettings",
     "Look",
+    "MachineSettings",
     "OutputSettings",
     "Settings",
     "Stage",
@@ -33,6 +32,7 @@ __all__ = [
     "look_from_toml",
     "look_to_toml",
     "make_look",
+    "make_machine",
     "make_output",
     "preset_paths",
     "read_preset",

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from dreamvideo.errors import UsageError
 from dreamvideo.settings.base import one_line
-from dreamvideo.settings.look import DreamSettings, Look
+from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.settings.look import Look
 
 Overrides = Mapping[str, Mapping[str, Any]]
 

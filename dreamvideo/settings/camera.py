@@ -1,0 +1,52 @@
+"""The camera of a zoom, and how much is dreamt on the way."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dreamvideo.schedules import OverTime
+from dreamvideo.settings.base import Settings
+
+
+class ZoomSettings(Settings):
+    """The camera and the length of a zoom; its rates may change over time."""
+
+    seconds: float = Field(default=8.0, gt=0, le=86_400, description="Length of the film.")
+    rate: Annotated[float | str, OverTime(0.02, 100)] = Field(
+        default=1.5,
+        description="Magnification per second; below 1 zooms out. Like the next three it may "
+        "change: `0:1.2, 4s:2 ease, 100%:1.1`.",
+    )
+    rotate: Annotated[float | str, OverTime(-3600, 3600)] = Field(
+        default=3.0,
+        description="Degrees per second, clockwise. 0: lines through the centre stay for good.",
+    )
+    pan: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0x0",
+        description="Travel per second: frame widths to the right x frame heights down.",
+    )
+    centre: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0.5x0.5",
+        description="Point that zoom and rotation leave in place, as shares of width x height.",
+    )
+    border: Literal["mirror", "wrap"] = Field(
+        default="mirror",
+        description="What new ground at the edges begins as, before it is dreamt: the picture "
+        "mirrored, or its other side.",
+    )
+    growth: float = Field(
+        default=1.2,
+        gt=0,
+        le=100,
+        description="How much is dreamt while the picture grows by one octave, in fresh dreams. "
+        "More: livelier, harsher, slower.",
+    )
+    anchor: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="How firmly colours, contrast and fineness are held to the first frame's. "
+        "0: they drift and burn.",
+    )

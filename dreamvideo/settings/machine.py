@@ -1,0 +1,38 @@
+"""What a render runs on: no part of a look, since it must not change the picture much."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from dreamvideo.errors import UsageError
+from dreamvideo.settings.base import Settings, one_line
+
+
+class MachineSettings(Settings):
+    """Device, precision, memory and processes of a render."""
+
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="Where the gradient is computed; auto: a GPU if there is one."
+    )
+    precision: Literal["float32", "float16"] = Field(
+        default="float32",
+        description="float16 is faster on GPUs made for it, and slightly another picture.",
+    )
+    max_memory: str | None = Field(
+        default=None,
+        description="Memory that a render may take, as 6GB: larger pictures are dreamt in tiles.",
+        json_schema_extra={"none": "half of what is free"},
+    )
+    workers: str = Field(
+        default="auto", description="Processes that dream parts of a clip side by side."
+    )
+
+
+def make_machine(**given: Any) -> MachineSettings:
+    """The defaults, with what is given and not None. Raises UsageError naming the option."""
+    try:
+        return MachineSettings.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        raise UsageError(one_line(error, MachineSettings, "--")) from None
