@@ -30,23 +30,40 @@ class Step:
         self._objective = objective
         self._layers = sorted(objective.layers)
 
-    def gradient(self, image: Any) -> tuple[Any, Any]:
-        """Gradient (H x W x 3) and objective (scalar) of an image H x W x 3 in [-1, 1]."""
+    @property
+    def extras_spec(self) -> dict[str, Any]:
+        """What a climb must give besides the image: name -> TensorSpec.
+
+        Extras of [None, None, channels] lie over the picture: they are rolled, and cut into
+        tiles, along with it. All others are passed as they are.
+        """
+        return {}
+
+    def gradient(self, image: Any, extras: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Gradient (H x W x 3) and objective (scalar) of an image H x W x 3 in [-1, 1].
+
+        ``extras`` are tensors of ``extras_spec``. Image and extras may be a tile of the picture.
+        """
         tf = tensorflow()
         with tf.GradientTape() as tape:
             tape.watch(image)
             loss = self._objective.value(self._forward(image[None], self._layers))
         return tape.gradient(loss, image), loss
 
-    def update(self, image: Any, gradient: Any, size: Any, even: Any) -> Any:
-        """The image, ``size`` (a number or H x W x 1) further up ``gradient``.
+    def update(
+        self, image: Any, gradient: Any, size: Any, even: Any, extras: Mapping[str, Any]
+    ) -> Any:
+        """The image, ``size`` (a number or H x W x 1) further up ``gradient``; always whole.
 
         Where asked, ``even`` (0 or 1), the divisor is the larger of the deviation of the whole
         and that round about: where most of a picture is dreamt already its gradient is small, and
         what is new in it would be overshot.
         """
         tf = tensorflow()
-        scale = tf.maximum(tf.math.reduce_std(gradient), even * local_std(gradient))
+        deviation = tf.reshape(tf.math.reduce_std(gradient), (1, 1, 1))
+        scale = tf.cond(
+            even > 0, lambda: tf.maximum(deviation, local_std(gradient)), lambda: deviation
+        )
         return tf.clip_by_value(image + gradient / (scale + STD_EPSILON) * size, -1.0, 1.0)
 
 
