@@ -6,7 +6,7 @@ once; the command line's options are made from their fields.
 """
 
 from dreamvideo.settings.base import Settings
-from dreamvideo.settings.camera import ZoomSettings
+from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look, Stage
@@ -21,6 +21,7 @@ from dreamvideo.settings.presets import (
 )
 
 __all__ = [
+    "CameraSettings",
     "CoherenceSettings",
     "DreamSettings",
     "Look",

@@ -1,4 +1,4 @@
-"""The camera of a zoom, and how much is dreamt on the way."""
+"""Cameras: of a zoom, with how much is dreamt on the way, and over a clip."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ZoomSettings(Settings):
         default="0.5x0.5",
         description="Point that zoom and rotation leave in place, as shares of width x height.",
     )
-    border: Literal["mirror", "wrap"] = Field(
+    border: Literal["mirror", "wrap", "replicate"] = Field(
         default="mirror",
         description="What new ground at the edges begins as, before it is dreamt: the picture "
-        "mirrored, or its other side.",
+        "mirrored, its other side, or its last line drawn out.",
     )
     growth: float = Field(
         default=1.2,
@@ -50,3 +50,34 @@ class ZoomSettings(Settings):
         description="How firmly colours, contrast and fineness are held to the first frame's. "
         "0: they drift and burn.",
     )
+
+
+class CameraSettings(Settings):
+    """A camera that looks at a clip; its rates may change over time."""
+
+    zoom: Annotated[float | str, OverTime(0.02, 50)] = Field(
+        default=1.0,
+        description="Magnification per second of a camera over the clip; below 1 zooms out. Like "
+        "the next three it may change: `0:1, 4s:1.3 ease, 100%:1`.",
+    )
+    rotate: Annotated[float | str, OverTime(-3600, 3600)] = Field(
+        default=0.0, description="Degrees per second that the picture turns, clockwise."
+    )
+    pan: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0x0",
+        description="Travel per second: frame widths to the right x frame heights down.",
+    )
+    centre: Annotated[str, OverTime(-10, 10, parts=2)] = Field(
+        default="0.5x0.5",
+        description="Point that zoom and rotation leave in place, as shares of width x height.",
+    )
+    border: Literal["mirror", "wrap", "replicate"] = Field(
+        default="mirror",
+        description="What the camera sees beyond the frame: the picture mirrored, its other "
+        "side, or its last line drawn out.",
+    )
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the clip is seen just as it is."""
+        return (self.zoom, self.rotate, self.pan) == (1.0, 0.0, "0x0")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from dreamvideo.schedules import parse_moment
 from dreamvideo.settings.base import Settings, checked
-from dreamvideo.settings.camera import ZoomSettings
+from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
 from dreamvideo.settings.dream import DreamSettings, Layers
 
@@ -32,6 +32,7 @@ class Look(Settings):
     description: str = Field(default="", description="One line about the look.")
     dream: DreamSettings = DreamSettings()
     coherence: CoherenceSettings = CoherenceSettings()
+    camera: CameraSettings = CameraSettings()
     zoom: ZoomSettings = ZoomSettings()
     journey: tuple[Stage, ...] = Field(
         default=(), description="What a zoom dreams one after another; empty: `[dream]` alone."

@@ -10,10 +10,10 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.motion.camera import Camera, Move, Path, travel
+from dreamvideo.motion.camera import Move, Path, travel
+from dreamvideo.motion.paths import scheduled
 from dreamvideo.render.zoom.hold import Character
 from dreamvideo.render.zoom.stages import Part
-from dreamvideo.schedules import parse_schedule
 from dreamvideo.settings import ZoomSettings
 
 
@@ -73,16 +73,8 @@ class Voyage:
 
 def camera_path(settings: ZoomSettings, length: float, *, closed: bool = False) -> Path:
     """The camera at each time of a film of ``length`` seconds, over and over if ``closed``."""
-    rate, rotate = parse_schedule(settings.rate), parse_schedule(settings.rotate)
-    pan, centre = parse_schedule(settings.pan, 2), parse_schedule(settings.centre, 2)
-
-    def at(seconds: float) -> Camera:
-        now = seconds % length if closed else seconds
-        (zoom,), (turn,) = rate.at(now, length), rotate.at(now, length)
-        (right, down), (across, along) = pan.at(now, length), centre.at(now, length)
-        return Camera(zoom, turn, (right, down), (across, along))
-
-    return at
+    rates = (settings.rate, settings.rotate, settings.pan, settings.centre)
+    return scheduled(*rates, length, closed=closed)
 
 
 def moves_along(path: Path, times: Sequence[float], width: int, height: int) -> tuple[Move, ...]:
