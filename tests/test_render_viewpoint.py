@@ -28,9 +28,9 @@ def frame(seconds: Fraction) -> Frame:
     return Frame(0, seconds, Fraction(1, 25), picture(), deep, alpha)
 
 
-def viewpoint(length: float = 4.0, **given: object) -> Viewpoint:
+def viewpoint(**given: object) -> Viewpoint:
     settings = CameraSettings.model_validate(given)
-    return Viewpoint(settings, WIDTH, HEIGHT, Fraction(1), length)
+    return Viewpoint(settings, WIDTH, HEIGHT, Fraction(1), 4.0)
 
 
 def test_a_camera_that_stands_still_hands_the_frame_on() -> None:
@@ -67,7 +67,7 @@ def test_zooming_out_averages_rather_than_skipping_pixels() -> None:
 
 
 def test_a_time_shows_the_same_in_whatever_order_it_is_asked_for() -> None:
-    given = {"zoom": "0:1, 2s:1.7 ease, 100%:0.8", "rotate": "0:0, 3s:40"}
+    given: dict[str, object] = {"zoom": "0:1, 2s:1.7 ease, 100%:0.8", "rotate": "0:0, 3s:40"}
     times = [Fraction(1) + Fraction(n, 24) for n in (3, 71, 25, 24, 90)]
     forwards, alone = viewpoint(**given), [viewpoint(**given) for _ in times]
     for time, fresh in zip(times, alone, strict=True):
