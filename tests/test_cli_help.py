@@ -67,7 +67,8 @@ def test_help_shows_every_setting_with_its_default(
     begin = next(i for i, line in enumerate(lines) if option in line.split())
     shown = " ".join(lines[begin].split())
     extra = field.json_schema_extra
-    default = extra["none"] if isinstance(extra, dict) else field.default
+    derived = extra.get("none") if isinstance(extra, dict) else None
+    default = derived if field.default is None else field.default
     assert field.description is not None
     assert f"{field.description.split('`')[0].strip()}" in shown
     assert f"[default: ({default})]" in shown

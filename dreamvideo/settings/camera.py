@@ -13,7 +13,13 @@ from dreamvideo.settings.base import Settings
 class ZoomSettings(Settings):
     """The camera and the length of a zoom; its rates may change over time."""
 
-    seconds: float = Field(default=8.0, gt=0, le=86_400, description="Length of the film.")
+    seconds: float = Field(
+        default=8.0,
+        gt=0,
+        le=86_400,
+        description="Length of the film.",
+        json_schema_extra={"constant": True},
+    )
     rate: Annotated[float | str, OverTime(0.02, 100)] = Field(
         default=1.5,
         description="Magnification per second; below 1 zooms out. Like the next three it may "

@@ -43,6 +43,7 @@ class CoherenceSettings(Settings):
         le=2,
         description="2: a second pass, back in time, steadies the film further; "
         "needs half as long again and twice the disk.",
+        json_schema_extra={"constant": True},
     )
     leak: float = Field(
         default=0.1,

@@ -62,7 +62,19 @@ class DreamSettings(Settings):
         le=4096,
         description="Largest random roll before a step, px. 0: none, tiles show.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Start of all random numbers.")
+    strength: float = Field(
+        default=1.0,
+        ge=0,
+        le=3,
+        description="How much of a dream each frame has. 0: the source itself; 2: twice the work.",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="Start of all random numbers.",
+        json_schema_extra={"constant": True},
+    )
 
     def weighted_layers(self, default: Sequence[str]) -> tuple[tuple[str, float], ...]:
         """(layer, weight) of every layer to excite; the network's own where none is named."""
