@@ -163,11 +163,11 @@ def test_the_first_command_sets_up_and_dreams(
 
 
 def test_the_test_commands_set_up_and_test() -> None:
-    (line,) = [line for line in SET_UPS if line.endswith("pytest")]
+    (line,) = [line for line in SET_UPS if line.endswith("pytest -n auto")]
     assert line.split(" && ") == [
         "python3 -m venv .venv",
         '.venv/bin/pip install -e ".[test]"',
-        ".venv/bin/python -m pytest",
+        ".venv/bin/python -m pytest -n auto",
     ]
     assert ".venv/bin/python -m pytest -m slow" in command_lines()
 
