@@ -21,14 +21,17 @@ from dreamvideo.render.carry import (
     settle,
     steps_for,
 )
+from dreamvideo.render.direction import Part
 from dreamvideo.settings import CoherenceSettings
 
-CARRY = settle(CoherenceSettings(), 12)
+COHERENCE = CoherenceSettings()
+CARRY = settle(COHERENCE, 12)
+WHOLE = np.ones((72, 96), np.float32)
 
 
 @pytest.fixture(scope="module")
-def dreamer() -> Dreamer:
-    return Dreamer(quick_dream("block3_expand", steps=12))
+def parts() -> tuple[Part]:
+    return (Part(Dreamer(quick_dream("block3_expand", steps=12))),)
 
 
 def test_steps_follow_what_is_missing() -> None:
@@ -69,20 +72,19 @@ def test_contrast_is_local_and_scales_with_the_detail() -> None:
     assert contrast(2 * detail) == pytest.approx(2 * found, rel=0.01)
 
 
-def test_what_comes_into_view_ripens_over_some_frames(dreamer: Dreamer) -> None:
+def test_what_comes_into_view_ripens_over_some_frames(parts: tuple[Part]) -> None:
     (source,) = stored(scene(72, 96, still(1)).frames)
     later = [np.asarray(source + shift, np.float32) for shift in (0.01, 0.02, 0.03, 0.04)]
-    state, _ = begin(source, dreamer)
+    state, _ = begin(source, parts, WHOLE)
     fresh = np.abs(state.dream - state.source)
     blind = no_motion(source.shape)
     trust = blind.confidence.copy()
     trust[:, :48] = 1
     half = Motion(blind.flow, trust)
     everywhere = Motion(blind.flow, np.ones_like(trust))
-    carry = settle(CoherenceSettings(), 12)
     strengths, maturities = [], []
     for frame, motion in zip(later, (half, everywhere, everywhere, everywhere), strict=True):
-        state, _ = proceed(state, frame, motion, dreamer, carry)
+        state, _ = proceed(state, frame, motion, parts, COHERENCE, WHOLE)
         strengths.append(float(np.abs(state.dream - state.source)[8:-8, 60:-8].mean()))
         maturities.append(float(state.maturity[:, 60:].mean()))
     assert maturities == sorted(maturities) and maturities[-1] == pytest.approx(1)
@@ -92,12 +94,11 @@ def test_what_comes_into_view_ripens_over_some_frames(dreamer: Dreamer) -> None:
     assert strengths[-1] > 0.6 * whole
 
 
-def test_a_frame_of_which_nothing_was_carried_is_dreamt_about_as_hard(dreamer: Dreamer) -> None:
+def test_a_frame_of_which_nothing_was_carried_is_dreamt_about_as_hard(parts: tuple[Part]) -> None:
     (source,) = stored(scene(72, 96, still(1)).frames)
     (other,) = stored(scene(72, 96, still(1), seed=5).frames)
-    state, _ = begin(source, dreamer)
-    fresh, _ = begin(other, dreamer)
-    carry = settle(CoherenceSettings(), 12)
-    after, _ = proceed(state, other, no_motion(source.shape), dreamer, carry)
+    state, _ = begin(source, parts, WHOLE)
+    fresh, _ = begin(other, parts, WHOLE)
+    after, _ = proceed(state, other, no_motion(source.shape), parts, COHERENCE, WHOLE)
     ratio = np.abs(after.dream - other).mean() / np.abs(fresh.dream - other).mean()
     assert 0.7 < ratio < 1.3

@@ -3,10 +3,11 @@
 Only the *detail* that dreaming added is carried, never the picture: it is warped along the
 backward flow, trusted by the confidence, topped up with a few small steps, and partly blended
 back. Where the scene was uncovered the dream grows anew over the next few frames: *maturity*,
-which travels with the detail, tells how much of a full dream each pixel has had. A governor holds
-the detail's contrast steady, place by place: what is carried follows ``d <- gain d + what is
-added``, which fades, blurs where the motion is hard to follow, or grows until it burns, unless
-something watches it.
+which travels with the detail, tells how much of a full dream each pixel has had. How much it is
+to have is the frame's *target*, a map in the same units: where it falls, what was carried is
+thinned at once; where it rises, the rest is dreamt. A governor holds the detail's contrast
+steady, place by place: what is carried follows ``d <- gain d + what is added``, which fades,
+blurs where the motion is hard to follow, or grows until it burns, unless something watches it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import cv2
 import numpy as np
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
+from dreamvideo.render.direction import Parts
 from dreamvideo.settings import CoherenceSettings
 
 # Radii are in pixels of a frame this wide, and scale with the frame.
@@ -38,15 +39,19 @@ WORK_PER_STEP = 0.16
 AIM = 0.97
 GOVERNOR_BOUNDS = (0.6, 1.6)
 YOUNG, AGED = 0.5, 0.8
+# The contrast of a dream goes with this power of the work in it (measured from 0.05 to 3).
+GROWTH = 0.85
+# Less than this share more or less of a dream is none.
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True)
 class State:
-    """All that frame n + 1 needs of frame n: pixels in [-1, 1], as they were stored.
+    """All that frame n + 1 needs of frame n: pixels in [-1, 1], the dream before it is finished.
 
-    Three maps (H x W) travel with the detail: ``maturity``, the share of a full dream that each
-    pixel has had; ``contrast``, the fine detail's when it was new; ``effort``, the governor's
-    present share of a fresh dream's work.
+    Three maps (H x W) travel with the detail: ``maturity``, the dream that each pixel has had, in
+    full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
+    the governor's present share of a fresh dream's work.
     """
 
     source: Image
@@ -87,52 +92,92 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
     )
 
 
-def begin(source: Image, dreamer: Dreamer) -> tuple[State, float]:
-    """A shot's first frame: dreamt in full from the source. Returns it and the objective."""
-    dreamt = dreamer.dream(source)
-    image = as_stored(dreamt.image)
-    whole = np.ones(source.shape[:2], np.float32)
-    state = State(source, image, whole, contrast(image - source), CARRIED * whole)
-    return state, dreamt.losses[-1]
+def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
+    """A shot's first frame: dreamt in full from the source. Returns it and the objective.
+
+    ``target`` is the map of ``target_map``. The objective is not a number where nothing is dreamt.
+    """
+    image, loss = source, float("nan")
+    for part in parts:
+        scale = np.asarray(target * part.share, np.float32)
+        if scale.any():
+            plain = bool((scale == 1).all())
+            dreamt = part.dreamer.dream(image, step_scale=None if plain else scale)
+            image, loss = dreamt.image, dreamt.losses[-1]
+    image = stored(image, source, target)
+    maturity = np.minimum(target, target * sum(part.share for part in parts))
+    found = as_full(contrast(image - source), target)
+    return State(source, image, maturity, found, np.full_like(target, CARRIED)), loss
 
 
 def proceed(
-    state: State, source: Image, motion: Motion, dreamer: Dreamer, carry: Carry
+    state: State,
+    source: Image,
+    motion: Motion,
+    parts: Parts,
+    settings: CoherenceSettings,
+    target: Image,
 ) -> tuple[State, float]:
     """The next frame of a shot. Returns it and the objective it reached."""
-    if np.array_equal(source, state.source):
-        # A repeated frame repeats its dream: anything else would boil in the film's own pauses.
-        return state, float("nan")
+    carry = settle(settings, 1)
     detail = warp(state.dream - state.source, motion.flow)
     detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
     maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
         for each in (state.maturity, state.effort, state.contrast)
     )
-    old = motion.confidence * maturity
-    effort = effort * old + CARRIED * (1 - old)
-    steps = steps_for(1 - float(old.mean()), dreamer.settings.steps, carry)
-    new = np.minimum(1 - old, WORK_PER_STEP * steps)
-    dreamt = dreamer.dream(
-        source + carry.gain * motion.confidence[..., None] * detail,
-        steps=steps,
-        step_scale=np.asarray((effort * old + new) * dreamer.settings.steps / steps),
-        even=True,
-    )
-    keep = (carry.blend * old)[..., None]
-    blended = (1 - keep) * dreamt.image + keep * np.clip(source + detail, -1, 1)
-    image = as_stored(blended)
-    found = contrast(image - source)
+    kept = thinned(maturity, target)
+    detail *= kept[..., None] ** GROWTH
+    old = motion.confidence * (maturity * kept)
+    age: Image = old / np.maximum(target, np.float32(NEGLIGIBLE))
+    effort = effort * age + CARRIED * (1 - age)
+    missing = float((target - old).mean())
+    start = source + carry.gain * motion.confidence[..., None] * detail
+    dreamt, loss, new = start, float("nan"), np.zeros_like(target)
+    for part in parts:
+        full = part.dreamer.settings.steps
+        steps = steps_for(missing, full, settle(settings, full))
+        grown = np.minimum(target - old, WORK_PER_STEP * steps)
+        scale = np.asarray((effort * old + grown) * part.share * full / steps, np.float32)
+        if scale.any():
+            climbed = part.dreamer.dream(dreamt, steps=steps, step_scale=scale, even=True)
+            dreamt, loss = climbed.image, climbed.losses[-1]
+            new = np.minimum(target - old, new + grown * part.share)
+    keep = (carry.blend * age)[..., None]
+    blended = (1 - keep) * dreamt + keep * np.clip(source + detail, -1, 1)
+    image = stored(blended, source, target)
+    found = as_full(contrast(image - source), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
-    aged = np.clip((old - YOUNG) / (AGED - YOUNG), 0, 1)
+    aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
     effort = governed(effort, AIM * wanted / found)
-    left = State(source, image, old + new, wanted, effort)
-    return left, dreamt.losses[-1]
+    return State(source, image, old + new, wanted, effort), loss
+
+
+def thinned(maturity: Image, target: Image) -> Image:
+    """The share of what was carried that may stay, H x W in [0, 1]."""
+    few = maturity <= target * (1 + NEGLIGIBLE)
+    share = np.where(few, target > 0, target / np.maximum(maturity, NEGLIGIBLE))
+    return np.asarray(np.minimum(share, 1), np.float32)
+
+
+def settled(state: State, source: Image, target: Image) -> bool:
+    """Whether a frame is the last one again, and has all the dream that it is to have.
+
+    Its dream is then repeated: anything else would boil in the film's own pauses.
+    """
+    if not np.array_equal(source, state.source):
+        return False
+    return bool((target == 1).all() or np.allclose(target, state.maturity, atol=NEGLIGIBLE))
+
+
+def as_full(contrast: Image, target: Image) -> Image:
+    """The contrast that a full dream would have where one of ``target`` has this."""
+    return np.asarray(contrast / np.maximum(target, NEGLIGIBLE) ** GROWTH, np.float32)
 
 
 def steps_for(missing: float, full: int, carry: Carry) -> int:
-    """Steps an octave for a frame that lacks this share of its dream.
+    """Steps an octave for a frame that lacks this much of its dream.
 
     Few while next to everything was carried; as many as a fresh dream has when nothing was.
     """
@@ -156,6 +201,17 @@ def blurred(image: Image, sigma: float) -> Image:
     """Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide."""
     scaled = sigma * image.shape[1] / REFERENCE_WIDTH
     return np.asarray(cv2.GaussianBlur(image, (0, 0), scaled), np.float32)
+
+
+def stored(image: Image, source: Image, target: Image) -> Image:
+    """The picture as it is carried on: the source itself where nothing is to be dreamt.
+
+    A full dream is rounded as its file is. A weak one that grows slowly adds less than half a
+    level a frame: rounded so, it would never grow.
+    """
+    if (target == 1).all():
+        return as_stored(image)
+    return np.asarray(np.where(target[..., None] > 0, to_float(to_deep(image)), source), np.float32)
 
 
 def as_stored(image: Image) -> Image:

@@ -1,0 +1,80 @@
+"""What a frame of a clip is to become: how much of a dream where, dreamt by whom, finished how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.octaves import Dream
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.flow import Motion
+from dreamvideo.settings import CoherenceSettings, DreamSettings
+
+# The most that a pixel may be asked to dream, in full dreams: further up it is noise.
+MOST = 3.0
+
+
+class Dreams(Protocol):
+    """What can dream a picture: a ``Dreamer``, or whatever stands for one in a frame."""
+
+    @property
+    def settings(self) -> DreamSettings:
+        """How hard it dreams at this frame."""
+        ...
+
+    def dream(
+        self,
+        image: Image,
+        *,
+        steps: int | None = None,
+        step_scale: Image | None = None,
+        even: bool = False,
+    ) -> Dream:
+        """See ``Dreamer.dream``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a frame's dream: who dreams it, and its share (a number, or H x W, >= 0)."""
+
+    dreamer: Dreams
+    share: Image | float = 1.0
+
+
+Parts = Sequence[Part]
+Target = Image | float
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What one frame of a clip is to become.
+
+    ``target`` is how much dream each pixel should have: a number or H x W, 1 = a full dream,
+    0 = none (the source to the byte), at most ``MOST``; or a function that gives it, called with
+    the source's motion since the frame before (None where a shot begins). ``parts`` are dreamt
+    one after another; none: the clip's own dreamer. ``finish(dreamt, source)`` makes the
+    delivered pixels (all H x W x 3 in [-1, 1]) of the dreamt ones: it has no part in what is
+    carried on. ``changing`` says that what is dreamt changes with time, so that even a repeated
+    source frame dreams on.
+    """
+
+    coherence: CoherenceSettings
+    target: Target | Callable[[Motion | None], Target] = 1.0
+    parts: tuple[Part, ...] = ()
+    finish: Callable[[Image, Image], Image] | None = None
+    changing: bool = False
+
+
+Direct = Callable[[Frame, Image], Direction]
+"""(frame, its pixels in [-1, 1]) -> what it is to become: a pure function of both."""
+
+
+def target_map(direction: Direction, shape: tuple[int, ...], motion: Motion | None) -> Image:
+    """The direction's target as a map of a picture of that shape, H x W in [0, ``MOST``]."""
+    target = direction.target(motion) if callable(direction.target) else direction.target
+    return np.ascontiguousarray(np.clip(np.broadcast_to(target, shape[:2]), 0, MOST), np.float32)
