@@ -26,9 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "media": LEAVES,
     "motion": LEAVES,
     "dream": LEAVES,
-    "render": {*LEAVES, "media", "motion", "dream"},
-    "look": {*LEAVES, "media", "motion", "dream", "render"},
-    "cli": {*LEAVES, "media", "dream", "render", "look"},
+    "paint": {*LEAVES, "media", "motion"},
+    "render": {*LEAVES, "media", "motion", "dream", "paint"},
+    "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
+    "cli": {*LEAVES, "media", "dream", "paint", "render", "look"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

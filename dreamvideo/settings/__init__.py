@@ -8,6 +8,7 @@ once; the command line's options are made from their fields.
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
+from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look, Stage
 from dreamvideo.settings.machine import MachineSettings, make_machine
@@ -19,14 +20,19 @@ from dreamvideo.settings.presets import (
     preset_paths,
     read_preset,
 )
+from dreamvideo.settings.where import Mask, MaskSettings, Region
 
 __all__ = [
     "CameraSettings",
     "CoherenceSettings",
+    "ColourSettings",
     "DreamSettings",
     "Look",
     "MachineSettings",
+    "Mask",
+    "MaskSettings",
     "OutputSettings",
+    "Region",
     "Settings",
     "Stage",
     "ZoomSettings",

@@ -10,7 +10,9 @@ from dreamvideo.schedules import parse_moment
 from dreamvideo.settings.base import Settings, checked
 from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
+from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings, Layers
+from dreamvideo.settings.where import MaskSettings, Region
 
 Moment = Annotated[str | None, AfterValidator(lambda text: checked(parse_moment, text))]
 
@@ -33,7 +35,13 @@ class Look(Settings):
     dream: DreamSettings = DreamSettings()
     coherence: CoherenceSettings = CoherenceSettings()
     camera: CameraSettings = CameraSettings()
+    mask: MaskSettings = MaskSettings()
+    colour: ColourSettings = ColourSettings()
     zoom: ZoomSettings = ZoomSettings()
     journey: tuple[Stage, ...] = Field(
         default=(), description="What a zoom dreams one after another; empty: `[dream]` alone."
+    )
+    regions: tuple[Region, ...] = Field(
+        default=(),
+        description="Parts of the picture with dreams of their own; the first lies on top.",
     )

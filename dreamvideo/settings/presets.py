@@ -70,11 +70,12 @@ def look_to_toml(look: Look) -> str:
     """A preset file of the whole look; what is left to be derived is not written."""
     groups = look.model_dump(mode="json", exclude_none=True)
     lines = [f"description = {_toml_value(groups.pop('description'))}"]
-    stages = groups.pop("journey")
+    tables = {name: groups.pop(name) for name in ("journey", "regions")}
     for group, fields in groups.items():
         lines += ["", f"[{group}]", *(f"{key} = {_toml_value(v)}" for key, v in fields.items())]
-    for stage in stages:
-        lines += ["", "[[journey]]", *(f"{key} = {_toml_value(v)}" for key, v in stage.items())]
+    for name, rows in tables.items():
+        for row in rows:
+            lines += ["", f"[[{name}]]", *(f"{key} = {_toml_value(v)}" for key, v in row.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""Where it is dreamt, and in which colours: pure functions of pixels, without a network."""
