@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dreamvideo.schedules import OverTime, parse_moment, parse_schedule
+from dreamvideo.schedules import Moment, OverTime, parse_moment, parse_schedule
 from dreamvideo.settings import ZoomSettings
 
 numbers = st.floats(-1000, 1000).map(lambda value: round(value, 4))
@@ -15,7 +15,7 @@ numbers = st.floats(-1000, 1000).map(lambda value: round(value, 4))
 def test_a_number_is_the_same_at_all_times(value: float, seconds: float, length: float) -> None:
     for given_as in (value, f"{value:.4f}", f" {value:.4f} hold"):
         schedule = parse_schedule(given_as)
-        assert schedule.at(seconds, length) == pytest.approx((value,))
+        assert schedule.at(Moment(seconds, length)) == pytest.approx((value,))
         assert schedule.is_constant
 
 
@@ -33,22 +33,22 @@ def test_a_number_is_the_same_at_all_times(value: float, seconds: float, length:
 )
 def test_keys(text: str, expected: list[float]) -> None:
     schedule = parse_schedule(text)
-    values = [schedule.at(seconds, 8)[0] for seconds in (0, 1, 2, 4, 8)]
+    values = [schedule.at(Moment(seconds, 8))[0] for seconds in (0, 1, 2, 4, 8)]
     assert values == pytest.approx(expected)
     assert not schedule.is_constant
 
 
 def test_values_of_two_parts() -> None:
     schedule = parse_schedule("0:0.5x-0.5, 2s:1x0.5", 2)
-    assert schedule.at(1, 2) == pytest.approx((0.75, 0))
+    assert schedule.at(Moment(1, 2)) == pytest.approx((0.75, 0))
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), numbers), min_size=2, unique_by=lambda k: k[0]))
 def test_no_value_lies_outside_its_keys(keys: list[tuple[int, float]]) -> None:
     schedule = parse_schedule(", ".join(f"{time}s:{value:.4f} ease" for time, value in keys))
-    low, high = min(v for (v,) in schedule.values), max(v for (v,) in schedule.values)
+    low, high = min(schedule.numbers), max(schedule.numbers)
     for seconds in range(60):
-        assert low - 1e-9 <= schedule.at(seconds, 60)[0] <= high + 1e-9
+        assert low - 1e-9 <= schedule.at(Moment(seconds, 60))[0] <= high + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dreamvideo.motion.camera import Camera, Move, Path, travel
-from dreamvideo.schedules import parse_schedule
+from dreamvideo.schedules import USUAL_RATE, Moment, parse_schedule
 
 
 def scheduled(
@@ -16,19 +16,20 @@ def scheduled(
     length: float,
     *,
     closed: bool = False,
+    rate: float = USUAL_RATE,
 ) -> Path:
     """The camera at each time of a film of ``length`` seconds, over and over if ``closed``.
 
-    The rates are numbers or schedules, in the units of ``Camera``. Raises ValueError for text
-    that is neither.
+    ``rate`` is the film's frames a second, for schedules that count frames. What changes are
+    numbers or schedules, in the units of ``Camera``. Raises ScheduleError for text that is neither.
     """
     zooms, turns = parse_schedule(zoom), parse_schedule(rotate)
     pans, centres = parse_schedule(pan, 2), parse_schedule(centre, 2)
 
     def at(seconds: float) -> Camera:
-        now = seconds % length if closed else seconds
-        (growth,), (turn,) = zooms.at(now, length), turns.at(now, length)
-        (right, down), (across, along) = pans.at(now, length), centres.at(now, length)
+        now = Moment(seconds % length if closed else seconds, length, rate)
+        (growth,), (turn,) = zooms.at(now), turns.at(now)
+        (right, down), (across, along) = pans.at(now), centres.at(now)
         return Camera(growth, turn, (right, down), (across, along))
 
     return at

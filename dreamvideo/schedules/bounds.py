@@ -1,0 +1,70 @@
+"""The bounds of a setting, held at every moment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+from dreamvideo.schedules.keys import Schedule, parse_schedule
+from dreamvideo.schedules.moment import ScheduleError
+
+# How near a value may come to a bound that it must not reach.
+NEAREST = 1e-6
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From ``low`` to ``high``; where ``above`` or ``below``, without the bound itself."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def check(self, schedule: Schedule) -> None:
+        """Raise ScheduleError if a key's number is out of bounds; formulas are held to them."""
+        for number in schedule.numbers:
+            if not self.low <= number <= self.high or (
+                (self.above and number == self.low) or (self.below and number == self.high)
+            ):
+                raise ScheduleError(f"values must be {self}")
+
+    def hold(self, value: float) -> float:
+        """The nearest value within."""
+        low = self.low + NEAREST * max(1.0, abs(self.low)) if self.above else self.low
+        high = self.high - NEAREST * max(1.0, abs(self.high)) if self.below else self.high
+        return min(max(value, low), high)
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            return f"{'above' if self.above else 'at least'} {self.low:g}"
+        if math.isinf(self.low):
+            return f"{'below' if self.below else 'at most'} {self.high:g}"
+        low = f"above {self.low:g}" if self.above else f"from {self.low:g}"
+        return f"{low} {'and below' if self.below else 'to'} {self.high:g}"
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """Marks a setting that is kept as it was written, number or schedule, and its bounds."""
+
+    ge: float
+    le: float
+    parts: int = 1
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
+
+    def checked(self, given: float | str) -> float | str:
+        """``given``, a number where it is one; ScheduleError if it is no schedule within bounds."""
+        schedule = parse_schedule(given, self.parts)
+        Bounds(self.ge, self.le).check(schedule)
+        if schedule.sounds:
+            raise ScheduleError("a camera cannot follow the sound")
+        if self.parts == 1 and len(schedule.keys) == 1 and not schedule.formulas:
+            return schedule.numbers[0]
+        return given

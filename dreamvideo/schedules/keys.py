@@ -1,0 +1,195 @@
+"""Text -> a value over time: ``1.5``, ``sin(t)``, or keys ``0:1.5, 4s:1.1 ease, end:2``.
+
+A key is a time and a value, and may say how the value goes on from there to the next key:
+straight (``linear``, where nothing is said), not at all until then (``hold``), or in one of the
+other ways of ``WAYS``. Values are numbers or formulas; between two formulas both go on and one
+fades into the other.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from dreamvideo.schedules.expressions import Expression, parse_expression
+from dreamvideo.schedules.moment import Moment, ScheduleError, When, parse_when
+from dreamvideo.schedules.ways import CUBIC, KNOWN, WAYS, cubic
+
+Value = tuple[float, ...]
+Term = float | Expression
+
+LONGEST = 4000
+# Seconds by which a frame may be early for a key: times in frames and percents are rounded.
+EARLY = 1e-6
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,2})?")
+_AUDIO = re.compile(r"audio\s*:")
+_GOING = re.compile(r"(.*\S)\s+([a-z][a-z-]*)")
+_BETWEEN_PARTS = re.compile(r"(?<![a-z_])x(?![a-z_])")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A value at a time; ``way`` says how it goes from this key to the next."""
+
+    when: When
+    value: tuple[Term, ...]
+    way: str = "linear"
+
+    def at(self, moment: Moment) -> Value:
+        """The value, of which formulas change with the moment."""
+        return tuple(t.at(moment) if isinstance(t, Expression) else t for t in self.value)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Keys in the order in which they were written; one key is a value for all times."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it never changes."""
+        return not self.formulas and all(key.value == self.keys[0].value for key in self.keys)
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """All numbers of the keys; without formulas everything lies within these."""
+        return tuple(t for key in self.keys for t in key.value if not isinstance(t, Expression))
+
+    @property
+    def formulas(self) -> tuple[Expression, ...]:
+        """The formulas among the keys' values."""
+        return tuple(t for key in self.keys for t in key.value if isinstance(t, Expression))
+
+    @property
+    def sounds(self) -> frozenset[str]:
+        """The sounds that it follows, as ``low`` or, smoothed, ``low~0.3``."""
+        return frozenset(name for formula in self.formulas for name in formula.sounds)
+
+    def at(self, moment: Moment) -> Value:
+        """The value at a moment; the first and last keys' hold before and after them.
+
+        Raises ScheduleError where a formula has none.
+        """
+        if len(self.keys) == 1:
+            return self.keys[0].at(moment)
+        keys = sorted(self.keys, key=lambda key: key.when.within(moment))
+        times = [key.when.within(moment) for key in keys]
+        after = bisect_right(times, moment.seconds + EARLY)
+        if after in (0, len(keys)):
+            return keys[max(0, after - 1)].at(moment)
+        before, following = keys[after - 1], keys[after]
+        if before.way == CUBIC:
+            return _curved(keys, times, moment)
+        passed = (moment.seconds - times[after - 1]) / (times[after] - times[after - 1])
+        share = WAYS[before.way](min(max(passed, 0.0), 1.0))
+        pairs = zip(before.at(moment), following.at(moment), strict=True)
+        return tuple(a + share * (b - a) for a, b in pairs)
+
+
+@lru_cache(maxsize=512)
+def parse_schedule(text: str | float, parts: int = 1) -> Schedule:
+    """Read a number, a formula or keys; values of several parts are written ``0.3x0.6``.
+
+    Times are as in ``parse_when``. Raises ScheduleError naming what does not parse.
+    """
+    if not isinstance(text, str):
+        return Schedule((Key(When(), (float(text),) * parts),))
+    if len(text) > LONGEST:
+        raise ScheduleError(f"{text[:20]!r}... is longer than {LONGEST} characters")
+    pieces = _split(text.lower(), ",", text)
+    keys = tuple(_key(piece.strip(), parts, alone=len(pieces) == 1) for piece in pieces)
+    if len({key.when for key in keys}) < len(keys):
+        raise ScheduleError(f"two keys of {text!r} are at the same time")
+    return Schedule(keys)
+
+
+def parse_number(text: str) -> float | None:
+    """The number that a text plainly is, else None."""
+    return float(text) if _NUMBER.fullmatch(text.strip().lower()) else None
+
+
+def _curved(keys: list[Key], times: list[float], moment: Moment) -> Value:
+    values = [key.at(moment) for key in keys]
+    # Keys written in different ways may fall together in this very film: the last one counts.
+    curves = [dict(zip(times, part, strict=True)) for part in zip(*values, strict=True)]
+    now = min(max(moment.seconds, times[0]), times[-1])
+    return tuple(cubic(list(curve.items()), now) for curve in curves)
+
+
+def _key(piece: str, parts: int, *, alone: bool) -> Key:
+    form = "x".join(["1.5", "0.5"][:parts])
+    # What a sound is called holds a colon too; of the others the last one ends the time.
+    colons = [place for place in _outside(piece, ":") if not _is_audio(piece, place)]
+    time, value = (piece[: colons[-1]], piece[colons[-1] + 1 :]) if colons else ("", piece)
+    if not value.strip() or (not colons and not alone):
+        raise ScheduleError(f"{piece!r} is no value: write {form}, or keys as 0:{form}, 4s:{form}")
+    when = parse_when(time) if colons else When()
+    value, way = _going(value.strip())
+    terms = tuple(_term(part.strip(), value) for part in _parts(value, parts))
+    if len(terms) != parts:
+        raise ScheduleError(f"{value!r} is no value: write it as {form}")
+    return Key(when, terms, way)
+
+
+def _going(value: str) -> tuple[str, str]:
+    """The value, and the way that is written after it."""
+    match = _GOING.fullmatch(value)
+    if not match:
+        return value, "linear"
+    if match[2] in KNOWN:
+        return match[1], match[2]
+    try:
+        parse_expression(value)
+    except ScheduleError:
+        try:
+            parse_expression(match[1])
+        except ScheduleError:
+            return value, "linear"
+        known = ", ".join(KNOWN)
+        raise ScheduleError(f"{match[2]!r} is no way to go on: write {known}") from None
+    return value, "linear"
+
+
+def _parts(value: str, parts: int) -> list[str]:
+    if parts == 1:
+        return [value]
+    signs = set(_outside(value, "x"))
+    places = [m.start() for m in _BETWEEN_PARTS.finditer(value) if m.start() in signs]
+    edges = [-1, *places, len(value)]
+    return [value[a + 1 : b] for a, b in pairwise(edges)]
+
+
+def _term(part: str, value: str) -> Term:
+    number = parse_number(part)
+    if number is not None:
+        return number
+    if not part:
+        raise ScheduleError(f"{value!r} is no value")
+    return parse_expression(part)
+
+
+def _split(text: str, sign: str, whole: str) -> list[str]:
+    edges = [-1, *_outside(text, sign), len(text)]
+    pieces = [text[a + 1 : b] for a, b in pairwise(edges)]
+    if not any(piece.strip() for piece in pieces):
+        raise ScheduleError(f"{whole!r} is no value: write 1.5, or keys as 0:1.5, 4s:1.5")
+    return pieces
+
+
+def _outside(text: str, sign: str) -> Iterator[int]:
+    """Where a sign stands outside all brackets."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if letter == sign and depth == 0:
+            yield place
+
+
+def _is_audio(piece: str, colon: int) -> bool:
+    return any(match.end() - 1 == colon for match in _AUDIO.finditer(piece))

@@ -1,0 +1,99 @@
+"""A moment of a film, and the points in time that people write: ``2s``, ``48f``, ``50%``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dreamvideo.errors import UsageError
+
+SOUNDS = ("loud", "low", "mid", "high", "onset")
+# A film's own rate stands for frames where none is known yet.
+USUAL_RATE = 25.0
+
+_DECIMAL = r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
+_SHARE = re.compile(rf"(start|end|{_DECIMAL}\s*%)\s*(?:([+-])\s*(\S.*))?")
+_CLOCK = re.compile(rf"((?:[0-9]{{1,9}}:){{0,2}}){_DECIMAL}\s*s?")
+_FRAMES = re.compile(r"([0-9]{1,9})\s*f")
+
+
+class ScheduleError(UsageError, ValueError):
+    """Text that is no value over time, or one that has no value at some moment."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a value is asked for.
+
+    ``seconds`` since the film's first frame, ``length`` the film's seconds (infinite where it is
+    not known), ``rate`` its frames a second, ``sound`` what is heard then: each of ``SOUNDS`` in
+    0 .. 1.
+    """
+
+    seconds: float = 0.0
+    length: float = math.inf
+    rate: float = USUAL_RATE
+    sound: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """How much of the film is over, 0 .. 1."""
+        return self.seconds / self.length if self.length > 0 else 0.0
+
+    @property
+    def frame(self) -> float:
+        """The frame's number, whole for times that are a frame's own."""
+        return round(self.seconds * self.rate, 6)
+
+
+@dataclass(frozen=True)
+class When:
+    """A point in time: a share of the film, and seconds and frames after that."""
+
+    share: float = 0.0
+    seconds: float = 0.0
+    frames: int = 0
+
+    def within(self, moment: Moment) -> float:
+        """Seconds since the start, in the film of ``moment``."""
+        # No share of an endless film is 0 seconds, not nothing.
+        begins = self.share * moment.length if self.share else 0.0
+        return begins + self.seconds + self.frames / moment.rate
+
+
+def parse_when(text: str) -> When:
+    """Read ``2s`` or ``2``, ``1:02.5``, ``48f``, ``50%``, ``start``, ``end``, ``end-2s``.
+
+    Raises ScheduleError naming what is no time.
+    """
+    value = text.strip().lower()
+    share = _SHARE.fullmatch(value)
+    if share:
+        named = {"start": 0.0, "end": 1.0}.get(share[1])
+        part = float(share[1].rstrip("% ")) / 100 if named is None else named
+        after = _offset(share[3], text) if share[3] else When()
+        sign = -1 if share[2] == "-" else 1
+        return When(part, sign * after.seconds, sign * after.frames)
+    return _offset(value, text)
+
+
+def parse_moment(text: str) -> tuple[float, bool]:
+    """``4``, ``4s`` -> (4.0, False); ``50%`` -> (0.5, True): a share. ScheduleError otherwise."""
+    when = parse_when(text)
+    if when.frames or (when.share and when.seconds):
+        raise ScheduleError(f"{text!r} is neither seconds nor a share: write 4s or 50%")
+    return (when.share, True) if when.share else (when.seconds, False)
+
+
+def _offset(value: str, text: str) -> When:
+    frames = _FRAMES.fullmatch(value)
+    if frames:
+        return When(frames=int(frames[1]))
+    if not _CLOCK.fullmatch(value):
+        raise ScheduleError(f"{text.strip()!r} is not a time: write 4s, 1:02.5, 48f, 50% or end")
+    seconds = 0.0
+    for part in value.rstrip("s ").split(":"):
+        seconds = seconds * 60 + float(part)
+    return When(seconds=seconds)
