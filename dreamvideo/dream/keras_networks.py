@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamvideo.dream import fold
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
@@ -50,7 +51,6 @@ class KerasNetwork:
         self._model = model
         self._kind = kind
         self._by_name = _stable_names(model.layers)
-        self._cut: dict[tuple[str, ...], Any] = {}
 
     @classmethod
     def untrained(cls, entry: ModelEntry) -> KerasNetwork:
@@ -88,12 +88,9 @@ class KerasNetwork:
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
-        key = tuple(wanted)
-        if key not in self._cut:
-            outputs = [self._by_name[name].output for name in key]
-            self._cut[key] = tensorflow().keras.Model(self._model.input, outputs)
-        values = self._cut[key](preprocess(image, self._kind), training=False)
-        return dict(zip(key, values if isinstance(values, list) else [values], strict=True))
+        wanted_layers = [self._by_name[name] for name in wanted]
+        values = fold.run(self._model, preprocess(image, self._kind), wanted_layers)
+        return dict(zip(wanted, values, strict=True))
 
 
 def _stable_names(layers: Sequence[Any]) -> dict[str, Any]:
