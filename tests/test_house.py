@@ -15,10 +15,11 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL"}
-LEAVES = {"errors", "parsing", "schedules", "settings", "version"}
+LEAVES = {"errors", "memory", "parsing", "schedules", "settings", "version"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "memory": set(),
     "version": set(),
     "schedules": {"errors"},
     "parsing": {"errors"},
@@ -29,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paint": {*LEAVES, "media", "motion"},
     "render": {*LEAVES, "media", "motion", "dream", "paint"},
     "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
-    "cli": {*LEAVES, "media", "dream", "paint", "render", "look"},
+    "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "look"},
+    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }
@@ -79,6 +81,47 @@ def test_each_library_has_its_room(path: Path) -> None:
         runs = ("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "os.fork")
         assert not used & {"subprocess", "pty"}
         assert not [name for name in calls(path) if name.startswith(runs)]
+
+
+# What executes data, or gives a file name to a shell.
+EXECUTES = {"eval", "exec", "compile", "__import__", "breakpoint", "input"}
+UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
+UNSAFE_ARGUMENTS = {"shell": False, "allow_pickle": False, "safe_mode": True}
+
+
+def unsafe(tree: ast.Module) -> Iterator[str]:
+    """Everything in a file that could run what a file, a name or a setting says."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in EXECUTES:
+            yield node.func.id
+        for keyword in node.keywords:
+            if keyword.arg in UNSAFE_ARGUMENTS:
+                safe = UNSAFE_ARGUMENTS[keyword.arg]
+                if not isinstance(keyword.value, ast.Constant) or keyword.value.value is not safe:
+                    yield f"{keyword.arg}={ast.unparse(keyword.value)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_nothing_in_a_file_is_ever_executed(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & UNPICKLES
+    assert list(unsafe(ast.parse(path.read_text("utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval(text)",
+        "exec(text)",
+        "np.load(path, allow_pickle=True)",
+        "subprocess.run(line, shell=True)",
+        "subprocess.run(line, shell=quick)",
+        "keras.models.load_model(path, safe_mode=False)",
+    ],
+)
+def test_the_check_sees_what_executes(line: str) -> None:
+    assert len(list(unsafe(ast.parse(line)))) == 1
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
