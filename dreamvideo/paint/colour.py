@@ -1,0 +1,157 @@
+"""(dreamt, source, colour settings) -> the finished picture, frame by frame, without memory.
+
+Everything is done in OKLab, and each factor follows from statistics of the frame and its source,
+which change slowly where the film does: nothing can flicker that did not before.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.stills import read_still
+from dreamvideo.paint.oklab import Lab, chroma, from_oklab, to_oklab
+from dreamvideo.paint.palette import Palette, matched
+from dreamvideo.settings import ColourSettings
+
+Map = NDArray[np.float32]
+Frame = NDArray[np.float32]
+
+IDENTITY = ColourSettings()
+# Words of ``match_colour`` that are no file.
+OF_FRAMES = ("none", "source", "first")
+# A palette needs no more of a picture than this many pixels of width.
+PALETTE_WIDTH = 256
+# Bounds pull gently from this share of them on.
+GENTLE = 0.8
+# Least colourfulness and contrast of the source that bounds are measured by.
+LEAST_CHROMA, LEAST_CONTRAST = 0.01, 0.02
+
+
+def is_identity(settings: ColourSettings) -> bool:
+    """Whether ``finish`` changes nothing."""
+    matches = settings.match_colour != "none" and settings.match_strength > 0
+    same = IDENTITY.model_copy(
+        update={name: getattr(settings, name) for name in ("match_colour", "match_strength")}
+    )
+    return not matches and settings == same
+
+
+def needs_first(settings: ColourSettings) -> bool:
+    """Whether ``finish`` must be given the palette of the first dreamt frame."""
+    return settings.match_colour == "first"
+
+
+def palette_of(image: Frame) -> Palette:
+    """The palette of a picture, H x W x 3 in [-1, 1]: of the first dreamt frame, say."""
+    return Palette.of(to_oklab(_small(image)))
+
+
+def read_palette(settings: ColourSettings) -> Palette | None:
+    """The palette of the picture that ``match_colour`` names; None where it names none.
+
+    Raises MediaError for a file that is no picture.
+    """
+    if settings.match_colour in OF_FRAMES:
+        return None
+    try:
+        return palette_of(to_float(read_still(Path(settings.match_colour))))
+    except MediaError as error:
+        known = ", ".join(OF_FRAMES)
+        raise MediaError(f"--match-colour {error}; choose {known} or a picture") from None
+
+
+def finish(
+    dreamt: Frame,
+    source: Frame,
+    settings: ColourSettings,
+    palette: Palette | None = None,
+    share: Map | None = None,
+) -> Frame:
+    """The dreamt frame in its final colours; all frames H x W x 3 in [-1, 1].
+
+    ``palette`` is what ``match_colour`` asks for: a picture's (``read_palette``) or the first
+    dreamt frame's (``palette_of``); without one these match nothing. ``share`` (H x W, 0 to 1) is
+    how much of each pixel was dreamt: where it is 0 the pixel stays as it is to the bit.
+    """
+    if is_identity(settings) or (share is not None and not share.any()):
+        return dreamt
+    old = to_oklab(source)
+    new = to_oklab(dreamt)
+    if settings.match_colour != "none":
+        wanted = Palette.of(old, share) if settings.match_colour == "source" else palette
+        if wanted is not None:
+            new = matched(new, Palette.of(new, share), wanted, settings.match_strength)
+    new = _bounded(_graded(_kept(new, old, settings), old, settings, share), old, settings, share)
+    finished = from_oklab(new)
+    if share is None:
+        return finished
+    mixed = dreamt + np.minimum(share, 1)[..., None] * (finished - dreamt)
+    return np.asarray(np.where(share[..., None] > 0, mixed, dreamt), np.float32)
+
+
+def _kept(new: Lab, old: Lab, settings: ColourSettings) -> Lab:
+    keep = np.float32(settings.keep_colour)
+    return _as(new[..., 0], new[..., 1:] + keep * (old[..., 1:] - new[..., 1:]))
+
+
+def _graded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+    """Contrast about the source's mean lightness, so that it brightens and darkens nothing."""
+    middle = _mean(old[..., 0], share)
+    light = middle + (new[..., 0] - middle) * np.float32(settings.contrast)
+    colours = new[..., 1:] * np.float32(settings.saturation)
+    return _as(light * np.float32(settings.brightness), colours)
+
+
+def _bounded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+    light, colours = new[..., 0], new[..., 1:]
+    if settings.max_saturation is not None:
+        reference = max(_mean(chroma(old), share), LEAST_CHROMA)
+        ratio = _mean(chroma(new), share) / reference
+        colours = colours * np.float32(_eased(ratio, settings.max_saturation))
+    if settings.max_contrast is not None:
+        reference = max(_deviation(old[..., 0], share), LEAST_CONTRAST)
+        ratio = _deviation(light, share) / reference
+        middle = _mean(light, share)
+        light = middle + (light - middle) * np.float32(_eased(ratio, settings.max_contrast))
+    new = _as(light, colours)
+    if settings.max_change is None:
+        return new
+    distance = math.sqrt(_mean(((new - old) ** 2).sum(-1), share))
+    eased = _eased(distance, settings.max_change)
+    return np.asarray(old + (new - old) * np.float32(eased), np.float32)
+
+
+def _eased(value: float, bound: float) -> float:
+    """The factor that keeps ``value`` below ``bound``: 1 well below it, no kink on the way."""
+    begin = GENTLE * bound
+    if value <= begin:
+        return 1.0
+    room = bound - begin
+    return float((bound - room * np.exp(-(value - begin) / room)) / value)
+
+
+def _as(light: Map, colours: NDArray[np.float32]) -> Lab:
+    return np.asarray(np.concatenate([light[..., None], colours], -1), np.float32)
+
+
+def _mean(values: Map, share: Map | None) -> float:
+    return float(np.average(values, weights=share))
+
+
+def _deviation(values: Map, share: Map | None) -> float:
+    return math.sqrt(_mean((values - np.float32(_mean(values, share))) ** 2, share))
+
+
+def _small(image: Frame) -> Frame:
+    height, width = image.shape[:2]
+    if width <= PALETTE_WIDTH:
+        return image
+    size = (PALETTE_WIDTH, max(1, round(height * PALETTE_WIDTH / width)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)

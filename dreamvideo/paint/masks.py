@@ -1,0 +1,153 @@
+"""(mask settings, time, source, motion) -> how much of each pixel is dreamt: H x W in [0, 1].
+
+A share is a function of its frame alone, so that any frame can be rendered again by itself. Where
+it is 0 it is exactly 0, and where it is 1 exactly 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.motion.flow import Motion
+from dreamvideo.motion.warp import warp
+from dreamvideo.paint.moving import own_speed
+from dreamvideo.paint.pictures import FilmMask, StillMask, open_mask
+from dreamvideo.paint.ranges import in_brightness, in_hue, smoothstep
+from dreamvideo.paint.shapes import Pose, drawn
+from dreamvideo.settings import Mask
+from dreamvideo.settings.shapes import Shape, parse_range, parse_shapes
+
+Map = NDArray[np.float32]
+Frame = NDArray[np.float32]
+Size = tuple[int, int]
+
+# Shares nearer to 0 or 1 than this are 0 or 1: less than half a level of the strongest dream.
+NEGLIGIBLE = 1 / 512
+# Seconds in which half of a dream is gone where the motion that it depends on ended.
+HALF_LIFE = 0.2
+
+
+@dataclass(frozen=True)
+class Masker:
+    """One mask of a render: what it is read or drawn from, opened once.
+
+    ``size`` is the frames' (width, height), ``rate`` how many there are in a second. Where
+    ``covers_all`` nothing is masked out; where ``needs_motion`` a still picture makes no sense.
+    """
+
+    settings: Mask
+    size: Size
+    rate: Fraction
+    source: StillMask | FilmMask | tuple[Shape, ...] | None
+
+    @classmethod
+    def of(cls, settings: Mask, size: Size, rate: Fraction = Fraction(25)) -> Masker:
+        """Raises MediaError, naming it, for a mask file that cannot be read."""
+        given = settings.mask
+        shapes = None if given is None else parse_shapes(given)
+        opened = shapes or (given and open_mask(given, size, settings.mask_end)) or None
+        return cls(settings, size, rate, opened)
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether shares depend on how the source moves."""
+        return self.settings.motion != "any"
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether every share is 1 everywhere."""
+        return self.settings.covers_all
+
+    def share(
+        self,
+        time: Fraction,
+        source: Frame,
+        motion: Motion | None = None,
+        *,
+        now: Mask | None = None,
+        before: Map | None = None,
+    ) -> Map:
+        """How much of each pixel is dreamt at ``time`` (seconds on the source's clock).
+
+        ``source`` is the frame, H x W x 3 in [-1, 1], ``motion`` its motion since the frame
+        before, None where a shot begins: what moves and what stays is not known there, and
+        neither is dreamt. ``now`` are the settings at this time, where their numbers change.
+        ``before``, the share that the frame before had, lets what depends on motion fade instead
+        of flicker. Raises MediaError for a damaged mask film.
+        """
+        now = now or self.settings
+        share = bound = self._static(time, source, now)
+        if now.motion != "any":
+            share = share * self._moving(source, motion, now)
+        if now.invert:
+            share, bound = 1 - share, np.ones_like(share)
+        if before is not None and motion is not None and now.motion != "any":
+            fading = np.float32(0.5 ** (1 / (HALF_LIFE * float(self.rate))))
+            carried = warp(before, motion.flow, interpolation="linear")
+            share = np.maximum(share, np.minimum(carried, 1) * fading * bound)
+        return settled(share)
+
+    def close(self) -> None:
+        """Stop reading a mask film."""
+        if isinstance(self.source, FilmMask):
+            self.source.close()
+
+    def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
+        """What one frame tells: where the mask is, and where the source has the right colours."""
+        share = self._placed(time, now)
+        if now.bright is not None:
+            share = share * in_brightness(source, *parse_range(now.bright, 1))
+        if now.hue is not None:
+            share = share * in_hue(source, *parse_range(now.hue, 360))
+        return share
+
+    def _placed(self, time: Fraction, now: Mask) -> Map:
+        """The picture's or drawing's share, feathered on the side that is dreamt."""
+        width, height = self.size
+        if self.source is None:
+            return np.ones((height, width), np.float32)
+        pose = Pose(now.mask_x, now.mask_y, now.mask_scale, now.mask_turn)
+        if isinstance(self.source, tuple):
+            share = drawn(self.source, self.size, pose)
+        else:
+            share = moved(self.source.at(time), pose)
+        radius = now.feather * width
+        return 1 - feathered(1 - share, radius) if now.invert else feathered(share, radius)
+
+    def _moving(self, source: Frame, motion: Motion | None, now: Mask) -> Map:
+        if motion is None:
+            return np.full(source.shape[:2], float(now.invert), np.float32)
+        speed = own_speed(source, motion, float(1 / self.rate))
+        moving = smoothstep(speed / np.float32(now.speed) - np.float32(0.5))
+        return moving if now.motion == "moving" else 1 - moving
+
+
+def feathered(share: Map, radius: float) -> Map:
+    """``share`` with an edge that rises over ``radius`` px from where it is 0; that stays 0."""
+    outside = share < NEGLIGIBLE
+    if radius <= 0 or not outside.any():
+        return share
+    inside = np.asarray(~outside, np.uint8)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return share * smoothstep(depth / np.float32(radius))
+
+
+def moved(share: Map, pose: Pose) -> Map:
+    """A mask's map at another place; what comes in from beyond the picture is 0."""
+    if pose.is_rest:
+        return share
+    height, width = share.shape
+    origins = pose.origins(width, height) - (0.5 + 0.5j)
+    x, y = origins.real.astype(np.float32), origins.imag.astype(np.float32)
+    return np.asarray(cv2.remap(share, x, y, cv2.INTER_LINEAR), np.float32)
+
+
+def settled(share: Map) -> Map:
+    """``share`` within [0, 1], and exactly 0 or 1 where it nearly is."""
+    share = np.where(share < NEGLIGIBLE, np.float32(0), share)
+    return np.asarray(np.where(share > 1 - NEGLIGIBLE, np.float32(1), share), np.float32)

@@ -1,0 +1,86 @@
+"""(source frame, its motion) -> how fast each thing moves by itself, the camera's move taken off.
+
+Flow is trusted where there is something to see: a plain sky that a pan passes over has none, and
+takes the answer of what is around it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.motion.flow import Motion
+
+Map = NDArray[np.float32]
+Frame = NDArray[np.float32]
+
+# Radii in frame widths: of a pixel's structure, and of the neighbourhood that answers for it.
+STRUCTURE_SIGMA = 0.004
+NEIGHBOURHOOD_SIGMA = 0.015
+# Squared slope of grey (in [-1, 1], per px of a frame 320 wide) that counts half.
+ENOUGH_STRUCTURE = 1e-3
+# Weight of "it stays", which is all that is left where there is nothing to see.
+DOUBT = 0.02
+# Least confidence that counts: what was just uncovered is judged by its surroundings.
+LEAST_CONFIDENCE = 0.05
+# The camera's move is fitted to every so many pixels of a frame 320 wide, in so many rounds.
+STRIDE = 8
+ROUNDS = 10
+REFERENCE_WIDTH = 320
+
+
+def own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
+    """How fast things move by themselves, in frame widths per second: H x W, 0 or more.
+
+    ``source`` is the frame (H x W x 3, [-1, 1]), ``motion`` how it moved in the last ``seconds``.
+    Speeds are means over a small neighbourhood, weighted by how much there is to see.
+    """
+    width = source.shape[1]
+    drift = motion.flow - camera_drift(motion)
+    pixels = np.hypot(drift[..., 0], drift[..., 1])
+    trust = np.maximum(motion.confidence, np.float32(LEAST_CONFIDENCE))
+    weight = _structure(source) * trust
+    sigma = max(NEIGHBOURHOOD_SIGMA * width, 0.5)
+    moved = cv2.GaussianBlur(weight * pixels, (0, 0), sigma)
+    seen = cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(DOUBT)
+    return np.asarray(moved / seen / np.float32(width * seconds), np.float32)
+
+
+def camera_drift(motion: Motion) -> NDArray[np.float32]:
+    """The flow (H x W x 2, px) that most of the picture has in common: an affine move.
+
+    Least squares, in which what does not fit counts less and less (Cauchy's weights), from the
+    median on.
+    """
+    height, width = motion.flow.shape[:2]
+    stride = max(1, STRIDE * width // REFERENCE_WIDTH)
+    rows, columns = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
+    flow = motion.flow[rows, columns].reshape(-1, 2).astype(np.float64)
+    trust = motion.confidence[rows, columns].ravel() + LEAST_CONFIDENCE
+    terms = _affine(columns.ravel() / width - 0.5, rows.ravel() / width - 0.5 * height / width)
+    fit = np.zeros((3, 2))
+    fit[0] = np.median(flow, axis=0)
+    for _ in range(ROUNDS):
+        miss = np.hypot(*(flow - terms @ fit).T)
+        typical = max(float(np.median(miss)), 0.05 * width / REFERENCE_WIDTH)
+        weight = np.sqrt(trust / (1 + (miss / typical) ** 2))[:, None]
+        fit = np.linalg.lstsq(weight * terms, weight * flow, rcond=None)[0]
+    x = np.arange(width, dtype=np.float32) / width - 0.5
+    y = (np.arange(height, dtype=np.float32)[:, None] - 0.5 * height) / width
+    constant, across, down = fit.astype(np.float32)
+    return np.asarray(constant + x[None, :, None] * across + y[..., None] * down, np.float32)
+
+
+def _affine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([np.ones_like(x), x, y], 1)
+
+
+def _structure(source: Frame) -> Map:
+    """How much there is to see at each pixel: 0 = nothing, near 1 = edges and texture."""
+    scale = source.shape[1] / REFERENCE_WIDTH
+    grey = cv2.GaussianBlur(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY), (0, 0), 0.7 * max(scale, 1))
+    slope = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125) ** 2
+    slope += cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125) ** 2
+    energy = cv2.GaussianBlur(slope, (0, 0), max(STRUCTURE_SIGMA * source.shape[1], 0.5)) * scale**2
+    return np.asarray(energy / (energy + np.float32(ENOUGH_STRUCTURE)), np.float32)

@@ -1,0 +1,93 @@
+"""Frames in [-1, 1] <-> OKLab, and back into the range of colours that a screen has.
+
+Björn Ottosson, "A perceptual color space for image processing" (2020): L is lightness (0 black,
+1 white), a and b are what is green to red and blue to yellow. Sums of light are taken in linear
+light, so the frames' transfer curve (sRGB's) is undone first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frame = NDArray[np.float32]
+Lab = NDArray[np.float32]
+
+# Linear sRGB -> the cones' answers, their cube roots -> L, a, b.
+_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+_BACK_CONES, _BACK_LAB = np.linalg.inv(_CONES), np.linalg.inv(_LAB)
+# Halvings in which the chroma that a lightness can have is found: to 1/1000 of what was wanted.
+_HALVINGS = 10
+# What rounding leaves of colours that just fit.
+_SLACK = 1e-4
+
+
+def to_oklab(image: Frame) -> Lab:
+    """Frame(s) of any shape (..., 3) in [-1, 1] as (..., 3) L, a, b."""
+    unit = np.clip((image + 1) / 2, 0, 1)
+    linear = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+    cones = np.cbrt(_mixed(linear, _CONES))
+    return _mixed(cones, _LAB)
+
+
+def from_oklab(lab: Lab) -> Frame:
+    """The frame in [-1, 1] of (..., 3) L, a, b.
+
+    A colour that no screen has keeps its lightness and its hue and gives up chroma, as much as
+    it must: to clip its channels instead would change the light.
+    """
+    lab = np.stack([np.clip(lab[..., 0], 0, 1), lab[..., 1], lab[..., 2]], -1)
+    linear = _linear(lab)
+    beyond = ((linear < -_SLACK) | (linear > 1 + _SLACK)).any(-1)
+    if beyond.any():
+        linear[beyond] = _linear(_fitting(lab[beyond]))
+    unit = np.clip(linear, 0, 1)
+    curved = np.where(unit <= 0.0031308, unit * 12.92, 1.055 * unit ** (1 / 2.4) - 0.055)
+    return np.asarray(curved * 2 - 1, np.float32)
+
+
+def chroma(lab: Lab) -> NDArray[np.float32]:
+    """How colourful each pixel is, 0 = grey: the length of (a, b)."""
+    return np.hypot(lab[..., 1], lab[..., 2])
+
+
+def _fitting(lab: Lab) -> Lab:
+    """N x 3 with the largest share of its chroma that fits, by halving."""
+    low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
+    for _ in range(_HALVINGS):
+        middle = np.asarray((low + high) / 2, np.float32)
+        linear = _linear(_faded(lab, middle))
+        fits = ((linear >= -_SLACK) & (linear <= 1 + _SLACK)).all(-1)
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+    return _faded(lab, low)
+
+
+def _faded(lab: Lab, share: NDArray[np.float32]) -> Lab:
+    return np.stack([lab[:, 0], lab[:, 1] * share, lab[:, 2] * share], -1)
+
+
+def _linear(lab: Lab) -> NDArray[np.float32]:
+    return _mixed(_mixed(lab, _BACK_LAB) ** 3, _BACK_CONES)
+
+
+def _mixed(values: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Each (..., 3) value by the matrix."""
+    flat = np.ascontiguousarray(values.reshape(-1, 1, 3), np.float32)
+    mixed: NDArray[np.float32] = cv2.transform(flat, matrix)
+    return mixed.reshape(values.shape)

@@ -1,0 +1,126 @@
+"""A mask file -> its map at a time: white or opaque is 1, black or clear 0."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.read import Frame, open_source
+from dreamvideo.media.sequence import PICTURE_ENDINGS, is_sequence
+from dreamvideo.media.stills import read_deep, to_depth
+
+Map = NDArray[np.float32]
+Size = tuple[int, int]
+
+# Levels that compression leaves of black and white.
+BLACK, WHITE = 8, 247
+
+
+class StillMask:
+    """One picture for all times."""
+
+    moves = False
+
+    def __init__(self, path: Path, size: Size) -> None:
+        """Raises MediaError if it cannot be read. ``size`` is the frame's (width, height)."""
+        pixels, alpha = read_deep(path)
+        clear = None if alpha is None else to_depth(alpha, 8)
+        self._map = _fitted(_levels(to_depth(pixels, 8), clear), size)
+
+    def at(self, time: Fraction) -> Map:
+        """The map, H x W in [0, 1]."""
+        return self._map
+
+
+class FilmMask:
+    """A film, an animation or a sequence of pictures: what it shows at a time of its own.
+
+    Read forwards; an earlier time than the last begins again, so any order gives the same maps.
+    """
+
+    moves = True
+
+    def __init__(self, path: Path, size: Size, end: Literal["hold", "loop"]) -> None:
+        """Raises MediaError if it cannot be read. ``size`` is the frame's (width, height)."""
+        self._path, self._size, self._loops = path, size, end == "loop"
+        self._length: Fraction | None = None
+        self._open = ExitStack()
+        self._rewind()
+
+    def at(self, time: Fraction) -> Map:
+        """The map at a time in seconds, H x W in [0, 1]. Raises MediaError on damage."""
+        if self._loops and self._length is not None:
+            time %= self._length
+        if time < self._frame.time and self._frame.index > 0:
+            self._rewind()
+        while time >= self._frame.time + self._frame.duration:
+            following = next(self._frames, None)
+            if following is None:
+                self._length = self._frame.time + self._frame.duration
+                return self.at(time) if self._loops else self._map
+            self._show(following)
+        return self._map
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._open.close()
+
+    def _rewind(self) -> None:
+        self._open.close()
+        self._frames = iter(self._open.enter_context(open_source(self._path, keep_alpha=True)))
+        first = next(self._frames, None)
+        if first is None:
+            raise MediaError(f"{shown(self._path)}: the mask holds no picture")
+        self._show(first)
+
+    def _show(self, frame: Frame) -> None:
+        self._frame = frame
+        self._map = _fitted(_levels(frame.pixels, frame.alpha), self._size)
+
+
+def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> StillMask | FilmMask:
+    """The mask in a file or folder. Raises MediaError, naming it, for what is none."""
+    path = Path(name)
+    try:
+        if is_sequence(path):
+            return FilmMask(path, size, end)
+        return StillMask(path, size) if _is_still(readable(path)) else FilmMask(path, size, end)
+    except MediaError as error:
+        hint = "" if path.exists() else "; a drawn mask begins with a shape: circle 0.5x0.5 0.3"
+        raise MediaError(f"--mask {error}{hint}") from None
+
+
+def _is_still(path: Path) -> bool:
+    """Whether it is a picture that does not move; also what cannot be read as one."""
+    if path.suffix.lower() not in PICTURE_ENDINGS:
+        return False
+    try:
+        with Image.open(path) as image:
+            return not getattr(image, "is_animated", False)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return True
+
+
+def _levels(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Map:
+    """H x W in [0, 1] of 8 bit pixels: their transparency where they have any, else their grey."""
+    clear = alpha is not None and bool((alpha < 255).any())
+    grey = alpha if alpha is not None and clear else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    share = (grey.astype(np.float32) - BLACK) / np.float32(WHITE - BLACK)
+    return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+def _fitted(share: Map, size: Size) -> Map:
+    if share.shape[1::-1] == size:
+        return share
+    shrinks = size[0] * size[1] < share.size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(share, size, interpolation=how), np.float32)

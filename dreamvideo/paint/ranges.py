@@ -1,0 +1,51 @@
+"""(source frame, range of brightness or hue) -> where the source lies in it: H x W in [0, 1]."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.paint.oklab import to_oklab
+
+Map = NDArray[np.float32]
+Frame = NDArray[np.float32]
+
+# Grain must not speckle a map: frames are smoothed by so many frame widths first.
+SMOOTHING = 0.003
+# Soft edges, beyond the range's ends: of lightness (0 to 1), and degrees.
+SOFT_LIGHT, SOFT_HUE = 0.06, 12.0
+# Difference of the largest and smallest channel (0 to 1) up to which nothing has a hue, and from
+# which it has one.
+GREY, COLOURED = 0.08, 0.16
+
+
+def in_brightness(source: Frame, low: float, high: float) -> Map:
+    """Where the lightness (OKLab's, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
+    light = to_oklab(_smooth(source))[..., 0]
+    beyond = np.maximum(low - light, light - high) / np.float32(SOFT_LIGHT)
+    return smoothstep(1 - beyond)
+
+
+def in_hue(source: Frame, low: float, high: float) -> Map:
+    """Where the hue (degrees: 0 red, 120 green, 240 blue) is between ``low`` and ``high``.
+
+    From 330 to 30 is red: the range goes upwards, through 0. What is nearly grey has no hue.
+    """
+    unit = (_smooth(source) + 1) / 2
+    hue = cv2.cvtColor(np.clip(unit, 0, 1), cv2.COLOR_RGB2HSV)[..., 0]
+    half = ((high - low) % 360 or 360 * (high != low)) / 2
+    off = np.abs((hue - low - half + 180) % 360 - 180) - half
+    colour = (unit.max(-1) - unit.min(-1) - GREY) / np.float32(COLOURED - GREY)
+    return smoothstep(1 - off / SOFT_HUE) * smoothstep(colour)
+
+
+def smoothstep(value: NDArray[np.float32]) -> Map:
+    """0 up to 0, 1 from 1 on, smooth between."""
+    share = np.clip(value, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def _smooth(source: Frame) -> Frame:
+    sigma = SMOOTHING * source.shape[1]
+    return np.asarray(cv2.GaussianBlur(source, (0, 0), sigma), np.float32)

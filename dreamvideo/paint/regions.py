@@ -1,0 +1,86 @@
+"""(look, time, source, motion) -> how much of each pixel its own dream and each region's has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.motion.flow import Motion
+from dreamvideo.paint.masks import Masker, Size, settled
+from dreamvideo.settings import Look
+
+Map = NDArray[np.float32]
+Frame = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Areas:
+    """The mask of a look and its regions', opened once for a render."""
+
+    mask: Masker
+    regions: tuple[Masker, ...]
+
+    @classmethod
+    def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> Areas:
+        """For frames of ``size`` (width, height). Raises MediaError for a mask without a file."""
+        regions = tuple(Masker.of(region, size, rate) for region in look.regions)
+        return cls(Masker.of(look.mask, size, rate), regions)
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether shares depend on how the source moves: a still picture has no such."""
+        return any(masker.needs_motion for masker in (self.mask, *self.regions))
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether the look's own dream is all there is, everywhere."""
+        return self.mask.covers_all and not self.regions
+
+    def shares(
+        self,
+        time: Fraction,
+        source: Frame,
+        motion: Motion | None = None,
+        *,
+        now: Look,
+        before: Map | None = None,
+    ) -> tuple[Map, ...]:
+        """The share of the look's own dream, then each region's: H x W, they sum to 1 at most.
+
+        Arguments as for ``Masker.share``; ``now`` is the look at this time. The look's mask
+        bounds the regions too. Where regions overlap the first lies on top; what they leave is
+        the look's own dream's, or nobody's, as ``mask.rest`` says.
+        """
+        whole = self.mask.share(time, source, motion, now=now.mask, before=before)
+        if not self.regions:
+            return (whole,)
+        given = [
+            masker.share(time, source, motion, now=region)
+            for masker, region in zip(self.regions, now.regions, strict=True)
+        ]
+        *own, rest = layered(given)
+        if now.mask.rest == "source":
+            rest = np.zeros_like(rest)
+        return tuple(settled(whole * share) for share in (rest, *own))
+
+    def close(self) -> None:
+        """Stop reading mask films."""
+        for masker in (self.mask, *self.regions):
+            masker.close()
+
+
+def layered(shares: Sequence[Map]) -> list[Map]:
+    """What each share has for itself where they overlap, the first on top, and the rest, last.
+
+    They sum to 1 everywhere.
+    """
+    rest = np.ones_like(shares[0])
+    own = []
+    for share in shares:
+        own.append(share * rest)
+        rest = rest * (1 - share)
+    return [*own, rest]
