@@ -233,8 +233,8 @@ class _Compiler:
         for index, sound in enumerate(self._sounds):
             if name == _HEARD.format(index):
                 return partial(_loudness, sound)
-        known = "a formula knows t (seconds), f (frames), p (0 .. 1 of the film), pi and audio:low"
-        raise ScheduleError(f"{self._source!r} is no value: {known}")
+        known = "of t (seconds), f (frames), p (0 .. 1 of the film), pi or audio:low"
+        raise ScheduleError(f"{self._source!r} is no value: write a number, or a formula {known}")
 
 
 def _loudness(sound: str, moment: Moment) -> float:

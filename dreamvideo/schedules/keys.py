@@ -26,7 +26,7 @@ LONGEST = 4000
 # Seconds by which a frame may be early for a key: times in frames and percents are rounded.
 EARLY = 1e-6
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,19}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,2})?")
 _AUDIO = re.compile(r"audio\s*:")
 _GOING = re.compile(r"(.*\S)\s+([a-z][a-z-]*)")
 _BETWEEN_PARTS = re.compile(r"(?<![a-z_])x(?![a-z_])")

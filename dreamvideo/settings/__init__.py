@@ -15,7 +15,9 @@ from dreamvideo.settings.machine import MachineSettings, make_machine
 from dreamvideo.settings.output import OutputSettings, make_output
 from dreamvideo.settings.presets import (
     look_from_toml,
+    look_from_values,
     look_to_toml,
+    look_values,
     make_look,
     preset_paths,
     read_preset,
@@ -37,7 +39,9 @@ __all__ = [
     "Stage",
     "ZoomSettings",
     "look_from_toml",
+    "look_from_values",
     "look_to_toml",
+    "look_values",
     "make_look",
     "make_machine",
     "make_output",

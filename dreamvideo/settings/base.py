@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
@@ -25,19 +26,42 @@ def checked(parse: Callable[[str], object], text: str | None) -> str | None:
 def one_line(error: ValidationError, group: type[Settings], style: str) -> str:
     """The first complaint; settings are named ``dream.steps`` or, as options, ``--steps``."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        where = ".".join(str(part) for part in first["loc"])
         return f"there is no setting {where!r}{_near(group, first['loc'])}"
-    if style == "--":
-        where = "--" + where.rpartition(".")[2].replace("_", "-")
+    where = named(first["loc"], group, style)
     message = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return message
     return f"{where}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
 
+def named(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
+    """A setting's name: ``dream.steps``, or, where ``style`` is ``--``, its option."""
+    if style != "--" or not where:
+        return ".".join(str(part) for part in where)
+    names = [str(part) for part in where if isinstance(part, str)]
+    inner = _inside(group, where[:-1])
+    field = inner.model_fields.get(names[-1]) if hasattr(inner, "model_fields") else None
+    return option_name(names[-1], field)
+
+
+def option_name(name: str, field: FieldInfo | None = None) -> str:
+    """``--step-size`` of the field ``step_size``, unless the field asks for another one."""
+    extra = None if field is None else field.json_schema_extra
+    given = extra.get("option") if isinstance(extra, dict) else None
+    return str(given) if given else "--" + name.replace("_", "-")
+
+
 def _near(group: Any, where: tuple[int | str, ...]) -> str:
-    for part in where[:-1]:
+    fields = _inside(group, where[:-1]).model_fields
+    near = get_close_matches(str(where[-1]), fields, n=2)
+    return f": did you mean {' or '.join(near)}?" if near else ""
+
+
+def _inside(group: Any, where: tuple[int | str, ...]) -> Any:
+    for part in where:
         if isinstance(part, str):
             kind = group.model_fields[part].annotation
             group = next(iter(get_args(kind)), kind)
-    near = get_close_matches(str(where[-1]), group.model_fields, n=2)
-    return f": did you mean {' or '.join(near)}?" if near else ""
+    return group

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from dreamvideo.schedules import parse_moment
+from dreamvideo.schedules import Moment, ScheduleError, parse_moment, parse_schedule
 from dreamvideo.settings.base import Settings, checked
 from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
 from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings, Layers
+from dreamvideo.settings.over_time import (
+    Place,
+    checked_schedule,
+    field_at,
+    number_at,
+    path_of,
+)
 from dreamvideo.settings.where import MaskSettings, Region
 
-Moment = Annotated[str | None, AfterValidator(lambda text: checked(parse_moment, text))]
+StageTime = Annotated[str | None, AfterValidator(lambda text: checked(parse_moment, text))]
 
 
 class Stage(Settings):
@@ -22,9 +29,13 @@ class Stage(Settings):
 
     look: str | None = Field(default=None, description="A preset whose dream is dreamt here.")
     layers: Layers = Field(default=None, description="Layers to excite instead.")
-    at: Moment = Field(default=None, description="When it begins: `4s` or `50%`.")
+    at: StageTime = Field(default=None, description="When it begins: `4s` or `50%`.")
     fade: float = Field(
-        default=1.5, ge=0, le=86_400, description="Seconds in which it takes over, about `at`."
+        default=1.5,
+        ge=0,
+        le=86_400,
+        description="Seconds in which it takes over, about `at`.",
+        json_schema_extra={"constant": True},
     )
 
 
@@ -45,3 +56,53 @@ class Look(Settings):
         default=(),
         description="Parts of the picture with dreams of their own; the first lies on top.",
     )
+    over_time: dict[str, str] = Field(
+        default={},
+        description="Schedules of the numbers that change, by name: `dream.step_size`.",
+    )
+
+    @model_validator(mode="after")
+    def _schedules_are_some(self) -> Look:
+        for name, text in self.over_time.items():
+            place = path_of(name)
+            found = field_at(place, type(self))
+            if found is None:
+                raise ValueError(f"there is no number {name!r} that could change")
+            checked_schedule(place, text, *found)
+        return self
+
+    @property
+    def sounds(self) -> frozenset[str]:
+        """The sounds that it follows, as ``low`` or, smoothed, ``low~0.3``."""
+        texts = self.over_time.values()
+        return frozenset(name for text in texts for name in parse_schedule(text).sounds)
+
+    def at(self, moment: Moment) -> Look:
+        """The look with the numbers of a moment, which change no more; itself if none does.
+
+        Raises ScheduleError, which names the setting, where a formula has no value.
+        """
+        look: Any = self
+        for name, text in self.over_time.items():
+            place = path_of(name)
+            found = field_at(place, type(self))
+            assert found is not None
+            try:
+                look = _with(look, place, number_at(str(place[-1]), text, *found, moment))
+            except ScheduleError as error:
+                raise ScheduleError(f"{name}: {error}") from None
+        fixed: Look = look.model_copy(update={"over_time": {}}) if self.over_time else self
+        return fixed
+
+
+def _with(settings: Any, place: Place, number: float) -> Any:
+    """Settings, or a row of them, with one number replaced; themselves if it is that already."""
+    if not place:
+        return number
+    first, rest = place[0], place[1:]
+    if isinstance(first, int):
+        changed = _with(settings[first], rest, number)
+        return tuple(changed if n == first else row for n, row in enumerate(settings))
+    before = getattr(settings, first)
+    changed = _with(before, rest, number)
+    return settings if changed is before else settings.model_copy(update={first: changed})

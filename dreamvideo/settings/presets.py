@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.base import one_line
+from dreamvideo.settings.base import named, one_line
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
+from dreamvideo.settings.over_time import SettingError, begun, name_of, path_of
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -68,7 +69,7 @@ def preset_paths() -> dict[str, Path]:
 
 def look_to_toml(look: Look) -> str:
     """A preset file of the whole look; what is left to be derived is not written."""
-    groups = look.model_dump(mode="json", exclude_none=True)
+    groups = look_values(look)
     lines = [f"description = {_toml_value(groups.pop('description'))}"]
     tables = {name: groups.pop(name) for name in ("journey", "regions")}
     for group, fields in groups.items():
@@ -77,6 +78,23 @@ def look_to_toml(look: Look) -> str:
         for row in rows:
             lines += ["", f"[[{name}]]", *(f"{key} = {_toml_value(v)}" for key, v in row.items())]
     return "\n".join(lines) + "\n"
+
+
+def look_values(look: Look) -> dict[str, Any]:
+    """A look as nested plain values, schedules as their text; without what is to be derived."""
+    values = look.model_dump(mode="json", exclude_none=True)
+    for name, text in values.pop("over_time").items():
+        *groups, last = path_of(name)
+        inner: Any = values
+        for part in groups:
+            inner = inner[part]
+        inner[last] = text
+    return values
+
+
+def look_from_values(values: Mapping[str, Any]) -> Look:
+    """The look of nested plain values; UsageError, naming the option, where they are none."""
+    return _validated(values, "")
 
 
 def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,10 +113,17 @@ def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def _validated(values: Mapping[str, Any], origin: str) -> Look:
+    style = "." if origin else "--"
     try:
-        return Look.model_validate(values)
+        numbers, texts = begun(values, Look)
+        changing = {name_of(place): text for place, text in texts.items()}
+        if changing:
+            numbers["over_time"] = {**numbers.get("over_time", {}), **changing}
+        return Look.model_validate(numbers)
+    except SettingError as error:
+        raise UsageError(f"{origin}{named(error.place, Look, style)}: {error.reason}") from None
     except ValidationError as error:
-        raise UsageError(origin + one_line(error, Look, "." if origin else "--")) from None
+        raise UsageError(origin + one_line(error, Look, style)) from None
 
 
 def _toml_value(value: Any) -> str:

@@ -1,0 +1,198 @@
+"""Numbers of a look that change over time: which may, within which bounds, and at a moment.
+
+A look holds plain numbers; the text of one that changes is kept beside them, under its name:
+``dream.step_size``, ``regions.0.feather``. Its number is the one at the beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from dreamvideo.schedules import (
+    Bounds,
+    Moment,
+    OverTime,
+    Schedule,
+    ScheduleError,
+    parse_number,
+    parse_schedule,
+)
+from dreamvideo.settings.base import Settings
+
+Place = tuple[str | int, ...]
+_WHOLE = re.compile(r"\s*[-+]?[0-9]{1,19}\s*")
+
+
+def is_number(field: FieldInfo) -> bool:
+    """Whether a setting is one number (or none)."""
+    return bool(_kinds(field) & {int, float}) and not any(
+        isinstance(mark, OverTime) for mark in field.metadata
+    )
+
+
+def is_constant(field: FieldInfo) -> bool:
+    """Whether a number must stay the same for a whole film."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("constant"))
+
+
+@lru_cache(maxsize=512)
+def bounds_of(group: type[Settings], name: str) -> Bounds:
+    """The bounds of a numeric setting."""
+    given = {
+        kind: float(getattr(mark, kind))
+        for mark in group.model_fields[name].metadata
+        for kind in ("ge", "gt", "le", "lt")
+        if getattr(mark, kind, None) is not None
+    }
+    low, high = given.get("gt", given.get("ge")), given.get("lt", given.get("le"))
+    return Bounds(
+        float("-inf") if low is None else low,
+        float("inf") if high is None else high,
+        "gt" in given,
+        "lt" in given,
+    )
+
+
+def begun(
+    values: Mapping[str, Any], group: type[Settings]
+) -> tuple[dict[str, Any], dict[Place, str]]:
+    """Nested settings with a number for each text that stands for one, and the texts by place.
+
+    Raises SettingError for a text that is none; what else is wrong is left as it is.
+    """
+    numbers, texts = dict(values), {}
+    for place, field, settings in _numbers(values, group, ()):
+        text = _found(values, place)
+        if not isinstance(text, str):
+            continue
+        number, changes = _begin(place, text, field, settings)
+        numbers = _replaced(numbers, place, number)
+        if changes:
+            texts[place] = text
+    return numbers, texts
+
+
+class SettingError(ScheduleError):
+    """What is wrong with the text of one setting, which is at ``place``."""
+
+    def __init__(self, place: Place, reason: str) -> None:
+        super().__init__(f"{name_of(place)}: {reason}")
+        self.place = place
+        self.reason = reason
+
+
+def name_of(place: Place) -> str:
+    """``dream.step_size``."""
+    return ".".join(map(str, place))
+
+
+def path_of(name: str) -> Place:
+    """The other way round."""
+    return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
+
+
+def number_at(
+    name: str, text: str, field: FieldInfo, settings: type[Settings], moment: Moment
+) -> float:
+    """The number of a setting at a moment, held to its bounds; whole numbers are rounded."""
+    (value,) = parse_schedule(text).at(moment)
+    held = bounds_of(settings, name).hold(value)
+    return round(held) if int in _kinds(field) else held
+
+
+def checked_schedule(
+    place: Place, text: str, field: FieldInfo, settings: type[Settings]
+) -> Schedule:
+    """The schedule of a setting; raises SettingError for one that it cannot have."""
+    try:
+        schedule = parse_schedule(text)
+        if is_constant(field) and not schedule.is_constant:
+            raise ScheduleError("stays the same for a whole film: give one number")
+        bounds_of(settings, str(place[-1])).check(schedule)
+    except ScheduleError as error:
+        raise SettingError(place, f"{error}") from None
+    return schedule
+
+
+def field_at(place: Place, group: type[Settings]) -> tuple[FieldInfo, type[Settings]] | None:
+    """The field that a place leads to, and the settings that have it; None if there is none."""
+    for part in place[:-1]:
+        if isinstance(part, int):
+            continue
+        field = group.model_fields.get(part)
+        inner = None if field is None else _settings_in(field.annotation)
+        if inner is None:
+            return None
+        group = inner
+    field = group.model_fields.get(str(place[-1]))
+    return None if field is None or not is_number(field) else (field, group)
+
+
+def _begin(
+    place: Place, text: str, field: FieldInfo, settings: type[Settings]
+) -> tuple[float | int, bool]:
+    """The number at the beginning, and whether it changes."""
+    plain = parse_number(text)
+    if plain is not None:
+        return (int(text) if _WHOLE.fullmatch(text) else plain), False
+    schedule = checked_schedule(place, text, field, settings)
+    if schedule.is_constant:
+        return schedule.at(Moment())[0], False
+    try:
+        return number_at(str(place[-1]), text, field, settings, Moment()), True
+    except ScheduleError as error:
+        raise SettingError(place, f"{error}") from None
+
+
+def _numbers(
+    values: Any, group: type[Settings], place: Place
+) -> Iterator[tuple[Place, FieldInfo, type[Settings]]]:
+    """All numeric settings that are given."""
+    if not isinstance(values, Mapping):
+        return
+    for name, given in values.items():
+        field = group.model_fields.get(name)
+        inner = None if field is None else _settings_in(field.annotation)
+        if field is not None and is_number(field):
+            yield (*place, name), field, group
+        elif inner is not None and isinstance(given, Sequence):
+            for index, row in enumerate(given):
+                yield from _numbers(row, inner, (*place, name, index))
+        elif inner is not None:
+            yield from _numbers(given, inner, (*place, name))
+
+
+def _found(values: Any, place: Place) -> Any:
+    for part in place:
+        values = values[part]
+    return values
+
+
+def _replaced(values: Any, place: Place, number: float) -> Any:
+    if not place:
+        return number
+    first, *rest = place
+    changed = _replaced(values[first], tuple(rest), number)
+    if isinstance(values, Mapping):
+        return {**values, first: changed}
+    return [changed if index == first else row for index, row in enumerate(values)]
+
+
+def _kinds(field: FieldInfo) -> set[Any]:
+    kind = field.annotation
+    return set(get_args(kind)) if get_origin(kind) in (Union, UnionType) else {kind}
+
+
+def _settings_in(annotation: Any) -> type[Settings] | None:
+    """The group of settings that a field holds, or a list of."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            return kind
+    return None

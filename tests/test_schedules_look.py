@@ -1,0 +1,110 @@
+"""A look whose numbers change over time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.errors import UsageError
+from dreamvideo.schedules import Moment
+from dreamvideo.settings import Look, look_from_values, look_to_toml, look_values, make_look
+
+
+def look_of(**dream: Any) -> Look:
+    return make_look((), {"dream": dream})
+
+
+def test_its_numbers_are_those_of_the_beginning() -> None:
+    look = look_of(strength="0:0.25, 4s:1", steps="0:3, end:9", step_size="0.02")
+    assert (look.dream.strength, look.dream.steps, look.dream.step_size) == (0.25, 3, 0.02)
+    assert look.over_time == {"dream.strength": "0:0.25, 4s:1", "dream.steps": "0:3, end:9"}
+
+
+def test_a_moment_gives_a_look_that_changes_no_more() -> None:
+    look = look_of(strength="0:0, 4s:1", steps="0:3, end:9", octave_scale=1.5)
+    later = look.at(Moment(2, 8, 25))
+    assert (later.dream.strength, later.dream.steps) == (0.5, 4)
+    assert isinstance(later.dream.steps, int)
+    assert later.dream.octave_scale == 1.5
+    assert later.at(Moment(4, 8, 25)) is later
+    assert later.coherence is look.coherence
+
+
+def test_a_look_that_does_not_change_is_itself_at_all_times() -> None:
+    look = look_of(strength="0:0.5, 2s:0.5", steps="2 * 6")
+    assert not look.over_time
+    assert (look.dream.strength, look.dream.steps) == (0.5, 12)
+    assert look.at(Moment(3, 8, 25)) is look
+
+
+@given(st.floats(0, 1e4), st.floats(-1e6, 1e6))
+def test_formulas_are_held_to_the_bounds(seconds: float, factor: float) -> None:
+    look = look_of(strength=f"{factor:.3f} * t", octave_scale=f"{factor:.3f} * t")
+    now = look.at(Moment(seconds, 1e4, 25)).dream
+    assert 0 <= now.strength <= 3
+    assert 1 < now.octave_scale <= 4
+    assert Look.model_validate(look.at(Moment(seconds, 1e4, 25)).model_dump())
+
+
+@pytest.mark.parametrize(("heard", "strength"), [(0.0, 0.2), (0.4, 0.8), (1.0, 1.7)])
+def test_a_sound_is_followed(heard: float, strength: float) -> None:
+    look = look_of(strength="audio:low * 1.5 + 0.2")
+    assert look.sounds == {"low"}
+    moment = Moment(1, 8, 25, {"low": heard})
+    assert look.at(moment).dream.strength == pytest.approx(strength)
+
+
+def test_regions_and_every_group_may_change(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        "[coherence]\nleak = '0:0, 2s:1'\n[[regions]]\nmask = 'left 0.5'\n[[regions]]\n"
+        "mask_x = 'sin(t)'\nfeather = '0:0.1, 2s:0.3'\n"
+    )
+    look = make_look([str(path)])
+    later = look.at(Moment(1, 8, 25))
+    assert later.coherence.leak == 0.5
+    assert later.regions[0] == look.regions[0]
+    assert later.regions[1].feather == pytest.approx(0.2)
+    assert later.regions[1].mask_x == pytest.approx(math.sin(1))
+
+
+def test_a_later_preset_replaces_a_schedule_and_the_other_way_round(tmp_path: Path) -> None:
+    moving, still = tmp_path / "1.toml", tmp_path / "2.toml"
+    moving.write_text("[dream]\nstrength = '0:0, 2s:1'\n")
+    still.write_text("[dream]\nstrength = 0.7\n")
+    assert not make_look([str(moving), str(still)]).over_time
+    assert make_look([str(still), str(moving)]).over_time == {"dream.strength": "0:0, 2s:1"}
+
+
+def test_what_cannot_change_says_so_in_one_line() -> None:
+    with pytest.raises(UsageError) as caught:
+        look_of(seed="0:1, 2s:2")
+    assert str(caught.value) == "--seed: stays the same for a whole film: give one number"
+    assert look_of(seed=str(2**62 + 1)).dream.seed == 2**62 + 1
+
+
+def test_a_formula_without_a_value_names_the_setting_and_the_time() -> None:
+    look = look_of(strength="1 / (t - 2)")
+    with pytest.raises(UsageError, match=r"dream\.strength: .* at 2 s: it divides by zero"):
+        look.at(Moment(2, 8, 25))
+
+
+TEXTS = ["0:0.5, 2s:1", "sin(t) * 0.1 + 0.5", "0:1 hold, end-1s:0.9", "audio:loud~0.25"]
+
+
+@given(st.sampled_from(TEXTS), st.sampled_from(TEXTS))
+def test_it_survives_its_own_toml_and_values(
+    tmp_path_factory: pytest.TempPathFactory, one: str, other: str
+) -> None:
+    values = {"dream": {"strength": one}, "regions": [{}, {"feather": other}]}
+    look = look_from_values(values)
+    path = tmp_path_factory.getbasetemp() / "schedules.toml"
+    path.write_text(look_to_toml(look), "utf-8")
+    assert make_look([str(path)]) == look
+    assert look_from_values(look_values(look)) == look
+    assert Look.model_validate_json(look.model_dump_json()) == look
