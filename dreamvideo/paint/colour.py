@@ -87,7 +87,8 @@ def finish(
     if settings.match_colour != "none":
         wanted = Palette.of(old, share) if settings.match_colour == "source" else palette
         if wanted is not None:
-            new = matched(new, Palette.of(new, share), wanted, settings.match_strength)
+            own, turns = Palette.of(new, share), settings.match_colour not in OF_FRAMES
+            new = matched(new, own, wanted, settings.match_strength, turns=turns)
     new = _bounded(_graded(_kept(new, old, settings), old, settings, share), old, settings, share)
     finished = from_oklab(new)
     if share is None:

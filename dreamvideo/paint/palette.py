@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from dreamvideo.paint.oklab import Lab
 
+Matrix = NDArray[np.float64]
+
 # Colours that hardly vary are not blown up to another picture's variety: their noise would show.
 MOST_GAIN = 3.0
 LEAST_VARIANCE = 1e-6
@@ -16,13 +18,13 @@ LEAST_VARIANCE = 1e-6
 
 @dataclass(frozen=True)
 class Palette:
-    """Mean (L, a, b) and covariance (LL, La, Lb, aa, ab, bb) of a picture's colours in OKLab.
+    """A picture's colours in OKLab: their mean (L, a, b), and variances (L, a, ab, b).
 
-    Plain numbers, so that a manifest can hold it as JSON.
+    ``ab`` is the covariance of a and b. Plain numbers, so that a manifest can hold it as JSON.
     """
 
-    mean: tuple[float, ...]
-    covariance: tuple[float, ...]
+    mean: tuple[float, float, float]
+    spread: tuple[float, float, float, float]
 
     @classmethod
     def of(cls, lab: Lab, weight: NDArray[np.float32] | None = None) -> Palette:
@@ -30,34 +32,37 @@ class Palette:
         flat = lab.reshape(-1, 3).astype(np.float64)
         counts = np.ones(len(flat)) if weight is None else weight.ravel().astype(np.float64)
         total = max(float(counts.sum()), 1e-9)
-        mean = counts @ flat / total
-        off = flat - mean
-        spread = (off * counts[:, None]).T @ off / total
-        return cls(tuple(mean.tolist()), tuple(spread[np.triu_indices(3)].tolist()))
+        middle = counts @ flat / total
+        off = flat - middle
+        varied = ((off * counts[:, None]).T @ off / total).tolist()
+        light, a, b = middle.tolist()
+        return cls((light, a, b), (varied[0][0], varied[1][1], varied[1][2], varied[2][2]))
 
-    @property
-    def matrix(self) -> NDArray[np.float64]:
-        """The covariance as 3 x 3."""
-        matrix = np.zeros((3, 3))
-        matrix[np.triu_indices(3)] = self.covariance
-        return np.asarray(matrix + np.triu(matrix, 1).T)
+    def covariance(self, correlated: bool) -> Matrix:
+        """3 x 3; lightness by itself, a and b together only where ``correlated``."""
+        light, a, ab, b = self.spread
+        ab = ab if correlated else 0.0
+        return np.array([[light, 0, 0], [0, a, ab], [0, ab, b]])
 
 
-def matched(lab: Lab, own: Palette, wanted: Palette, strength: float) -> Lab:
-    """``lab``, whose palette is ``own``, given the mean and covariance ``wanted``.
+def matched(lab: Lab, own: Palette, wanted: Palette, strength: float, *, turns: bool) -> Lab:
+    """``lab``, whose palette is ``own``, given the palette ``wanted``.
 
-    The linear map that moves colours least (Pitie and Kokaram, "The linear Monge-Kantorovitch
-    linear colour mapping", CVMP 2007), by ``strength``: 0 not at all, 1 fully.
+    Mean and deviation are matched for L, a and b each; where ``turns``, also in which direction
+    hues vary, by the linear map that moves colours least (Pitie and Kokaram, "The linear
+    Monge-Kantorovitch linear colour mapping for example-based colour transfer", CVMP 2007): it
+    brings a foreign palette over, and would tint the whites of a picture's own. ``strength`` is
+    0 for not at all, 1 for fully.
     """
-    root, inverse = _root(own.matrix, 0.5), _root(own.matrix, -0.5)
-    turn = inverse @ _root(root @ wanted.matrix @ root, 0.5) @ inverse
-    values, axes = np.linalg.eigh(turn)
-    turn = (axes * np.clip(values, 0, MOST_GAIN)) @ axes.T
-    before, after = (np.asarray(each.mean, np.float32) for each in (own, wanted))
-    moved = (lab - before) @ turn.T.astype(np.float32) + after
+    before, after = own.covariance(turns), wanted.covariance(turns)
+    root, inverse = _power(before, 0.5), _power(before, -0.5)
+    values, axes = np.linalg.eigh(inverse @ _power(root @ after @ root, 0.5) @ inverse)
+    gain = (axes * np.clip(values, 0, MOST_GAIN)) @ axes.T
+    off = (lab - np.asarray(own.mean, np.float32)) @ gain.astype(np.float32)
+    moved = off + np.asarray(wanted.mean, np.float32)
     return np.asarray(lab + np.float32(strength) * (moved - lab), np.float32)
 
 
-def _root(matrix: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+def _power(matrix: Matrix, exponent: float) -> Matrix:
     values, axes = np.linalg.eigh(matrix)
-    return np.asarray((axes * np.maximum(values, LEAST_VARIANCE) ** power) @ axes.T)
+    return np.asarray((axes * np.maximum(values, LEAST_VARIANCE) ** exponent) @ axes.T)

@@ -6,23 +6,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.paint.oklab import to_oklab
-
 Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 
 # Grain must not speckle a map: frames are smoothed by so many frame widths first.
-SMOOTHING = 0.003
-# Soft edges, beyond the range's ends: of lightness (0 to 1), and degrees.
-SOFT_LIGHT, SOFT_HUE = 0.06, 12.0
+SMOOTHING = 0.005
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+# Soft edges, beyond the range's ends: of luma (0 to 1), and degrees.
+SOFT_LIGHT, SOFT_HUE = 0.08, 15.0
 # Difference of the largest and smallest channel (0 to 1) up to which nothing has a hue, and from
 # which it has one.
 GREY, COLOURED = 0.08, 0.16
 
 
 def in_brightness(source: Frame, low: float, high: float) -> Map:
-    """Where the lightness (OKLab's, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
-    light = to_oklab(_smooth(source))[..., 0]
+    """Where the luma (BT.709's, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
+    light = (_smooth(source) @ LUMA + 1) / 2
     beyond = np.maximum(low - light, light - high) / np.float32(SOFT_LIGHT)
     return smoothstep(1 - beyond)
 
