@@ -16,7 +16,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.media.stills import read_still
 from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.film import dream_zoom
-from dreamvideo.render.zoom.stages import beginnings, dream_of, parts_of, shares
+from dreamvideo.render.zoom.stages import beginnings, parts_of, shares
 from dreamvideo.settings import (
     DreamSettings,
     Look,

@@ -28,11 +28,13 @@ class LayerActivity:
     strongest: tuple[int, ...]
 
 
-def activity(network: Network, image: NDArray[np.float32]) -> list[LayerActivity]:
+def activity(
+    network: Network, image: NDArray[np.float32], strongest: int = STRONGEST
+) -> list[LayerActivity]:
     """Every layer's answer to an image (H x W x 3 in [-1, 1]), shallow to deep.
 
     One pass gives them all; each layer's activations are averaged at once and dropped, so that
-    the deepest networks need little memory.
+    the deepest networks need little memory. ``strongest`` channels of each are told.
     """
     tf = tensorflow()
     layers = network.layers
@@ -44,14 +46,16 @@ def activity(network: Network, image: NDArray[np.float32]) -> list[LayerActivity
 
     measured = tf.function(averaged, autograph=False)(tf.constant(image, tf.float32))
     return [
-        _activity(layer, shape.numpy(), means.numpy())
+        _activity(layer, shape.numpy(), means.numpy(), strongest)
         for layer, (shape, means) in zip(layers, measured, strict=True)
     ]
 
 
-def _activity(layer: Layer, shape: NDArray[np.int32], means: NDArray[np.float32]) -> LayerActivity:
+def _activity(
+    layer: Layer, shape: NDArray[np.int32], means: NDArray[np.float32], strongest: int
+) -> LayerActivity:
     height, width, channels = (int(side) for side in shape)
-    order = np.argsort(-means, kind="stable")[:STRONGEST]
+    order = np.argsort(-means, kind="stable")[:strongest]
     return LayerActivity(
         layer, (height, width, channels), float(means.mean()), tuple(int(c) for c in order)
     )

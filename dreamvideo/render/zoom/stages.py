@@ -9,7 +9,8 @@ from dreamvideo.dream.dreamer import Dreamer, ladder_for
 from dreamvideo.errors import UsageError
 from dreamvideo.render.zoom.inset import smoothstep
 from dreamvideo.schedules import parse_moment
-from dreamvideo.settings import DreamSettings, Look, Stage, make_look, read_preset
+from dreamvideo.settings import Look, Stage
+from dreamvideo.settings.changes import dream_of
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,6 @@ def parts_of(look: Look, height: int, width: int) -> tuple[Part, ...]:
         Part(dreamers[dream], begins, stage.fade)
         for dream, begins, stage in zip(dreams, times, journey, strict=True)
     )
-
-
-def dream_of(stage: Stage, own: DreamSettings) -> DreamSettings:
-    """The stage's preset and layers laid over the look's own dream."""
-    given = dict(read_preset(stage.look).get("dream", {})) if stage.look is not None else {}
-    if stage.layers is not None:
-        given["layers"] = stage.layers
-    return make_look((), {"dream": {**own.model_dump(exclude_none=True), **given}}).dream
 
 
 def beginnings(journey: Sequence[Stage], length: float) -> tuple[float, ...]:

@@ -1,0 +1,137 @@
+"""(a picture, what to vary) -> the same dream many ways, each with the command that makes it.
+
+Choosing a layer by its name is guessing; the gallery shows them all on the user's own picture.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dreamvideo.dream import models
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.inspect import activity
+from dreamvideo.errors import UsageError
+from dreamvideo.look.across import Across
+from dreamvideo.settings import Look, make_look, preset_paths
+from dreamvideo.settings.changes import changed, options_of
+
+STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+STEP_SIZES = (0.01, 0.02, 0.04)
+# Each network has layers by the hundred: of most a fair sample shows as much.
+MOST_LAYERS = 24
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way to dream: what stands under it, its options, and the dream settings it changes.
+
+    A ``preset`` replaces the whole look.
+    """
+
+    label: str
+    options: tuple[str, ...]
+    changes: Mapping[str, Any]
+    preset: str | None = None
+
+    def of(self, look: Look) -> Look:
+        """``look`` with this variation laid over it. Raises UsageError where it makes no sense."""
+        if self.preset is not None:
+            return make_look([self.preset])
+        return changed(look, {"dream": self.changes})
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A dreamt picture (H x W x 3 in [-1, 1]), its label and the command line that makes it."""
+
+    label: str
+    command: str
+    image: Image
+
+
+def variations(
+    across: Across, model: str, layer: str | None = None, channels: Sequence[int] = ()
+) -> list[Variation]:
+    """All that a gallery shows: of a network's layers, one layer's channels, strengths, presets.
+
+    ``layer`` and ``channels`` are needed for channels alone.
+    """
+    if across == "presets":
+        named = sorted(name for name in preset_paths() if _is_of(name, model))
+        return [Variation(name, ("--preset", name), {}, name) for name in named]
+    if across == "strengths":
+        return [
+            _of_dream(f"step {size:g}, strength {strength:g}", step_size=size, strength=strength)
+            for size in STEP_SIZES
+            for strength in STRENGTHS
+        ]
+    if across == "channels":
+        return [_of_dream(f"{layer}#{n}", layers=f"{layer}#{n}") for n in channels]
+    names = [found.name for found in models.layer_list(model) if _is_worth_dreaming(found.name)]
+    stride = max(1, -(-len(names) // MOST_LAYERS))
+    return [_of_dream(name, layers=name) for name in names[::-1][::stride][::-1]]
+
+
+def strongest_channels(image: Image, look: Look, layer: str, count: int) -> list[int]:
+    """The channels of a layer that answer most to a picture, by number."""
+    network = models.load(look.dream.model, look.dream.weights)
+    models.check_layers(network, look.dream.model, [layer])
+    found = next(row for row in activity(network, image, count) if row.layer.name == layer)
+    return sorted(found.strongest)
+
+
+def tiles(
+    image: Image, ways: Sequence[Variation], look: Look, command: Sequence[str]
+) -> Iterator[Tile]:
+    """Dream ``image`` (H x W x 3 in [-1, 1]) every way, one after the other.
+
+    ``command`` is the line that renders with ``look``; each way's options are added to it.
+    Raises UsageError where a look makes no sense.
+    """
+    base = [] if any(way.preset for way in ways) else options_of(look)
+    for way in ways:
+        varied = way.of(look).dream
+        dreamt = Dreamer(varied).dream(image).image
+        shown = np.clip(image + varied.strength * (dreamt - image), -1, 1)
+        replaced = set(way.options[::2])
+        kept = [part for pair in base if pair[0] not in replaced for part in pair]
+        yield Tile(way.label, shlex.join([*command, *kept, *way.options]), shown)
+
+
+def layer_for_channels(look: Look, asked: str | None) -> str:
+    """The layer whose channels are shown: the one asked for, or the look's first."""
+    if asked:
+        return asked
+    if look.dream.layers and not set("#@:,") & set(look.dream.layers):
+        return look.dream.layers
+    if look.dream.layers:
+        raise UsageError("--across channels needs one layer: name it with --layer")
+    return models.entry(look.dream.model).default_layers[0]
+
+
+def _of_dream(label: str, **changes: Any) -> Variation:
+    options = [
+        part
+        for name, value in changes.items()
+        for part in ("--" + name.replace("_", "-"), f"{value:g}" if _number(value) else value)
+    ]
+    return Variation(label, tuple(options), changes)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _is_of(preset: str, model: str) -> bool:
+    return make_look([preset]).dream.model == model
+
+
+def _is_worth_dreaming(layer: str) -> bool:
+    """Depthwise filters see one channel each: they draw what the layer before them does."""
+    return not layer.endswith("_depthwise")

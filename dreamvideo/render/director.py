@@ -1,0 +1,195 @@
+"""A look, made ready for one film: (frame, motion) -> what that frame is to become.
+
+Everything is a function of the look, the frame and the state before it, so that any frame can be
+rendered again, alone or on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.errors import UsageError
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.read import Frame
+from dreamvideo.media.stills import read_still
+from dreamvideo.motion.flow import Motion
+from dreamvideo.paint.colour import finish, is_identity, needs_first, palette_of, read_palette
+from dreamvideo.paint.palette import Palette
+from dreamvideo.paint.regions import Areas
+from dreamvideo.render.carry import State, begin
+from dreamvideo.render.direction import Direction, Part, target_map
+from dreamvideo.schedules import Moment
+from dreamvideo.settings import DreamSettings, Look, MachineSettings
+from dreamvideo.settings.changes import dream_of
+
+DEFAULT_MACHINE = MachineSettings()
+CHANGING = ("dream.", "mask.", "regions.")
+
+
+class Sound(Protocol):
+    """What is heard at a time of the source, seconds: each sound in 0 .. 1."""
+
+    def at(self, seconds: float) -> Mapping[str, float]:
+        """The sounds by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of a source that a film shows.
+
+    ``size`` is (width, height), ``rate`` frames a second, ``begin`` the time of the first frame
+    on the source's clock and ``length`` the film's, both in seconds.
+    """
+
+    size: tuple[int, int]
+    rate: Fraction = Fraction(25)
+    begin: Fraction = Fraction(0)
+    length: float = float("inf")
+
+
+@dataclass
+class Director:
+    """Who tells what each frame of a film is to become; callable as ``Direct``.
+
+    ``palette`` is that of the first dreamt frame, where colours are matched to it.
+    """
+
+    look: Look
+    span: Span
+    dreamers: tuple[Dreamer, ...]
+    areas: Areas
+    sound: Sound | None = None
+    palette: Palette | None = None
+    _changes: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        timelines = (self.look.dream.layers or "") + (self.look.dream.classes or "")
+        scheduled = any(name.startswith(CHANGING) for name in self.look.over_time)
+        self._changes = scheduled or "->" in timelines
+
+    def __call__(
+        self, frame: Frame, source: Image, motion: Motion | None = None, state: State | None = None
+    ) -> Direction:
+        """What a frame is to become; ``source`` are its pixels, H x W x 3 in [-1, 1].
+
+        ``motion`` is its motion since the frame before, None where a shot begins, and ``state``
+        what that frame left.
+        """
+        moment = self.moment(frame.time)
+        look = self.look.at(moment)
+        before = None
+        if state is not None and motion is not None and self.areas.needs_motion:
+            before = np.minimum(state.maturity / max(look.dream.strength, 1e-3), 1)
+        target: Image | float = look.dream.strength
+        whole: Image | None = None
+        share_of: tuple[Image | float, ...] = (1.0,)
+        if not self.areas.covers_all:
+            shares = self.areas.shares(frame.time, source, motion, now=look, before=before)
+            whole = np.asarray(sum(shares), np.float32)
+            target = whole * np.float32(look.dream.strength)
+            held = np.maximum(whole, np.float32(1e-6))
+            share_of = tuple(share / held for share in shares) if len(shares) > 1 else (1.0,)
+        parts = tuple(
+            Part(dreamer.at(settings, moment, source=source), share)
+            for dreamer, settings, share in zip(
+                self.dreamers, self._dreams(look), share_of, strict=True
+            )
+            if not isinstance(share, np.ndarray) or share.any()
+        )
+        return Direction(look.coherence, target, parts, self._finish(look, whole), self._changes)
+
+    def moment(self, time: Fraction) -> Moment:
+        """A time of the source as a moment of the film."""
+        heard = self.sound.at(float(time)) if self.sound is not None else {}
+        seconds = float(time - self.span.begin)
+        return Moment(seconds, self.span.length, float(self.span.rate), heard)
+
+    def close(self) -> None:
+        """Stop reading mask films."""
+        self.areas.close()
+
+    def _dreams(self, look: Look) -> list[DreamSettings]:
+        return [look.dream, *(dream_of(region, look.dream) for region in look.regions)]
+
+    def _finish(self, look: Look, share: Image | None) -> Callable[[Image, Image], Image] | None:
+        if is_identity(look.colour):
+            return None
+        palette = self.palette
+        return lambda dreamt, source: finish(dreamt, source, look.colour, palette, share)
+
+
+@contextmanager
+def directed(
+    look: Look,
+    span: Span,
+    *,
+    sound: Sound | None = None,
+    palette: Palette | None = None,
+    machine: MachineSettings = DEFAULT_MACHINE,
+) -> Iterator[Director]:
+    """A director for the block, everything that the look names read and compiled.
+
+    Raises UsageError for what makes no sense, MediaError for masks, guides and palettes that
+    cannot be read, WeightsError.
+    """
+    width, height = span.size
+    dreams = [look.dream, *(dream_of(region, look.dream) for region in look.regions)]
+    for dream in dreams:
+        ladder_for(dream, height, width)
+    if look.sounds and sound is None:
+        raise UsageError("the settings follow a sound, and there is none to follow")
+    varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
+    areas = Areas.of(look, span.size, span.rate)
+    try:
+        if palette is None:
+            palette = read_palette(look.colour)
+        made: dict[DreamSettings, Dreamer] = {}
+        for dream in dreams:
+            if dream not in made:
+                guide = None if dream.guide is None else to_float(read_still(dream.guide))
+                made[dream] = Dreamer(dream, guide=guide, varying=varying, machine=machine)
+        dreamers = tuple(made[dream] for dream in dreams)
+        yield Director(look, span, dreamers, areas, sound, palette)
+    finally:
+        areas.close()
+
+
+def first_palette(director: Director, frame: Frame) -> Palette | None:
+    """The palette that every frame is to match, from the film's first frame; None: no such."""
+    if not needs_first(director.look.colour):
+        return None
+    source = to_float(frame.pixels)
+    direction = director(frame, source)
+    state, _ = begin(source, direction.parts, target_map(direction, source.shape, None))
+    return palette_of(state.dream)
+
+
+def inputs_of(look: Look) -> list[Path]:
+    """Every file that a look names and that changes its picture."""
+    named = [look.dream.weights, look.dream.guide]
+    masks = [look.mask.mask, *(region.mask for region in look.regions)]
+    named += [Path(mask) for mask in masks if mask is not None and Path(mask).exists()]
+    match = Path(look.colour.match_colour)
+    if match.is_file():
+        named.append(match)
+    return sorted({path for path in named if path is not None})
+
+
+def still_look(look: Look) -> Look:
+    """The look of a picture, where nothing moves: its numbers at the beginning.
+
+    Raises UsageError for what needs a film.
+    """
+    if any(mask.motion != "any" for mask in (look.mask, *look.regions)):
+        raise UsageError("--motion needs a film: nothing moves in a picture")
+    return look.at(Moment(0.0, 1.0))

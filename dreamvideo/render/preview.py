@@ -1,0 +1,61 @@
+"""A few seconds of a clip, dreamt small and coarse, and what the whole would take."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.parsing import parse_rate, parse_size, parse_time
+from dreamvideo.render import naming
+from dreamvideo.render.api import DEFAULT_LOOK, Rendered, dream_video
+from dreamvideo.render.estimate import Estimate, estimate_clip
+from dreamvideo.render.progress import OnProgress, silent
+from dreamvideo.settings import Look
+
+WIDEST = 320
+MOST_RATE = Fraction(12)
+
+
+def preview(
+    clip: Path | str,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    *,
+    at: str | None = None,
+    seconds: float = 3.0,
+    size: str | None = None,
+    fps: str | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> tuple[Rendered, Estimate]:
+    """Render ``seconds`` of a clip from ``at`` (a third in), and estimate the whole.
+
+    ``size`` and ``fps`` are those of the whole film, which the preview stays below: 320 pixels
+    wide and 12 frames a second at most. Raises UsageError, MediaError, WeightsError.
+    """
+    clip = Path(clip)
+    info = probe(clip)
+    rate = parse_rate(fps) if fps else info.rate
+    width, height = parse_size(size, info.width, info.height) if size else (info.width, info.height)
+    begin, end = part_of(info, parse_time(at, "--at", rate) if at else None, Fraction(seconds))
+    small = min(WIDEST, width)
+    made = dream_video(
+        clip,
+        output or naming.beside(clip, "preview", naming.film_ending(clip)),
+        look,
+        start=str(float(begin)),
+        end=str(float(end)),
+        size=f"{small}x{max(1, round(height * small / width))}",
+        fps=str(min(MOST_RATE, rate)),
+        overwrite=overwrite,
+        on_progress=on_progress,
+    )
+    return made, estimate_clip(info, (width, height), look, rate)
+
+
+def part_of(info: MediaInfo, at: Fraction | None, seconds: Fraction) -> tuple[Fraction, Fraction]:
+    """Begin and end of a preview, seconds: all of a clip that is shorter, else so much of it."""
+    latest = max(Fraction(0), info.duration - seconds)
+    begin = min(info.duration / 3, latest) if at is None else at
+    return begin, begin + seconds

@@ -1,0 +1,67 @@
+"""Looks from other looks: one with something changed, a part's own, the options that make one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from dreamvideo.settings.base import Settings
+from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.settings.look import Look, Stage
+from dreamvideo.settings.presets import look_to_toml, make_look, read_preset
+from dreamvideo.settings.where import Region
+
+
+def changed(look: Look, overrides: Mapping[str, Mapping[str, Any]]) -> Look:
+    """``look`` with these settings of its groups replaced. Raises UsageError for what is none."""
+    values = _values(look)
+    for group, given in overrides.items():
+        values[group] = {**values.get(group, {}), **given}
+    return make_look((), values)
+
+
+@lru_cache(maxsize=256)
+def dream_of(part: Stage | Region, own: DreamSettings) -> DreamSettings:
+    """The preset and layers of a part of a film or picture laid over the look's own dream."""
+    given = dict(read_preset(part.look).get("dream", {})) if part.look is not None else {}
+    if part.layers is not None:
+        given["layers"] = part.layers
+    return make_look((), {"dream": {**own.model_dump(exclude_none=True), **given}}).dream
+
+
+def options_of(look: Look) -> list[tuple[str, str]]:
+    """(option, value) of everything in which a look differs from the defaults.
+
+    Added to a command, they make the look again, but for its parts that no option sets.
+    """
+    plain, values = _values(Look()), _values(look)
+    return [
+        (option_name(group, name), _text(value))
+        for group, given in values.items()
+        if isinstance(given, dict)
+        for name, value in given.items()
+        if plain.get(group, {}).get(name) != value
+    ]
+
+
+def option_name(group: str, name: str) -> str:
+    """``--step-size`` of the field ``step_size``."""
+    settings = Look.model_fields[group].annotation
+    assert isinstance(settings, type) and issubclass(settings, Settings)
+    extra = settings.model_fields[name].json_schema_extra
+    given = extra.get("option") if isinstance(extra, dict) else None
+    return str(given) if given else "--" + name.replace("_", "-")
+
+
+def _values(look: Look) -> dict[str, Any]:
+    """A look as its preset file has it: schedules as they were written."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    values: dict[str, Any] = tomllib.loads(look_to_toml(look))
+    return values
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
