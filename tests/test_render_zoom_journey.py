@@ -26,6 +26,7 @@ from dreamvideo.settings import (
     make_look,
     preset_paths,
 )
+from dreamvideo.settings.changes import dream_of
 
 QUICK = ("--steps", "1", "--octaves", "1", "--size", "64x48", "--fps", "10", "--seconds", "0.6")
 JOURNEY = """
