@@ -18,6 +18,7 @@ from dreamvideo.settings import (
     Settings,
     ZoomSettings,
 )
+from dreamvideo.settings.base import option_name
 
 # What each command's look and output are made of; the others have none.
 GROUPS: dict[str, tuple[type[Settings], ...]] = {
@@ -59,11 +60,13 @@ def test_help_is_the_same_by_both_names(cli: Cli, command: str) -> None:
 
 @pytest.mark.parametrize(("command", "group", "name"), SETTINGS)
 def test_help_shows_every_setting_with_its_default(
-    cli: Cli, command: str, group: type[Settings], name: str
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str, group: type[Settings], name: str
 ) -> None:
+    # Wide enough for the longest text to stand in one line.
+    monkeypatch.setenv("COLUMNS", "900")
     field = group.model_fields[name]
     lines = cli(command, "--help").out.splitlines()
-    option = "--" + name.replace("_", "-")
+    option = option_name(name, field)
     begin = next(i for i, line in enumerate(lines) if option in line.split())
     shown = " ".join(lines[begin].split())
     extra = field.json_schema_extra

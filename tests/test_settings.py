@@ -13,9 +13,12 @@ from dreamvideo.dream import models
 from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_layers
 from dreamvideo.settings import (
+    CameraSettings,
     CoherenceSettings,
+    ColourSettings,
     DreamSettings,
     Look,
+    MaskSettings,
     OutputSettings,
     Settings,
     ZoomSettings,
@@ -25,8 +28,16 @@ from dreamvideo.settings import (
     preset_paths,
     read_preset,
 )
+from dreamvideo.settings.over_time import bounds_of, is_number
 
-GROUPS: tuple[type[Settings], ...] = (DreamSettings, CoherenceSettings, ZoomSettings)
+GROUPS: tuple[type[Settings], ...] = (
+    DreamSettings,
+    CoherenceSettings,
+    MaskSettings,
+    ColourSettings,
+    CameraSettings,
+    ZoomSettings,
+)
 FIELDS = [(group, name) for group in GROUPS for name in group.model_fields]
 EVERY = [*FIELDS, *((OutputSettings, name) for name in OutputSettings.model_fields)]
 
@@ -177,20 +188,12 @@ def test_every_setting_says_what_turning_it_does(group: type[Settings], name: st
 
 def bounded(group: type[Settings], name: str) -> st.SearchStrategy[Any]:
     """Values of a numeric setting, its bounds included."""
-    field = group.model_fields[name]
-    bounds = {
-        kind: getattr(m, kind)
-        for m in field.metadata
-        for kind in ("ge", "gt", "le", "lt")
-        if hasattr(m, kind)
-    }
-    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
-    if "int" in str(field.annotation):
-        return st.integers(low, high if "le" in bounds or high is None else high - 1)
-    return st.floats(low, high, exclude_min="gt" in bounds, exclude_max="lt" in bounds)
+    bounds = bounds_of(group, name)
+    if "int" in str(group.model_fields[name].annotation):
+        return st.integers(int(bounds.low), int(min(bounds.high - bounds.below, 2.0**62)))
+    return st.floats(bounds.low, bounds.high, exclude_min=bounds.above, exclude_max=bounds.below)
 
 
-TEXT = {"model", "weights", "layers", "pan", "centre", "border"}
 # TOML is UTF-8, which has no surrogates.
 WRITABLE = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 layer_names = st.text("abcdefgh_0123456789", min_size=1)
@@ -202,10 +205,12 @@ layer_lists = st.lists(st.tuples(layer_names, st.floats(-9, 9)), min_size=1).map
 @st.composite
 def looks(draw: st.DrawFn) -> Look:
     values: dict[str, dict[str, Any]] = {}
-    for key, group in zip(("dream", "coherence", "zoom"), GROUPS, strict=True):
-        numbers = [name for name in group.model_fields if name not in TEXT]
-        chosen = draw(st.sets(st.sampled_from(numbers)))
-        values[key] = {name: draw(bounded(group, name)) for name in sorted(chosen)}
+    for key, field in Look.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Settings):
+            numbers = [name for name, field in group.model_fields.items() if is_number(field)]
+            chosen = draw(st.sets(st.sampled_from(numbers))) if numbers else set()
+            values[key] = {name: draw(bounded(group, name)) for name in sorted(chosen)}
     values["dream"]["model"] = draw(st.text(min_size=1))
     values["dream"]["layers"] = draw(st.none() | layer_lists)
     weights = draw(st.none() | st.text(WRITABLE, min_size=1))

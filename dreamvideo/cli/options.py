@@ -1,30 +1,52 @@
-"""Command-line options made from the settings' own fields: one home for defaults and help."""
+"""Command-line options made from the settings' own fields: one home for defaults and help.
+
+Numbers of a look are taken as text, for each may be a schedule instead.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from dreamvideo.settings import Look, OutputSettings, Settings, make_look, make_output
+from dreamvideo.settings import (
+    Look,
+    OutputSettings,
+    Settings,
+    make_look,
+    make_output,
+    save_preset,
+)
+from dreamvideo.settings.base import option_name
+from dreamvideo.settings.over_time import bounds_of, is_number
 
 # Groups of a Look, in the order in which --help shows them.
 PANELS = {
     "output": "The output",
     "dream": "The dream",
     "coherence": "From frame to frame",
+    "mask": "Where it is dreamt",
+    "colour": "The colours",
+    "camera": "The camera",
     "zoom": "The camera",
 }
+OVER_TIME = (
+    "Numbers may change over time: `0:0, 2s:1 ease, end:0`, or a formula in t (seconds), f "
+    "(frames) and p (0 to 1 of the film): `0.5 + 0.5 * sin(t)`."
+)
+SOUND = " They may follow the clip's sound: `audio:low * 1.5 + 0.2`."
 
 
 def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for every field of these groups of a ``Look``, and ``--preset``.
+    """Give a command an option for every field of these groups of a ``Look``, and its presets.
 
-    The command is called with ``look``, made from presets and options, instead.
+    The command is called with ``look``, made from ``--preset`` and options, instead;
+    ``--save-preset`` writes it to a file first.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,17 +55,21 @@ def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., 
         made = [option(group, *item) for group in groups for item in _fields(group)]
 
         def run(**values: Any) -> None:
-            presets = values.pop("preset") or []
+            presets, kept_as = values.pop("preset") or [], values.pop("save_preset")
             overrides: dict[str, dict[str, Any]] = {}
             for group in groups:
                 for name, _ in _fields(group):
                     value = values.pop(name)
                     if value is not None:
                         overrides.setdefault(group, {})[name] = value
-            command(look=make_look(presets, overrides), **values)
+            look = make_look(presets, overrides)
+            if kept_as is not None:
+                save_preset(look, kept_as, overwrite=values.get("overwrite", False))
+            command(look=look, **values)
 
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*kept, _preset_parameter(), *made])  # type: ignore[attr-defined]
+        run.__name__ = command.__name__
+        run.__doc__ = (command.__doc__ or "") + _over_time(groups)
+        run.__signature__ = inspect.Signature([*kept, *_preset_parameters(), *made])  # type: ignore[attr-defined]
         return run
 
     return decorate
@@ -76,14 +102,31 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
     """A keyword parameter whose default, None, leaves the setting to presets and defaults."""
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     shown = str(extra.get("none", "none")) if field.default is None else f"{field.default}"
+    may_change = group in Look.model_fields and is_number(field)
     made = typer.Option(
-        "--" + name.replace("_", "-"),
+        option_name(name, field),
         help=field.description,
         show_default=shown,
+        metavar=_measure(group, name, field) if may_change else None,
         rich_help_panel=PANELS[group],
     )
-    kind = Annotated[_plain(field.annotation) | None, made]  # type: ignore[valid-type]
+    plain = str if may_change else _plain(field.annotation)
+    kind = Annotated[plain | None, made]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+def _measure(group: str, name: str, field: FieldInfo) -> str:
+    """What stands for a number in the help: its bounds."""
+    settings = Look.model_fields[group].annotation
+    assert isinstance(settings, type) and issubclass(settings, Settings)
+    return bounds_of(settings, name).short
+
+
+def _over_time(groups: tuple[str, ...]) -> str:
+    """What the help of a command says of values over time; nothing for what makes no film."""
+    if len(groups) == 1:
+        return ""
+    return f"\n\n{OVER_TIME}" + (SOUND if "coherence" in groups else "")
 
 
 def _fields(group: str) -> list[tuple[str, FieldInfo]]:
@@ -101,14 +144,24 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _preset_parameter() -> inspect.Parameter:
-    made = typer.Option(
+def _preset_parameters() -> list[inspect.Parameter]:
+    load = typer.Option(
         "--preset",
         help="A named look, or a TOML file of one; several are laid over one another.",
         show_default="none",
         rich_help_panel="The look",
     )
-    kind = Annotated[list[str] | None, made]
-    return inspect.Parameter(
-        "preset", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+    save = typer.Option(
+        "--save-preset",
+        help="Also write the look, with all these options, to this TOML file.",
+        show_default="none",
+        rich_help_panel="The look",
     )
+    kinds = {
+        "preset": Annotated[list[str] | None, load],
+        "save_preset": Annotated[Path | None, save],
+    }
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in kinds.items()
+    ]

@@ -14,6 +14,8 @@ from dreamvideo.schedules.moment import ScheduleError
 
 # How near a value may come to a bound that it must not reach.
 NEAREST = 1e-6
+# Bounds beyond it are not worth telling.
+LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class Bounds:
         low = self.low + NEAREST * max(1.0, abs(self.low)) if self.above else self.low
         high = self.high - NEAREST * max(1.0, abs(self.high)) if self.below else self.high
         return min(max(value, low), high)
+
+    @property
+    def short(self) -> str:
+        """``0..3``; ``>0..2`` and ``0..<1`` without the bound itself, ``>=1`` without another."""
+        above, below = ">" if self.above else "", "<" if self.below else ""
+        if math.isinf(self.low):
+            return "any" if self.high >= LARGEST else f"{below or '<='}{self.high:g}"
+        if self.high >= LARGEST:
+            return f"{above or '>='}{self.low:g}"
+        return f"{above}{self.low:g}..{below}{self.high:g}"
 
     def __str__(self) -> str:
         if math.isinf(self.high):

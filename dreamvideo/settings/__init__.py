@@ -21,6 +21,7 @@ from dreamvideo.settings.presets import (
     make_look,
     preset_paths,
     read_preset,
+    save_preset,
 )
 from dreamvideo.settings.where import Mask, MaskSettings, Region
 
@@ -47,4 +48,5 @@ __all__ = [
     "make_output",
     "preset_paths",
     "read_preset",
+    "save_preset",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module, resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.settings.base import named, one_line
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
@@ -78,6 +79,23 @@ def look_to_toml(look: Look) -> str:
         for row in rows:
             lines += ["", f"[[{name}]]", *(f"{key} = {_toml_value(v)}" for key, v in row.items())]
     return "\n".join(lines) + "\n"
+
+
+def save_preset(look: Look, path: Path, *, overwrite: bool = False) -> None:
+    """Write a look as a preset file, whole or not at all. Raises UsageError, DreamVideoError."""
+    if path.suffix.lower() != ".toml":
+        raise UsageError(f"{path}: a preset's name ends in .toml")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists: give another name, or -y to replace it")
+    part = path.with_name(f"{path.stem}.part.toml")
+    try:
+        part.write_text(look_to_toml(look), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise DreamVideoError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def look_values(look: Look) -> dict[str, Any]:
