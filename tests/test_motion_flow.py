@@ -9,7 +9,15 @@ import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamvideo.motion.flow import Motion, Quality, estimate, motion_between, no_motion
+from dreamvideo.motion.flow import (
+    Motion,
+    Quality,
+    chained,
+    estimate,
+    motion_between,
+    motions_between,
+    no_motion,
+)
 
 HEIGHT, WIDTH = 180, 320
 MIDDLE = 160 + 90j
@@ -148,3 +156,33 @@ def test_any_size_has_a_motion(height: int, width: int) -> None:
     assert np.isfinite(motion.flow).all()
     assert motion.confidence.min() >= 0
     assert motion.confidence.max() <= 1
+
+
+def test_both_ways_are_each_what_one_way_is() -> None:
+    now, before = _clip(8).frames[1], _clip(8).frames[0]
+    onto, back = motions_between(now, before)
+    for both, one in ((onto, motion_between(now, before)), (back, motion_between(before, now))):
+        assert (both.flow == one.flow).all() and (both.confidence == one.confidence).all()
+    still = motions_between(now, now)
+    assert all((motion.confidence == 1).all() and not motion.flow.any() for motion in still)
+
+
+def test_chained_motions_lead_where_both_lead_and_trust_what_both_trust() -> None:
+    clip = synthetic.scene(HEIGHT, WIDTH, synthetic.glide(3, 5 - 2j, zoom=1.02, about=MIDDLE))
+    steps = [
+        Motion(flow, seen.astype(np.float32))
+        for flow, seen in zip(clip.flows[1:], clip.visible[1:], strict=True)
+    ]
+    whole = chained(steps[1], steps[0])
+    points = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1)
+    left = (points + whole.flow)[..., 0] < 0
+    assert left.any() and not whole.confidence[left].any()
+    inner = whole.confidence > 0.99
+    assert inner.mean() > 0.85
+    poses = synthetic.glide(3, 5 - 2j, zoom=1.02, about=MIDDLE)
+    at = points[..., 0] + 1j * points[..., 1]
+    origin = (poses[2].turn * at + poses[2].shift - poses[0].shift) / poses[0].turn
+    error = np.abs(whole.flow[..., 0] + 1j * whole.flow[..., 1] - (origin - at))
+    assert error[inner].max() < 0.05
+    nothing = chained(steps[1], no_motion((HEIGHT, WIDTH)))
+    assert not nothing.confidence.any()

@@ -47,14 +47,60 @@ def motion_between(
     confidence 1. Safe to call from several threads, and the same on any number of cores.
     """
     if np.array_equal(current, previous):
-        height, width = current.shape[:2]
-        still = no_motion(current.shape)
-        return Motion(still.flow, np.ones((height, width), np.float32))
+        return _stillness(current.shape)
+    now, before, backward, forward = _both_ways(current, previous, quality, max_width)
+    return _motion(now, before, backward, forward, current.shape)
+
+
+def motions_between(
+    current: NDArray[np.float32],
+    previous: NDArray[np.float32],
+    *,
+    quality: Quality = "fine",
+    max_width: int = MAX_WIDTH,
+) -> tuple[Motion, Motion]:
+    """``motion_between`` and what leads the other way: from the previous frame to this one."""
+    if np.array_equal(current, previous):
+        return _stillness(current.shape), _stillness(current.shape)
+    now, before, backward, forward = _both_ways(current, previous, quality, max_width)
+    shape = current.shape
+    return (
+        _motion(now, before, backward, forward, shape),
+        _motion(before, now, forward, backward, shape),
+    )
+
+
+def chained(latest: Motion, earlier: Motion) -> Motion:
+    """Both motions as one: from frame to frame by ``latest``, and by ``earlier`` from there."""
+    flow = latest.flow + warp(earlier.flow, latest.flow, interpolation="linear")
+    trust = latest.confidence * warp(earlier.confidence, latest.flow, interpolation="linear")
+    trust[~inside(flow)] = 0
+    return Motion(flow, trust)
+
+
+def _stillness(shape: tuple[int, ...]) -> Motion:
+    still = no_motion(shape)
+    return Motion(still.flow, np.ones_like(still.confidence))
+
+
+def _both_ways(
+    current: NDArray[np.float32], previous: NDArray[np.float32], quality: Quality, max_width: int
+) -> tuple[NDArray[np.float32], ...]:
+    """Both frames at the size that flow is estimated at, and the flow from each to the other."""
     size = _working_size(current.shape, max_width)
     now, before = _resized(current, size), _resized(previous, size)
-    backward, forward = _dis(now, before, quality), _dis(before, now, quality)
-    trust = confidence(now, before, backward, forward)
-    return Motion(_flow_at(backward, current.shape), _confidence_at(trust, current.shape))
+    return now, before, _dis(now, before, quality), _dis(before, now, quality)
+
+
+def _motion(
+    current: NDArray[np.float32],
+    previous: NDArray[np.float32],
+    backward: NDArray[np.float32],
+    forward: NDArray[np.float32],
+    shape: tuple[int, ...],
+) -> Motion:
+    trust = confidence(current, previous, backward, forward)
+    return Motion(_flow_at(backward, shape), _confidence_at(trust, shape))
 
 
 def estimate(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame
-from dreamvideo.motion.cuts import is_cut
-from dreamvideo.motion.flow import motion_between
+from dreamvideo.render.ahead import alone, observed, read_ahead
+from dreamvideo.render.cadence import Cue, backwards, between, grouped
 from dreamvideo.render.carry import State, begin, proceed, settled
 from dreamvideo.render.direction import Direct, Direction, Dreams, Part, target_map
 from dreamvideo.settings import CoherenceSettings
@@ -43,45 +45,55 @@ def dream_clip(
     *,
     state: State | None = None,
     direct: Direct | None = None,
-) -> Iterator[Dreamt]:
-    """Dream a stream of frames, one at a time, in constant memory.
+    ahead: int = 0,
+) -> Generator[Dreamt, None, None]:
+    """Dream a stream of frames, in constant memory.
 
     Each shot starts a fresh dream; with ``coherence`` 0 each frame does. ``state`` is that of the
     frame before the first one: the frames are then those of a film that was not interrupted.
     ``direct`` tells what each frame is to become; without it each is a full dream of ``dreamer``
-    with ``settings``.
+    with ``settings``. Up to ``ahead`` source frames are decoded, and their motion is estimated,
+    in a thread of their own while another is dreamt: the film is the same, but the generator must
+    be closed (``contextlib.closing``) before the source is, if it is not used up.
     """
     always = Direction(settings)
-    for frame in frames:
-        source = to_float(frame.pixels)
-        direction = direct(frame, source) if direct else always
-        starts = _starts_shot(source, state, direction.coherence)
-        state, loss = _next(source, None if starts else state, direction, dreamer)
-        pixels = _delivered(state.dream, source, direction)
-        yield Dreamt(frame.index, frame.time, pixels, loss, starts, state, frame)
+    if direct is None and settings.coherence == 0:
+        observations = alone(frames)
+    else:
+        before = None if state is None else state.source
+        observations = observed(frames, before, both_ways=settings.cadence > 1)
+    with closing(read_ahead(observations, ahead)) as stream:
+        told = ((seen, direct(seen.frame, seen.source) if direct else always) for seen in stream)
+        for group in grouped(told, settings.cadence):
+            last = state
+            *others, key = group
+            state, loss = _dreamt(key, state, dreamer)
+            if others and last is not None:
+                yield from _between(last, state, group)
+            seen, pixels = key.seen.frame, _delivered(state.dream, key)
+            yield Dreamt(seen.index, seen.time, pixels, loss, key.starts_shot, state, seen)
 
 
-def _starts_shot(source: Image, state: State | None, settings: CoherenceSettings) -> bool:
-    if state is None or settings.coherence == 0:
-        return True
-    if np.array_equal(source, state.source):
-        return False
-    return is_cut(source, state.source, settings.cut_threshold)
-
-
-def _next(
-    source: Image, state: State | None, direction: Direction, dreamer: Dreams
-) -> tuple[State, float]:
+def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, float]:
+    source, direction = cue.seen.source, cue.direction
     parts = direction.parts or (Part(dreamer),)
-    if state is None:
-        return begin(source, parts, target_map(direction, source.shape, None))
-    motion = motion_between(source, state.source)
-    target = target_map(direction, source.shape, motion)
+    target = target_map(direction, source.shape, cue.since and cue.seen.onto)
+    if state is None or cue.since is None:
+        return begin(source, parts, target)
     if settled(state, source, target) and not direction.changing:
         return state, float("nan")
-    return proceed(state, source, motion, parts, direction.coherence, target)
+    return proceed(state, source, cue.since, parts, direction.coherence, target)
 
 
-def _delivered(dream: Image, source: Image, direction: Direction) -> NDArray[np.uint8]:
-    finish = direction.finish
-    return to_bytes(dream if finish is None else finish(dream, source))
+def _between(before: State, after: State, group: list[Cue]) -> Iterator[Dreamt]:
+    whole = max(1, group[-1].at)
+    for cue, back in zip(group[:-1], backwards(group), strict=False):
+        target = target_map(cue.direction, cue.seen.source.shape, cue.seen.onto)
+        dream = between(before, after, cue, back, cue.at / whole, target)
+        frame = cue.seen.frame
+        yield Dreamt(frame.index, frame.time, _delivered(dream, cue), math.nan, False, None, frame)
+
+
+def _delivered(dream: Image, cue: Cue) -> NDArray[np.uint8]:
+    finish = cue.direction.finish
+    return to_bytes(dream if finish is None else finish(dream, cue.seen.source))

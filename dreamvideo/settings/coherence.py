@@ -37,6 +37,14 @@ class CoherenceSettings(Settings):
         description="Gradient steps an octave where a dream was carried. More: livelier, slower.",
         json_schema_extra={"none": "from --coherence"},
     )
+    cadence: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Dream every so many-th frame; those between are carried from both sides. "
+        "2: about half the work.",
+        json_schema_extra={"constant": True},
+    )
     passes: int = Field(
         default=1,
         ge=1,

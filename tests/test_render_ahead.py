@@ -1,0 +1,122 @@
+"""Frames made ahead of time: the same film, nothing left running, whatever ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+from synthetic import glide, join, scene
+from test_render_clip import HEIGHT, WIDTH, same, stored
+from tiny import frames_of, quick_dream
+
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.media.read import Frame
+from dreamvideo.render.ahead import observed, read_ahead
+from dreamvideo.render.clip import dream_clip
+from dreamvideo.settings import CoherenceSettings
+
+
+def makers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_the_same_items_come_in_the_same_order(count: int) -> None:
+    assert list(read_ahead(iter(range(7)), count)) == list(range(7))
+    assert list(read_ahead([], count)) == []
+    assert not makers()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_no_more_than_so_many_are_made_ahead(count: int) -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    for number in read_ahead(items(), count):
+        assert len(made) <= number + 1 + count
+    assert len(made) == 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_what_fails_is_raised_where_it_would_have_come(count: int) -> None:
+    def items() -> Iterator[int]:
+        yield from (0, 1)
+        raise OSError("the file ends here")
+
+    taken = []
+    with pytest.raises(OSError, match="the file ends here"):
+        for item in read_ahead(items(), count):
+            taken.append(item)
+    assert taken == [0, 1] and not makers()
+
+
+@pytest.mark.parametrize("end", ["close", "interrupt"])
+def test_whatever_ends_it_no_thread_is_left_and_the_source_can_be_closed(end: str) -> None:
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.append(threading.current_thread())
+
+    source = items()
+    stream = read_ahead(source, 2)
+    assert next(stream) == 0
+    if end == "close":
+        stream.close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            stream.throw(KeyboardInterrupt)
+    assert not makers()
+    source.close()  # type: ignore[attr-defined]
+    assert closed == [threading.main_thread()]
+
+
+def test_a_clip_read_ahead_is_the_same_film() -> None:
+    dreamer = Dreamer(quick_dream())
+    sources = stored(
+        join(scene(HEIGHT, WIDTH, glide(3, 2)), scene(HEIGHT, WIDTH, glide(2, 1))).frames
+    )
+    serial, ahead = (
+        list(dream_clip(frames_of(sources), dreamer, CoherenceSettings(), ahead=count))
+        for count in (0, 2)
+    )
+    assert same(serial, ahead)
+    assert [f.starts_shot for f in serial] == [f.starts_shot for f in ahead]
+    assert [f.frame and f.frame.index for f in ahead] == [0, 1, 2, 3, 4]
+
+
+def test_a_clip_that_is_given_up_leaves_no_thread() -> None:
+    def source() -> Iterator[Frame]:
+        yield from frames_of(stored(scene(HEIGHT, WIDTH, glide(6, 2)).frames))
+
+    frames = source()
+    with closing(dream_clip(frames, Dreamer(quick_dream()), CoherenceSettings(), ahead=1)) as film:
+        next(film)
+        assert makers()
+    assert not makers()
+    frames.close()  # type: ignore[attr-defined]
+
+
+def test_frames_know_how_they_follow_from_one_another() -> None:
+    clip = join(scene(HEIGHT, WIDTH, glide(2, 2)), scene(HEIGHT, WIDTH, glide(1), seed=40))
+    a, b, other = stored(clip.frames)
+    first, moved, again, cut = observed(frames_of([a, b, b, other]), None, both_ways=True)
+    assert first.onto is None and np.isinf(first.change)
+    assert moved.onto is not None and moved.back is not None and not moved.repeats
+    inner = (slice(16, -16), slice(16, -16))
+    assert np.median(moved.onto.flow[inner][..., 0]) == pytest.approx(-2, abs=0.2)
+    assert np.median(moved.back.flow[inner][..., 0]) == pytest.approx(2, abs=0.2)
+    assert again.repeats and again.change == 0
+    assert cut.change > 0.52
+    (following,) = observed(frames_of([b]), a, both_ways=False)
+    assert following.onto is not None and (following.onto.flow == moved.onto.flow).all()
+    assert following.back is None
