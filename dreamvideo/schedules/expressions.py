@@ -21,6 +21,7 @@ Value = Callable[[Moment], float]
 
 LONGEST = 500
 DEEPEST = 40
+MANY = 99
 # Seconds over which a sound may be averaged.
 SMOOTHEST = 60.0
 
@@ -121,8 +122,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., float], int, int]] = {
     "cos": (math.cos, 1, 1),
     "tan": (math.tan, 1, 1),
     "abs": (abs, 1, 1),
-    "min": (min, 2, 99),
-    "max": (max, 2, 99),
+    "min": (min, 2, MANY),
+    "max": (max, 2, MANY),
     "floor": (lambda x: float(math.floor(x)), 1, 1),
     "ceil": (lambda x: float(math.ceil(x)), 1, 1),
     "sqrt": (math.sqrt, 1, 1),
@@ -219,7 +220,7 @@ class _Compiler:
             raise ScheduleError(f"there is no function {name!r}: use {', '.join(FUNCTIONS)}")
         function, fewest, most = FUNCTIONS[name]
         if not fewest <= len(args) <= most:
-            wanted = f"{fewest}" if fewest == most else f"{fewest} or more"
+            wanted = " or ".join(map(str, range(fewest, most + 1))) if most < MANY else "2 or more"
             raise ScheduleError(f"{name}() takes {wanted} numbers, not {len(args)}")
         values = [self.value(argument, depth + 1) for argument in args]
         return lambda moment: float(function(*(value(moment) for value in values)))
