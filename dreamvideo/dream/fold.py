@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.steady import stem_conv
 
 Array = NDArray[np.float32]
+
+PIXEL = 3
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ def _scaled(kernel: Array, norm: Affine | None) -> Array:
 def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     tf = tensorflow()
     kernel = _scaled(_array(layer.kernel), norm)
+    if x.shape[-1] == PIXEL:
+        value = stem_conv(x, kernel, layer.strides[0], layer.padding.upper())
+        return _finish(value, layer, norm)
     if layer.groups == 1:
         weights = _constant(kernel, x.dtype)
         value = tf.nn.conv2d(x, weights, layer.strides, layer.padding.upper())

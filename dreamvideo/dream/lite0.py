@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.steady import stem_conv
+
 Array = NDArray[np.float32]
 
 NORM_EPSILON = 1e-3
@@ -125,19 +127,23 @@ def class_logits(image: Any) -> Any:
 def _walk(image: Any) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights = folded_weights()
+    weights, dtype = folded_weights(), image.dtype
 
     def conv(x: Any, layer: str, stride: int = 1) -> Any:
         kernel, bias = weights[layer]
-        return tf.nn.bias_add(tf.nn.conv2d(x, tf.constant(kernel), stride, "SAME"), bias)
+        value = tf.nn.conv2d(x, tf.constant(kernel, dtype), stride, "SAME")
+        return tf.nn.bias_add(value, tf.constant(bias, dtype))
 
     def depthwise(x: Any, layer: str, stride: int) -> Any:
         kernel, bias = weights[layer]
         strides = (1, stride, stride, 1)
-        return tf.nn.bias_add(tf.nn.depthwise_conv2d(x, tf.constant(kernel), strides, "SAME"), bias)
+        value = tf.nn.depthwise_conv2d(x, tf.constant(kernel, dtype), strides, "SAME")
+        return tf.nn.bias_add(value, tf.constant(bias, dtype))
 
     # The network was trained on (byte - 127) / 128.
-    x = tf.nn.relu6(conv(image * (127.5 / 128) + 0.5 / 128, "stem", 2))
+    kernel, bias = weights["stem"]
+    x = stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME")
+    x = tf.nn.relu6(tf.nn.bias_add(x, tf.constant(bias, dtype)))
     yield "stem", x
     for block in blocks():
         name, skip = f"block{block.index}", x

@@ -1,0 +1,82 @@
+"""Operations that give the same bits on any number of threads, where TensorFlow's own do not.
+
+Frames dreamt by workers of one thread each must be those of one process with many.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.runtime import tensorflow
+
+Array = NDArray[np.float32]
+
+
+def mean(values: Any) -> Any:
+    """The mean of all values, a scalar.
+
+    TensorFlow splits a sum over everything among its threads; a sum along one axis it does not.
+    """
+    tf = tensorflow()
+    total = tf.reduce_sum(tf.reduce_sum(values, 0))
+    return total / tf.cast(tf.size(values), values.dtype)
+
+
+def deviation(values: Any) -> Any:
+    """The standard deviation of all values, a scalar."""
+    tf = tensorflow()
+    return tf.sqrt(mean((values - mean(values)) ** 2))
+
+
+def stem_conv(image: Any, kernel: Array, stride: int, padding: str) -> Any:
+    """Convolution of pictures (1, H, W, C) of few channels, C known.
+
+    ``kernel`` is (k, k, C, channels), ``padding`` SAME or VALID. Its gradient to the image is
+    computed as a convolution with one output channel for each of the stride's phases, which is
+    also up to twice as fast: a plain one fills only C lanes of a vector.
+    """
+    tf = tensorflow()
+    size, channels = kernel.shape[0], kernel.shape[2]
+    phases, reach = _phases(kernel, stride)
+    weights, phase_weights = (tf.constant(array, image.dtype) for array in (kernel, phases))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def conv(x: Any) -> tuple[Any, Any]:
+        value = tf.nn.conv2d(x, weights, stride, padding)
+        shape, places = tf.shape(x)[1:3], tf.shape(value)[1:3]
+
+        def gradient(upstream: Any) -> Any:
+            around = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
+            spread = tf.nn.conv2d(upstream, phase_weights, 1, around)
+            if stride > 1:
+                spread = tf.nn.depth_to_space(spread, stride)
+            # Rows beyond those that any place has seen, where the stride leaves some over.
+            spread = tf.pad(spread, [[0, 0], [0, stride], [0, stride], [0, 0]])
+            before = tf.zeros_like(shape)
+            if padding == "SAME":
+                before = tf.maximum((places - 1) * stride + size - shape, 0) // 2
+            begin = tf.concat([[0], before, [0]], 0)
+            return tf.slice(spread, begin, tf.concat([[1], shape, [channels]], 0))
+
+        return value, gradient
+
+    return conv(image)
+
+
+def _phases(kernel: Array, stride: int) -> tuple[Array, int]:
+    """The kernel of the gradient, (taps, taps, channels, stride * stride * C), and taps - 1.
+
+    Pixel ``stride * m + p`` of the padded image is seen by places o with kernel row
+    ``p + stride * (m - o)``; tap t is place ``m - reach + t``.
+    """
+    taps = -(-kernel.shape[0] // stride)
+    side = taps * stride
+    missing = side - kernel.shape[0]
+    full = np.pad(kernel, ((0, missing), (0, missing), (0, 0), (0, 0)))
+    _, _, inputs, outputs = kernel.shape
+    parts = full.reshape(taps, stride, taps, stride, inputs, outputs)[::-1, :, ::-1]
+    ordered = parts.transpose(0, 2, 5, 1, 3, 4)
+    return ordered.reshape(taps, taps, outputs, stride * stride * inputs), taps - 1
