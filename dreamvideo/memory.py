@@ -8,9 +8,13 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 _GROUPS = Path("/sys/fs/cgroup")
-# (limit, usage, the part of memory.stat that the kernel gives back when asked)
-_V2 = ("memory.max", "memory.current", "inactive_file")
-_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+# (limit, usage, the parts of memory.stat that the kernel gives back when asked: files it keeps)
+_V2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
+_V1 = (
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    ("total_inactive_file", "total_active_file"),
+)
 # Where the system says nothing at all: what a small machine has.
 _UNKNOWN = 4 << 30
 
@@ -52,8 +56,7 @@ def _left_by_groups(process: Path, groups: Path) -> Iterator[int]:
                 yield _left_by(root / str(level).strip("/"), *(_V1 if controllers else _V2))
 
 
-def _left_by(group: Path, limit: str, usage: str, reclaimable: str) -> int:
+def _left_by(group: Path, limit: str, usage: str, reclaimable: tuple[str, ...]) -> int:
     most, used = int((group / limit).read_text()), int((group / usage).read_text())
-    stat = (group / "memory.stat").read_text().splitlines()
-    given_back = (int(line.split()[1]) for line in stat if line.startswith(reclaimable + " "))
-    return most - used + next(given_back, 0)
+    stat = [line.split() for line in (group / "memory.stat").read_text().splitlines()]
+    return most - used + sum(int(value) for name, value in stat if name in reclaimable)

@@ -19,6 +19,7 @@ from media_clips import film, make, picture
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.paths import partial_path
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import store_frame
 from dreamvideo.media.write import StoredFrame, encode
@@ -115,7 +116,7 @@ def test_a_failed_encoding_keeps_the_old_film(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.mp4", "shots"])
 def test_what_a_killed_run_left_is_no_obstacle(tmp_path: Path, name: str) -> None:
     frames = film(tmp_path / "f", [Fraction(n, 25) for n in range(3)])
-    left = tmp_path / ("a.part.mp4" if name == "a.mp4" else "shots.part")
+    left = partial_path(tmp_path / name)
     if name == "shots":
         left.mkdir()
         left /= "000009.png"

@@ -38,7 +38,7 @@ def test_what_the_kernel_says_is_available(machine: Path) -> None:
 @pytest.mark.parametrize("path", ["/", "/app", "/app/job"])
 def test_a_group_of_the_second_version_limits(machine: Path, path: str) -> None:
     (machine / "proc/self/cgroup").write_text("0::/app/job\n")
-    names = ("memory.max", "memory.current", "anon 5\ninactive_file 104857600")
+    names = ("memory.max", "memory.current", "anon 5\ninactive_file 62914560\nactive_file 41943040")
     group(machine / "groups/app/job", *names, values=("max", 900 * MB))
     group(machine / "groups" / path.strip("/"), *names, values=(1000 * MB, 700 * MB))
     assert of(machine) == 400 * MB

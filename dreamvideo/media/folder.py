@@ -12,7 +12,14 @@ import numpy as np
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.film import Wishes
-from dreamvideo.media.paths import os_words, partial_path, replacing, shown
+from dreamvideo.media.paths import (
+    os_words,
+    partial_path,
+    replacing,
+    shown,
+    sync_files,
+    sync_folder,
+)
 from dreamvideo.media.stills import flatten, read_deep, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
@@ -73,22 +80,37 @@ def write_folder(
     try:
         part.mkdir()
         for number, frame in enumerate(frames, 1):
-            with replacing(part / (name % number)) as temporary:
+            with replacing(part / (name % number), sync=False) as temporary:
                 if form == "png" and wishes.depth == kind.depth:
                     shutil.copyfile(frame.path, temporary)
                 else:
                     _convert(frame.path, temporary, form, wishes)
             if wishes.on_frame:
                 wishes.on_frame(number)
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        part.replace(folder)
+        sync_files(part.iterdir())
+        _take_name(part, folder)
     except OSError as error:
         raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     lost = kind.alpha and form == "jpg"
     return ["transparency laid over one colour: JPEG pictures hold none"] if lost else []
+
+
+def _take_name(part: Path, folder: Path) -> None:
+    """Let ``part`` become ``folder``; what has the name now goes only when that is done."""
+    before = folder.with_name(f".{folder.name}.before")
+    if folder.is_dir():
+        shutil.rmtree(before, ignore_errors=True)
+        folder.replace(before)
+    try:
+        part.replace(folder)
+    except OSError:
+        if before.is_dir():
+            before.replace(folder)
+        raise
+    sync_folder(folder.parent)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _convert(stored: Path, to: Path, form: str, wishes: Wishes) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import MediaError, UsageError
 
 
 def shown(name: Path | str) -> str:
@@ -42,31 +42,83 @@ def read_bytes(path: Path) -> bytes:
         raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
 
 
+def check_place(path: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a file that cannot or must not be written. Raises UsageError."""
+    check_parent(path)
+    if path.is_dir():
+        raise UsageError(f"{shown(path)}: is a folder; choose another name")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{shown(path)}: exists already; -y overwrites it")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{shown(path)}: is no regular file; choose another name")
+
+
+def check_parent(path: Path) -> None:
+    """Refuse a name in a folder that is not there or may not be written. Raises UsageError."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise UsageError(f"{shown(path)}: the folder {shown(parent)} does not exist")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{shown(path)}: no permission to write into {shown(parent)}")
+
+
 def partial_path(output: Path) -> Path:
-    """Where a file grows before it takes its name: ``film.mp4`` -> ``film.part.mp4``."""
-    return output.with_name(f"{output.stem}.part{output.suffix}")
+    """Where a file grows before it takes its name: ``film.mp4`` -> ``.film.part.mp4``."""
+    return output.with_name(f".{output.stem}.part{output.suffix}")
 
 
 @contextmanager
-def replacing(output: Path) -> Iterator[Path]:
+def replacing(output: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside ``output``; it becomes ``output`` only if the block succeeds.
 
-    The content is synced before the rename, so a crash leaves the old file or the new, never a
-    stub. Raises MediaError on a full disk or missing permission; the temporary file is removed.
+    The content is synced before the rename and the folder after it, so a crash or a power cut
+    leaves the old file or the new, never a stub. Without ``sync`` that holds for crashes of this
+    process alone, until ``sync_files``. Raises MediaError on a full disk or missing permission; the
+    temporary file is removed.
     """
     part = partial_path(output)
     try:
         # What a killed run left behind may still be written to by its last child.
         part.unlink(missing_ok=True)
         yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
+        if sync:
+            _sync(part)
         part.replace(output)
+        if sync:
+            sync_folder(output.parent)
     except OSError as error:
         raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Bring finished files, and their names, onto the disk itself. Raises MediaError."""
+    paths = list(paths)
+    for path in paths:
+        try:
+            _sync(path)
+        except OSError as error:
+            raise MediaError(f"{shown(path)}: cannot be written ({os_words(error)})") from error
+    for folder in dict.fromkeys(path.parent for path in paths):
+        sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder onto the disk, where the system knows how to."""
+    # Windows and some network disks cannot; there the system itself sees to it.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def os_words(error: OSError | ValueError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +11,7 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import codecs, folder, gif, outputs
 from dreamvideo.media.film import Film, Wishes, encode_part
 from dreamvideo.media.outputs import supported_endings
-from dreamvideo.media.paths import replacing, shown
+from dreamvideo.media.paths import check_parent, check_place, replacing, shown
 from dreamvideo.media.probe import probe
 from dreamvideo.media.stills import Color
 from dreamvideo.media.stored import StoredFrame, kind_of
@@ -46,19 +45,11 @@ def check_output(
             raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
         if loop:
             raise UsageError(f"{shown(output)}: only GIF and WebP count how often they are shown")
-    parent = folder.place_of(output).parent
-    if not parent.is_dir():
-        raise UsageError(f"{shown(output)}: the folder {shown(parent)} does not exist")
-    if not os.access(parent, os.W_OK):
-        raise UsageError(f"{shown(output)}: no permission to write into {shown(parent)}")
     if numbered:
+        check_parent(folder.place_of(output))
         folder.check_folder(output, overwrite)
-    elif output.is_dir():
-        raise UsageError(f"{shown(output)}: is a folder; choose another name")
-    elif output.exists() and not overwrite:
-        raise UsageError(f"{shown(output)}: exists already; -y overwrites it")
-    elif output.exists() and not output.is_file():
-        raise UsageError(f"{shown(output)}: is no regular file; choose another name")
+    else:
+        check_place(output, overwrite)
 
 
 def encode(
