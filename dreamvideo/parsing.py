@@ -1,9 +1,10 @@
-"""What people write -> numbers: sizes, times, rates, weighted layers; errors name what is wrong."""
+"""What people write -> numbers: sizes, times, rates, weighted layers; errors say what is wrong."""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 from dreamvideo.errors import UsageError
@@ -18,6 +19,16 @@ _TIME = re.compile(rf"(?:{_WHOLE}:){{0,2}}{_DECIMAL}s?")
 _RATE = re.compile(rf"{_DECIMAL}|{_WHOLE}/{_WHOLE}")
 # 23.98, the coarsest of the usual spellings, is this far from 24000/1001.
 _NTSC_TOLERANCE = Fraction(1, 5000)
+
+_RANGE = re.compile(rf"{_WHOLE}(?:-{_WHOLE})?(?:\+{_WHOLE}(?:-{_WHOLE})?)*")
+_TERM = re.compile(
+    rf"(?P<layer>[^#@:]*?)\s*(?:#\s*(?P<channels>{_RANGE.pattern}))?\s*"
+    rf"(?:@\s*(?P<place>{_DECIMAL}x{_DECIMAL}))?"
+)
+# What is raised of a layer's activations: their mean, the mean of their squares, or the mean of
+# the third of the channels that the source excites most, middling or least.
+THIRDS = ("strong", "average", "weak")
+MODES = ("mean", "l2", *THIRDS)
 
 # Far above it the loss leaves the range of float32 and the picture turns black.
 LARGEST_WEIGHT = 1e6
@@ -77,17 +88,104 @@ def parse_rate(text: str) -> Fraction:
 
 
 def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
-    """``a,b:0.5`` -> (("a", 1.0), ("b", 0.5)); ValueError naming what does not parse."""
+    """``a,b#3+7:0.5`` -> (("a", 1.0), ("b#3+7", 0.5)); ValueError naming what does not parse.
+
+    What is raised of a layer comes back as ``str(Term)``, which ``parse_term`` reads.
+    """
+    return tuple(_weighted_term(part, text) for part in text.split(","))
+
+
+def parse_classes(text: str) -> tuple[tuple[str, float], ...]:
+    """``tabby cat, 1:0.5`` -> (("tabby cat", 1.0), ("1", 0.5)); ValueError where it is no list."""
     parsed = []
     for part in text.split(","):
         name, colon, weight = (piece.strip() for piece in part.partition(":"))
         if not name:
-            raise ValueError(f"a layer name is missing in {text!r}")
-        try:
-            value = float(weight) if colon else 1.0
-        except ValueError:
-            value = math.nan
-        if not abs(value) <= LARGEST_WEIGHT:
-            raise ValueError(f"the weight of layer {name!r} is no number within 1e6: {weight!r}")
-        parsed.append((name, value))
+            raise ValueError(f"the name of a class is missing in {text!r}")
+        parsed.append((name, _weight(weight, f"class {name!r}") if colon else 1.0))
     return tuple(parsed)
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is raised of one layer: ``layer#channels@place:mode``, all but the layer optional.
+
+    ``channels`` are (first, last) ranges, none meaning all; ``place`` is (x, y) as shares of the
+    picture's sides; ``mode`` is one of ``MODES``, or empty.
+    """
+
+    layer: str
+    channels: tuple[tuple[int, int], ...] = ()
+    place: tuple[float, float] | None = None
+    mode: str = ""
+
+    def __str__(self) -> str:
+        ranges = "+".join(f"{a}-{b}" if b != a else f"{a}" for a, b in self.channels)
+        place = "" if self.place is None else f"@{self.place[0]:g}x{self.place[1]:g}"
+        return self.layer + (ranges and f"#{ranges}") + place + (self.mode and f":{self.mode}")
+
+
+def parse_term(text: str) -> Term:
+    """Read ``block8``, ``block8#42``, ``block8#3+12-20@0.5x0.5:l2``. ValueError otherwise."""
+    head, *tails = (piece.strip() for piece in text.split(":"))
+    match = _TERM.fullmatch(head)
+    if not head:
+        raise ValueError(f"a layer name is missing in {text!r}")
+    if not match or not match["layer"]:
+        raise ValueError(
+            f"{head!r} is no layer: write block8, channels as block8#42 or block8#3+12-20, "
+            "a place as block8#42@0.5x0.5"
+        )
+    channels = match["channels"]
+    mode = ""
+    for tail in tails:
+        if tail.lower() in MODES and not mode:
+            mode = tail.lower()
+        elif _RANGE.fullmatch(tail) and "-" in tail and channels is None:
+            channels = tail
+        else:
+            raise ValueError(
+                f"layer {match['layer']!r} cannot be raised by {tail!r}: "
+                f"write a weight, channels as 12-20, or {', '.join(MODES)}"
+            )
+    ranges = tuple(_range(part) for part in channels.split("+")) if channels else ()
+    return Term(match["layer"], ranges, _place(match["place"]), mode)
+
+
+def _weighted_term(part: str, text: str) -> tuple[str, float]:
+    name, colon, tail = (piece.strip() for piece in part.rpartition(":"))
+    if not colon:
+        name, tail = tail, "1"
+    if not name:
+        raise ValueError(f"a layer name is missing in {text!r}")
+    if colon and (tail.lower() in MODES or ("-" in tail and _RANGE.fullmatch(tail))):
+        return str(parse_term(part)), 1.0
+    term = parse_term(name)
+    return str(term), _weight(tail, f"layer {name!r}")
+
+
+def _weight(text: str, whose: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LARGEST_WEIGHT:
+        raise ValueError(f"the weight of {whose} is no number within 1e6: {text!r}")
+    return value
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    found = int(first), int(last or first)
+    if found[0] > found[1]:
+        raise ValueError(f"the channels of a layer go up: {found[1]}-{found[0]}, not {text}")
+    return found
+
+
+def _place(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    x, y = map(float, text.split("x"))
+    if max(x, y) > 1:
+        raise ValueError(f"a place in a layer is two shares of the picture, 0x0 to 1x1: not {text}")
+    return x, y

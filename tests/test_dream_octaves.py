@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ class Brightening:
         on_step: OnStep | None = None,
         *,
         even: bool = False,
+        extras: Mapping[str, NDArray[Any]] | None = None,
     ) -> tuple[Image, list[float]]:
         steps = np.asarray(step_size, np.float32)
         for _ in shifts:

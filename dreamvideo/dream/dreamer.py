@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream import models
 from dreamvideo.dream.ascent import Ascent, Image
-from dreamvideo.dream.objectives import weighted_layers
+from dreamvideo.dream.goal import Goal, goal_of
+from dreamvideo.dream.guide import Sight, channel_shares, guide_features
+from dreamvideo.dream.objectives import (
+    CHOSEN,
+    GUIDE,
+    PLACE,
+    SOURCE,
+    WEIGHTS,
+    Objective,
+    layer_of,
+    place_map,
+    place_of,
+)
 from dreamvideo.dream.octaves import (
     Climbing,
     Dream,
+    ExtrasAt,
     Ladder,
     automatic_octaves,
     dream,
     octave_sizes,
+    resize,
 )
+from dreamvideo.dream.shaping import SIGMA, Shaping
+from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
+from dreamvideo.schedules import Moment
 from dreamvideo.settings import DreamSettings
+
+Extras = Mapping[str, NDArray[np.float32]]
 
 
 def ladder_for(
@@ -42,23 +66,79 @@ def ladder_for(
 class Dreamer:
     """One network and objective, loaded and compiled once for all frames of a render."""
 
-    def __init__(self, settings: DreamSettings) -> None:
-        """Raises UsageError for unknown names, WeightsError where weights are not to be had."""
+    def __init__(
+        self,
+        settings: DreamSettings,
+        *,
+        guide: Image | None = None,
+        varying: Collection[str] = (),
+        objective: Objective | None = None,
+    ) -> None:
+        """``guide`` holds the pixels of ``settings.guide``, H x W x 3 in [-1, 1].
+
+        ``varying`` are names of settings that have other values at other moments (``at``): what
+        they need is compiled even if they are 0 at first. ``objective`` is climbed instead of what
+        the settings say of layers, classes and terms.
+
+        Raises UsageError for unknown names, WeightsError where weights are not to be had.
+        """
         self.settings = settings
-        entry = models.entry(settings.model)
-        chosen = settings.weighted_layers(entry.default_layers)
+        self._moment = Moment()
+        self._source: Image | None = None
+        self._picked: Extras | None = None
         network = models.load(settings.model, settings.weights)
-        models.check_layers(network, settings.model, [name for name, _ in chosen])
-        self._ascent = Ascent(network.forward, weighted_layers(chosen))
+        self._goal = Goal(objective) if objective else goal_of(settings, network, varying)
+        shaping = Shaping(
+            smooth=settings.smooth > 0 or "smooth" in varying,
+            levels=settings.laplacian,
+            norm=settings.norm,
+        )
+        self._wanted = sorted(n for n, _ in self._goal.objective.extras | shaping.extras)
+        step = partial(Step, shaping=shaping)
+        self._ascent = Ascent(network.forward, self._goal.objective, step=step)
+        self._sight = Sight(network.forward, [layer_of(name) for name in self._of(CHOSEN)])
+        self._guide = self._features(network, guide)
 
     @property
     def traces(self) -> int:
         """How often the step was compiled."""
         return self._ascent.traces
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What is weighed, as it was written: layers, ``class NAME``, ``tv``, ``fidelity``."""
+        return self._goal.terms
+
     def ladder(self, height: int, width: int, steps: int | None = None) -> Ladder:
         """The octaves of a picture of that size; UsageError if the network cannot take it."""
         return ladder_for(self.settings, height, width, steps)
+
+    def choose(self, source: Image) -> Extras:
+        """What ``strong``, ``average`` and ``weak`` mean in a source: made once for a shot."""
+        names = self._of(CHOSEN)
+        seen = self._sight(source) if names else {}
+        return {n: channel_shares(seen[layer_of(n)], n.rpartition(":")[2]) for n in names}
+
+    def at(
+        self,
+        settings: DreamSettings | None = None,
+        moment: Moment | None = None,
+        *,
+        source: Image | None = None,
+        chosen: Extras | None = None,
+    ) -> Dreamer:
+        """This dreamer at a moment of a film, what is compiled and loaded shared with it.
+
+        ``settings`` are those of the moment (its own where not given): they may differ in all that
+        is no part of the compiled step: octaves, steps, jitter, seed, weights, ``smooth``.
+        ``source`` is the undreamt picture that ``fidelity`` holds to and in which channels are
+        chosen, where that is not the one to be dreamt; ``chosen`` is what ``choose`` found.
+        """
+        there = copy(self)
+        there.settings = settings or self.settings
+        there._moment = moment or self._moment
+        there._source, there._picked = source, chosen
+        return there
 
     def dream(
         self,
@@ -72,13 +152,46 @@ class Dreamer:
     ) -> Dream:
         """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given."""
         height, width = image.shape[:2]
-        ladder = self.ladder(height, width, steps)
         return dream(
             self._ascent,
             image,
-            ladder,
+            self.ladder(height, width, steps),
             step_scale=step_scale,
             even=even,
             frame=frame,
+            extras=self._extras(image),
             on_step=on_step,
         )
+
+    def _extras(self, image: Image) -> ExtrasAt:
+        """What the step needs besides the image, for every size of an octave."""
+        source = image if self._source is None else self._source
+        constant: dict[str, NDArray[np.float32]] = {**self._guide}
+        constant.update(self.choose(source) if self._picked is None else self._picked)
+        if WEIGHTS in self._wanted:
+            constant[WEIGHTS] = self._goal.weights(self.settings, self._moment)
+        if SIGMA in self._wanted:
+            constant[SIGMA] = np.float32(self.settings.smooth)
+        places = self._of(PLACE)
+
+        def sized(size: tuple[int, int]) -> Extras:
+            laid = {name: place_map(place_of(name), *size) for name in places}
+            if SOURCE in self._wanted:
+                laid[SOURCE] = resize(source, size)
+            return {**constant, **laid}
+
+        return sized
+
+    def _of(self, kind: str) -> list[str]:
+        return [name for name in self._wanted if name.startswith(kind)]
+
+    def _features(self, network: models.Network, guide: Image | None) -> dict[str, Image]:
+        names = self._of(GUIDE)
+        if not names:
+            return {}
+        if guide is None:
+            raise ValueError("a dreamer that follows a guide needs its pixels")
+        if min(guide.shape[:2]) < models.entry(self.settings.model).smallest:
+            raise UsageError(f"--guide {self.settings.guide}: the picture is too small")
+        seen = Sight(network.forward, [layer_of(name) for name in names])(guide)
+        return {name: guide_features(seen[layer_of(name)]) for name in names}

@@ -5,11 +5,15 @@ Every forward pass takes pixels (1, H, W, 3) in [-1, 1] and does its network's o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
 from dreamvideo.errors import UsageError
@@ -24,6 +28,17 @@ class Layer:
     name: str
     channels: int
     stride: int
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A linear classifier after the average over all places of ``layer``.
+
+    ``kernel`` is (channels, classes).
+    """
+
+    layer: str
+    kernel: NDArray[np.float32]
 
 
 class Network(Protocol):
@@ -158,17 +173,44 @@ def layer_list(name: str) -> tuple[Layer, ...]:
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
     """UsageError naming the first unknown layer, with near matches."""
-    known = [layer.name for layer in network.layers]
     for name in names:
-        if name not in known:
-            raise UsageError(
-                f"{model} has no layer {name!r}: {_suggest(name, known)} "
-                f"(`dreamvideo models {model}` lists all)"
-            )
+        find_layer(network, model, name)
+
+
+def find_layer(network: Network, model: str, name: str) -> Layer:
+    """The layer of that name; UsageError with near matches if there is none.
+
+    ``b8`` is short for ``block8_expand``, or ``block8`` where a block has no such part.
+    """
+    known = {layer.name: layer for layer in network.layers}
+    short = re.fullmatch("b([0-9]+)", name)
+    spelled = [f"block{short[1]}_expand", f"block{short[1]}"] if short else []
+    for each in (name, *spelled):
+        if each in known:
+            return known[each]
+    raise UsageError(
+        f"{model} has no layer {name!r}: {_suggest(name, list(known))} "
+        f"(`dreamvideo models {model}` lists all)"
+    )
+
+
+def find_classifier(network: Network, model: str) -> Classifier:
+    """The network's classifier; UsageError if it has none."""
+    found: Classifier | None = getattr(network, "classifier", None)
+    if found is None:
+        raise UsageError(
+            f"{model} is loaded without its classifier: --class needs --model {DEFAULT_MODEL}"
+        )
+    return found
 
 
 class Lite0:
     """The bundled EfficientNet-Lite0."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """Of the 1,000 classes of ImageNet."""
+        return Classifier("head", lite0.folded_weights()["top"][0])
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -1,31 +1,62 @@
 """What is climbed: activations by layer name -> scalar. Objectives add and scale.
 
-After the composable objectives of Olah et al., "Feature Visualization", Distill 2017.
+After the composable objectives of Olah et al., "Feature Visualization", Distill 2017. Besides
+layers an objective may ask for "image", the pixels, and "source", the picture as it was before it
+was dreamt (both 1, h, w, 3 in [-1, 1]); and for extras, tensors that change without a new
+compilation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
+
+from dreamvideo.dream.runtime import tensorflow
+
 Activations = Mapping[str, Any]
+Extra = tuple[str, tuple[int | None, ...]]
+
+OVER_PICTURE = (None, None)
+# Names of extras, those that end in a colon followed by what they are of.
+WEIGHTS, SOURCE, PLACE, CHOSEN, GUIDE = "weights", "source", "place:", "chosen:", "guide:"
+# So scaled, a class, a photograph's variation and a strong dream's distance to it pull about as
+# hard as the means of the bundled network's own layers (deviations of gradients, measured).
+LOGIT_SCALE = 0.03
+VARIATION_SCALE = 40.0
+DISTANCE_SCALE = 100.0
+# Deviation of a place, as a share of the shorter side: at a single point most channels are silent
+# and have no gradient.
+PLACE_SIGMA = 0.06
+# Positions whose likeness to all features of a guide is held in memory at once.
+ROWS_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A scalar to raise, and the layers whose activations (1, h, w, channels) it needs."""
+    """A scalar to raise, and what it needs to be told.
+
+    ``layers`` are names of activations (1, h, w, channels), which ``value`` is called with;
+    ``extras`` further tensors by name and shape, those over the picture (None, None, channels).
+    """
 
     layers: frozenset[str]
     value: Callable[[Activations], Any]
+    extras: frozenset[Extra] = frozenset()
 
     def __add__(self, other: Objective) -> Objective:
-        return Objective(self.layers | other.layers, lambda a: self.value(a) + other.value(a))
+        return Objective(
+            self.layers | other.layers,
+            lambda a: self.value(a) + other.value(a),
+            self.extras | other.extras,
+        )
 
     def __mul__(self, weight: float) -> Objective:
-        return Objective(self.layers, lambda a: weight * self.value(a))
+        return Objective(self.layers, lambda a: weight * self.value(a), self.extras)
 
     __rmul__ = __mul__
 
@@ -38,15 +69,189 @@ class Objective:
 
 def layer_mean(layer: str) -> Objective:
     """The mean of all activations of a layer: the loss of Mordvintsev et al., "Inceptionism"."""
-
-    def value(activations: Activations) -> Any:
-        from dreamvideo.dream.runtime import tensorflow
-
-        return tensorflow().reduce_mean(activations[layer])
-
-    return Objective(frozenset([layer]), value)
+    return Objective(frozenset([layer]), lambda a: tensorflow().reduce_mean(a[layer]))
 
 
 def weighted_layers(weights: Iterable[tuple[str, float]]) -> Objective:
     """Sum over (layer, weight) of weight times the layer's mean activation."""
     return reduce(add, (layer_mean(layer) * weight for layer, weight in weights))
+
+
+def layer_l2(layer: str) -> Objective:
+    """The mean of a layer's squares: what is strong is raised most (google/deepdream)."""
+    return Objective(frozenset([layer]), lambda a: tensorflow().reduce_mean(a[layer] ** 2))
+
+
+def channels(layer: str, chosen: Sequence[int], count: int, *, squares: bool = False) -> Objective:
+    """The mean of some channels of a layer of ``count``, or of their squares."""
+    share = _shares(chosen, count)
+
+    def value(activations: Activations) -> Any:
+        seen = activations[layer]
+        return _along_channels(_mean_of_places(seen**2 if squares else seen), share)
+
+    return Objective(frozenset([layer]), value)
+
+
+def at_place(
+    layer: str,
+    chosen: Sequence[int],
+    count: int,
+    place: tuple[float, float],
+    *,
+    squares: bool = False,
+) -> Objective:
+    """Some channels of a layer of ``count`` at one place of the picture: neurons.
+
+    ``place`` is (x, y) as shares of the sides. Its extra is a map over the picture (``place_map``)
+    that is rolled with it, so that the neuron stays where it is.
+    """
+    share, name = _shares(chosen, count), place_name(place)
+
+    def value(activations: Activations) -> Any:
+        tf = tensorflow()
+        seen = activations[layer]
+        where = tf.image.resize(activations[name], tf.shape(seen)[1:3], "area")
+        total = tf.reduce_sum((seen**2 if squares else seen) * where, axis=(0, 1, 2))
+        return _along_channels(total / (tf.reduce_sum(where) + 1e-12), share)
+
+    return Objective(frozenset([layer]), value, frozenset([(name, (*OVER_PICTURE, 1))]))
+
+
+def place_name(place: tuple[float, float]) -> str:
+    """The name of the extra that tells where a place is."""
+    return f"{PLACE}{place[0]:g}x{place[1]:g}"
+
+
+def place_of(name: str) -> tuple[float, float]:
+    """The place (x, y) that an extra tells of."""
+    x, y = name.removeprefix(PLACE).split("x")
+    return float(x), float(y)
+
+
+def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray[Any, Any]:
+    """H x W x 1: a soft spot, 1 at its middle, the place (x, y)."""
+    sigma = PLACE_SIGMA * min(height, width)
+    down, right = (
+        np.exp(-0.5 * ((np.arange(side) - share * (side - 1)) / sigma) ** 2)
+        for side, share in ((height, place[1]), (width, place[0]))
+    )
+    return np.asarray(np.outer(down, right)[..., None], np.float32)
+
+
+def strongest(layer: str, third: str, count: int) -> Objective:
+    """The mean of those channels that an extra names: ``chosen_name(layer, third)``.
+
+    Its shares sum to 1. Where it names the channels that the source excites, the dream makes more
+    of what is there (google/deepdream's followers).
+    """
+    name = chosen_name(layer, third)
+    return Objective(
+        frozenset([layer]),
+        lambda a: tensorflow().reduce_sum(_mean_of_places(a[layer]) * a[name]),
+        frozenset([(name, (count,))]),
+    )
+
+
+def chosen_name(layer: str, third: str) -> str:
+    """The name of the extra that tells which channels are raised."""
+    return f"{CHOSEN}{layer}:{third}"
+
+
+def dream_class(layer: str, direction: np.ndarray[Any, Any]) -> Objective:
+    """A class's logit, less its constant: the mean of ``layer`` along ``direction`` (channels).
+
+    The classifier follows an average over all places, so that this is at once the mean of the
+    logits of every place: the class is dreamt everywhere.
+    """
+    share = np.asarray(direction * LOGIT_SCALE, np.float32)
+    return Objective(
+        frozenset([layer]), lambda a: _along_channels(_mean_of_places(a[layer]), share)
+    )
+
+
+def guided(layer: str, count: int) -> Objective:
+    """Every place's likeness to the feature of a guide that fits it best (google/deepdream).
+
+    The mean over places of the largest dot product with any row of the extra
+    ``guide_name(layer)``, features (n, channels), by the number of channels.
+    """
+    name = guide_name(layer)
+
+    def value(activations: Activations) -> Any:
+        tf = tensorflow()
+        rows, features = activations[layer][0], activations[name]
+        still = tf.stop_gradient(rows)
+        # Row by row: the likeness of all places at once would take much memory.
+        best = tf.map_fn(
+            lambda row: tf.argmax(tf.matmul(row, features, transpose_b=True), -1, tf.int32),
+            still,
+            fn_output_signature=tf.TensorSpec([None], tf.int32),
+            parallel_iterations=ROWS_AT_ONCE,
+        )
+        return tf.reduce_mean(rows * tf.gather(features, best))
+
+    return Objective(frozenset([layer]), value, frozenset([(name, (None, count))]))
+
+
+def guide_name(layer: str) -> str:
+    """The name of the extra that holds a guide's features."""
+    return f"{GUIDE}{layer}"
+
+
+def layer_of(name: str) -> str:
+    """The layer that an extra of chosen channels or of a guide is of."""
+    return name.split(":")[1]
+
+
+def total_variation() -> Objective:
+    """The mean absolute difference of neighbouring pixels: high for noise and fine lines."""
+
+    def value(activations: Activations) -> Any:
+        tf = tensorflow()
+        image = activations["image"]
+        down, right = image[:, 1:] - image[:, :-1], image[:, :, 1:] - image[:, :, :-1]
+        # Rounded at zero, where the absolute value has no direction.
+        sizes = [tf.reduce_mean(tf.sqrt(step**2 + 1e-4)) for step in (down, right)]
+        return VARIATION_SCALE * (sizes[0] + sizes[1])
+
+    return Objective(frozenset(["image"]), value)
+
+
+def distance() -> Objective:
+    """The mean squared difference to the source."""
+    return Objective(
+        frozenset(["image", SOURCE]),
+        lambda a: DISTANCE_SCALE * tensorflow().reduce_mean((a["image"] - a[SOURCE]) ** 2),
+        frozenset([(SOURCE, (*OVER_PICTURE, 3))]),
+    )
+
+
+def weighed(objectives: Sequence[Objective]) -> Objective:
+    """The sum of objectives, each times its number of the extra ``WEIGHTS``."""
+
+    def value(activations: Activations) -> Any:
+        weights = activations[WEIGHTS]
+        return reduce(add, (weights[n] * each.value(activations) for n, each in numbered))
+
+    numbered = tuple(enumerate(objectives))
+    return Objective(
+        frozenset[str]().union(*(each.layers for each in objectives)),
+        value,
+        frozenset([(WEIGHTS, (len(numbered),))]).union(*(each.extras for each in objectives)),
+    )
+
+
+def _shares(chosen: Sequence[int], count: int) -> np.ndarray[Any, Any]:
+    share = np.zeros(count, np.float32)
+    share[list(chosen)] = 1 / len(set(chosen))
+    return share
+
+
+def _mean_of_places(activations: Any) -> Any:
+    return tensorflow().reduce_mean(activations, axis=(0, 1, 2))
+
+
+def _along_channels(values: Any, share: np.ndarray[Any, Any]) -> Any:
+    tf = tensorflow()
+    return tf.reduce_sum(values * tf.constant(share, values.dtype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.ascent import Ascent, Image
 
 OnStep = Callable[["Climbing"], None]
+ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
 
 # The bundled network's creatures are some 100 px high: a ladder that starts near this short
 # side gives pictures of any size both forms that fill them and fine ornament.
@@ -106,6 +107,7 @@ def dream(
     step_scale: Image | None = None,
     even: bool = False,
     frame: int = 0,
+    extras: ExtrasAt | None = None,
     on_step: OnStep | None = None,
 ) -> Dream:
     """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder.
@@ -113,7 +115,8 @@ def dream(
     What an octave adds is scaled up and added to the base at the next one, so that the base
     keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
     place to place; ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects
-    the jitter's random numbers.
+    the jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
+    (height, width).
     """
     added: Image | None = None
     losses: list[float] = []
@@ -127,7 +130,8 @@ def dream(
             step = ladder.step_size * resize(step_scale, size)
         shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
         report = on_step and _reporter(on_step, octave, ladder, base)
-        current, octave_losses = ascent.climb(start, step, shifts, report, even=even)
+        given = extras(size) if extras else None
+        current, octave_losses = ascent.climb(start, step, shifts, report, even=even, extras=given)
         losses += octave_losses
         added = current - resize(base, size)
     return Dream(current, tuple(losses))

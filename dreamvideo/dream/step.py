@@ -10,25 +10,28 @@ from typing import Any
 
 from dreamvideo.dream.objectives import Objective
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.shaping import PLAIN, Shaping
 
 Forward = Callable[[Any, Sequence[str]], Mapping[str, Any]]
 
 # The reference's own guard against a flat gradient.
 STD_EPSILON = 1e-8
-# Side of the neighbourhood of an even step and the stride at which it is looked at, px.
-NEIGHBOURHOOD, STRIDE = 32, 8
+# What an objective may ask for that is no layer.
+NOT_LAYERS = {"image", "source"}
 
 
 class Step:
     """``x <- clip(x + size * g / scale(g), -1, 1)``, g the objective's gradient at x.
 
-    TensorFlow's DeepDream tutorial, with scale the deviation of g.
+    TensorFlow's DeepDream tutorial, with scale the deviation of g, unless ``shaping`` says
+    otherwise.
     """
 
-    def __init__(self, forward: Forward, objective: Objective) -> None:
+    def __init__(self, forward: Forward, objective: Objective, shaping: Shaping = PLAIN) -> None:
         self._forward = forward
         self._objective = objective
-        self._layers = sorted(objective.layers)
+        self._layers = sorted(objective.layers - NOT_LAYERS)
+        self._shaping = shaping
 
     @property
     def extras_spec(self) -> dict[str, Any]:
@@ -37,7 +40,9 @@ class Step:
         Extras of [None, None, channels] lie over the picture: they are rolled, and cut into
         tiles, along with it. All others are passed as they are.
         """
-        return {}
+        tf = tensorflow()
+        wanted = sorted(self._objective.extras | self._shaping.extras)
+        return {name: tf.TensorSpec(shape, tf.float32) for name, shape in wanted}
 
     def gradient(self, image: Any, extras: Mapping[str, Any]) -> tuple[Any, Any]:
         """Gradient (H x W x 3) and objective (scalar) of an image H x W x 3 in [-1, 1].
@@ -45,9 +50,16 @@ class Step:
         ``extras`` are tensors of ``extras_spec``. Image and extras may be a tile of the picture.
         """
         tf = tensorflow()
+        # An extra over the picture gets the batch axis that activations have.
+        told = {
+            name: value[None] if value.shape.rank == 3 else value for name, value in extras.items()
+        }
         with tf.GradientTape() as tape:
             tape.watch(image)
-            loss = self._objective.value(self._forward(image[None], self._layers))
+            told["image"] = image[None]
+            if self._layers:
+                told.update(self._forward(told["image"], self._layers))
+            loss = self._objective.value(told)
         return tape.gradient(loss, image), loss
 
     def update(
@@ -60,16 +72,6 @@ class Step:
         what is new in it would be overshot.
         """
         tf = tensorflow()
-        deviation = tf.reshape(tf.math.reduce_std(gradient), (1, 1, 1))
-        scale = tf.cond(
-            even > 0, lambda: tf.maximum(deviation, local_std(gradient)), lambda: deviation
-        )
+        gradient = self._shaping.shaped(gradient, extras)
+        scale = self._shaping.scale(gradient, even)
         return tf.clip_by_value(image + gradient / (scale + STD_EPSILON) * size, -1.0, 1.0)
-
-
-def local_std(gradient: Any) -> Any:
-    """Deviation of H x W x 3 round every pixel, H x W x 1."""
-    tf = tensorflow()
-    energy = tf.reduce_mean(gradient**2, -1, keepdims=True)[None]
-    pooled = tf.nn.avg_pool2d(energy, NEIGHBOURHOOD, STRIDE, "SAME")
-    return tf.sqrt(tf.image.resize(pooled, tf.shape(gradient)[:2]))[0]

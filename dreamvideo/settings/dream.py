@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from dreamvideo.parsing import parse_layers
+from dreamvideo.schedules import Moment
 from dreamvideo.settings.base import Settings, checked
+from dreamvideo.settings.terms import Timeline, class_timeline, layer_timeline
 
-Layers = Annotated[str | None, AfterValidator(lambda text: checked(parse_layers, text))]
+Layers = Annotated[str | None, AfterValidator(lambda text: checked(layer_timeline, text))]
+Classes = Annotated[str | None, AfterValidator(lambda text: checked(class_timeline, text))]
 
 
 class DreamSettings(Settings):
@@ -27,9 +29,20 @@ class DreamSettings(Settings):
     )
     layers: Layers = Field(
         default=None,
-        description="Layers to excite, each with an optional weight: `mixed3,mixed5:0.5`. "
-        "Early layers draw strokes and textures, deep ones eyes, animals, buildings.",
+        description="Layers to excite, weighted: `mixed3,mixed5#42:0.5`; the README tells of "
+        "channels, places, modes, times. Early ones draw textures, deep ones eyes and animals.",
         json_schema_extra={"none": "the network's own"},
+    )
+    classes: Classes = Field(
+        default=None,
+        description="Classes of ImageNet to dream, by name: `tabby cat`, `goldfish,volcano:0.5`; "
+        "with --layers as well as these. `dreamvideo models --classes cat` finds names.",
+        json_schema_extra={"none": "none", "option": "--class"},
+    )
+    guide: Path | None = Field(
+        default=None,
+        description="A picture to dream of: every place follows what fits it best in there.",
+        json_schema_extra={"none": "none"},
     )
     octaves: int | None = Field(
         default=None,
@@ -62,6 +75,40 @@ class DreamSettings(Settings):
         le=4096,
         description="Largest random roll before a step, px. 0: none, tiles show.",
     )
+    smooth: float = Field(
+        default=0.0,
+        ge=0,
+        le=32,
+        description="Smoothing of the gradient, px. 1: softer brush, less grain; 4: only large "
+        "forms, as if painted with a broad brush.",
+    )
+    laplacian: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Levels of a pyramid in which fine and coarse parts of the gradient get the "
+        "same say. 4: softer, larger forms, more colour.",
+        json_schema_extra={"constant": True},
+    )
+    norm: Literal["std", "mean-abs", "none"] = Field(
+        default="std",
+        description="What the gradient is divided by: its deviation; its mean size, which dreams "
+        "harder where little is seen at all; nothing, so that what moves the network little is "
+        "dreamt little.",
+        json_schema_extra={"constant": True},
+    )
+    tv: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Pull towards less variation from pixel to pixel. 0.3: cleaner areas; 1: flat.",
+    )
+    fidelity: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Pull back to the source. 1: the dream stays near it; 3: a hint of one.",
+    )
     strength: float = Field(
         default=1.0,
         ge=0,
@@ -76,8 +123,23 @@ class DreamSettings(Settings):
         json_schema_extra={"constant": True},
     )
 
-    def weighted_layers(self, default: Sequence[str]) -> tuple[tuple[str, float], ...]:
-        """(layer, weight) of every layer to excite; the network's own where none is named."""
-        if self.layers is None:
-            return tuple((name, 1.0) for name in default)
-        return parse_layers(self.layers)
+    def weighted_layers(
+        self, default: Sequence[str], moment: Moment | None = None
+    ) -> tuple[tuple[str, float], ...]:
+        """(term, weight) of every layer to excite at a moment, or at first (``parse_layers``).
+
+        The network's ``default`` where none is named; nothing where only classes are.
+        """
+        timeline = self.layer_timeline(default)
+        return timeline.at(moment or Moment()) if timeline else ()
+
+    def layer_timeline(self, default: Sequence[str]) -> Timeline | None:
+        """The layers over time; None where only classes are dreamt."""
+        if self.layers is None and self.classes is not None and self.guide is None:
+            return None
+        return layer_timeline(self.layers or ",".join(default))
+
+    @property
+    def class_timeline(self) -> Timeline | None:
+        """The classes over time, as they were written; None where none is dreamt."""
+        return None if self.classes is None else class_timeline(self.classes)

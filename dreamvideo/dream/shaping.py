@@ -1,0 +1,135 @@
+"""What becomes of a gradient before it is climbed: H x W x 3 -> H x W x 3, and its divisor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dreamvideo.dream.runtime import tensorflow
+
+# Side of the neighbourhood of an even step and the stride at which it is looked at, px.
+NEIGHBOURHOOD, STRIDE = 32, 8
+# Blurs of a smoothed gradient, as multiples of the sigma asked for.
+SCALES = (0.5, 1.0, 2.0)
+BINOMIAL = np.asarray([1, 4, 6, 4, 1], np.float32) / 16
+# The guard of genekogan's recipe against an empty band.
+BAND_EPSILON = 1e-10
+# A gradient that is not normalised is taken per pixel and by this: it is then about 1 for the
+# bundled network's own layers on a photograph.
+TYPICAL = 60.0
+SIGMA = "smooth"
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """How a gradient is shaped; what is not asked for is not compiled.
+
+    ``smooth``: blurred, with the extra ``SIGMA`` in px; ``levels`` of a Laplacian pyramid that
+    are normalised, 0 none; ``norm``: what the gradient is divided by, its deviation (``std``),
+    its mean size (``mean-abs``) or a constant (``none``).
+    """
+
+    smooth: bool = False
+    levels: int = 0
+    norm: str = "std"
+
+    @property
+    def extras(self) -> frozenset[tuple[str, tuple[int | None, ...]]]:
+        """The extras that it needs, by name and shape."""
+        return frozenset([(SIGMA, ())] if self.smooth else [])
+
+    def shaped(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
+        """The gradient smoothed and its scales evened out, as asked for."""
+        if self.smooth:
+            gradient = smoothed(gradient, extras[SIGMA])
+        return normalised_bands(gradient, self.levels) if self.levels else gradient
+
+    def scale(self, gradient: Any, even: Any) -> Any:
+        """What it is divided by, 1 x 1 x 1, or H x W x 1 where ``even`` is above 0."""
+        tf = tensorflow()
+        if self.norm == "none":
+            # The mean over n values has gradients of 1 / n.
+            return TYPICAL / tf.cast(tf.size(gradient), tf.float32)
+        if self.norm == "mean-abs":
+            whole = tf.reduce_mean(tf.abs(gradient))
+        else:
+            whole = tf.math.reduce_std(gradient)
+        whole = tf.reshape(whole, (1, 1, 1))
+        return tf.cond(even > 0, lambda: tf.maximum(whole, self._local(gradient)), lambda: whole)
+
+    def _local(self, gradient: Any) -> Any:
+        tf = tensorflow()
+        if self.norm == "mean-abs":
+            return _round_about(tf.abs(gradient))
+        return tf.sqrt(_round_about(gradient**2))
+
+
+PLAIN = Shaping()
+
+
+def smoothed(gradient: Any, sigma: Any) -> Any:
+    """The mean of Gaussian blurs of H x W x 3 of half, one and two ``sigma`` (px; a scalar).
+
+    After the gradient smoothing of gordicaleksa/pytorch-deepdream. Beyond the border is nothing:
+    a blur is the weighted mean of the pixels that there are. Sigma 0 changes nothing.
+    """
+    tf = tensorflow()
+    # The fourth channel counts what each blur has seen.
+    counted = tf.concat([gradient, tf.ones_like(gradient[..., :1])], -1)[None]
+    blurs = [_blurred(counted, tf.maximum(sigma, 1e-3) * scale)[0] for scale in SCALES]
+    return tf.add_n([blur[..., :3] / blur[..., 3:] for blur in blurs]) / len(SCALES)
+
+
+def normalised_bands(gradient: Any, levels: int) -> Any:
+    """H x W x 3 taken into a Laplacian pyramid, every band divided by its RMS, and put together.
+
+    Burt and Adelson's pyramid with the kernel 1 4 6 4 1, after genekogan/deepdream: fine and
+    coarse forms get the same say.
+    """
+    tf = tensorflow()
+    bands, rest = [], gradient[None]
+    for _ in range(levels):
+        smaller = _halved(rest)
+        bands.append(rest - _doubled(smaller, tf.shape(rest)))
+        rest = smaller
+    merged = _unit(rest)
+    for band in reversed(bands):
+        merged = _doubled(merged, tf.shape(band)) + _unit(band)
+    return merged[0]
+
+
+def _round_about(values: Any) -> Any:
+    """Mean of H x W x 3 round every pixel, H x W x 1."""
+    tf = tensorflow()
+    mean = tf.reduce_mean(values, -1, keepdims=True)[None]
+    pooled = tf.nn.avg_pool2d(mean, NEIGHBOURHOOD, STRIDE, "SAME")
+    return tf.image.resize(pooled, tf.shape(values)[:2])[0]
+
+
+def _blurred(image: Any, sigma: Any) -> Any:
+    tf = tensorflow()
+    radius = tf.math.ceil(3 * sigma)
+    kernel = tf.exp(-0.5 * (tf.range(-radius, radius + 1) / sigma) ** 2)
+    kernel = (kernel / tf.reduce_sum(kernel))[:, None, None, None] * tf.ones((1, 1, 4, 1))
+    down = tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "SAME")
+    return tf.nn.depthwise_conv2d(down, tf.transpose(kernel, (1, 0, 2, 3)), (1, 1, 1, 1), "SAME")
+
+
+def _pyramid_kernel() -> Any:
+    return np.outer(BINOMIAL, BINOMIAL)[:, :, None, None] * np.eye(3, dtype=np.float32)
+
+
+def _halved(image: Any) -> Any:
+    return tensorflow().nn.conv2d(image, _pyramid_kernel(), 2, "SAME")
+
+
+def _doubled(image: Any, shape: Any) -> Any:
+    return tensorflow().nn.conv2d_transpose(image, 4 * _pyramid_kernel(), shape, 2, "SAME")
+
+
+def _unit(band: Any) -> Any:
+    tf = tensorflow()
+    return band / tf.maximum(tf.sqrt(tf.reduce_mean(band**2)), BAND_EPSILON)

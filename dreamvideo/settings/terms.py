@@ -1,0 +1,104 @@
+"""What is raised, over time: ``block5 -> 4s: block8,block11:0.5 ease`` -> weights at a moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dreamvideo.parsing import parse_classes, parse_layers
+from dreamvideo.schedules import Moment, Schedule, ScheduleError, parse_when
+from dreamvideo.schedules.keys import Key
+from dreamvideo.schedules.moment import When
+from dreamvideo.schedules.ways import KNOWN
+
+Weighted = tuple[tuple[str, float], ...]
+ARROW = "->"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Terms (layers or classes as they were written) and how their weights go over time.
+
+    The schedule's values are the terms' weights, and last the sum of their sizes.
+    """
+
+    terms: tuple[str, ...]
+    schedule: Schedule
+
+    def at(self, moment: Moment) -> Weighted:
+        """(term, weight) of every term at a moment.
+
+        Between keys weights cross-fade, such that the sum of their sizes goes straight from key
+        to key too: what changes its sign on the way takes nothing from the whole.
+        """
+        *weights, total = self.schedule.at(moment)
+        found = sum(map(abs, weights))
+        scale = total / found if found > 1e-9 else 1.0
+        if math.isclose(scale, 1.0, rel_tol=1e-9):
+            scale = 1.0
+        return tuple((t, w * scale) for t, w in zip(self.terms, weights, strict=True))
+
+
+def layer_timeline(text: str) -> Timeline:
+    """Layers over time. Keys are divided by arrows: ``0: block5 -> 50%: block8,block11:2 ease``.
+
+    A key is a time (``parse_when``; the first one's may be left out: it begins the film), layers as
+    ``parse_layers`` reads them, and the way in which they go on from there. A text without arrows
+    holds for all times. Raises ValueError naming what does not parse.
+    """
+    return _timeline(text, parse_layers)
+
+
+def class_timeline(text: str) -> Timeline:
+    """Classes over time, likewise: ``tabby -> 4s: goldfish,1:0.5``."""
+    return _timeline(text, parse_classes)
+
+
+@lru_cache(maxsize=256)
+def _timeline(text: str, parse: Callable[[str], Weighted]) -> Timeline:
+    pieces = [piece.strip() for piece in text.split(ARROW)]
+    if len(pieces) == 1:
+        read = [(When(), parse(text), "linear")]
+    else:
+        read = [_key(piece, parse, is_first=index == 0) for index, piece in enumerate(pieces)]
+    if len({when for when, _, _ in read}) < len(read):
+        raise ScheduleError(f"two keys of {text!r} are at the same time")
+    terms = tuple(dict.fromkeys(term for _, weighted, _ in read for term, _ in weighted))
+    keys = tuple(Key(when, _weights(terms, weighted), way) for when, weighted, way in read)
+    return Timeline(terms, Schedule(keys))
+
+
+def _key(
+    piece: str, parse: Callable[[str], Weighted], *, is_first: bool
+) -> tuple[When, Weighted, str]:
+    time, colon, rest = "", "", piece
+    # A clock's own colons belong to the time, those of weights to what follows it.
+    for place in (place for place, sign in enumerate(piece) if sign == ":"):
+        if _is_time(piece[:place]):
+            time, colon, rest = piece[:place], ":", piece[place + 1 :].strip()
+    if not colon and not is_first:
+        raise ScheduleError(
+            f"{piece!r} says no time: write keys as 0: block5 {ARROW} 4s: block8,block11:0.5"
+        )
+    words = rest.rsplit(maxsplit=1)
+    way = words[1] if len(words) == 2 and words[1].lower() in KNOWN else ""
+    weighted = parse(rest.removesuffix(way).strip())
+    return parse_when(time) if colon else When(), weighted, way.lower() or "linear"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_when(text)
+    except ScheduleError:
+        return False
+    return True
+
+
+def _weights(terms: tuple[str, ...], weighted: Weighted) -> tuple[float, ...]:
+    # What is named twice counts twice.
+    found = dict.fromkeys(terms, 0.0)
+    for term, weight in weighted:
+        found[term] += weight
+    return (*found.values(), sum(map(abs, found.values())))
