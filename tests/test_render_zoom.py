@@ -15,9 +15,10 @@ from dreamvideo.dream.octaves import Dream
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.motion.camera import Camera, camera_flow
 from dreamvideo.motion.warp import warp
+from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.film import dream_zoom
 from dreamvideo.render.zoom.frame import effort, following
-from dreamvideo.settings import ZoomSettings
+from dreamvideo.settings import ZoomSettings, make_look
 
 RATES = [Fraction(24), Fraction(25), Fraction(60), Fraction(30000, 1001)]
 MIDDLE = (slice(24, -24), slice(32, -32))
@@ -82,7 +83,7 @@ def test_effort_is_spread_over_the_time_in_which_a_picture_grows() -> None:
     totals = []
     for rate in (Fraction(12), Fraction(25), Fraction(60)):
         made = voyage(soft(), Sleeper(), settings, rate)
-        steps, scale = effort(made.parts[0], settings, made.moves[0], (HEIGHT, WIDTH), rate)
+        steps, scale = effort(made.parts[0].dreamer, settings, made.moves[0], (HEIGHT, WIDTH), rate)
         totals.append(float(steps * scale * rate))
     assert totals == pytest.approx([totals[0]] * 3)
     assert totals[0] == pytest.approx(settings.growth * quick_dream().steps)
@@ -91,7 +92,9 @@ def test_effort_is_spread_over_the_time_in_which_a_picture_grows() -> None:
 def test_a_standing_camera_still_dreams() -> None:
     settings = ZoomSettings(seconds=1, rate=1)
     made = voyage(soft(), Sleeper(), settings)
-    steps, scale = effort(part(Sleeper()), settings, made.moves[0], (HEIGHT, WIDTH), made.rate)
+    steps, scale = effort(
+        made.parts[0].dreamer, settings, made.moves[0], (HEIGHT, WIDTH), made.rate
+    )
     assert steps * scale > 0
 
 
@@ -153,3 +156,21 @@ def test_a_small_film_shows_the_same_as_a_large_one() -> None:
     ]
     shrunk = cv2.resize(last[1], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     assert np.corrcoef(shrunk.ravel(), last[0].ravel())[0, 1] > 0.98
+
+
+def test_what_a_zoom_dreams_changes_over_time() -> None:
+    dreamer = Sleeper()
+    look = make_look(
+        (),
+        {
+            "dream": {"step_size": "0:0.01, 100%:0.04", "strength": "0:0 hold, 50%:1"},
+            "zoom": {"seconds": 1, "growth": "0:1, 100%:2"},
+        },
+    )
+    made = embark(soft(), [part(dreamer)], look.zoom, Fraction(10), look=look)
+    film = list(dream_zoom(made))
+    assert len(film) == 10
+    # Nothing is dreamt in the first half, then more with every frame.
+    totals = [float(w.mean()) * s for w, s in zip(dreamer.work, dreamer.sizes, strict=True)]
+    assert len(totals) == 5
+    assert totals == sorted(totals) and totals[-1] > 1.2 * totals[0] > 0

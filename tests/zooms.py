@@ -16,7 +16,8 @@ from dreamvideo.dream.octaves import Dream
 from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.stages import Part
 from dreamvideo.render.zoom.voyage import Voyage
-from dreamvideo.settings import ZoomSettings
+from dreamvideo.schedules import Moment
+from dreamvideo.settings import DreamSettings, ZoomSettings
 
 HEIGHT, WIDTH = 96, 128
 Picture = NDArray[np.float32]
@@ -28,9 +29,16 @@ class Sleeper:
     def __init__(self) -> None:
         self.settings = quick_dream()
         self.work: list[Picture] = []
+        self.sizes: list[float] = []
+
+    def at(self, settings: DreamSettings | None = None, moment: Moment | None = None) -> Sleeper:
+        self.settings = settings or self.settings
+        return self
 
     def dream(self, image: Picture, *, steps: int = 1, step_scale: Any = 1.0, **_: Any) -> Dream:
-        self.work.append(np.asarray(steps * step_scale, np.float32))
+        scale = 1.0 if step_scale is None else step_scale
+        self.work.append(np.asarray(steps * scale, np.float32))
+        self.sizes.append(self.settings.step_size)
         return Dream(image, (0.0,))
 
 

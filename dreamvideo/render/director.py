@@ -20,18 +20,17 @@ from dreamvideo.dream.dreamer import Dreamer, ladder_for
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import Frame
-from dreamvideo.media.stills import read_still
 from dreamvideo.motion.flow import Motion
 from dreamvideo.paint.colour import finish, is_identity, needs_first, palette_of, read_palette
 from dreamvideo.paint.palette import Palette
 from dreamvideo.paint.regions import Areas
 from dreamvideo.render.carry import State, begin
 from dreamvideo.render.direction import Direction, Part, target_map
+from dreamvideo.render.dreamers import DEFAULT_MACHINE, dreamer_of
 from dreamvideo.schedules import Moment
 from dreamvideo.settings import DreamSettings, Look, MachineSettings
 from dreamvideo.settings.changes import dream_of
 
-DEFAULT_MACHINE = MachineSettings()
 CHANGING = ("dream.", "mask.", "regions.")
 
 
@@ -148,7 +147,6 @@ def directed(
         ladder_for(dream, height, width)
     if look.sounds and sound is None:
         raise UsageError("the settings follow a sound, and there is none to follow")
-    varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
     areas = Areas.of(look, span.size, span.rate)
     try:
         if palette is None:
@@ -156,8 +154,7 @@ def directed(
         made: dict[DreamSettings, Dreamer] = {}
         for dream in dreams:
             if dream not in made:
-                guide = None if dream.guide is None else to_float(read_still(dream.guide))
-                made[dream] = Dreamer(dream, guide=guide, varying=varying, machine=machine)
+                made[dream] = dreamer_of(dream, look, machine)
         dreamers = tuple(made[dream] for dream in dreams)
         yield Director(look, span, dreamers, areas, sound, palette)
     finally:
@@ -170,7 +167,7 @@ def first_palette(director: Director, frame: Frame) -> Palette | None:
         return None
     source = to_float(frame.pixels)
     direction = director(frame, source)
-    state, _ = begin(source, direction.parts, target_map(direction, source.shape, None))
+    state, _ = begin(source, direction.parts, target_map(direction, source.shape))
     return palette_of(state.dream)
 
 

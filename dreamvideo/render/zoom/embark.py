@@ -11,13 +11,12 @@ from itertools import accumulate
 from dreamvideo.dream.ascent import Image
 from dreamvideo.errors import UsageError
 from dreamvideo.motion.camera import Move, Path, travel
-from dreamvideo.render.carry import as_stored
-from dreamvideo.render.zoom.frame import frame_after
+from dreamvideo.render.zoom.frame import first_dream, frame_after
 from dreamvideo.render.zoom.hold import Character
 from dreamvideo.render.zoom.inset import FULL, LARGEST_START, covers
 from dreamvideo.render.zoom.stages import Part
 from dreamvideo.render.zoom.voyage import Voyage, camera_path, grown, moves_along
-from dreamvideo.settings import ZoomSettings
+from dreamvideo.settings import Look, ZoomSettings
 
 # Frames that a loop's beginning has behind it, and by how much they magnify together.
 SETTLING_FRAMES = 15
@@ -33,11 +32,13 @@ def embark(
     *,
     closed: bool = False,
     goal: Image | None = None,
+    look: Look | None = None,
 ) -> Voyage:
     """Settle everything about a zoom from ``still`` (H x W x 3 in [-1, 1]).
 
     ``rate`` is frames per second. A ``closed`` film leads into its own beginning; one with a
-    ``goal`` (of the same size) ends on that picture. Raises UsageError where it grows too little.
+    ``goal`` (of the same size) ends on that picture. ``look`` is the one that ``settings`` are of,
+    needed where its numbers change. Raises UsageError where it grows too little.
     """
     height, width = still.shape[:2]
     count = max(1, round(Fraction(settings.seconds) * rate))
@@ -51,11 +52,13 @@ def embark(
     if closed and count < SHORTEST_LOOP:
         raise UsageError(f"a loop has {SHORTEST_LOOP} frames or more: raise --seconds or --fps")
     opening = _opening_length(moves, width, height) if closed else 0
-    dreams = [as_stored(part.dreamer.dream(still).image) for part in parts]
-    characters = tuple(Character.of(dream).settled() for dream in dreams)
+    changing = look if look is not None and look.over_time else None
     voyage = Voyage(
-        still, tuple(parts), settings, rate, moves, characters, dreams[0], closed, goal=goal
+        still, tuple(parts), settings, rate, moves, (), still, closed, goal=goal, look=changing
     )
+    dreams = [first_dream(voyage, part)[0] for part in parts]
+    characters = tuple(Character.of(dream).settled() for dream in dreams)
+    voyage = replace(voyage, characters=characters, dream=dreams[0])
     if not closed:
         return voyage
     return replace(voyage, opening=_opening(voyage, _settled(voyage, path), opening))
@@ -87,6 +90,7 @@ def _settled(voyage: Voyage, path: Path) -> Image:
     slow = replace(
         voyage,
         settings=voyage.settings.model_copy(update={"growth": growth}),
+        look=None,
         moves=moves_along(path, times, width, height),
         closed=False,
     )

@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.motion.camera import Move
 from dreamvideo.motion.warp import inside, warp
 from dreamvideo.render.carry import as_stored, blurred
@@ -36,7 +37,16 @@ def begin(voyage: Voyage) -> tuple[Image, float]:
     """The first frame, as it is stored, and its objective: the still's dream."""
     if voyage.closed:
         return frame_after(voyage, len(voyage.opening) - 1, voyage.opening[-1])
-    dreamt = voyage.parts[0].dreamer.dream(voyage.still)
+    return first_dream(voyage, voyage.parts[0])
+
+
+def first_dream(voyage: Voyage, part: Part) -> tuple[Image, float]:
+    """The still as a part dreams it, as it is stored, and its objective."""
+    dreamer, strength = voyage.dreamer_at(part, voyage.moment(0))
+    if strength == 0:
+        return as_stored(voyage.still), math.nan
+    scale = None if strength == 1 else np.full(voyage.still.shape[:2], strength, np.float32)
+    dreamt = dreamer.dream(voyage.still, step_scale=scale)
     return as_stored(dreamt.image), dreamt.losses[-1]
 
 
@@ -48,7 +58,8 @@ def following(voyage: Voyage, number: int, image: Image) -> tuple[Image, float]:
 def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]:
     """Frame ``index + 1``, counted from where the camera starts, from frame ``index``."""
     height, width = image.shape[:2]
-    settings = voyage.settings
+    moment = voyage.moment(index + 1)
+    settings = voyage.settings_at(moment)
     move = voyage.moves[index % voyage.count]
     flow = move.flow(width, height)
     start = warp(image, flow, border=settings.border)
@@ -57,15 +68,14 @@ def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]
     inset = inset_of(voyage, index + 1)
     free = np.ones((height, width), np.float32) if inset is None else 1 - inset.mask
     work = free * _freshness(flow)
-    seconds = float(((index + 1) % voyage.count if voyage.closed else index + 1) / voyage.rate)
-    weights = shares(voyage.parts, seconds, voyage.length, voyage.closed)
+    weights = shares(voyage.parts, moment.seconds, voyage.length, voyage.closed)
     dream, loss = start if inset is None else inset.over(start), math.nan
     for part, share in zip(voyage.parts, weights, strict=True):
-        if share > 0:
-            steps, scale = effort(part, settings, move, image.shape[:2], voyage.rate)
-            dreamt = part.dreamer.dream(
-                dream, steps=steps, step_scale=scale * share * work, frame=index + 1
-            )
+        dreamer, strength = voyage.dreamer_at(part, moment)
+        if share * strength > 0:
+            steps, scale = effort(dreamer, settings, move, image.shape[:2], voyage.rate)
+            scaled = scale * share * strength * work
+            dreamt = dreamer.dream(dream, steps=steps, step_scale=scaled, frame=index + 1)
             dream, loss = dreamt.image, dreamt.losses[-1]
     wanted = _wanted(voyage, weights, index + 1)
     pull = per_frame(settings.anchor, float(1 / voyage.rate))
@@ -84,7 +94,7 @@ def dithered(image: Image, index: int) -> Image:
 
 
 def effort(
-    part: Part, settings: ZoomSettings, move: Move, size: tuple[int, ...], rate: Fraction
+    dreamer: Dreamer, settings: ZoomSettings, move: Move, size: tuple[int, ...], rate: Fraction
 ) -> tuple[int, float]:
     """Steps an octave in a frame, and the factor on their size.
 
@@ -92,7 +102,7 @@ def effort(
     one octave, so that a film looks the same at any frame rate. Travel over a picture of ``size``
     (height, width) counts as well, and any camera as a slow one: what stands still lives too.
     """
-    dream = part.dreamer.settings
+    dream = dreamer.settings
     octaves = abs(math.log(move.growth)) / math.log(dream.octave_scale)
     middle = complex(size[1] - 1, size[0] - 1) / 2
     octaves += TRAVEL * abs(move.turn * middle + move.shift - middle) / size[1]

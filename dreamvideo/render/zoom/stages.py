@@ -7,22 +7,29 @@ from dataclasses import dataclass
 
 from dreamvideo.dream.dreamer import Dreamer, ladder_for
 from dreamvideo.errors import UsageError
+from dreamvideo.render.dreamers import DEFAULT_MACHINE, dreamer_of
 from dreamvideo.render.zoom.inset import smoothstep
 from dreamvideo.schedules import parse_moment
-from dreamvideo.settings import Look, Stage
+from dreamvideo.settings import Look, MachineSettings, Stage
 from dreamvideo.settings.changes import dream_of
 
 
 @dataclass(frozen=True)
 class Part:
-    """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then."""
+    """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then.
+
+    ``stage`` is what made it.
+    """
 
     dreamer: Dreamer
     begins: float = 0.0
     fade: float = 0.0
+    stage: Stage = Stage()
 
 
-def parts_of(look: Look, height: int, width: int) -> tuple[Part, ...]:
+def parts_of(
+    look: Look, height: int, width: int, machine: MachineSettings = DEFAULT_MACHINE
+) -> tuple[Part, ...]:
     """The look's journey as dreamers; the look's own dream where it has none.
 
     Raises UsageError for a stage that makes no sense or a picture too small for its network,
@@ -34,9 +41,9 @@ def parts_of(look: Look, height: int, width: int) -> tuple[Part, ...]:
     for dream in dreams:
         ladder_for(dream, height, width)
     # A dream that comes back is not loaded again.
-    dreamers = {dream: Dreamer(dream) for dream in dreams}
+    dreamers = {dream: dreamer_of(dream, look, machine) for dream in dreams}
     return tuple(
-        Part(dreamers[dream], begins, stage.fade)
+        Part(dreamers[dream], begins, stage.fade, stage)
         for dream, begins, stage in zip(dreams, times, journey, strict=True)
     )
 

@@ -10,11 +10,14 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.motion.camera import Move, Path, travel
 from dreamvideo.motion.paths import scheduled
 from dreamvideo.render.zoom.hold import Character
 from dreamvideo.render.zoom.stages import Part
-from dreamvideo.settings import ZoomSettings
+from dreamvideo.schedules import Moment
+from dreamvideo.settings import Look, ZoomSettings
+from dreamvideo.settings.changes import dream_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Voyage:
     ``moves`` lead from each frame to the next, ``characters`` are what each of ``parts`` holds
     the picture to, ``dream`` is the still's. Of a ``closed`` film ``opening`` holds the frames
     that come before the first one: they emerge again at its end. ``goal`` is the picture that it
-    ends on.
+    ends on. ``look`` is there where numbers change over time.
     """
 
     still: Image
@@ -37,6 +40,7 @@ class Voyage:
     closed: bool = False
     opening: tuple[Image, ...] = ()
     goal: Image | None = None
+    look: Look | None = None
 
     @property
     def count(self) -> int:
@@ -47,6 +51,22 @@ class Voyage:
     def length(self) -> float:
         """Seconds of the film."""
         return float(self.count / self.rate)
+
+    def moment(self, index: int) -> Moment:
+        """When frame ``index`` is shown, of a closed film that of its present round."""
+        number = index % self.count if self.closed else index
+        return Moment(float(number / self.rate), self.length, float(self.rate))
+
+    def settings_at(self, moment: Moment) -> ZoomSettings:
+        """The camera's settings at a moment."""
+        return self.settings if self.look is None else self.look.at(moment).zoom
+
+    def dreamer_at(self, part: Part, moment: Moment) -> tuple[Dreamer, float]:
+        """Who dreams a part at a moment, and the strength of the dream."""
+        if self.look is None:
+            return part.dreamer.at(moment=moment), part.dreamer.settings.strength
+        dream = dream_of(part.stage, self.look.at(moment).dream)
+        return part.dreamer.at(dream, moment), dream.strength
 
     @cached_property
     def travelled(self) -> tuple[Move, ...]:
