@@ -1,0 +1,230 @@
+"""A clip's sound -> what can be followed in it: loudness, three bands, onsets, each 0 .. 1.
+
+Everything is measured against the film itself, so that a quiet recording moves a picture as much
+as a loud one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.schedules import SOUNDS
+
+Curve = NDArray[np.float32]
+
+SAMPLES = 22_050
+HOP = 441
+# Measured so many times a second.
+RATE = SAMPLES // HOP
+WINDOW = 1024
+# Hz, where the low band ends and the high one begins.
+LOW_END, HIGH_BEGIN = 200, 2000
+# Loudness goes with this power of the amplitude (Stevens 1957).
+STEVENS = 0.6
+# What is quieter than this (amplitude, 1 = full scale) is silence, even if nothing is louder.
+SILENCE = 1e-3
+# A band counts as full at this share of the loudest one's fullness at least.
+FAINTEST_BAND = 0.2
+# Seconds in which a sound that ends, or a beat, fades.
+DECAY, BEAT = 0.15, 0.25
+# Share of the loudest beat that is a full one, and the least rise that is any (log amplitude).
+FULL_BEAT, FAINTEST_BEAT = 0.7, 0.15
+# In a sound that is rough all along, beats rise by so many times its usual unrest.
+UNSTEADY = 4.0
+# The amplitude that counts as something in a rise is one over this.
+STEEPNESS = 1e4
+_CHUNK = 256 * HOP
+# Where beats are looked for: bands a third of an octave wide, by their first bins.
+_TONES = np.unique(np.geomspace(2, WINDOW // 2, 28).astype(int))[:-1]
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """What is heard at each time of a clip; ``begin`` is the first measure's, in seconds.
+
+    Times are seconds since the clip's first picture. Before and after, it is silent.
+    """
+
+    curves: Mapping[str, Curve]
+    begin: float = 0.0
+    _smooth: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
+
+    def at(self, seconds: float) -> Heard:
+        """The sounds of a moment by name; ``low~0.3`` is averaged over 0.3 s about it."""
+        return Heard(self, seconds)
+
+    def value(self, name: str, seconds: float) -> float:
+        """One sound, 0 .. 1, read between the measures. KeyError for one that there is not."""
+        curve = self._curve(name)
+        place = (seconds - self.begin) * RATE
+        if not 0 <= place <= len(curve) - 1:
+            return 0.0
+        index = min(int(place), len(curve) - 2)
+        share = place - index
+        return float(curve[index] * (1 - share) + curve[index + 1] * share)
+
+    def _curve(self, name: str) -> Curve:
+        plain, _, width = name.partition("~")
+        if not width:
+            return self.curves[plain]
+        if name not in self._smooth:
+            self._smooth[name] = averaged(self.curves[plain], float(width))
+        return self._smooth[name]
+
+
+@dataclass(frozen=True)
+class Heard(Mapping[str, float]):
+    """The sounds of one moment, worked out as they are asked for."""
+
+    track: SoundTrack
+    seconds: float
+
+    def __getitem__(self, name: str) -> float:
+        return self.track.value(name, self.seconds)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.partition("~")[0] in self.track.curves
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.track.curves)
+
+    def __len__(self) -> int:
+        return len(self.track.curves)
+
+
+def sound_of(
+    clip: MediaInfo, begin: Fraction = Fraction(0), end: Fraction | None = None
+) -> SoundTrack:
+    """Listen to a clip's first sound track from ``begin`` to ``end`` (seconds of its picture).
+
+    Takes some seconds and 4 MB an hour. Raises MediaError, one line, for a clip without sound or
+    one whose sound cannot be decoded.
+    """
+    if not clip.audio:
+        raise MediaError(f"{shown(clip.path)}: has no sound that audio: could follow")
+    # The picture may begin later than the file, whose clock the decoder counts on.
+    since = float(begin + clip.start)
+    until = None if end is None else float(end + clip.start)
+    return SoundTrack(measured(_samples(clip.path, since, until)), float(begin))
+
+
+def measured(samples: Iterator[Curve]) -> dict[str, Curve]:
+    """Pieces of a mono sound at ``SAMPLES`` a second, in [-1, 1] -> its curves, ``RATE`` a second.
+
+    ``loud`` is the loudness, ``low``, ``mid`` and ``high`` those of the bands below 200 Hz, up to
+    2000 Hz and above, ``onset`` jumps up where something begins and fades.
+    """
+    rows = np.concatenate([np.zeros((0, 5), np.float32), *_analysed(_framed(samples))])
+    energy, rise = rows[:, :4], rows[:, 4]
+    heard = np.sqrt(energy) ** STEVENS
+    fullest = [max(_fullness(column), SILENCE**STEVENS) for column in heard.T]
+    floor = FAINTEST_BAND * max(fullest[1:])
+    curves = [_scaled(heard[:, 0], fullest[0])]
+    curves += [_scaled(heard[:, n], max(fullest[n], floor)) for n in (1, 2, 3)]
+    named = dict(zip(SOUNDS, (fading(curve, DECAY) for curve in curves), strict=False))
+    return {**named, "onset": fading(_beats(rise), BEAT)}
+
+
+def averaged(curve: Curve, seconds: float) -> Curve:
+    """A curve averaged over so many seconds about each time, the middle weighing most."""
+    reach = max(1, round(seconds * RATE))
+    kernel = np.hanning(2 * reach + 1)[1:-1]
+    weights = np.convolve(np.ones(len(curve)), kernel)[reach - 1 : reach - 1 + len(curve)]
+    total = np.convolve(curve, kernel)[reach - 1 : reach - 1 + len(curve)]
+    return np.asarray(total / np.maximum(weights, 1e-9), np.float32)
+
+
+def fading(curve: Curve, seconds: float) -> Curve:
+    """A curve that rises at once and falls to a third in so many seconds."""
+    kept = float(np.exp(-1 / (seconds * RATE)))
+    faded = np.empty_like(curve)
+    level = 0.0
+    for index, value in enumerate(curve.tolist()):
+        level = max(value, value + (level - value) * kept)
+        faded[index] = level
+    return faded
+
+
+def _samples(path: Path, begin: float, end: float | None) -> Iterator[Curve]:
+    limits = ["-ss", f"{begin:.6f}"] if begin > 0 else []
+    if end is not None:
+        limits += ["-t", f"{max(end - begin, 0):.6f}"]
+    # A track that begins later than the file is silent until then.
+    arguments = [
+        *ffmpeg.input_file(path, *limits),
+        *("-map", "0:a:0", "-af", "aresample=async=1:first_pts=0"),
+        *("-ac", "1", "-ar", str(SAMPLES), "-f", "f32le", "pipe:1"),
+    ]
+    with ffmpeg.Process(arguments) as process:
+        while data := process.stdout.read(4 * _CHUNK):
+            yield np.nan_to_num(np.frombuffer(data[: len(data) // 4 * 4], "<f4"))
+        if process.wait() != 0:
+            raise MediaError(f"{shown(path)}: its sound cannot be decoded: {process.reason()}")
+
+
+def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
+    """Overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
+    rest = np.zeros(WINDOW // 2, np.float32)
+    for piece in samples:
+        rest = np.concatenate([rest, piece])
+        count = (len(rest) - WINDOW) // HOP + 1
+        if count > 0:
+            yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[: count * HOP : HOP]
+            rest = rest[count * HOP :]
+    rest = np.concatenate([rest, np.zeros(WINDOW // 2, np.float32)])
+    if len(rest) >= WINDOW:
+        yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[::HOP]
+
+
+def _analysed(groups: Iterator[Curve]) -> Iterator[Curve]:
+    """For each window the mean square in all and in each band, and by how much it rose."""
+    shape = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+    edges = [1, *(round(hertz * WINDOW / SAMPLES) for hertz in (LOW_END, HIGH_BEGIN))]
+    before: Curve | None = None
+    for windows in groups:
+        spectrum = np.abs(np.fft.rfft(windows * shape, axis=1)).astype(np.float32)
+        bands = np.add.reduceat(spectrum**2, edges, axis=1) * (2 / (WINDOW * float(shape @ shape)))
+        tones = np.sqrt(np.add.reduceat(spectrum**2, _TONES, axis=1))
+        level = np.log1p(tones * (2 * STEEPNESS / float(shape.sum())))
+        earlier = np.concatenate([level[:1] if before is None else before, level[:-1]])
+        rise = np.maximum(level - earlier, 0).mean(axis=1)
+        before = level[-1:]
+        yield np.column_stack([bands.sum(axis=1), bands, rise])
+
+
+def _fullness(curve: Curve) -> float:
+    """What counts as loud in a film: not its single loudest bang, unless there is little else."""
+    return max(float(np.percentile(curve, 98)), float(curve.max()) / 2) if len(curve) else 0.0
+
+
+def _scaled(curve: Curve, full: float) -> Curve:
+    """0 .. 1, from what is quiet in this film; a sound that stays as it is stays full."""
+    if not len(curve):
+        return curve
+    quiet = min(float(np.percentile(curve, 10)), full)
+    # What hardly changes is not to be blown up.
+    quiet *= min(1.0, 2 * (full - quiet) / full)
+    return np.asarray(np.clip((curve - quiet) / (full - quiet), 0, 1), np.float32)
+
+
+def _beats(rise: Curve) -> Curve:
+    """Where sounds begin, 0 .. 1: what rises faster than the half second about it."""
+    if not len(rise):
+        return rise
+    beat = np.maximum(rise - averaged(rise, BEAT), 0)
+    # The very first windows begin within the sound.
+    beat[:2] = 0
+    full = FULL_BEAT * float(beat.max())
+    if full < max(FAINTEST_BEAT, UNSTEADY * float(np.median(np.abs(rise - np.median(rise))))):
+        return np.zeros_like(rise)
+    return np.asarray(np.clip(beat / full * 1.15 - 0.15, 0, 1), np.float32)
