@@ -138,7 +138,7 @@ def test_between_too_nothing_is_dreamt_where_nothing_is_to_be(dreamer: Dreamer) 
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     mask[20:50, 30:70] = 1
 
-    def direct(frame: Frame, source: Image) -> Direction:
+    def direct(frame: Frame, *_: object) -> Direction:
         return Direction(CoherenceSettings(), mask if frame.index != 2 else 0.0)
 
     film = dream_clip(frames_of(sources), dreamer, CoherenceSettings(cadence=4), direct=direct)

@@ -17,6 +17,7 @@ from dreamvideo.dream.octaves import Dream
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import Motion
+from dreamvideo.render.carry import State
 from dreamvideo.render.clip import Dreamt, dream_clip
 from dreamvideo.render.direction import Direction, Part, Target, target_map
 from dreamvideo.settings import CoherenceSettings, DreamSettings
@@ -37,7 +38,7 @@ def moving(count: int) -> Pictures:
 def aimed(sources: Pictures, dreamer: Dreamer, target: Callable[[int], Target]) -> list[Dreamt]:
     """The clip with a target for each frame."""
 
-    def direct(frame: Frame, source: Image) -> Direction:
+    def direct(frame: Frame, *_: object) -> Direction:
         return Direction(COHERENCE, target(frame.index))
 
     return list(dream_clip(frames_of(sources), dreamer, COHERENCE, direct=direct))
@@ -81,7 +82,7 @@ def test_a_target_of_one_everywhere_is_a_dream_without_a_target(
 def test_a_target_of_nought_is_the_source_and_costs_no_dreaming() -> None:
     sources = moving(3)
 
-    def direct(frame: Frame, source: Image) -> Direction:
+    def direct(frame: Frame, *_: object) -> Direction:
         return Direction(COHERENCE, 0.0)
 
     for frame, source in zip(
@@ -153,7 +154,7 @@ def test_each_part_dreams_its_own_share(dreamer: Dreamer) -> None:
     other = Dreamer(quick_dream("block1_expand", steps=4))
     sources, mask = moving(3), left_half()
 
-    def direct(frame: Frame, source: Image) -> Direction:
+    def direct(frame: Frame, *_: object) -> Direction:
         return Direction(COHERENCE, parts=(Part(dreamer, mask), Part(other, 1 - mask)))
 
     both = list(dream_clip(frames_of(sources), dreamer, COHERENCE, direct=direct))
@@ -173,7 +174,7 @@ def test_each_part_dreams_its_own_share(dreamer: Dreamer) -> None:
 def test_what_is_finished_is_delivered_but_not_carried_on(dreamer: Dreamer) -> None:
     sources = moving(3)
 
-    def direct(frame: Frame, source: Image) -> Direction:
+    def direct(frame: Frame, *_: object) -> Direction:
         return Direction(COHERENCE, finish=lambda dream, given: -dream)
 
     plain = dreamt(sources, dreamer)
@@ -186,7 +187,7 @@ def test_a_repeated_frame_dreams_on_only_where_its_direction_changes(dreamer: Dr
     (source,) = stored(scene(HEIGHT, WIDTH, still(1)).frames)
 
     def film(target: Callable[[int], Target], changing: bool = False) -> list[Dreamt]:
-        def direct(frame: Frame, source: Image) -> Direction:
+        def direct(frame: Frame, *_: object) -> Direction:
             return Direction(COHERENCE, target(frame.index), changing=changing)
 
         return list(dream_clip(frames_of([source] * 2), dreamer, COHERENCE, direct=direct))
@@ -202,23 +203,24 @@ def test_a_repeated_frame_dreams_on_only_where_its_direction_changes(dreamer: Dr
     assert strengths([two], [source])[0] < 0.7 * strengths([one], [source])[0]
 
 
-def test_a_target_may_follow_the_motion(dreamer: Dreamer) -> None:
-    asked: list[Motion | None] = []
+def test_a_direction_may_follow_the_motion_and_what_is_left_of_the_dream(dreamer: Dreamer) -> None:
+    asked: list[tuple[Motion | None, State | None]] = []
 
-    def of_motion(motion: Motion | None) -> Target:
-        asked.append(motion)
-        return 1.0 if motion is None else np.zeros((HEIGHT, WIDTH), np.float32)
+    def direct(
+        frame: Frame, source: Image, motion: Motion | None, state: State | None
+    ) -> Direction:
+        asked.append((motion, state))
+        return Direction(COHERENCE, 1.0 if motion is None else 0.0)
 
-    def direct(frame: Frame, source: Image) -> Direction:
-        return Direction(COHERENCE, of_motion)
-
-    sources = moving(2)
-    first, second = dream_clip(frames_of(sources), dreamer, COHERENCE, direct=direct)
-    assert asked[0] is None and asked[1] is not None and asked[1].flow.shape == (HEIGHT, WIDTH, 2)
-    assert (first.pixels != to_bytes(sources[0])).any()
-    assert (second.pixels == to_bytes(sources[1])).all()
+    other = stored(scene(HEIGHT, WIDTH, still(1), seed=40).frames)
+    sources = moving(2) + other
+    film = list(dream_clip(frames_of(sources), dreamer, COHERENCE, direct=direct))
+    assert [motion is None for motion, _ in asked] == [True, False, True]
+    assert asked[0][1] is None and asked[1][1] is film[0].state and asked[2][1] is film[1].state
+    untouched = [bool((f.pixels == to_bytes(s)).all()) for f, s in zip(film, sources, strict=True)]
+    assert untouched == [False, True, False]
 
 
 def test_a_target_is_held_within_what_can_be_dreamt() -> None:
-    wild = target_map(Direction(COHERENCE, np.array([[-1, 9]])), (4, 2, 3), None)
+    wild = target_map(Direction(COHERENCE, np.array([[-1, 9]])), (4, 2, 3))
     assert wild.tolist() == [[0, 3]] * 4 and wild.dtype == np.float32

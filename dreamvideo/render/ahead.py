@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,8 +13,9 @@ import numpy as np
 from dreamvideo.dream.ascent import Image
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import Frame
-from dreamvideo.motion.cuts import cut_score
+from dreamvideo.motion.cuts import is_cut
 from dreamvideo.motion.flow import Motion, motion_between, motions_between
+from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
 
@@ -31,40 +31,41 @@ END = _End()
 class Seen:
     """A source frame, its pixels in [-1, 1], and how it follows from the frame before it.
 
-    ``change`` is the cut's score (infinite where there is no frame before, 0 where it is the same
-    again); ``onto`` is the motion to the frame before, None where there is none, ``back`` from
+    ``onto`` is the motion to the frame before, None where a shot begins; ``back`` the motion from
     there to this one, None where it is not wanted.
     """
 
     frame: Frame
     source: Image
-    change: float
     repeats: bool = False
     onto: Motion | None = None
     back: Motion | None = None
 
 
-def observed(frames: Iterable[Frame], before: Image | None, *, both_ways: bool) -> Iterator[Seen]:
+def observed(
+    frames: Iterable[Frame], before: Image | None, settings: CoherenceSettings
+) -> Iterator[Seen]:
     """Every frame and how it follows from the one before it; ``before`` precedes the first."""
     for frame in frames:
         source = to_float(frame.pixels)
-        yield _seen(frame, source, before, both_ways)
+        yield _seen(frame, source, before, settings)
         before = source
 
 
 def alone(frames: Iterable[Frame]) -> Iterator[Seen]:
     """Every frame as if it were the only one."""
-    return (Seen(frame, to_float(frame.pixels), math.inf) for frame in frames)
+    return (Seen(frame, to_float(frame.pixels)) for frame in frames)
 
 
-def _seen(frame: Frame, source: Image, before: Image | None, both_ways: bool) -> Seen:
+def _seen(frame: Frame, source: Image, before: Image | None, settings: CoherenceSettings) -> Seen:
     if before is None:
-        return Seen(frame, source, math.inf)
+        return Seen(frame, source)
     repeats = np.array_equal(source, before)
-    change = 0.0 if repeats else cut_score(source, before)
-    if both_ways:
-        return Seen(frame, source, change, repeats, *motions_between(source, before))
-    return Seen(frame, source, change, repeats, motion_between(source, before))
+    if not repeats and is_cut(source, before, settings.cut_threshold):
+        return Seen(frame, source)
+    if settings.cadence > 1:
+        return Seen(frame, source, repeats, *motions_between(source, before))
+    return Seen(frame, source, repeats, motion_between(source, before))
 
 
 def read_ahead(items: Iterable[T], count: int) -> Generator[T, None, None]:

@@ -41,9 +41,8 @@ class Cue:
 
 def cued(seen: Seen, direction: Direction, last: Cue | None) -> Cue:
     """The frame after ``last`` (None: after a dreamt one)."""
-    coherence = direction.coherence
     onto = seen.onto
-    if onto is None or coherence.coherence == 0 or seen.change > coherence.cut_threshold:
+    if onto is None or direction.coherence.coherence == 0:
         return Cue(seen, direction, None, 0)
     moved = 0 if seen.repeats and not direction.changing else 1
     if last is None or last.since is None:

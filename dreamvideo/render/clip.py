@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from dreamvideo.dream.ascent import Image
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame
-from dreamvideo.render.ahead import alone, observed, read_ahead
+from dreamvideo.motion.flow import Motion
+from dreamvideo.render.ahead import Seen, alone, observed, read_ahead
 from dreamvideo.render.cadence import Cue, backwards, between, grouped
 from dreamvideo.render.carry import State, begin, proceed, settled
-from dreamvideo.render.direction import Direct, Direction, Dreams, Part, target_map
+from dreamvideo.render.direction import Direction, Dreams, Part, target_map
 from dreamvideo.settings import CoherenceSettings
 
 
@@ -38,6 +39,12 @@ class Dreamt:
     frame: Frame | None = None
 
 
+Direct = Callable[[Frame, Image, Motion | None, State | None], Direction]
+"""(frame, its pixels in [-1, 1], its motion since the frame before, what the last dreamt frame
+left) -> what it is to become. Where a shot begins there is no motion; where nothing has been
+dreamt yet, no state."""
+
+
 def dream_clip(
     frames: Iterable[Frame],
     dreamer: Dreams,
@@ -51,20 +58,26 @@ def dream_clip(
 
     Each shot starts a fresh dream; with ``coherence`` 0 each frame does. ``state`` is that of the
     frame before the first one: the frames are then those of a film that was not interrupted.
-    ``direct`` tells what each frame is to become; without it each is a full dream of ``dreamer``
-    with ``settings``. Up to ``ahead`` source frames are decoded, and their motion is estimated,
-    in a thread of their own while another is dreamt: the film is the same, but the generator must
-    be closed (``contextlib.closing``) before the source is, if it is not used up.
+    ``direct`` tells what each frame is to become, a pure function; without it each is a full dream
+    of ``dreamer`` with ``settings``, whose ``cadence`` and ``cut_threshold`` hold throughout.
+    Up to ``ahead`` source frames are decoded, and their motion is estimated, in a thread of their
+    own while another is dreamt: the film is the same, but if it is not used up, the generator must
+    be closed (``contextlib.closing``) before the source is.
     """
     always = Direction(settings)
     if direct is None and settings.coherence == 0:
         observations = alone(frames)
     else:
         before = None if state is None else state.source
-        observations = observed(frames, before, both_ways=settings.cadence > 1)
+        observations = observed(frames, before, settings)
+
+    def told(seen: Seen) -> tuple[Seen, Direction]:
+        if direct is None:
+            return seen, always
+        return seen, direct(seen.frame, seen.source, seen.onto, state)
+
     with closing(read_ahead(observations, ahead)) as stream:
-        told = ((seen, direct(seen.frame, seen.source) if direct else always) for seen in stream)
-        for group in grouped(told, settings.cadence):
+        for group in grouped(map(told, stream), settings.cadence):
             last = state
             *others, key = group
             state, loss = _dreamt(key, state, dreamer)
@@ -77,7 +90,7 @@ def dream_clip(
 def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, float]:
     source, direction = cue.seen.source, cue.direction
     parts = direction.parts or (Part(dreamer),)
-    target = target_map(direction, source.shape, cue.since and cue.seen.onto)
+    target = target_map(direction, source.shape)
     if state is None or cue.since is None:
         return begin(source, parts, target)
     if settled(state, source, target) and not direction.changing:
@@ -88,7 +101,7 @@ def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, floa
 def _between(before: State, after: State, group: list[Cue]) -> Iterator[Dreamt]:
     whole = max(1, group[-1].at)
     for cue, back in zip(group[:-1], backwards(group), strict=False):
-        target = target_map(cue.direction, cue.seen.source.shape, cue.seen.onto)
+        target = target_map(cue.direction, cue.seen.source.shape)
         dream = between(before, after, cue, back, cue.at / whole, target)
         frame = cue.seen.frame
         yield Dreamt(frame.index, frame.time, _delivered(dream, cue), math.nan, False, None, frame)

@@ -10,8 +10,6 @@ import numpy as np
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.media.read import Frame
-from dreamvideo.motion.flow import Motion
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
 # The most that a pixel may be asked to dream, in full dreams: further up it is noise.
@@ -55,26 +53,21 @@ class Direction:
     """What one frame of a clip is to become.
 
     ``target`` is how much dream each pixel should have: a number or H x W, 1 = a full dream,
-    0 = none (the source to the byte), at most ``MOST``; or a function that gives it, called with
-    the source's motion since the frame before (None where a shot begins). ``parts`` are dreamt
-    one after another; none: the clip's own dreamer. ``finish(dreamt, source)`` makes the
+    0 = none (the source to the byte), at most ``MOST``. ``parts`` are dreamt one after another;
+    none: the clip's own dreamer. ``finish(dreamt, source)`` makes the
     delivered pixels (all H x W x 3 in [-1, 1]) of the dreamt ones: it has no part in what is
     carried on. ``changing`` says that what is dreamt changes with time, so that even a repeated
     source frame dreams on.
     """
 
     coherence: CoherenceSettings
-    target: Target | Callable[[Motion | None], Target] = 1.0
+    target: Target = 1.0
     parts: tuple[Part, ...] = ()
     finish: Callable[[Image, Image], Image] | None = None
     changing: bool = False
 
 
-Direct = Callable[[Frame, Image], Direction]
-"""(frame, its pixels in [-1, 1]) -> what it is to become: a pure function of both."""
-
-
-def target_map(direction: Direction, shape: tuple[int, ...], motion: Motion | None) -> Image:
+def target_map(direction: Direction, shape: tuple[int, ...]) -> Image:
     """The direction's target as a map of a picture of that shape, H x W in [0, ``MOST``]."""
-    target = direction.target(motion) if callable(direction.target) else direction.target
-    return np.ascontiguousarray(np.clip(np.broadcast_to(target, shape[:2]), 0, MOST), np.float32)
+    target = np.clip(np.broadcast_to(direction.target, shape[:2]), 0, MOST)
+    return np.ascontiguousarray(target, np.float32)

@@ -64,4 +64,5 @@ class CoherenceSettings(Settings):
         gt=0,
         le=2,
         description="Change of structure that counts as a scene cut. 2: none.",
+        json_schema_extra={"constant": True},
     )
