@@ -1,0 +1,66 @@
+"""What a bench measures: networks, sizes, threads, rounds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.bench.climbing import LAYERS
+from dreamvideo.bench.machine import cores
+
+Say = Callable[[str], None]
+# (height, width) in pixels, small to large: what a worker's peak memory is told after.
+SIZES = ((225, 375), (360, 640), (720, 1280))
+HEADLINE = (360, 640)
+SECTIONS = ("steps", "cores", "film", "growth")
+
+
+def torch_here() -> str | None:
+    """This interpreter, if it has torch."""
+    return sys.executable if find_spec("torch") else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``sizes`` are (height, width), small to large; ``threads`` those of one worker.
+
+    ``rounds`` are taken of each table's cell unless that takes longer than ``cell_seconds``, then
+    fewer, but 3 at least (2 in a quick bench). ``torch`` is an interpreter that has torch,
+    ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it.
+    """
+
+    sections: tuple[str, ...] = SECTIONS
+    networks: tuple[str, ...] = tuple(LAYERS)
+    sizes: tuple[tuple[int, int], ...] = SIZES
+    threads: tuple[int, ...] = field(default_factory=lambda: tuple(sorted({1, cores()})))
+    rounds: int = 7
+    cell_seconds: float = 24.0
+    batch_seconds: float = 0.4
+    torch: str | None = field(default_factory=torch_here)
+    clip: Path | None = None
+    frames: int = 36
+    quick: bool = False
+
+    @property
+    def headline(self) -> tuple[int, int]:
+        """The size whose ratios are told first."""
+        return HEADLINE if HEADLINE in self.sizes else self.sizes[-1]
+
+
+def quick_plan(**given: Any) -> Plan:
+    """A plan of a minute or two: the headline size, few rounds, a short film."""
+    return Plan(
+        **{
+            "sizes": (HEADLINE,),
+            "rounds": 3,
+            "cell_seconds": 5.0,
+            "batch_seconds": 0.2,
+            "frames": 10,
+            "quick": True,
+            **given,
+        }
+    )

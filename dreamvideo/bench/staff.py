@@ -1,0 +1,137 @@
+"""The forms of a step that are timed side by side, and the workers that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dreamvideo.bench.machine import cores
+from dreamvideo.bench.plan import Say
+from dreamvideo.bench.talk import Worker, WorkerError
+
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to take a step: its name and label, the worker's module, its environment."""
+
+    name: str
+    label: str
+    module: str
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it needs torch; such forms share one worker."""
+        return self.module == "torch_worker"
+
+
+OURS = Form("ours", "dreamvideo", "ours")
+REFERENCES = (
+    Form("reference", "reference, TensorFlow's defaults", "reference", {ONEDNN: None}),
+    Form("reference-onednn-off", "reference, oneDNN off", "reference", {ONEDNN: "0"}),
+    Form("reference-onednn-on", "reference, oneDNN on", "reference", {ONEDNN: "1"}),
+)
+TORCH = (
+    Form("torch-eager", "PyTorch eager", "torch_worker"),
+    Form("torch-channels-last", "PyTorch channels-last", "torch_worker"),
+    Form("torch-folded", "PyTorch folded, channels-last", "torch_worker"),
+    Form("torch-compiled", "PyTorch torch.compile", "torch_worker"),
+)
+FORMS = (OURS, *REFERENCES, *TORCH)
+
+
+class Staff:
+    """Workers by the name of the form that they take; ``failures`` says which could not, and why.
+
+    A form that fails is told and left out, whatever happens to it.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.failures: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
+        self._say = say
+
+    @property
+    def forms(self) -> list[str]:
+        """Names of the forms that work."""
+        return list(self.workers)
+
+    def ask(self, form: str, op: str, **arguments: Any) -> Any:
+        """The form's worker's answer; None, and the form is left out, if it fails."""
+        try:
+            return self.workers[form].ask(op, form=form, **arguments)
+        except WorkerError as error:
+            self.drop(form, str(error))
+            return None
+
+    def ask_all(self, op: str, **arguments: Any) -> dict[str, Any]:
+        """All forms' answers, the workers side by side: for what is not timed."""
+        crews: dict[Worker, list[str]] = {}
+        for form, worker in self.workers.items():
+            crews.setdefault(worker, []).append(form)
+
+        def work(names: list[str]) -> dict[str, Any]:
+            return {name: self.ask(name, op, **arguments) for name in names}
+
+        with ThreadPoolExecutor(cores()) as pool:
+            found = [answers for crew in pool.map(work, crews.values()) for answers in crew.items()]
+        return {name: answer for name, answer in found if name in self.workers}
+
+    def drop(self, form: str, reason: str) -> None:
+        """Leave a form out."""
+        self.workers.pop(form, None)
+        self.failures[form] = reason
+        self._say(f"{form} is left out: {reason}")
+
+
+@contextmanager
+def staff(
+    forms: Sequence[Form],
+    threads: int,
+    network: str,
+    weights: str,
+    torch: str | None,
+    say: Say,
+) -> Iterator[Staff]:
+    """Workers that have loaded the network, with so many threads each, for as long as the block."""
+    made = Staff(say)
+    with ExitStack() as stack:
+        shared: Worker | None = None
+        for form in forms:
+            if form.is_torch and torch is None:
+                continue
+            environment = {**thread_environment(threads), **form.environment}
+            module = f"dreamvideo.bench.{form.module}"
+            try:
+                if not form.is_torch:
+                    worker = stack.enter_context(Worker(module, environment))
+                else:
+                    shared = worker = shared or stack.enter_context(
+                        Worker(module, environment, str(torch))
+                    )
+            except WorkerError as error:
+                made.drop(form.name, str(error))
+                continue
+            made.workers[form.name] = worker
+        for versions in made.ask_all("load", network=network, weights=weights).values():
+            made.versions |= versions
+        yield made
+
+
+def thread_environment(threads: int) -> dict[str, str | None]:
+    """Variables that hold TensorFlow, torch and NumPy to so many threads."""
+    count = str(threads)
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+    found: dict[str, str | None] = dict.fromkeys(names, count)
+    # More than one thread: what TensorFlow itself would do, which is what its users get.
+    found["TF_NUM_INTEROP_THREADS"] = count if threads == 1 else None
+    if threads == cores():
+        found["TF_NUM_INTRAOP_THREADS"] = None
+    return found

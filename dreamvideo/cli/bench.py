@@ -1,0 +1,177 @@
+"""``bench``: our speed beside other frameworks', as tables, as Markdown or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamvideo.cli.app import Debug, Quiet, app
+from dreamvideo.cli.inspect import Json
+
+if TYPE_CHECKING:
+    from dreamvideo.bench.plan import Plan
+
+
+class Section(str, Enum):
+    """Parts of the bench."""
+
+    steps = "steps"
+    cores = "cores"
+    film = "film"
+    growth = "growth"
+
+
+class Network(str, Enum):
+    """Networks that the bench has in every framework."""
+
+    lite0 = "efficientnet-lite0"
+    inception = "inception-v3"
+
+
+@app.command()
+def bench(
+    *,
+    only: Annotated[
+        list[Section] | None,
+        typer.Option("--only", help="Measure this alone; may be repeated.", show_default="all"),
+    ] = None,
+    network: Annotated[
+        list[Network] | None,
+        typer.Option(
+            "--network", help="Of this network alone; may be repeated.", show_default="all"
+        ),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--size",
+            help="Steps of this size alone, as 640x360; may be repeated.",
+            show_default="375x225, 640x360, 1280x720",
+        ),
+    ] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Steps with so many threads alone; may be repeated.",
+            show_default="1, and one a core",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            "--rounds", min=1, help="How often everything is timed in turn.", show_default="7"
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One size and few rounds: a minute or two.")
+    ] = False,
+    clip: Annotated[
+        Path | None,
+        typer.Option("--clip", help="A clip to render.", show_default="a synthetic one"),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option("--frames", min=4, help="How many frames to render.", show_default="36"),
+    ] = None,
+    torch_python: Annotated[
+        Path | None,
+        typer.Option(
+            "--torch-python",
+            help="A Python that has torch, to compare with.",
+            show_default="this one, if it has",
+        ),
+    ] = None,
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Print the report of this JSON file, measure nothing.",
+            show_default="none",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Time our step and film beside the reference's and PyTorch's, in turn, on this machine."""
+    from dreamvideo.bench import report as reports
+    from dreamvideo.bench.run import run
+
+    if again is not None:
+        found = _read(again)
+    else:
+        given = {
+            "sections": only and tuple(each.value for each in dict.fromkeys(only)),
+            "networks": network and tuple(each.value for each in dict.fromkeys(network)),
+            "sizes": size and tuple(sorted({_size(text) for text in size})),
+            "threads": threads and tuple(sorted(set(threads))),
+            "rounds": rounds,
+            "clip": clip,
+            "frames": frames,
+            "torch": torch_python and str(torch_python),
+        }
+        plan = _plan({name: value for name, value in given.items() if value}, quick)
+        found = run(plan, lambda line: None if quiet else print(line, file=sys.stderr))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif as_markdown:
+        print(reports.markdown(found))
+    else:
+        _show(found)
+
+
+def _plan(given: dict[str, Any], quick: bool) -> Plan:
+    from dreamvideo.bench.plan import Plan, quick_plan
+    from dreamvideo.errors import UsageError
+
+    for name in ("clip", "torch"):
+        if name in given and not Path(given[name]).exists():
+            raise UsageError(f"{given[name]}: there is no such file")
+    return quick_plan(**given) if quick else Plan(**given)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """(height, width) of a size for the bench: both sides are needed."""
+    from dreamvideo.errors import UsageError
+
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= 96):
+        raise UsageError(f"--size {text}: give both sides, 96 pixels or more, as 640x360")
+    return int(height), int(width)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from dreamvideo.bench.run import SCHEMA
+    from dreamvideo.errors import DreamVideoError
+
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise DreamVideoError(f"{path} is no JSON: give what `bench --json` printed") from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise DreamVideoError(f"{path} is no report of this version's `bench --json`")
+    return found
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dreamvideo.bench import report as reports
+
+    console = Console()
+    for table in reports.tables(found):
+        shown = Table(*table.heads, title=table.title, title_justify="left")
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+    for note in found["notes"]:
+        console.print(f"note: {note}", highlight=False, markup=False)
