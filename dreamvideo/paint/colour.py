@@ -103,11 +103,14 @@ def _kept(new: Lab, old: Lab, settings: ColourSettings) -> Lab:
 
 
 def _graded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
-    """Contrast about the source's mean lightness, so that it brightens and darkens nothing."""
+    """Contrast is about the source's mean lightness, so that it brightens and darkens nothing.
+
+    All of OKLab times a factor is the same colours in more or less light.
+    """
     middle = _mean(old[..., 0], share)
     light = middle + (new[..., 0] - middle) * np.float32(settings.contrast)
-    colours = new[..., 1:] * np.float32(settings.saturation)
-    return _as(light * np.float32(settings.brightness), colours)
+    graded = _as(light, new[..., 1:] * np.float32(settings.saturation))
+    return np.asarray(graded * np.float32(settings.brightness), np.float32)
 
 
 def _bounded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:

@@ -34,8 +34,8 @@ _LAB = np.array(
 _BACK_CONES, _BACK_LAB = np.linalg.inv(_CONES), np.linalg.inv(_LAB)
 # Halvings in which the chroma that a lightness can have is found: to 1/1000 of what was wanted.
 _HALVINGS = 10
-# What rounding leaves of colours that just fit.
-_SLACK = 1e-4
+# What rounding leaves of colours that just fit; where it is dark, more would be seen.
+_SLACK = 3e-6
 
 
 def to_oklab(image: Frame) -> Lab:
