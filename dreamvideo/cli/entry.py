@@ -48,7 +48,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> Any:
-    from dreamvideo.cli import bench, inspect, measure, zoom  # noqa: F401  (register their commands)
+    # Imported for the commands that they register.
+    from dreamvideo.cli import bench, gallery, inspect, measure, zoom  # noqa: F401
     from dreamvideo.cli.app import app
 
     return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from dreamvideo.dream import models
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.inspect import activity
 from dreamvideo.errors import UsageError
 from dreamvideo.look.across import Across
+from dreamvideo.render.director import Span, directed, still_look
+from dreamvideo.render.still import dream_still
 from dreamvideo.settings import Look, make_look, preset_paths
 from dreamvideo.settings.changes import changed, options_of
 
@@ -94,14 +93,14 @@ def tiles(
     ``command`` is the line that renders with ``look``; each way's options are added to it.
     Raises UsageError where a look makes no sense.
     """
+    height, width = image.shape[:2]
     base = [] if any(way.preset for way in ways) else options_of(look)
     for way in ways:
-        varied = way.of(look).dream
-        dreamt = Dreamer(varied).dream(image).image
-        shown = np.clip(image + varied.strength * (dreamt - image), -1, 1)
+        with directed(still_look(way.of(look)), Span((width, height))) as director:
+            dreamt = dream_still(director, image)
         replaced = set(way.options[::2])
         kept = [part for pair in base if pair[0] not in replaced for part in pair]
-        yield Tile(way.label, shlex.join([*command, *kept, *way.options]), shown)
+        yield Tile(way.label, shlex.join([*command, *kept, *way.options]), dreamt.image)
 
 
 def layer_for_channels(look: Look, asked: str | None) -> str:

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.errors import UsageError
 from dreamvideo.look.metrics import FilmReport, measure
+from dreamvideo.look.recorded import recorded_look
 from dreamvideo.media.pixels import to_float
-from dreamvideo.media.probe import probe, read_tags
+from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.parsing import parse_rate, parse_time
 from dreamvideo.render.carry import as_stored
-from dreamvideo.settings import DreamSettings, look_from_toml
+from dreamvideo.settings import DreamSettings
 
 # Of frames dreamt alone, each pair costs two full dreams: this many tell enough.
 DEFAULT_PAIRS = 8
-RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
 
 
 def measure_film(
@@ -47,7 +46,7 @@ def measure_film(
     begin = parse_time(start, "--start", rate) if start else None
     finish = parse_time(end, "--end", rate) if end else None
     recent = _Recent()
-    settings = (dream or recorded_settings(film)) if against_independent else None
+    settings = (dream or recorded_look(film).dream) if against_independent else None
     alone = _alone(settings, recent) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
     size = (shown.width, shown.height)
@@ -69,18 +68,6 @@ def sampled(frames: int, pairs: int) -> set[int]:
     """Frames evenly spread over a film, none of them the first."""
     count = max(1, min(pairs, frames - 1))
     return {max(1, round(Fraction((2 * n + 1) * frames, 2 * count))) for n in range(count)}
-
-
-def recorded_settings(film: Path) -> DreamSettings:
-    """How a film was dreamt, from its own tags; UsageError where it does not say."""
-    tags = read_tags(film)
-    for tag in RECIPE_TAGS:
-        heading, _, recipe = tags.get(tag, "").partition("\n")
-        if heading.startswith("dreamvideo "):
-            return look_from_toml(recipe, str(film)).dream
-    raise UsageError(
-        f"{film}: does not say how it was dreamt; give its --preset or settings with --against"
-    )
 
 
 class _Recent:

@@ -14,6 +14,9 @@ from dreamvideo.settings import Look, MachineSettings, Stage
 from dreamvideo.settings.changes import dream_of
 
 
+WHOLE = Stage()
+
+
 @dataclass(frozen=True)
 class Part:
     """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then.
@@ -24,7 +27,7 @@ class Part:
     dreamer: Dreamer
     begins: float = 0.0
     fade: float = 0.0
-    stage: Stage = Stage()
+    stage: Stage = WHOLE
 
 
 def parts_of(
@@ -35,7 +38,7 @@ def parts_of(
     Raises UsageError for a stage that makes no sense or a picture too small for its network,
     before any is loaded.
     """
-    journey = look.journey or (Stage(),)
+    journey = look.journey or (WHOLE,)
     times = beginnings(journey, look.zoom.seconds)
     dreams = [dream_of(stage, look.dream) for stage in journey]
     for dream in dreams:

@@ -1,0 +1,127 @@
+"""``gallery`` and ``preview``: look before you render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, say
+from dreamvideo.cli.options import look_options
+from dreamvideo.look.across import Across
+from dreamvideo.settings import Look
+
+SIDE = 320
+
+
+@app.command()
+@look_options("dream")
+def gallery(
+    picture: Annotated[
+        Path, typer.Argument(help="A photo, or a clip, of which a frame is dreamt.")
+    ],
+    *,
+    across: Annotated[
+        Across,
+        typer.Option(
+            "--across",
+            help="What to vary: layers, the channels of one layer, strengths, or presets.",
+        ),
+    ] = "layers",
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer", help="The layer of --across channels.", show_default="the first dreamt"
+        ),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=200, help="How many channels, the most excited.")
+    ] = 20,
+    moments: Annotated[
+        int, typer.Option("--moments", min=1, max=9, help="Frames of a clip to dream.")
+    ] = 1,
+    columns: Annotated[
+        int | None,
+        typer.Option("--columns", min=1, max=50, help="Pictures in a row.", show_default="fitting"),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", help="Size of each picture, as in video.", show_default=f"{SIDE} wide"
+        ),
+    ] = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Dream one picture many ways: a labelled sheet (PNG), and a page with a command for each."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.look.showcase import show_gallery
+
+    with progress_display(quiet) as listen:
+        made = show_gallery(
+            picture,
+            output,
+            look,
+            across=across,
+            layer=layer,
+            count=count,
+            moments=moments,
+            columns=columns,
+            size=size,
+            widest=SIDE,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    say(quiet, *(str(path) for path in made))
+
+
+@app.command()
+@look_options("dream", "coherence", "camera")
+def preview(
+    clip: Annotated[Path, typer.Argument(help="A video, an animated GIF or a folder.")],
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Where to begin: 12.5, 1:02.", show_default="a third in"),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=60, help="How much to dream.")
+    ] = 3.0,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", help="The full film's size, as in video.", show_default="the input's"
+        ),
+    ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option("--fps", help="The full film's frames a second.", show_default="the input's"),
+    ] = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    look: Look,
+) -> None:
+    """Dream a few seconds of a clip small and coarse, and tell how long the whole will take."""
+    from dreamvideo.cli.display import clock, progress_display
+    from dreamvideo.render.preview import preview as render_preview
+
+    with progress_display(quiet) as listen:
+        made, full = render_preview(
+            clip,
+            output,
+            look,
+            at=at,
+            seconds=seconds,
+            size=size,
+            fps=fps,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    say(quiet, f"{made.output}: {made.frames} frames")
+    say(quiet, f"the whole: {full.frames} frames, about {clock(full.seconds)}")

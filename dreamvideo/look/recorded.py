@@ -1,0 +1,22 @@
+"""(film or picture file) -> the look that it was dreamt with, from its own tags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+from dreamvideo.media.paths import shown
+from dreamvideo.media.tags import tags_of
+from dreamvideo.settings import Look, look_from_toml
+
+RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
+
+
+def recorded_look(path: Path | str) -> Look:
+    """How a film or picture was dreamt; UsageError where it does not say, MediaError."""
+    tags = tags_of(path)
+    for tag in RECIPE_TAGS:
+        heading, _, recipe = tags.get(tag, "").partition("\n")
+        if heading.startswith("dreamvideo "):
+            return look_from_toml(recipe, str(path))
+    raise UsageError(f"{shown(path)}: does not say how it was dreamt")

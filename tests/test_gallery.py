@@ -1,0 +1,141 @@
+"""Look before you render: the gallery's sheet, its page and its commands; the preview."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from fractions import Fraction
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import QUICK, Cli
+
+from dreamvideo.dream import models
+from dreamvideo.look.gallery import STEP_SIZES, STRENGTHS, variations
+from dreamvideo.media.probe import probe
+from dreamvideo.media.stills import read_still
+from dreamvideo.render.moments import moments_of
+from dreamvideo.render.preview import part_of
+from dreamvideo.settings import Look, make_look, preset_paths
+from dreamvideo.settings.changes import changed, options_of
+
+MODEL = "efficientnet-lite0"
+
+
+def commands(page: str) -> list[str]:
+    return [unescape(found) for found in re.findall(r"<button>(.*?)</button>", page)]
+
+
+def test_a_gallery_is_a_sheet_and_a_page_that_needs_nothing_else(
+    cli: Cli, shelf: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    made = cli("gallery", shelf / "photo.png", "--across", "strengths", "-o", sheet, *QUICK)
+    assert (made.code, made.out.split()) == (0, [str(sheet), str(sheet.with_suffix(".html"))])
+    page = sheet.with_suffix(".html").read_text("utf-8")
+    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(pictures) == len(STRENGTHS) * len(STEP_SIZES)
+    assert all(base64.b64decode(picture).startswith(b"\xff\xd8") for picture in pictures)
+    assert not re.search(r"https?://|src=\"(?!data:)|<link|@import", page)
+    pixels = read_still(sheet)
+    assert pixels.shape[1] > 3 * 64 and pixels.std() > 10
+
+
+def test_the_command_under_a_tile_makes_that_tile(cli: Cli, shelf: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    cli("gallery", shelf / "photo.png", "--across", "strengths", "-o", sheet, *QUICK)
+    page = sheet.with_suffix(".html").read_text("utf-8")
+    words = shlex.split(commands(page)[-1])
+    assert words[:3] == ["dreamvideo", "image", str(shelf / "photo.png")]
+    again = tmp_path / "again.png"
+    assert cli(*words[1:], "-o", again).code == 0
+    last = re.findall(r"base64,([^\"]+)", page)[-1]
+    shown = tmp_path / "last.jpg"
+    shown.write_bytes(base64.b64decode(last))
+    difference = read_still(shown).astype(float) - read_still(again)
+    assert np.abs(difference).mean() < 6, "but for the page's JPEG they are one picture"
+
+
+def test_a_clip_is_shown_at_several_moments(cli: Cli, shelf: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "clip.png"
+    line = ("gallery", shelf / "clip.mp4", "--across", "channels", "--layer", "block3_expand")
+    made = cli(*line, "--count", 2, "--moments", 3, "--steps", 1, "-o", sheet)
+    assert made.code == 0, made.err
+    found = commands(sheet.with_suffix(".html").read_text("utf-8"))
+    assert len(found) == 6 and all(line.startswith("dreamvideo video ") for line in found)
+    assert all("block3_expand#" in line for line in found)
+
+
+def test_moments_are_spread_over_the_clip_and_differ(shelf: Path) -> None:
+    moments = moments_of(shelf / "clip.mp4", 3, None, 320)
+    info = probe(shelf / "clip.mp4")
+    assert [moment.time for moment in moments] == [
+        info.duration * Fraction(n, 6) for n in (1, 3, 5)
+    ]
+    assert len({moment.image.tobytes() for moment in moments}) == 3
+    (still,) = moments_of(shelf / "photo.png", 3, "32", 320)
+    assert still.time is None and still.image.shape == (24, 32, 3)
+
+
+def test_layers_of_every_network_are_shown_shallow_to_deep() -> None:
+    names = [way.label for way in variations("layers", MODEL)]
+    order = [layer.name for layer in models.layer_list(MODEL)]
+    assert 12 <= len(names) <= 24
+    assert names == sorted(names, key=order.index)
+    assert not [name for name in names if name.endswith("_depthwise")]
+
+
+def test_presets_of_the_network_are_shown() -> None:
+    names = {way.label for way in variations("presets", MODEL)}
+    assert "towers" in names and "classic" not in names
+    assert names <= set(preset_paths())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--across", "layers", "--layer", "block5"], "--layer is for --across channels"),
+        (["-o", "sheet.jpg"], "a gallery ends in .png"),
+        (["--across", "channels", "--layer", "mixed3"], "mixed3"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    cli: Cli, shelf: Path, arguments: list[str], complaint: str
+) -> None:
+    made = cli("gallery", shelf / "photo.png", *arguments)
+    assert made.code == 2 and complaint in made.err and made.err.count("\n") == 1
+
+
+def test_a_look_is_told_in_options_and_made_again_from_them() -> None:
+    look = make_look(["towers"], {"dream": {"steps": 7}, "coherence": {"coherence": 0.5}})
+    found = dict(options_of(look))
+    assert found["--steps"] == "7" and found["--coherence"] == "0.5"
+    assert options_of(Look()) == []
+    assert changed(look, {"dream": {"steps": 9}}).dream.steps == 9
+
+
+def test_a_preview_is_small_short_and_tells_of_the_whole(
+    cli: Cli, shelf: Path, tmp_path: Path
+) -> None:
+    film = tmp_path / "look.mp4"
+    made = cli("preview", shelf / "clip.mp4", "--seconds", "0.2", "-o", film, *QUICK)
+    assert made.code == 0, made.err
+    first, last = made.out.splitlines()
+    info = probe(film)
+    assert first == f"{film}: {info.frames} frames" and info.rate == 12
+    assert (info.width, info.height) == (64, 48) and info.duration < Fraction(27, 100)
+    assert last.startswith("the whole: 8 frames, about ")
+
+
+def test_a_preview_lies_within_the_clip(shelf: Path) -> None:
+    info = probe(shelf / "clip.mp4")
+    assert part_of(info, None, Fraction(1, 10)) == (
+        info.duration / 3,
+        info.duration / 3 + Fraction(1, 10),
+    )
+    begin, end = part_of(info, None, Fraction(9))
+    assert begin == 0 and end >= info.duration
+    assert part_of(info, Fraction(1, 5), Fraction(1)) == (Fraction(1, 5), Fraction(6, 5))
