@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from media_clips import Pixels, make, picture
 from tiny import QUICK, Cli, contents, pixels_of
 
-from dreamvideo.look.review import recorded_settings
+from dreamvideo.look.recorded import recorded_look
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_deep, read_still, store_frame, to_depth
@@ -375,7 +375,7 @@ def test_a_film_remembers_how_it_was_dreamt(
 ) -> None:
     out = tmp_path / name
     assert cli("video", shelf / "clip.mp4", "-o", out, "--seed", "41", *QUICK).code == 0
-    assert recorded_settings(out).seed == 41
+    assert recorded_look(out).dream.seed == 41
 
 
 def _numbered(folder: Path, numbers: Sequence[int], size: tuple[int, int] = (48, 64)) -> Path:

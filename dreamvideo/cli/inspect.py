@@ -27,6 +27,12 @@ def info(
     *,
     size: Size = None,
     as_json: Json = False,
+    recipe: Annotated[
+        bool,
+        typer.Option(
+            "--recipe", help="Print only the look that a dream records, as a preset: > look.toml."
+        ),
+    ] = False,
     estimate: Annotated[
         bool,
         typer.Option(help="Time a few steps to estimate the render; takes some seconds."),
@@ -35,6 +41,9 @@ def info(
     look: Look,
 ) -> None:
     """Show what is in a clip, and how long its dream would take on this machine."""
+    if recipe:
+        _print_recipe(clip)
+        return
     from dreamvideo.media.probe import probe
     from dreamvideo.parsing import parse_size
 
@@ -98,6 +107,13 @@ def models(
         _print_rows(rows, as_json)
     else:
         _print_rows(_activity_rows(name, on, weights), as_json)
+
+
+def _print_recipe(dreamt: Path) -> None:
+    from dreamvideo.look.recorded import recorded_look
+    from dreamvideo.settings import look_to_toml
+
+    print(look_to_toml(recorded_look(dreamt)), end="")
 
 
 def _model_facts(entry: Any) -> dict[str, Any]:

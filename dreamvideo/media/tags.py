@@ -1,0 +1,47 @@
+"""What a film or picture says about itself: its tags by name."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.probe import read_tags
+from dreamvideo.media.stills import STILL_ENDINGS
+
+_EXIF_DESCRIPTION = 0x010E
+
+
+def tags_of(path: Path | str) -> dict[str, str]:
+    """The tags of a film, or of a picture as ``write_still`` leaves them. Raises MediaError."""
+    path = readable(Path(path))
+    return _still_tags(path) if path.suffix.lower() in STILL_ENDINGS else read_tags(path)
+
+
+def _still_tags(path: Path) -> dict[str, str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                words = {str(key): text for key, text in image.info.items() if _is_text(text)}
+                described = image.getexif().get(_EXIF_DESCRIPTION)
+    except Exception:  # Pillow's parsers raise anything on damaged headers
+        raise MediaError(f"{shown(path)}: not an image that can be read") from None
+    return {**words, **_own(described)}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _own(described: object) -> dict[str, str]:
+    """Tags that were written as JSON where a format has only one text."""
+    try:
+        found = json.loads(described) if isinstance(described, str) else {}
+    except ValueError:
+        return {}
+    return {k: v for k, v in found.items() if _is_text(v)} if isinstance(found, dict) else {}
