@@ -13,7 +13,6 @@ from dreamvideo.schedules import parse_moment
 from dreamvideo.settings import Look, MachineSettings, Stage
 from dreamvideo.settings.changes import dream_of
 
-
 WHOLE = Stage()
 
 
