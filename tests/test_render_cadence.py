@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,16 +41,9 @@ class Counting:
     def settings(self) -> DreamSettings:
         return self.dreamer.settings
 
-    def dream(
-        self,
-        image: Image,
-        *,
-        steps: int | None = None,
-        step_scale: Image | None = None,
-        even: bool = False,
-    ) -> Dream:
-        self.calls.append(steps)
-        return self.dreamer.dream(image, steps=steps, step_scale=step_scale, even=even)
+    def dream(self, image: Image, **how: Any) -> Dream:
+        self.calls.append(how.get("steps"))
+        return self.dreamer.dream(image, **how)
 
 
 def moving(count: int, seed: int = 0) -> Pictures:

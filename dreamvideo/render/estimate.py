@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from dreamvideo.dream.dreamer import Dreamer
+import numpy as np
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.dream.octaves import Dream
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.motion.flow import motion_between
-from dreamvideo.render.carry import settle
+from dreamvideo.motion.flow import MAX_WIDTH, Motion, motion_between
+from dreamvideo.render.carry import begin, proceed, settle
+from dreamvideo.render.direction import Part
 from dreamvideo.render.zoom.ground import noise
-from dreamvideo.settings import Look
+from dreamvideo.settings import DreamSettings, Look
 
 # Steps are timed on a picture no larger than this: their cost grows with the pixels.
 PROBE_PIXELS = 360 * 640
-# Warps, blurs, storing and encoding, as a share of dreaming and flow.
-OTHER_WORK = 0.15
+# Storing and encoding a frame, in times what its carrying takes beside the network.
+STORING = 0.8
+# A network on c cores is about c ** this times as fast as on one; so many processes of one core
+# each are as many times as fast.
+THREADS_GAIN = 0.35
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on this machine, for each pixel: a gradient step, flow both ways, all the rest."""
+
+    step: float
+    flow: float
+    rest: float
 
 
 @dataclass(frozen=True)
@@ -31,30 +50,97 @@ class Estimate:
 
 
 def estimate_clip(
-    info: MediaInfo, size: tuple[int, int], look: Look, rate: Fraction | None = None
+    info: MediaInfo,
+    size: tuple[int, int],
+    look: Look,
+    rate: Fraction | None = None,
+    *,
+    workers: int = 1,
 ) -> Estimate:
     """Time some steps and one flow, and scale them to the clip; takes a few seconds.
 
-    ``size`` is (width, height) of the render, ``rate`` its frames a second (the clip's own).
+    ``size`` is (width, height) of the render, ``rate`` its frames a second (the clip's own),
+    ``workers`` how many processes share the clip.
     """
+    frames = max(1, round(info.duration * (rate or info.rate)))
+    cost = measure_cost(look, size)
+    frame = seconds_per_frame(cost, look, size) / gain(workers)
+    passes = look.coherence.passes
+    # Dreamt detail is nearly incompressible: about two bytes a pixel as PNG.
+    disk = frames * size[0] * size[1] * 2 * passes
+    return Estimate(frames, frame, seconds_for(cost, look, size, frames, workers), disk)
+
+
+def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
+    """What work of each kind takes on this machine now, for a render of that (width, height)."""
     width, height = size
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
-    picture = noise(*small, seed=0)
+    picture, other = noise(*small, seed=0), noise(*small, seed=1)
     dreamer = Dreamer(look.dream)
     dreamer.dream(picture, steps=1)
-    probe_pixels = sum(h * w for h, w in dreamer.ladder(*small).sizes)
-    step = _seconds(lambda: dreamer.dream(picture, steps=1)) / probe_pixels
-    # Flow is estimated on frames of this size at most, whatever the clip's.
-    flow = _seconds(lambda: motion_between(picture, picture[::-1].copy()))
-    pixels = sum(h * w for h, w in dreamer.ladder(height, width).sizes)
-    steps = settle(look.coherence, look.dream.steps).steps
-    passes = look.coherence.passes
-    frame = (steps * pixels * step + passes * flow) * (1 + OTHER_WORK)
-    frames = max(1, round(info.duration * (rate or info.rate)))
-    first = look.dream.steps * pixels * step
-    # Dreamt detail is nearly incompressible: about two bytes a pixel as PNG.
-    return Estimate(frames, frame, first + frames * frame, frames * width * height * 2 * passes)
+    step = _seconds(lambda: dreamer.dream(picture, steps=1))
+    flow = _seconds(lambda: motion_between(picture, other))
+    whole = np.ones(small, np.float32)
+    parts = (Part(_Sleeper(look.dream)),)
+    state, _ = begin(picture, parts, whole)
+    motion = Motion(np.full((*small, 2), np.float32(0.5)), whole)
+    carrying = _seconds(lambda: proceed(state, other, motion, parts, look.coherence, whole))
+    pixels = small[0] * small[1]
+    return Cost(
+        step / dreamt_pixels(look.dream, small[::-1]),
+        flow / flow_pixels(small[::-1]),
+        carrying * (1 + STORING) / pixels,
+    )
+
+
+def seconds_for(
+    cost: Cost, look: Look, size: tuple[int, int], frames: int, workers: int = 1
+) -> float:
+    """Seconds that a clip of so many frames and one shot takes, shared by so many processes."""
+    first = look.dream.steps * cost.step * dreamt_pixels(look.dream, size)
+    return (first + frames * seconds_per_frame(cost, look, size)) / gain(workers)
+
+
+def seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
+    """Seconds that a frame within a shot takes, on average."""
+    coherence, passes = look.coherence, look.coherence.passes
+    steps = settle(coherence, look.dream.steps).steps / coherence.cadence
+    if coherence.coherence == 0:
+        steps = look.dream.steps
+    asleep = look.dream.strength == 0 and "dream.strength" not in look.over_time
+    dreaming = 0.0 if asleep else steps * cost.step * dreamt_pixels(look.dream, size)
+    watches = coherence.coherence > 0 or bool(look.over_time)
+    flows = (passes if watches else passes - 1) * cost.flow * flow_pixels(size)
+    return dreaming + flows + passes * cost.rest * size[0] * size[1]
+
+
+def gain(workers: int) -> float:
+    """How much faster so many processes are than one, on the cores that this one may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    workers = max(1, min(workers, cores))
+    return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
+
+
+def dreamt_pixels(dream: DreamSettings, size: tuple[int, int]) -> int:
+    """Pixels of all octaves of a picture of that (width, height)."""
+    return sum(h * w for h, w in ladder_for(dream, size[1], size[0]).sizes)
+
+
+def flow_pixels(size: tuple[int, int]) -> float:
+    """Pixels at which the flow of pictures of that (width, height) is estimated."""
+    return size[0] * size[1] * min(1.0, MAX_WIDTH / size[0]) ** 2
+
+
+class _Sleeper:
+    """Dreams nothing, at no cost: what is left is all else that a frame takes."""
+
+    def __init__(self, settings: DreamSettings) -> None:
+        self.settings = settings
+
+    def dream(self, image: Image, **_: Any) -> Dream:
+        return Dream(image, (0.0,))
 
 
 def _seconds(work: Callable[[], object]) -> float:
