@@ -11,11 +11,12 @@ from typing import Any
 from dreamvideo.bench import machine
 from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.film import MODULE, clip_of, render
-from dreamvideo.bench.plan import HEADLINE, Plan, Say
+from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.staff import OURS, TORCH, Form, Staff, staff
 from dreamvideo.bench.steps import in_turn
 from dreamvideo.bench.talk import Worker
 
+FILM_NETWORK = "efficientnet-lite0"
 BEST_TORCH = TORCH[2:]
 # Each process holds a network and its activations.
 MEMORY_EACH = 1_500_000_000
@@ -24,19 +25,20 @@ MEMORY_EACH = 1_500_000_000
 def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     """Steps a second of all cores by network, and frames a second of a film with workers."""
     report: dict[str, Any] = {
-        "height": HEADLINE[0],
-        "width": HEADLINE[1],
+        "height": plan.film_size[0],
+        "width": plan.film_size[1],
         "cores": machine.cores(),
         "steps": [together(plan, network, weights[network], say) for network in plan.networks],
     }
-    if plan.networks[0] == "efficientnet-lite0":
-        report["film"] = film_in_segments(plan, say)
+    if FILM_NETWORK in plan.networks:
+        film = film_in_segments(plan, say)
+        report["film"] = film | beside_torch(report["steps"], film)
     return report
 
 
 def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]:
     """Steps a second of ours and of torch's best forms, both ways to use the cores, in turn."""
-    height, width = HEADLINE
+    height, width = plan.film_size
     request = {"height": height, "width": width}
     say(f"{network}: all cores, one process or several")
     forms = (OURS, *BEST_TORCH)
@@ -123,11 +125,29 @@ def best(rates: dict[str, list[float]]) -> dict[str, Any]:
 def film_in_segments(plan: Plan, say: Say) -> dict[str, Any]:
     """Frames a second of a film dreamt by one worker and by as many as the command would take."""
     say("all cores: a film in segments")
-    found: dict[str, list[float]] = {}
+    height, width = plan.film_size
+    rates: dict[str, list[float]] = {}
+    steps = 0.0
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name, Worker(MODULE) as worker:
         folder = Path(name)
         with clip_of(plan, folder, plan.frames) as clip:
             for workers in in_turn(["1", "auto"], 1 if plan.quick else 2):
-                done = render(worker, clip, folder / "film.mp4", plan.frames, workers=workers)
-                found.setdefault(workers, []).append(done["frames"] / done["seconds"])
-    return {name: spread_of(rates) for name, rates in found.items()}
+                output = folder / "film.mp4"
+                done = render(
+                    worker, clip, output, plan.frames, f"{width}x{height}", workers=workers
+                )
+                rates.setdefault(workers, []).append(done["frames"] / done["seconds"])
+                if workers == "1":
+                    steps = done["pixels"] / height / width / done["frames"]
+    workers_rates = {name: spread_of(values) for name, values in rates.items()}
+    return {"workers": workers_rates, "steps a frame": round(steps, 3)}
+
+
+def beside_torch(steps: list[dict[str, Any]], film: dict[str, Any]) -> dict[str, float]:
+    """Our film, all of it, beside the time that torch's best form takes for its steps alone."""
+    for each in steps:
+        if each["network"] == FILM_NETWORK and "best torch" in each:
+            other = each["rates"][each["best torch"]]["median"] / film["steps a frame"]
+            ours = max(rate["median"] for rate in film["workers"].values())
+            return {"torch": round(other, 4), "ratio": round(ours / other, 4)}
+    return {}

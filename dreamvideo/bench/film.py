@@ -12,12 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dreamvideo.bench.figures import ratio
-from dreamvideo.bench.plan import HEADLINE, Plan, Say
+from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.steps import timed
 from dreamvideo.bench.talk import Worker, WorkerError, lines_of
 
 MODULE = "dreamvideo.bench.film_worker"
-SIZE = f"{HEADLINE[1]}x{HEADLINE[0]}"
 # Memory is compared on films of this size, so that the long one does not take minutes.
 SMALL = (256, 144)
 FEW, MANY, MANY_QUICK = 10, 300, 60
@@ -25,23 +24,26 @@ PAIRS = 8
 
 
 def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
-    """The bundled network's film of 640 x 360 in one process, as the command makes it."""
+    """The bundled network's film of the plan's size in one process, as the command makes it."""
+    height, width = plan.film_size
+    size = f"{width}x{height}"
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name, Worker(MODULE) as worker:
         folder = Path(name)
         with clip_of(plan, folder, plan.frames) as clip:
             say("film: time to the first frame of the command")
-            first = [first_frame(clip, folder) for _ in range(1 if plan.quick else 3)]
+            first = [first_frame(clip, folder, size) for _ in range(1 if plan.quick else 3)]
             say(f"film: {plan.frames} frames, where the time goes")
-            whole = render(worker, clip, folder / "film.mp4", plan.frames)
+            whole = render(worker, clip, folder / "film.mp4", plan.frames, size)
             report: dict[str, Any] = {
                 "clip": str(plan.clip or "synthetic"),
-                "height": HEADLINE[0],
-                "width": HEADLINE[1],
+                "height": height,
+                "width": width,
                 "frames": whole["frames"],
                 "first frame": timed_seconds(first),
                 "seconds": round(whole["seconds"], 2),
                 "frames a minute": round(60 * whole["frames"] / whole["seconds"], 1),
                 "frames a minute once begun": round(60 / pace(whole["times"]), 1),
+                "steps a frame": round(whole["pixels"] / whole["frames"] / height / width, 3),
                 "stages": shares(whole),
                 "peak memory": whole["memory"],
                 "times": [round(seconds, 3) for seconds in whole["times"]],
@@ -71,7 +73,11 @@ def clip_of(plan: Plan, folder: Path, frames: int) -> Iterator[Path]:
     clip = folder / "clip.mp4"
     with Worker(MODULE) as worker:
         worker.ask(
-            "make_clip", path=str(clip), width=HEADLINE[1], height=HEADLINE[0], frames=frames
+            "make_clip",
+            path=str(clip),
+            width=plan.film_size[1],
+            height=plan.film_size[0],
+            frames=frames,
         )
     yield clip
 
@@ -81,8 +87,8 @@ def render(
     clip: Path,
     output: Path,
     frames: int,
+    size: str,
     *,
-    size: str = SIZE,
     settings: dict[str, Any] | None = None,
     workers: str = "1",
 ) -> dict[str, Any]:
@@ -99,9 +105,9 @@ def render(
     return found
 
 
-def first_frame(clip: Path, folder: Path) -> float:
+def first_frame(clip: Path, folder: Path, size: str) -> float:
     """Seconds from starting the command until it says that the first frame is dreamt."""
-    command = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--size", SIZE]
+    command = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--size", size]
     command += ["--end", "2f", "-o", str(folder / "first.mp4"), "--overwrite"]
     began = time.perf_counter()
     seconds = None
@@ -132,13 +138,14 @@ def shares(whole: dict[str, Any]) -> dict[str, float]:
 
 def coherence_cost(worker: Worker, clip: Path, folder: Path, plan: Plan) -> dict[str, Any]:
     """Time a frame of the coherent film over that of the independent one, rounds in turn."""
+    size = f"{plan.film_size[1]}x{plan.film_size[0]}"
     coherent, alone = [], []
     few, many = (3, 6) if plan.quick else (5, 14)
     for _ in range(1 if plan.quick else 3):
         output = folder / "part.mp4"
-        found = render(worker, clip, output, few, settings={"coherence": {"coherence": 0}})
+        found = render(worker, clip, output, few, size, settings={"coherence": {"coherence": 0}})
         alone.append(pace(found["times"]))
-        coherent.append(pace(render(worker, clip, output, many)["times"]))
+        coherent.append(pace(render(worker, clip, output, many, size)["times"]))
     spread = ratio(coherent, alone)
     return {
         "ratio": round(spread.median, 4),
@@ -159,7 +166,7 @@ def memory_growth(many: int) -> dict[str, Any]:
         for frames in (FEW, many):
             with Worker(MODULE) as worker:
                 size = f"{SMALL[0]}x{SMALL[1]}"
-                peaks[frames] = render(worker, clip, output, frames, size=size)["memory"]
+                peaks[frames] = render(worker, clip, output, frames, size)["memory"]
     return {
         "frames": [FEW, many],
         "bytes": [peaks[FEW], peaks[many]],

@@ -27,7 +27,7 @@ def render(
     """Render the first frames of a clip.
 
     Seconds from the call to the first frame, between the frames (one after the first: the mean
-    pace), of every stage and of the whole; the peak memory in bytes.
+    pace), of every stage and of the whole; pixels of all gradient steps; the peak memory in bytes.
     """
     import dreamvideo
 
@@ -55,6 +55,7 @@ def render(
         "seconds": whole,
         "times": times,
         "stages": clock.seconds,
+        "pixels": clock.pixels,
         "memory": peak_memory(),
     }
 

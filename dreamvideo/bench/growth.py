@@ -55,7 +55,7 @@ def frames_of(plan: Plan) -> dict[int, list[float]]:
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name, Worker(MODULE) as worker:
         folder = Path(name)
         with clip_of(plan, folder, plan.frames) as clip:
-            times = render(worker, clip, folder / "film.mp4", plan.frames, size="320x180")["times"]
+            times = render(worker, clip, folder / "film.mp4", plan.frames, "320x180")["times"]
     since = {count: [at - times[0]] for count, at in enumerate(times[1:], 1)}
     kept = [count for count in (2, 4, 8, 16, 32) if count in since]
     return {count: since[count] for count in [*kept, len(since)]}

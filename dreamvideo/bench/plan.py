@@ -30,7 +30,8 @@ class Plan:
 
     ``rounds`` are taken of each table's cell unless that takes longer than ``cell_seconds``, then
     fewer, but 3 at least (2 in a quick bench). ``torch`` is an interpreter that has torch,
-    ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it.
+    ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it, ``film_size``
+    how large. ``forms`` names those to time, None all.
     """
 
     sections: tuple[str, ...] = SECTIONS
@@ -44,11 +45,8 @@ class Plan:
     clip: Path | None = None
     frames: int = 36
     quick: bool = False
-
-    @property
-    def headline(self) -> tuple[int, int]:
-        """The size whose ratios are told first."""
-        return HEADLINE if HEADLINE in self.sizes else self.sizes[-1]
+    film_size: tuple[int, int] = HEADLINE
+    forms: tuple[str, ...] | None = None
 
 
 def quick_plan(**given: Any) -> Plan:

@@ -191,8 +191,7 @@ def all_cores(report: Report) -> Table:
     ]
     rows += [
         ("a film", f"dreamvideo --workers {name}", f"{rate['median']:.3g}", _quartiles(rate))
-        for name, rate in found.get("film", {}).items()
-        if isinstance(rate, dict)
+        for name, rate in found.get("film", {}).get("workers", {}).items()
     ]
     heads = ("network", "how", "steps or frames a second", "quartiles")
     title = f"All {found.get('cores', '')} cores at {_size(found) if found else ''}"
@@ -211,6 +210,7 @@ def film(report: Report) -> Table:
         ("frames a minute, once begun", f"{found['frames a minute once begun']:.1f}"),
         ("a coherent frame", f"{cost['coherent seconds a frame']:.3g} s"),
         ("an independent frame", f"{cost['independent seconds a frame']:.3g} s"),
+        ("gradient steps of full size a frame", f"{found['steps a frame']:.2f}"),
         ("peak memory", f"{found['peak memory'] / 1e9:.2f} GB"),
         *((f"share of {stage}", f"{share:.1%}") for stage, share in found["stages"].items()),
     ]

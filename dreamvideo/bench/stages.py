@@ -9,6 +9,7 @@ shares of a render that overlaps them may add up to more than 1.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 import time
@@ -21,18 +22,25 @@ from typing import Any
 STAGES = {
     "decode": ("media.read:Source.__iter__",),
     "flow": ("motion.flow:motion_between", "motion.flow:motions_between", "motion.cuts:is_cut"),
-    "dream": ("dream.dreamer:Dreamer.dream",),
+    "dream": ("dream.octaves:dream",),
     "warp and carry": ("render.carry:begin", "render.carry:proceed"),
     "store": ("media.stills:store_frame",),
     "encode": ("media.write:encode",),
 }
 
 
+CLIMB = "dream.ascent:Ascent.climb"
+
+
 class Clock:
-    """Seconds of every stage, on whatever thread, each without the stages inside it."""
+    """Seconds of every stage, on whatever thread, each without the stages inside it.
+
+    ``pixels`` counts those of every gradient step.
+    """
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.pixels = 0
         self._lock = threading.Lock()
         self._inner = threading.local()
 
@@ -61,6 +69,20 @@ class Clock:
 
         return watched
 
+    def counting(self, climb: Callable[..., Any]) -> Callable[..., Any]:
+        """``Ascent.climb``, its steps counted."""
+        shape = inspect.signature(climb)
+
+        @functools.wraps(climb)
+        def counted(*given: Any, **named: Any) -> Any:
+            asked = shape.bind(*given, **named).arguments
+            height, width = asked["image"].shape[:2]
+            with self._lock:
+                self.pixels += len(asked["shifts"]) * height * width
+            return climb(*given, **named)
+
+        return counted
+
     def _turns(self, stage: str, turns: Iterator[Any]) -> Iterator[Any]:
         end = object()
         while True:
@@ -75,15 +97,17 @@ class Clock:
 def watched() -> Iterator[Clock]:
     """Watch every stage for as long as the block runs."""
     clock = Clock()
+    changes: list[tuple[str, Callable[[Any], Any]]] = [
+        (name, functools.partial(clock.watching, stage))
+        for stage, names in STAGES.items()
+        for name in names
+    ]
     undo: list[Callable[[], None]] = []
-    for stage, names in STAGES.items():
-        for name in names:
-            module, _, path = name.partition(":")
-            holder, original = _find(module, path)
-            for place in _places(holder, original):
-                attribute = place[1]
-                undo.append(functools.partial(setattr, place[0], attribute, original))
-                setattr(place[0], attribute, clock.watching(stage, original))
+    for name, changed in (*changes, (CLIMB, clock.counting)):
+        holder, original = _find(name)
+        for place, attribute in _places(holder, original):
+            undo.append(functools.partial(setattr, place, attribute, original))
+            setattr(place, attribute, changed(original))
     try:
         yield clock
     finally:
@@ -91,12 +115,14 @@ def watched() -> Iterator[Clock]:
             each()
 
 
-def _find(module: str, path: str) -> tuple[Any, Any]:
+def _find(name: str) -> tuple[Any, Any]:
+    """What holds the function, and the function."""
+    module, _, path = name.partition(":")
     holder: Any = import_module(f"dreamvideo.{module}")
-    *classes, name = path.split(".")
+    *classes, attribute = path.split(".")
     for each in classes:
         holder = getattr(holder, each)
-    return holder, getattr(holder, name)
+    return holder, getattr(holder, attribute)
 
 
 def _places(holder: Any, original: Any) -> list[tuple[Any, str]]:

@@ -28,12 +28,13 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     versions: dict[str, str] = {}
     failures: dict[str, str] = {}
     peaks: list[float] = []
+    forms = [form for form in FORMS if plan.forms is None or form.name in plan.forms]
     products: list[float] = []
     with Worker("dreamvideo.bench.peak", thread_environment(1)) as anvil:
         for network in plan.networks:
             for threads in plan.threads:
                 say(f"{network}, {threads} {'thread' if threads == 1 else 'threads'}: loading")
-                with staff(FORMS, threads, network, weights[network], plan.torch, say) as workers:
+                with staff(forms, threads, network, weights[network], plan.torch, say) as workers:
                     for size in plan.sizes:
                         cells.append(
                             {
