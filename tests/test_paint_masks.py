@@ -124,7 +124,9 @@ def test_any_text_is_a_shape_a_file_or_an_error(text: str) -> None:
         assert str(error)
 
 
-@pytest.mark.parametrize("text", ["", "0.5", "1-2-3", "-1-1", "0.2-1.2", "a-b", "0.2 to 1"])
+@pytest.mark.parametrize(
+    "text", ["", "0.5", "1-2-3", "-1-1", "0.2-1.2", "a-b", "0.2 to 1", "0.9-0.1"]
+)
 def test_what_is_no_range(text: str) -> None:
     with pytest.raises(ValueError, match="write a range within 0-1"):
         parse_range(text, 1)

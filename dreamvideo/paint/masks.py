@@ -103,7 +103,7 @@ class Masker:
         if now.bright is not None:
             share = share * in_brightness(source, *parse_range(now.bright, 1))
         if now.hue is not None:
-            share = share * in_hue(source, *parse_range(now.hue, 360))
+            share = share * in_hue(source, *parse_range(now.hue, 360, wraps=True))
         return share
 
     def _placed(self, time: Fraction, now: Mask) -> Map:

@@ -55,11 +55,14 @@ def parse_shapes(text: str) -> tuple[Shape, ...] | None:
     return tuple(_shape(sign, words) for sign, words in terms)
 
 
-def parse_range(text: str, highest: float) -> tuple[float, float]:
-    """``0.6-1`` -> (0.6, 1.0), both within 0 .. ``highest``; ValueError otherwise."""
+def parse_range(text: str, highest: float, *, wraps: bool = False) -> tuple[float, float]:
+    """``0.6-1`` -> (0.6, 1.0), within 0 .. ``highest``; ValueError otherwise.
+
+    Where it ``wraps`` the first number may be the larger one: 330-30 goes through 0.
+    """
     match = _RANGE.fullmatch(text.strip())
     low, high = (float(match[1]), float(match[2])) if match else (-1.0, -1.0)
-    if not (match and 0 <= low <= highest and 0 <= high <= highest):
+    if not (0 <= low <= highest and 0 <= high <= highest and (wraps or low <= high)):
         raise ValueError(f"write a range within 0-{highest:g}, as {highest * 0.2:g}-{highest:g}")
     return low, high
 

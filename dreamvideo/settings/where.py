@@ -15,7 +15,8 @@ Bright = Annotated[
     str | None, AfterValidator(lambda text: checked(lambda given: parse_range(given, 1), text))
 ]
 Hue = Annotated[
-    str | None, AfterValidator(lambda text: checked(lambda given: parse_range(given, 360), text))
+    str | None,
+    AfterValidator(lambda text: checked(lambda given: parse_range(given, 360, wraps=True), text)),
 ]
 
 
@@ -27,7 +28,8 @@ class Mask(Settings):
         description="Where to dream: a picture, film or folder (white or opaque: dream; black or "
         "clear: keep), or a drawn shape: `circle 0.5x0.5 0.3`, `ellipse 0.5x0.5 0.4x0.2`, "
         "`rect 0.1x0.2 0.5x0.6`, `polygon 0.5x0 1x1 0x1`, `left 0.5`, `gradient top bottom`, "
-        "several joined by + (and), - (without) or & (within).",
+        "several joined by + (and), - (without) or & (within). A circle's radius is a share of "
+        "the shorter side.",
         json_schema_extra={"none": "everywhere"},
     )
     feather: float = Field(
@@ -55,7 +57,8 @@ class Mask(Settings):
     )
     mask_end: Literal["hold", "loop"] = Field(
         default="hold",
-        description="A mask film that is too short stays on its last frame, or begins again.",
+        description="A mask film runs along with the clip; one that is too short stays on its last "
+        "frame, or begins again.",
     )
     motion: Literal["any", "moving", "still"] = Field(
         default="any",
@@ -92,7 +95,7 @@ class MaskSettings(Mask):
 
     rest: Literal["dream", "source"] = Field(
         default="dream",
-        description="What [[regions]] leave over: dreamt as [dream] says, or left as it is.",
+        description="What a preset's regions leave over: the look's own dream, or the source.",
     )
 
 
