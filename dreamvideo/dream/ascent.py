@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.device import chosen_device
+from dreamvideo.dream.footprint import Footprint
+from dreamvideo.dream.half import in_half
 from dreamvideo.dream.objectives import Objective
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.step import Forward, Step
+from dreamvideo.dream.tiles import tile_shape, tiles
+from dreamvideo.settings.machine import MachineSettings
 
 Image = NDArray[np.float32]
 OnStep = Callable[[int, float, Image], None]
+OnTile = Callable[[int, int], None]
+Tensors = Mapping[str, Any]
+MACHINE = MachineSettings()
 
 
 class Ascent:
     """Gradient ascent on one objective of one network, compiled once for every image size.
 
     In each step (``Step``) the gradient is taken at the image rolled by the step's jitter and
-    rolled back. ``traces`` counts compilations.
+    rolled back: of the whole image, or of overlapping tiles one after the other where it would
+    take more memory than it may. ``traces`` counts compilations of the gradient.
     """
 
     def __init__(
@@ -29,36 +38,39 @@ class Ascent:
         objective: Objective,
         *,
         step: Callable[[Forward, Objective], Step] = Step,
+        machine: MachineSettings = MACHINE,
+        xla: bool | None = None,
     ) -> None:
-        """``step`` makes the arithmetic, where it is not the plain one."""
+        """``step`` makes the arithmetic, where it is not the plain one.
+
+        ``xla`` compiles for every size of image apart, which pays on a GPU and nowhere else:
+        there it is done unless refused. Raises UsageError where there is no such device.
+        """
         tf = tensorflow()
         self.traces = 0
-        arithmetic = step(forward, objective)
-        self._extras_spec = arithmetic.extras_spec
-
-        def whole_step(
-            image: Any, size: Any, shift: Any, even: Any, extras: Mapping[str, Any]
-        ) -> tuple[Any, Any]:
-            self.traces += 1
-            laid = {
-                name: tf.roll(value, shift, (0, 1)) if _lies_over_picture(value) else value
-                for name, value in extras.items()
-            }
-            gradient, loss = arithmetic.gradient(tf.roll(image, shift, (0, 1)), laid)
-            gradient = tf.roll(gradient, -shift, (0, 1))
-            return arithmetic.update(image, gradient, size, even, extras), loss
-
-        self._step = tf.function(
-            whole_step,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([None, None, 3], tf.float32),
-                tf.TensorSpec([None, None, 1], tf.float32),
-                tf.TensorSpec([2], tf.int32),
-                tf.TensorSpec([], tf.float32),
-                self._extras_spec,
-            ],
+        self._device = chosen_device(machine.device)
+        self._step = step(
+            in_half(forward) if machine.precision == "float16" else forward, objective
         )
+        self._extras_spec = self._step.extras_spec
+        self._footprint = Footprint(self._step, machine)
+        compiled = self._device.is_gpu if xla is None else xla
+        image = tf.TensorSpec([None, None, 3], tf.float32)
+        size = tf.TensorSpec([None, None, 1], tf.float32)
+        even = tf.TensorSpec([], tf.float32)
+        shift = tf.TensorSpec([2], tf.int32)
+
+        def function(body: Callable[..., Any], *signature: Any) -> Any:
+            return tf.function(
+                body,
+                autograph=False,
+                jit_compile=compiled or None,
+                input_signature=[*signature, self._extras_spec],
+            )
+
+        self._whole = function(self._whole_step, image, size, even, shift)
+        self._gradient = function(self._counted_gradient, image)
+        self._update = function(self._step.update, image, image, size, even)
 
     def climb(
         self,
@@ -69,30 +81,95 @@ class Ascent:
         *,
         even: bool = False,
         extras: Mapping[str, NDArray[Any]] | None = None,
+        on_tile: OnTile | None = None,
     ) -> tuple[Image, list[float]]:
         """Take one step for each (dy, dx) of ``shifts`` (n x 2, pixels).
 
         ``image`` is H x W x 3 in [-1, 1]; ``step_size`` a number or an H x W map, in the same
         units; ``extras`` is what the step's ``extras_spec`` asks for. Returns the image and the
         objective before each step. The steps run without waiting for one another unless
-        ``on_step(step, loss, image)`` looks at each.
+        ``on_step(step, loss, image)`` looks at each, or the image is taken in tiles:
+        ``on_tile(done, total)`` then tells of each in a step.
         """
         tf = tensorflow()
-        current = tf.constant(image, tf.float32)
-        size = tf.constant(np.atleast_2d(np.asarray(step_size, np.float32))[..., None])
-        evenness = tf.constant(float(even))
-        given = {
-            name: tf.constant((extras or {})[name], spec.dtype)
-            for name, spec in self._extras_spec.items()
-        }
+        height, width = image.shape[:2]
+        tile = tile_shape(height, width, self._footprint.most_pixels(height, width))
         losses = []
-        for index, shift in enumerate(shifts):
-            current, loss = self._step(current, size, tf.constant(shift, tf.int32), evenness, given)
-            losses.append(loss)
-            if on_step is not None:
-                on_step(index, float(loss), current.numpy())
-        return current.numpy(), [float(loss) for loss in losses]
+        with tf.device(self._device.name):
+            current = tf.constant(image, tf.float32)
+            size = tf.constant(np.atleast_2d(np.asarray(step_size, np.float32))[..., None])
+            evenness = tf.constant(float(even))
+            given = self._tensors(extras or {})
+            for index, shift in enumerate(shifts):
+                if tile == (height, width):
+                    current, loss = self._whole(current, size, evenness, tf.constant(shift), given)
+                else:
+                    turned = (tile, shift, index)
+                    gradient, loss = self._tiled_gradient(current, turned, extras or {}, on_tile)
+                    current = self._update(current, gradient, size, evenness, given)
+                    del gradient
+                losses.append(loss)
+                if on_step is not None:
+                    on_step(index, float(loss), current.numpy())
+            return current.numpy(), [float(loss) for loss in losses]
+
+    def _tensors(self, extras: Mapping[str, NDArray[Any]]) -> Tensors:
+        convert = tensorflow().convert_to_tensor
+        return {n: convert(extras[n], spec.dtype) for n, spec in self._extras_spec.items()}
+
+    def _whole_step(
+        self, image: Any, size: Any, even: Any, shift: Any, extras: Tensors
+    ) -> tuple[Any, Any]:
+        roll = tensorflow().roll
+        laid = {
+            name: roll(value, shift, (0, 1)) if _lies_over_picture(value) else value
+            for name, value in extras.items()
+        }
+        gradient, loss = self._counted_gradient(roll(image, shift, (0, 1)), laid)
+        gradient = roll(gradient, -shift, (0, 1))
+        return self._step.update(image, gradient, size, even, extras), loss
+
+    def _counted_gradient(self, image: Any, extras: Tensors) -> tuple[Any, Any]:
+        self.traces += 1
+        return self._step.gradient(image, extras)
+
+    def _tiled_gradient(
+        self,
+        image: Any,
+        turned: tuple[tuple[int, int], NDArray[np.int32], int],
+        extras: Mapping[str, NDArray[Any]],
+        on_tile: OnTile | None,
+    ) -> tuple[Any, float]:
+        """Gradient and objective, from tiles of the image rolled by the step's shift.
+
+        Objectives are means, so a tile's gradient is larger than the whole's by the share of
+        the picture that it sees.
+        """
+        shape, shift, turn = turned
+        pixels: Image = image.numpy()
+        height, width = pixels.shape[:2]
+        total = np.zeros_like(pixels)
+        cut = list(tiles((height, width), shape, turn))
+        losses = []
+        for done, tile in enumerate(cut, 1):
+            place = np.ix_(
+                (tile.rows.places - shift[0]) % height, (tile.columns.places - shift[1]) % width
+            )
+            given = {
+                name: extras[name][place] if _lies_over_picture(spec) else extras[name]
+                for name, spec in self._extras_spec.items()
+            }
+            gradient, loss = self._gradient(
+                tensorflow().constant(pixels[place]), self._tensors(given)
+            )
+            total[place] += gradient.numpy() * tile.weights
+            losses.append(float(loss))
+            if on_tile is not None:
+                on_tile(done, len(cut))
+        total *= shape[0] * shape[1] / (height * width)
+        return tensorflow().convert_to_tensor(total), float(np.mean(losses))
 
 
 def _lies_over_picture(extra: Any) -> bool:
-    return extra.shape.rank == 3 and extra.shape[0] is None and extra.shape[1] is None
+    shape = extra.shape
+    return shape.rank == 3 and shape[0] is None and shape[1] is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.base import Settings, one_line
+from dreamvideo.settings.base import Settings, checked, one_line
+from dreamvideo.settings.output import parse_bytes
 
 
 class MachineSettings(Settings):
@@ -20,14 +21,22 @@ class MachineSettings(Settings):
         default="float32",
         description="float16 is faster on GPUs made for it, and slightly another picture.",
     )
-    max_memory: str | None = Field(
-        default=None,
-        description="Memory that a render may take, as 6GB: larger pictures are dreamt in tiles.",
-        json_schema_extra={"none": "half of what is free"},
+    max_memory: Annotated[str | None, AfterValidator(lambda text: checked(parse_bytes, text))] = (
+        Field(
+            default=None,
+            description="Memory that a process may take, as 6GB: what needs more is dreamt in "
+            "tiles.",
+            json_schema_extra={"none": "half of what is free"},
+        )
     )
     workers: str = Field(
         default="auto", description="Processes that dream parts of a clip side by side."
     )
+
+    @property
+    def most_bytes(self) -> int | None:
+        """``max_memory`` in bytes."""
+        return None if self.max_memory is None else parse_bytes(self.max_memory)
 
 
 def make_machine(**given: Any) -> MachineSettings:

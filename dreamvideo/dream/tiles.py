@@ -1,0 +1,123 @@
+"""How a large picture is cut into overlapping tiles, whose gradients are laid over one another.
+
+Pure geometry. A tile's gradient is wrong near its edges, where the network sees nothing beyond.
+There it counts for nothing, then for more and more until its neighbour has faded out. All tiles
+of a picture have one shape, and lie so that the network's grids of ever coarser layers fall on
+the same pixels as they would in the whole picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# No layer that can be dreamt has a coarser grid, px.
+GRID = 32
+# What counts for nothing at an edge inside the picture, and how far neighbours cross-fade, px.
+GUARD, FADE = 64, 64
+OVERLAP = 2 * GUARD + FADE
+# Borders wander over three places from step to step, so that none is dreamt in.
+WANDER = GRID
+SMALLEST = 2 * (OVERLAP + 2 * WANDER)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: its first pixel, and the weight of each of its pixels."""
+
+    start: int
+    weights: Array
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """The pixels it covers."""
+        return np.arange(self.start, self.start + len(self.weights))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of a picture."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def weights(self) -> Array:
+        """How much the tile counts, h x w x 1; all tiles together are 1 everywhere."""
+        return self.rows.weights[:, None, None] * self.columns.weights[:, None]
+
+
+def tile_shape(height: int, width: int, most: int) -> tuple[int, int]:
+    """(height, width) of the tiles of a picture such that each has about ``most`` pixels or less.
+
+    The whole picture if that fits; never less than ``SMALLEST`` or the picture a side.
+    """
+    if height * width <= most:
+        return height, width
+    side = max(SMALLEST, math.isqrt(max(0, most)))
+    if height <= side:
+        return height, _length(width, max(SMALLEST, most // height))
+    if width <= side:
+        return _length(height, max(SMALLEST, most // width)), width
+    return _length(height, side), _length(width, side)
+
+
+def tiles(size: tuple[int, int], shape: tuple[int, int], turn: int = 0) -> Iterator[Tile]:
+    """The tiles of ``shape`` of a picture of ``size``; ``turn`` moves the borders between them."""
+    for rows in spans(size[0], shape[0], turn):
+        for columns in spans(size[1], shape[1], turn):
+            yield Tile(rows, columns)
+
+
+def spans(length: int, tile: int, turn: int = 0) -> list[Span]:
+    """Tiles of ``tile`` px along an axis of ``length``; both are alike modulo ``GRID``."""
+    count = _count(length, tile)
+    starts = [0]
+    for index in range(1, count):
+        even = index * (length - tile) / max(1, count - 1)
+        place = GRID * round(even / GRID)
+        if index < count - 1:
+            place += WANDER * (turn % 3 - 1)
+        starts.append(place)
+    ramps = [_ramp(start, tile, length) for start in starts]
+    total = reduce(np.add, ramps)
+    return [
+        Span(start, (ramp / total)[start : start + tile].astype(np.float32))
+        for start, ramp in zip(starts, ramps, strict=True)
+    ]
+
+
+def _count(length: int, tile: int) -> int:
+    if tile >= length:
+        return 1
+    # Rounding to the grid moves two neighbours by a grid step apart, wandering by another.
+    advance = tile - OVERLAP - GRID - WANDER
+    return 1 + math.ceil((length - tile) / advance)
+
+
+def _length(length: int, most: int) -> int:
+    """The length of a tile of at most ``most`` px that covers an axis with the least overlap."""
+    if length <= most:
+        return length
+    first = most - (most - length) % GRID
+    count = _count(length, first)
+    shorter = first
+    while shorter - GRID >= SMALLEST and _count(length, shorter - GRID) == count:
+        shorter -= GRID
+    return shorter
+
+
+def _ramp(start: int, tile: int, length: int) -> NDArray[np.float64]:
+    """Weights along the whole axis: 0 in the guard, up over the fade; full at a picture's edge."""
+    places = np.arange(length) + 0.5
+    from_begin = np.inf if start == 0 else places - start
+    from_end = np.inf if start + tile >= length else start + tile - places
+    inside = np.minimum(from_begin, from_end) * np.ones(length)
+    return np.clip((inside - GUARD) / FADE, 0, 1)
