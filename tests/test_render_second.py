@@ -12,9 +12,12 @@ from test_render_clip import boiling, stored
 from tiny import QUICK, Cli, dreamt, frames_of, pixels_of, quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.render.clip import Dreamt
+from dreamvideo.media.read import Frame
+from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.direction import Direction
 from dreamvideo.render.job import Job, open_job
 from dreamvideo.render.second import steadied
+from dreamvideo.settings import CoherenceSettings
 
 Pictures = list[NDArray[np.float32]]
 
@@ -64,6 +67,24 @@ def test_the_last_frame_stays_and_a_cut_is_not_crossed(dreamer: Dreamer, tmp_pat
     alone = second(sources[:3], films[:3], tmp_path)
     for a, b in zip(alone, together, strict=False):
         assert (a == b).all()
+
+
+def test_where_nothing_is_dreamt_nothing_is_brought_back(dreamer: Dreamer, tmp_path: Path) -> None:
+    """A mask that moves, and a dream that begins late: what they leave bare stays bare."""
+    sources = stored(scene(72, 96, glide(4, 2)).frames)
+    masks = np.zeros((4, 72, 96), np.float32)
+    for index in (1, 2, 3):
+        masks[index, :, 10 * index : 10 * index + 40] = 1
+
+    def direct(frame: Frame, *_: object) -> Direction:
+        return Direction(CoherenceSettings(), masks[frame.index])
+
+    frames = frames_of(sources)
+    films = list(dream_clip(frames, dreamer, CoherenceSettings(), direct=direct))
+    steady = second(sources, films, tmp_path)
+    for pixels, frame, mask in zip(steady, frames, masks, strict=True):
+        assert (pixels[mask == 0] == frame.pixels[mask == 0]).all()
+        assert mask.max() == 0 or (pixels != frame.pixels).any()
 
 
 def test_two_passes_from_the_command_line(cli: Cli, shelf: Path, tmp_path: Path) -> None:

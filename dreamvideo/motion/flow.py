@@ -43,8 +43,9 @@ def motion_between(
 ) -> Motion:
     """Flow both ways between two frames (H x W x 3, [-1, 1]) and the confidence in it.
 
-    Estimated at ``max_width`` at most and scaled up. A repeated frame has exactly zero flow and
-    confidence 1. Safe to call from several threads, and the same on any number of cores.
+    Estimated at ``max_width`` at most and scaled up; the way back, which is but a witness, no
+    better than ``medium``. A repeated frame has exactly zero flow and confidence 1. Safe to call
+    from several threads, and the same on any number of cores.
     """
     if np.array_equal(current, previous):
         return _stillness(current.shape)
@@ -89,7 +90,8 @@ def _both_ways(
     """Both frames at the size that flow is estimated at, and the flow from each to the other."""
     size = _working_size(current.shape, max_width)
     now, before = _resized(current, size), _resized(previous, size)
-    return now, before, _dis(now, before, quality), _dis(before, now, quality)
+    witness: Quality = "medium" if quality == "fine" else quality
+    return now, before, _dis(now, before, quality), _dis(before, now, witness)
 
 
 def _motion(

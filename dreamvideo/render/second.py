@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,10 +47,17 @@ def steadied(
 
 
 def _mixed(dreamt: Image, source: Image, later_dreamt: Image, later_source: Image) -> Image:
-    if np.array_equal(source, later_source):
+    if np.array_equal(source, later_source) and not _bare(dreamt, source).any():
         return later_dreamt
     motion = motion_between(source, later_source)
-    share = BACK_BLEND * motion.confidence[..., None]
+    share = np.where(_bare(dreamt, source), 0, BACK_BLEND * motion.confidence)[..., None]
     detail = warp(later_dreamt - later_source, motion.flow)
     mixed = source + (1 - share) * (dreamt - source) + share * detail
     return np.asarray(mixed, np.float32)
+
+
+def _bare(dreamt: Image, source: Image) -> NDArray[np.bool_]:
+    """Where nothing is to be dreamt: whole patches that are the source's, not chance."""
+    same = (dreamt == source).all(-1).astype(np.uint8)
+    patch = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.morphologyEx(same, cv2.MORPH_OPEN, patch) > 0, np.bool_)
