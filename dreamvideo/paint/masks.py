@@ -28,7 +28,7 @@ Size = tuple[int, int]
 
 # Shares nearer to 0 or 1 than this are 0 or 1: less than half a level of the strongest dream.
 NEGLIGIBLE = 1 / 512
-# Seconds in which half of a dream is gone where the motion that it depends on ended.
+# Seconds after which what has stopped counts as moving by half.
 HALF_LIFE = 0.2
 
 
@@ -77,20 +77,15 @@ class Masker:
         ``source`` is the frame, H x W x 3 in [-1, 1], ``motion`` its motion since the frame
         before, None where a shot begins: what moves and what stays is not known there, and
         neither is dreamt. ``now`` are the settings at this time, where their numbers change.
-        ``before``, the share that the frame before had, lets what depends on motion fade instead
-        of flicker. Raises MediaError for a damaged mask film.
+        ``before``, the share that the frame before had, keeps what depends on motion from
+        flickering: what has stopped counts as moving for a moment more. Raises MediaError for a
+        damaged mask film.
         """
         now = now or self.settings
-        share = bound = self._static(time, source, now)
+        share = self._static(time, source, now)
         if now.motion != "any":
-            share = share * self._moving(source, motion, now)
-        if now.invert:
-            share, bound = 1 - share, np.ones_like(share)
-        if before is not None and motion is not None and now.motion != "any":
-            fading = np.float32(0.5 ** (1 / (HALF_LIFE * float(self.rate))))
-            carried = warp(before, motion.flow, interpolation="linear")
-            share = np.maximum(share, np.minimum(carried, 1) * fading * bound)
-        return settled(share)
+            share = share * self._in_motion(source, motion, share, before, now)
+        return settled(1 - share if now.invert else share)
 
     def close(self) -> None:
         """Stop reading a mask film."""
@@ -119,11 +114,21 @@ class Masker:
         radius = now.feather * width
         return 1 - feathered(1 - share, radius) if now.invert else feathered(share, radius)
 
-    def _moving(self, source: Frame, motion: Motion | None, now: Mask) -> Map:
+    def _in_motion(
+        self, source: Frame, motion: Motion | None, static: Map, before: Map | None, now: Mask
+    ) -> Map:
+        """Where it moves, or stays, as ``now`` asks: at once to be moving, slowly to stay."""
         if motion is None:
             return np.full(source.shape[:2], float(now.invert), np.float32)
         speed = own_speed(source, motion, float(1 / self.rate))
         moving = smoothstep(speed / np.float32(now.speed) - np.float32(0.5))
+        if before is not None:
+            held = 1 - before if now.invert else before
+            held = np.clip(warp(held, motion.flow, interpolation="linear"), 0, static)
+            held = held / np.maximum(static, np.float32(NEGLIGIBLE))
+            moved = held if now.motion == "moving" else 1 - held
+            fading = np.float32(0.5 ** (1 / (HALF_LIFE * float(self.rate))))
+            moving = np.maximum(moving, moved * fading)
         return moving if now.motion == "moving" else 1 - moving
 
 
