@@ -21,7 +21,8 @@ from dreamvideo.media.paths import shown
 
 PROTOCOLS = "file,pipe"
 # Containers only: no playlists or scripts (hls, dash, concat) that make ffmpeg open further files,
-# and no text formats that would turn a renamed .txt into a picture.
+# no text formats that would turn a renamed .txt into a picture, and no image2, which takes a % or *
+# in a name for a pattern of other files.
 DEMUXERS = (
     "3dostr,4xm,amv,apng,asf,av1,avi,bink,cavsvideo,cdxl,cine,dhav,dirac,dnxhd,dv,dxa,ea,evc,"
     "ffvhuff,film_cpk,flic,flv,gif,gxf,h261,h263,h264,hevc,hnm,idcin,ipmovie,ivf,jpegxl_anim,"
@@ -29,7 +30,7 @@ DEMUXERS = (
     "nsv,nut,nuv,obu,ogg,pva,rm,roq,rpl,sga,smk,smjpeg,svag,swf,thp,ty,vc1,vc1test,vivo,vmd,vvc,"
     "wc3movie,webp_anim,wtv,xmv,yop,yuv4mpegpipe,"
     # Known so that the message can say what the file is instead of a picture that moves:
-    "aac,ac3,aiff,caf,flac,mp3,wav,w64,image2,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe,"
+    "aac,ac3,aiff,caf,flac,mp3,wav,w64,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe,"
     "gif_pipe,jpegxl_pipe,qoi_pipe,psd_pipe,exr_pipe"
 )
 # Four times the largest film that is promised; a broken header may declare anything.
@@ -37,10 +38,12 @@ MAX_PIXELS = 8192 * 8192
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
+# It would go on with the whole list.
+_UNLISTED = re.compile(r"^Format not on whitelist .*")
 _BAD = ("error", "fatal", "panic")
 _EMPTY_WORDS = re.compile(
-    r"^(Conversion failed|Task finished with error|Terminating thread|Nothing was written|Exiting|"
-    r"Error opening (in|out)put file|Could not open encoder|"
+    r"^(Invalid argument$|Conversion failed|Task finished with error|Terminating thread|"
+    r"Nothing was written|Exiting|Error opening (in|out)put file|Could not open encoder|"
     r"Error (while )?(filtering|opening encoder|sending frames|processing))"
 )
 
@@ -164,9 +167,8 @@ class Process:
             match = _LEVEL.match(line)
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
-                self.complaints.append(
-                    shown(match[3].removeprefix("Error opening input: ").strip())
-                )
+                words = match[3].removeprefix("Error opening input: ").strip()
+                self.complaints.append(shown(_UNLISTED.sub("no kind of film known here", words)))
             if self._on_line:
                 self._on_line(line)
         if self._on_end:

@@ -154,7 +154,10 @@ def _banner(path: Path) -> list[str]:
         process.wait()
         words = banner.described(lines)
         if not words:
-            raise MediaError(f"{shown(path)}: not a video that can be read ({process.reason()})")
+            hint = "; rename it, % stands for numbers" if "%" in path.name else ""
+            raise MediaError(
+                f"{shown(path)}: not a video that can be read ({process.reason()}{hint})"
+            )
         return words
 
 
