@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -27,7 +28,7 @@ def contact_sheet(tiles: Sequence[tuple[str, Pixels]], columns: int | None = Non
         raise ValueError("a sheet needs a picture")
     height = max(pixels.shape[0] for _, pixels in tiles)
     width = max(pixels.shape[1] for _, pixels in tiles)
-    across = min(columns or round((len(tiles) * height / width) ** 0.5) or 1, len(tiles))
+    across = min(columns or math.ceil((len(tiles) * height / width) ** 0.5), len(tiles))
     rows = -(-len(tiles) // across)
     gap, strip = max(2, round(GAP * width)), max(SMALLEST_LABEL, round(LABEL * width))
     step_y, step_x = height + strip + gap, width + gap
