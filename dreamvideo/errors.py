@@ -27,3 +27,13 @@ class DamagedError(DreamVideoError):
 
 class WeightsError(DreamVideoError):
     """A network's weights are not to be had; the message says how to get them."""
+
+
+def leave(error: BaseException, words: str) -> None:
+    """Note on an error what it has left behind to go on from."""
+    error.__dict__["left"] = words
+
+
+def left(error: BaseException) -> str:
+    """What an error has left behind to go on from; empty: nothing."""
+    return str(error.__dict__.get("left", ""))

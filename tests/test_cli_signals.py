@@ -1,7 +1,9 @@
-"""Stopping a render: exit code, an empty folder, no process left."""
+"""Stopping a render: exit code, what is left to go on from, no process left."""
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from media_clips import make, picture, tone
 from tiny import QUICK, contents
 
 from dreamvideo.cli.entry import run
+from dreamvideo.render.job import Job, job_folder
 
 
 def ffmpegs_on(path: Path) -> list[str]:
@@ -33,7 +36,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_render_leaves_nothing(
+def test_a_stopped_render_leaves_its_frames_and_says_how_to_go_on(
     long_clip: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     command = [sys.executable, "-m", "dreamvideo", "video", str(long_clip), *QUICK]
@@ -54,9 +57,17 @@ def test_a_stopped_render_leaves_nothing(
         process.wait()
         process.stderr.close()
     said = [line for line in rest.splitlines() if line]
-    assert said[-1].startswith("dreamvideo: stopped")
     assert not [line for line in said[:-1] if not line.startswith("dreaming: ")]
-    assert contents(tmp_path) == {}
+    found = re.fullmatch(
+        r"dreamvideo: stopped before the end; (\d+) of 1500 frames are kept, go on with: (.*)",
+        said[-1],
+    )
+    assert found, said[-1]
+    assert shlex.split(found[2]) == ["dreamvideo", *command[3:], "-o", str(tmp_path / "out.mp4")]
+    job = job_folder(tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == [job]
+    assert not [name for name in contents(job) if ".part." in name]
+    assert Job.at(job).parts()[0].resume()[0] == int(found[1]), "nothing need be dreamt again"
     assert not ffmpegs_on(long_clip)
 
 

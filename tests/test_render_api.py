@@ -74,7 +74,7 @@ def test_what_a_zoom_returns(shelf: Path, tmp_path: Path) -> None:
     assert heard.counted("dreaming") == [(1, 2), (2, 2)]
 
 
-def test_a_listener_that_raises_stops_the_render_and_nothing_is_left(
+def test_a_listener_that_raises_stops_the_render_and_its_frames_are_kept(
     shelf: Path, tmp_path: Path
 ) -> None:
     def stop(progress: Progress) -> None:
@@ -82,9 +82,11 @@ def test_a_listener_that_raises_stops_the_render_and_nothing_is_left(
             raise KeyboardInterrupt
 
     for source, render in (("clip.mp4", dream_video), ("photo.png", zoom)):
+        out = tmp_path / f"{source}.mp4"
         with pytest.raises(KeyboardInterrupt):
-            render(shelf / source, tmp_path / "out.mp4", QUICK, on_progress=stop)
-        assert contents(tmp_path) == {}
+            render(shelf / source, out, QUICK, on_progress=stop)
+        assert not out.exists()
+        assert len(list((tmp_path / f"{out.name}.dreamjob" / "frames").iterdir())) == 3
 
 
 def test_errors_are_of_the_package(shelf: Path, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from synthetic import glide, join, scene, still
 from test_render_clip import boiling, stored
-from tiny import QUICK, Cli, dreamt, frames_of, pixels_of, quick_dream
+from tiny import QUICK, RATE, Cli, dreamt, frames_of, pixels_of, quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.read import Frame
+from dreamvideo.media.stills import store_frame
+from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.clip import Dreamt, dream_clip
 from dreamvideo.render.direction import Direction
-from dreamvideo.render.job import Job, open_job
 from dreamvideo.render.second import steadied
 from dreamvideo.settings import CoherenceSettings
 
@@ -27,18 +28,19 @@ def dreamer() -> Dreamer:
     return Dreamer(quick_dream("block3_expand", steps=6))
 
 
-def filled(job: Job, sources: Pictures, films: list[Dreamt]) -> Job:
-    for frame, film in zip(frames_of(sources), films, strict=True):
-        job.add_source(frame.pixels, frame.time)
-        job.add(film.pixels, film.time)
-    return job
+def kept(folder: Path, pictures: list[NDArray[np.uint8]]) -> list[StoredFrame]:
+    folder.mkdir(exist_ok=True)
+    frames = [StoredFrame(folder / f"{n}.png", n / RATE) for n in range(len(pictures))]
+    for frame, pixels in zip(frames, pictures, strict=True):
+        store_frame(frame.path, pixels)
+    return frames
 
 
 def second(sources: Pictures, films: list[Dreamt], folder: Path) -> list[NDArray[np.uint8]]:
-    with open_job(folder / "film.mp4") as job:
-        filled(job, sources, films)
-        starts = [film.starts_shot for film in films]
-        return [pixels for _, pixels in steadied(job.frames, job.sources, starts)][::-1]
+    dreams = kept(folder / "dreams", [film.pixels for film in films])
+    read = kept(folder / "sources", [frame.pixels for frame in frames_of(sources)])
+    starts = [film.starts_shot for film in films]
+    return [pixels for _, pixels in steadied(dreams, read, starts)][::-1]
 
 
 def test_it_steadies_the_dream_and_keeps_its_contrast(dreamer: Dreamer, tmp_path: Path) -> None:

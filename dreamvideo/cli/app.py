@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dreamvideo.cli.common import (
+    Debug,
+    KeepJob,
+    Output,
+    Overwrite,
+    Partial,
+    Quiet,
+    Restart,
+    Size,
+    note,
+    say,
+)
 from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.errors import DamagedError
+from dreamvideo.render.going import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
+
+__all__ = ["Debug", "Output", "Overwrite", "Quiet", "Size", "app", "note", "say"]
 
 app = typer.Typer(
     name="dreamvideo",
@@ -21,24 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="What to write.", show_default="beside the input"),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size",
-        help="Size of the result: 640x360, 640 (width), x360 (height) or 50%. Less: faster.",
-        show_default="the input's",
-    ),
-]
 
 
 def _version(asked: bool) -> None:
@@ -140,6 +135,28 @@ def video(
             "--strict", help="End with exit code 3 if frames of a damaged input are missing."
         ),
     ] = False,
+    restart: Restart = False,
+    keep_job: KeepJob = False,
+    partial: Partial = False,
+    segment_length: Annotated[
+        int | None,
+        typer.Option(
+            "--segment-length",
+            min=2,
+            help="Divide longer shots into parts of so many frames, to dream them side by side.",
+            show_default="shots stay whole",
+            rich_help_panel="Side by side",
+        ),
+    ] = None,
+    warm_up: Annotated[
+        int,
+        typer.Option(
+            "--warm-up",
+            min=0,
+            help="Frames that a part of a divided shot dreams ahead, so that no joint shows.",
+            rich_help_panel="Side by side",
+        ),
+    ] = WARM_UP,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -148,21 +165,25 @@ def video(
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render.api import dream_video
+    from dreamvideo.render.api import Going, dream_video, partial_film
 
     with progress_display(quiet) as listen:
-        made = dream_video(
-            clip,
-            output,
-            look,
-            wanted,
-            start=start,
-            end=end,
-            size=size,
-            fps=fps,
-            overwrite=overwrite,
-            on_progress=listen,
-        )
+        if partial:
+            made = partial_film(clip, output, on_progress=listen)
+        else:
+            made = dream_video(
+                clip,
+                output,
+                look,
+                wanted,
+                start=start,
+                end=end,
+                size=size,
+                fps=fps,
+                overwrite=overwrite,
+                going=Going(restart, keep_job, segment_length, warm_up),
+                on_progress=listen,
+            )
     say(quiet, f"{made.output}: {made.frames} frames")
     note(quiet, made.notes)
     if strict and made.missing:
@@ -170,17 +191,3 @@ def video(
             f"{clip}: {made.missing} frames are missing; {made.output} is the dream of the other "
             f"{made.frames}"
         )
-
-
-def say(quiet: bool, *lines: str) -> None:
-    """Print what the user should hear, unless ``quiet``."""
-    if not quiet:
-        for line in lines:
-            print(line)
-
-
-def note(quiet: bool, notes: Sequence[str]) -> None:
-    """What changed on the way besides the dream, one line each, apart from the results."""
-    if not quiet:
-        for line in notes:
-            print(f"note: {line}", file=sys.stderr)

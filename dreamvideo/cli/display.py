@@ -29,27 +29,33 @@ class PlainLines:
     """A line at the start and the end of each stage, and every few seconds between."""
 
     def __init__(self) -> None:
-        self._began: dict[str, float] = {}
+        self._began: dict[str, tuple[float, int]] = {}
         self._spoke = -math.inf
 
     def __call__(self, progress: Progress) -> None:
         """Print a line if it is time for one."""
         now = time.monotonic()
         begins = progress.stage not in self._began
-        began = self._began.setdefault(progress.stage, now)
+        began, before = self._began.setdefault(progress.stage, (now, progress.done))
         ends = progress.done == progress.total
-        if begins or ends or now - self._spoke >= SECONDS_BETWEEN_LINES:
+        if progress.note:
+            print(progress.note, file=sys.stderr, flush=True)
+        elif begins or ends or now - self._spoke >= SECONDS_BETWEEN_LINES:
             self._spoke = now
-            print(line(progress, now - began), file=sys.stderr, flush=True)
+            print(line(progress, now - began, before), file=sys.stderr, flush=True)
 
 
-def line(progress: Progress, elapsed: float) -> str:
-    """``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``."""
+def line(progress: Progress, elapsed: float, before: int = 1) -> str:
+    """``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
+
+    ``before`` were done when the clock started, ``elapsed`` seconds ago.
+    """
     of = f"/{progress.total}" if progress.total else ""
     parts = [f"{progress.stage}: {progress.done}{of} {progress.unit}s"]
-    # The first report is when the clock starts, so it is not part of the pace.
-    if progress.done > 1 and elapsed > 0:
-        pace = (progress.done - 1) / elapsed
+    if progress.detail:
+        parts.append(progress.detail)
+    if progress.done > before and elapsed > 0:
+        pace = (progress.done - before) / elapsed
         parts.append(f"{pace:.3g} {progress.unit}s/s")
         if progress.total and progress.done < progress.total:
             parts.append(f"{clock((progress.total - progress.done) / pace)} left")
@@ -87,17 +93,26 @@ def _live_bar() -> Iterator[OnProgress]:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
+        TextColumn("{task.fields[detail]}"),
         console=Console(stderr=True),
     )
     with bar:
-        preparing = bar.add_task("preparing", total=None, pace="", loss="")
+        preparing = bar.add_task("preparing", total=None, pace="", loss="", detail="")
         tasks: dict[str, TaskID] = {}
 
         def listen(progress: Progress) -> None:
+            if progress.note:
+                bar.console.print(progress.note, markup=False, highlight=False)
             if progress.stage not in tasks:
                 bar.update(preparing, visible=False)
                 tasks[progress.stage] = bar.add_task(
-                    progress.stage, total=progress.total, pace="", loss=""
+                    progress.stage,
+                    total=progress.total,
+                    # What an earlier run has done is no part of this one's pace.
+                    completed=progress.done if progress.note else 0,
+                    pace="",
+                    loss="",
+                    detail="",
                 )
             task = tasks[progress.stage]
             speed = bar.tasks[task].speed
@@ -106,6 +121,7 @@ def _live_bar() -> Iterator[OnProgress]:
                 completed=progress.done,
                 pace=f"{speed:.3g} {progress.unit}s/s" if speed else "",
                 loss=f"loss {progress.loss:.4g}" if math.isfinite(progress.loss) else "",
+                detail=progress.detail,
             )
 
         yield listen

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
-from dreamvideo.errors import DreamVideoError
+from dreamvideo.errors import DreamVideoError, left
 
 
 class Stopped(BaseException):
@@ -36,14 +37,14 @@ def run(arguments: list[str]) -> int:
             code = _dispatch(arguments)
             sys.stdout.flush()
     except Stopped as stop:
-        _complain("stopped before the end")
+        _complain("stopped before the end", stop, arguments)
         return stop.exit_code
     except BrokenPipeError:
         return _nobody_listens()
     except Exception as error:
         if "--debug" in arguments:
             raise
-        return _explain(error)
+        return _explain(error, arguments)
     return code if isinstance(code, int) else 0
 
 
@@ -73,21 +74,21 @@ def _signals_unwind() -> Iterator[None]:
             signal.signal(number, how)
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Exception, arguments: list[str]) -> int:
     if isinstance(error, DreamVideoError):
-        _complain(str(error))
+        _complain(str(error), error, arguments)
         return error.exit_code
     if hasattr(error, "format_message"):
         # A usage error of the parser, whose classes typer keeps to itself.
         return _usage(error)
     if isinstance(error, MemoryError):
-        _complain("out of memory: choose a smaller --size")
+        _complain("out of memory: choose a smaller --size", error, arguments)
         return 1
     if isinstance(error, OSError) and error.filename and error.strerror:
-        _complain(f"{error.filename}: {error.strerror.lower()}")
+        _complain(f"{error.filename}: {error.strerror.lower()}", error, arguments)
         return 1
     name, what = type(error).__name__, " ".join(str(error).split())[:300]
-    _complain(f"unexpected {name}: {what} (--debug shows where)")
+    _complain(f"unexpected {name}: {what} (--debug shows where)", error, arguments)
     return 1
 
 
@@ -104,7 +105,15 @@ def _nobody_listens() -> int:
     return 1
 
 
-def _complain(message: str) -> None:
+def _complain(
+    message: str, error: BaseException | None = None, arguments: Sequence[str] = ()
+) -> None:
+    """One line; where ``error`` has left a job, with the command that goes on with it."""
+    kept = left(error) if error is not None else ""
+    if kept:
+        # What began anew must not do so again.
+        again = shlex.join(["dreamvideo", *(a for a in arguments if a != "--restart")])
+        message = f"{message}; {kept}, go on with: {again}"
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"dreamvideo: {line}", file=sys.stderr)
 

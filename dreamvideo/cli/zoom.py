@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, note, say
+from dreamvideo.cli.app import app
+from dreamvideo.cli.common import (
+    Debug,
+    KeepJob,
+    Output,
+    Overwrite,
+    Partial,
+    Quiet,
+    Restart,
+    note,
+    say,
+)
 from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.errors import UsageError
 from dreamvideo.settings import Look, OutputSettings, Stage
@@ -53,6 +64,9 @@ def zoom(
         ),
     ] = None,
     fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
+    restart: Restart = False,
+    keep_job: KeepJob = False,
+    partial: Partial = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -61,6 +75,8 @@ def zoom(
 ) -> None:
     """Zoom endlessly into a dream, to a video or a GIF."""
     from dreamvideo.cli.display import progress_display
+    from dreamvideo.render.going import Going
+    from dreamvideo.render.zoom.film import partial_zoom
     from dreamvideo.render.zoom.film import zoom as render_zoom
 
     if from_noise == (photo is not None):
@@ -70,17 +86,21 @@ def zoom(
         stages = tuple(Stage(look=name) for name in names)
         look = look.model_copy(update={"journey": stages})
     with progress_display(quiet) as listen:
-        made = render_zoom(
-            photo,
-            output,
-            look,
-            wanted,
-            to=to,
-            loop=loop,
-            fps=fps,
-            size=size,
-            overwrite=overwrite,
-            on_progress=listen,
-        )
+        if partial:
+            made = partial_zoom(photo, output, on_progress=listen)
+        else:
+            made = render_zoom(
+                photo,
+                output,
+                look,
+                wanted,
+                to=to,
+                loop=loop,
+                fps=fps,
+                size=size,
+                overwrite=overwrite,
+                going=Going(restart, keep_job),
+                on_progress=listen,
+            )
     say(quiet, f"{made.output}: {made.frames} frames")
     note(quiet, made.notes)

@@ -1,74 +1,172 @@
-"""The job folder: finished frames, stored without loss beside the output until it is encoded."""
+"""The job folder ``OUT.dreamjob/``: all that a render needs to go on after whatever ended it.
+
+``manifest.json`` tells what was asked of what, with which versions; ``frames/`` holds the finished
+frames without loss, ``parts/`` their records and checkpoints, ``lock`` the number of the process
+that is at it. The folder goes when the film is complete.
+"""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from fractions import Fraction
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import MediaError, UsageError, leave
 from dreamvideo.media.folder import place_of
-from dreamvideo.media.stills import load_deep, store_frame, to_depth
+from dreamvideo.media.paths import os_words, partial_path, shown
 from dreamvideo.media.write import StoredFrame
+from dreamvideo.render import manifest as manifests
+from dreamvideo.render.job_lock import LockedError, locked
+from dreamvideo.render.manifest import Manifest
+from dreamvideo.render.part import Part
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.segments import Segment
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+_FOLDERS = ("frames", "parts", "source", "second")
+# How long the processes of a render that was killed may take to notice.
+PATIENCE = 3.0
 
 
 @dataclass
 class Job:
-    """Where the frames of one render are kept, in the order in which they were added."""
+    """One render's folder and manifest. Its process holds the lock."""
 
     folder: Path
-    frames: list[StoredFrame] = field(default_factory=list)
-    sources: list[StoredFrame] = field(default_factory=list)
+    manifest: Manifest
 
-    def add(self, pixels: Pixels, time: Fraction, alpha: NDArray[np.uint8] | None = None) -> None:
-        """Store one frame with its presentation time in seconds.
+    @classmethod
+    def at(cls, folder: Path) -> Job:
+        """A job's folder to read, whoever works at it. Raises DreamVideoError for a damaged one."""
+        return cls(folder, manifests.read_manifest(folder))
 
-        ``pixels`` is uint8 or uint16, H x W x 3 RGB; ``alpha`` its transparency, H x W.
-        """
-        self._append(self.frames, "", pixels, time, alpha)
+    def part(self, segment: Segment) -> Part:
+        """What is there of a segment."""
+        return Part(self.folder, segment.index, segment.first)
 
-    def add_source(self, pixels: Pixels, time: Fraction) -> None:
-        """Store a source frame too, for a pass over the film that needs it again."""
-        self._append(self.sources, "source-", pixels, time, None)
+    def parts(self) -> list[Part]:
+        """All segments, in the order of the film."""
+        return [self.part(segment) for segment in self.manifest.segments]
 
-    def replace(self, index: int, pixels: Pixels) -> None:
-        """Store another picture as frame ``index``; its transparency stays."""
-        path = self.frames[index].path
-        _, alpha = load_deep(path)
-        store_frame(path, pixels, None if alpha is None else to_depth(alpha, 8))
+    def settle(self, manifest: Manifest) -> None:
+        """Record what was found out meanwhile. Raises MediaError."""
+        manifests.write_manifest(self.folder, manifest)
+        self.manifest = manifest
 
-    def _append(
-        self,
-        to: list[StoredFrame],
-        prefix: str,
-        pixels: Pixels,
-        time: Fraction,
-        alpha: NDArray[np.uint8] | None,
-    ) -> None:
-        path = self.folder / f"{prefix}{len(to):08d}.png"
-        store_frame(path, pixels, alpha)
-        to.append(StoredFrame(path, time))
+    def source_path(self, number: int) -> Path:
+        """Where a source frame is kept for a pass that needs it again."""
+        return self.folder / "source" / f"{number:08d}.png"
+
+    def second_path(self, number: int) -> Path:
+        """Where a frame of a second pass is stored."""
+        return self.folder / "second" / f"{number:08d}.png"
+
+    @property
+    def frames(self) -> list[StoredFrame]:
+        """All stored frames, in the order of the film."""
+        return [frame for part in self.parts() for frame in part.frames]
+
+    @property
+    def done(self) -> int:
+        """How many frames are stored."""
+        return sum(len(part.records) for part in self.parts())
+
+    def say_how_far(self, output: Path, on_progress: OnProgress) -> None:
+        """Tell that an earlier run is gone on with, if one is."""
+        done, total = self.done, self.manifest.frames
+        if done:
+            of = f" of {total}" if total else ""
+            said = f"resuming {shown(output)}: {done}{of} frames are done"
+            on_progress(Progress("dreaming", "frame", done, total, note=said))
+
+
+def job_folder(output: Path) -> Path:
+    """``film.mp4`` -> ``film.mp4.dreamjob``, of a folder of frames the same; absolute."""
+    place = place_of(output)
+    return place.with_name(f"{place.name}.dreamjob")
+
+
+def read_job(output: Path) -> Job:
+    """A job to look at, whoever works at it. Raises DreamVideoError if there is none."""
+    folder = job_folder(output)
+    if not (folder / manifests.NAME).exists():
+        raise UsageError(f"{shown(output)}: there is no {shown(folder)} with frames of it")
+    return Job.at(folder)
 
 
 @contextmanager
-def open_job(output: Path) -> Iterator[Job]:
-    """A job folder on the output's own disk, gone afterwards whatever happens."""
-    place = place_of(output)
-    try:
-        made = tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".dreamjob", dir=place.parent)
-    except OSError as error:
-        raise MediaError(f"cannot write beside {output}: {error.strerror}") from error
-    folder = Path(made)
-    try:
-        yield Job(folder)
-    finally:
+def open_job(
+    output: Path,
+    asked: Manifest,
+    *,
+    restart: bool = False,
+    keep: bool = False,
+    resumable: bool = True,
+) -> Iterator[Job]:
+    """The output's job, begun now or gone on with, for as long as the block runs.
+
+    If the block succeeds the folder goes (unless ``keep``); if not it stays, and the error knows
+    so (``errors.left``), unless no frame was finished or the job is not ``resumable``. Raises
+    UsageError if the job was begun with other settings, or another process is at it;
+    DreamVideoError for a damaged one, MediaError.
+    """
+    folder = job_folder(output)
+    with _held(output, folder):
+        job = _begun(output, folder, asked, restart or not resumable)
+        try:
+            yield job
+        except BaseException as error:
+            done = job.done if resumable else 0
+            if done:
+                of = f" of {job.manifest.frames}" if job.manifest.frames else ""
+                leave(error, f"{done}{of} frames are kept")
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(output: Path, folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / "lock"))
+        except LockedError as error:
+            raise UsageError(
+                f"{shown(output)}: is being rendered already, by process {error.holder}"
+            ) from None
+        except OSError as error:
+            raise MediaError(f"cannot write beside {shown(output)}: {os_words(error)}") from error
+        yield
+    if sys.platform == "win32" and [path.name for path in folder.glob("*")] == ["lock"]:
+        # An open file cannot be removed there.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begun(output: Path, folder: Path, asked: Manifest, restart: bool) -> Job:
+    known = {"lock", manifests.NAME, partial_path(Path(manifests.NAME)).name, *_FOLDERS}
+    foreign = sorted({path.name for path in folder.iterdir()} - known)
+    if foreign:
+        raise UsageError(f"{shown(folder)}: holds other files ({shown(foreign[0])}); move it away")
+    job = Job(folder, asked)
+    old = folder / manifests.NAME
+    if old.exists() and not restart:
+        job = Job.at(folder)
+        changed = manifests.differences(job.manifest, asked)
+        if changed:
+            raise UsageError(
+                f"{shown(output)}: cannot be gone on with: {changed[0]}; --restart begins anew"
+            )
+    else:
+        # First, so that a kill in between leaves no manifest of frames that are gone.
+        old.unlink(missing_ok=True)
+        for name in _FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _FOLDERS:
+        (folder / name).mkdir(exist_ok=True)
+    if not old.exists():
+        job.settle(asked)
+    return job

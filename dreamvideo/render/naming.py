@@ -21,6 +21,15 @@ def beside(source: Path, word: str, ending: str) -> Path:
     return source.with_name(f"{source.stem}-{word}{ending}")
 
 
+def partial(output: Path) -> Path:
+    """``film.mp4`` -> ``film.partial.mp4``; of a folder of frames, another folder beside it."""
+    if "%" in output.name:
+        return output.parent.with_name(f"{output.parent.name}-partial") / output.name
+    if not output.suffix:
+        return output.with_name(f"{output.name}-partial")
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
 def film_ending(source: Path) -> str:
     """A film's own ending where we write such files, else ``.mp4``."""
     ending = source.suffix.lower()

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` (None: unknown) ``unit`` of a stage; ``loss`` is the objective."""
+    """``done`` of ``total`` (None: unknown) ``unit`` of a stage; ``loss`` is the objective.
+
+    ``detail`` says more about the stage at this moment; ``note`` is a line to be shown by itself.
+    """
 
     stage: str
     unit: str
     done: int
     total: int | None
     loss: float = float("nan")
+    detail: str = ""
+    note: str = ""
 
 
 OnProgress = Callable[[Progress], None]

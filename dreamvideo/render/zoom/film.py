@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-from dreamvideo.errors import UsageError
-from dreamvideo.media.pixels import to_bytes
-from dreamvideo.media.stills import read_still
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.stills import load_frame, read_still
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import naming
-from dreamvideo.render.api import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import check_wanted, deliver
-from dreamvideo.render.job import open_job
+from dreamvideo.render.going import GOING, Going
+from dreamvideo.render.job import Job, open_job, read_job
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.manifest import describe
+from dreamvideo.render.part import Arrays
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.zoom.embark import embark, zooms_out
 from dreamvideo.render.zoom.frame import begin, following
@@ -22,7 +30,7 @@ from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
 from dreamvideo.render.zoom.voyage import Voyage
-from dreamvideo.settings import Look, OutputSettings
+from dreamvideo.settings import Look, OutputSettings, make_output, preset_paths
 
 ZOOM_FPS = "25"
 
@@ -38,67 +46,159 @@ def zoom(
     fps: str = ZOOM_FPS,
     size: str | None = None,
     overwrite: bool = False,
+    going: Going = GOING,
     on_progress: OnProgress = silent,
 ) -> Rendered:
     """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
 
     Of a clip, a GIF or a folder, its last frame. ``to`` is a picture that the zoom arrives at in
     its last frame; a ``loop`` leads back into its first frame, and its notes tell how well.
-    ``size`` is the film's; pictures are cropped about their middle to that shape. Raises
-    UsageError for what makes no sense, MediaError for files that cannot be read or written,
-    WeightsError.
+    ``size`` is the film's; pictures are cropped about their middle to that shape. What was ended
+    before the film was complete goes on where it was, as ``dream_video`` does. Raises UsageError
+    for what makes no sense, MediaError for files that cannot be read or written, WeightsError.
     """
     photo = Path(photo) if photo is not None else None
-    output = Path(output) if output else naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+    output = _named(photo, output)
     naming.check_apart(output, photo, to)
     check_wanted(output, wanted, overwrite=overwrite)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
+    files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
+    asked = describe(
+        "zoom",
+        look,
+        wanted,
+        {"loop": "yes" if loop else None, "fps": fps},
+        {name: path for name, path in files.items() if path is not None} | _stage_files(look),
+        loop=loop,
+        fps=fps,
+        size=size,
+    )
+    with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
+        if job.parts()[0].ending is None:
+            width, height, still = _start(photo, size, wanted, look)
+            goal = _goal(to, wanted, width, height)
+            parts = parts_of(look, height, width)
+            voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal)
+            _dream(job, voyage, output, on_progress)
+        part = job.parts()[0]
+        notes = _film(job, output, wanted, overwrite, on_progress)
+    said = part.ending.notes if part.ending else ()
+    losses = tuple(record.loss for record in part.records)
+    return Rendered(output, len(losses), losses, (*notes, *said))
+
+
+def partial_zoom(
+    photo: Path | str | None, output: Path | str | None = None, on_progress: OnProgress = silent
+) -> Rendered:
+    """A film of the frames that a zoom has so far, beside it: see ``partial_film``."""
+    output = _named(None if photo is None else Path(photo), output)
+    job = read_job(output)
+    losses = tuple(record.loss for record in job.parts()[0].records)
+    if not losses:
+        raise UsageError(f"{output}: no frame of it is finished yet")
+    so_far = naming.partial(output)
+    wanted = make_output(**job.manifest.wanted)
+    check_wanted(so_far, wanted, overwrite=True)
+    notes = _film(job, so_far, wanted, True, on_progress)
+    return Rendered(so_far, len(losses), losses, tuple(notes))
+
+
+def _stage_files(look: Look) -> dict[str, Path]:
+    """Preset files that the look's journey names."""
+    named = ((n, stage.look) for n, stage in enumerate(look.journey, 1) if stage.look is not None)
+    bundled = preset_paths()
+    return {f"the preset of stage {n}": Path(name) for n, name in named if name not in bundled}
+
+
+def _named(photo: Path | None, output: Path | str | None) -> Path:
+    if output:
+        return Path(output)
+    return naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+
+
+def _start(
+    photo: Path | None, size: str | None, wanted: OutputSettings, look: Look
+) -> tuple[int, int, Image]:
     still = ground(
         picture_of(photo, wanted.background_color) if photo else None, size, look.dream.seed
     )
-    height, width = still.shape[:2]
-    goal = None if to is None else fitted(read_still(to, wanted.background_color), width, height)
-    parts = parts_of(look, height, width)
-    voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal)
-    losses: list[float] = []
+    return still.shape[1], still.shape[0], still
+
+
+def _goal(to: Path | str | None, wanted: OutputSettings, width: int, height: int) -> Image | None:
+    return None if to is None else fitted(read_still(to, wanted.background_color), width, height)
+
+
+def _dream(job: Job, voyage: Voyage, output: Path, on_progress: OnProgress) -> None:
+    """Dream the frames that are not there yet."""
+    job.settle(job.manifest.model_copy(update={"frames": voyage.count}))
+    (part,) = job.parts()
+    kept, arrays = part.resume()
+    job.say_how_far(output, on_progress)
     # A loop begins when its opening is over.
     late = len(voyage.opening)
     meter = SeamMeter([*voyage.moves[late:], *voyage.moves[:late]])
-    with open_job(output) as job:
-        for dreamt in dream_zoom(voyage):
-            job.add(dreamt.pixels, dreamt.time)
-            losses.append(dreamt.loss)
-            if loop:
+    if voyage.closed:
+        for frame in part.frames:
+            meter.watch(load_frame(frame.path))
+    left: tuple[Arrays, int] | None = None
+    try:
+        for dreamt in dream_zoom(voyage, kept, None if arrays is None else arrays["pixels"]):
+            part.add(
+                dreamt.pixels,
+                dreamt.time,
+                1 / voyage.rate,
+                loss=dreamt.loss,
+                starts=dreamt.starts_shot,
+            )
+            left = {"pixels": dreamt.pixels}, len(part.records)
+            part.checkpoint(*left)
+            if voyage.closed:
                 meter.watch(dreamt.pixels)
-            on_progress(Progress("dreaming", "frame", len(losses), voyage.count, dreamt.loss))
-        notes = deliver(
-            sorted(job.frames, key=lambda frame: frame.time),
-            output,
-            look,
-            wanted,
-            rate=rate,
-            duration_of_last=1 / rate,
-            overwrite=overwrite,
-            on_progress=on_progress,
-            # Else the last frame is coded worse than the first: a seam that no dream has made.
-            alone=loop,
-        )
-    if loop:
-        notes = [*notes, str(meter.seam())]
-    return Rendered(output, len(losses), tuple(losses), tuple(notes))
+            done = len(part.records)
+            on_progress(Progress("dreaming", "frame", done, voyage.count, dreamt.loss))
+    except BaseException:
+        if left is not None:
+            with suppress(DreamVideoError):
+                part.checkpoint(*left, now=True)
+        raise
+    part.finish((str(meter.seam()),) if voyage.closed else ())
 
 
-def dream_zoom(voyage: Voyage) -> Iterator[Dreamt]:
+def _film(
+    job: Job, output: Path, wanted: OutputSettings, overwrite: bool, on_progress: OnProgress
+) -> list[str]:
+    rate = parse_rate(job.manifest.request["fps"] or ZOOM_FPS)
+    return deliver(
+        sorted(job.frames, key=lambda frame: frame.time),
+        output,
+        job.manifest.decoded_look,
+        wanted,
+        rate=rate,
+        duration_of_last=1 / rate,
+        overwrite=overwrite,
+        on_progress=on_progress,
+        # Else the last frame is coded worse than the first: a seam that no dream has made.
+        alone=job.manifest.request["loop"] is not None,
+    )
+
+
+def dream_zoom(
+    voyage: Voyage, kept: int = 0, pixels: NDArray[np.uint8] | None = None
+) -> Iterator[Dreamt]:
     """The frames of a zoom in the order in which they are dreamt, at the times they are shown.
 
-    Of a loop that zooms out that order is from its end to its beginning.
+    Of a loop that zooms out that order is from its end to its beginning. After ``kept`` frames it
+    goes on from the last one's ``pixels``.
     """
     backwards = voyage.closed and zooms_out(voyage.settings)
-    image, loss = begin(voyage)
-    for number in range(voyage.count):
-        if number:
-            image, loss = following(voyage, number - 1, image)
+    for number in range(kept, voyage.count):
+        if pixels is None:
+            image, loss = begin(voyage)
+        else:
+            image, loss = following(voyage, number - 1, to_float(pixels))
+        pixels = to_bytes(image)
         shown = Fraction(voyage.count - 1 - number if backwards else number) / voyage.rate
-        yield Dreamt(number, shown, to_bytes(image), loss, number == 0)
+        yield Dreamt(number, shown, pixels, loss, number == 0)

@@ -1,0 +1,95 @@
+"""Parameters that several commands share, and what they say."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dreamvideo.cli.options import option
+from dreamvideo.settings.machine import MachineSettings, make_machine
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="What to write.", show_default="beside the input"),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        help="Size of the result: 640x360, 640 (width), x360 (height) or 50%. Less: faster.",
+        show_default="the input's",
+    ),
+]
+_GOING = "Going on"
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart",
+        help="Begin anew, where an earlier run has left frames to go on from.",
+        rich_help_panel=_GOING,
+    ),
+]
+KeepJob = Annotated[
+    bool,
+    typer.Option(
+        "--keep-job",
+        help="Keep the folder OUTPUT.dreamjob, with its frames, when the film is complete.",
+        rich_help_panel=_GOING,
+    ),
+]
+Partial = Annotated[
+    bool,
+    typer.Option(
+        "--partial",
+        help="Dream nothing; make a film of the frames that an earlier run has left, or a "
+        "running one has so far, beside the output: film.partial.mp4.",
+        rich_help_panel=_GOING,
+    ),
+]
+
+
+def machine_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for these fields of ``MachineSettings``; none: for all.
+
+    The command is called with ``machine``, made from the options, instead.
+    """
+    fields = [i for i in MachineSettings.model_fields.items() if not names or i[0] in names]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        kept = [p for name, p in own.parameters.items() if name != "machine"]
+        made = [option("machine", *item) for item in fields]
+
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name, _ in fields}
+            command(machine=make_machine(**given), **values)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature([*kept, *made])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def say(quiet: bool, *lines: str) -> None:
+    """Print what the user should hear, unless ``quiet``."""
+    if not quiet:
+        for line in lines:
+            print(line)
+
+
+def note(quiet: bool, notes: Sequence[str]) -> None:
+    """What changed on the way besides the dream, one line each, apart from the results."""
+    if not quiet:
+        for line in notes:
+            print(f"note: {line}", file=sys.stderr)

@@ -1,0 +1,73 @@
+"""What a clip's render reads: which frames of which file, at which size and rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.read import Source, open_source
+from dreamvideo.parsing import parse_rate, parse_size, parse_time
+from dreamvideo.settings import OutputSettings
+
+Request = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A clip, ``begin`` to ``end`` seconds, at ``size`` (width, height) and ``rate``.
+
+    ``resampled`` says that the rate is not the clip's own.
+    """
+
+    info: MediaInfo
+    begin: Fraction
+    end: Fraction | None
+    size: tuple[int, int]
+    rate: Fraction
+    resampled: bool
+    wanted: OutputSettings
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames the container promises for the range."""
+        if not self.info.duration:
+            return None
+        until = self.info.duration if self.end is None else min(self.end, self.info.duration)
+        return max(1, round((until - self.begin) * self.rate))
+
+    def open(self) -> Source:
+        """One pass over all the frames, counted from 0. Raises MediaError, UsageError."""
+        return open_source(
+            self.info.path,
+            start=self.begin,
+            end=self.end,
+            size=self.size,
+            fps=self.rate if self.resampled else None,
+            background=self.wanted.background_color,
+            deep=self.wanted.depth > 8,
+            keep_alpha=True,
+        )
+
+
+def footage(clip: Path, request: Request, wanted: OutputSettings) -> Footage:
+    """What is to be read of a clip for a request with ``start``, ``end``, ``size`` and ``fps``.
+
+    Raises MediaError for what is no clip, UsageError for what makes no sense.
+    """
+    info = probe(clip)
+    start, end, size, fps = (request.get(name) for name in ("start", "end", "size", "fps"))
+    rate = parse_rate(fps) if fps else info.rate
+    if info.kind == "sequence":
+        info = replace(info, rate=rate, duration=len(info.files) / rate)
+    return Footage(
+        info,
+        parse_time(start, "--start", rate) if start else Fraction(0),
+        parse_time(end, "--end", rate) if end else None,
+        parse_size(size, info.width, info.height) if size else (info.width, info.height),
+        rate,
+        bool(fps),
+        wanted,
+    )

@@ -1,0 +1,26 @@
+"""How a render goes on after an earlier one, and how it is divided: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Frames in which a carried dream comes of age, and its governor to rest.
+WARM_UP = 12
+
+
+@dataclass(frozen=True)
+class Going:
+    """How a render goes on, and how it is divided.
+
+    ``restart`` forgets an earlier job, ``keep_job`` keeps this one's folder when the film is
+    complete. Shots of a clip of more than ``segment_length`` frames are divided into parts that
+    may be dreamt side by side, each begun ``warm_up`` frames early; None: only scene cuts divide.
+    """
+
+    restart: bool = False
+    keep_job: bool = False
+    segment_length: int | None = None
+    warm_up: int = WARM_UP
+
+
+GOING = Going()

@@ -1,0 +1,127 @@
+"""A still as one call: a picture -> its dream, or a film of the dream growing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.dream.octaves import Climbing, resize
+from dreamvideo.errors import UsageError
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.stills import read_still, write_still
+from dreamvideo.parsing import parse_size
+from dreamvideo.render import naming
+from dreamvideo.render.deliver import check_still, check_wanted, deliver, recipe
+from dreamvideo.render.job import open_job
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.manifest import describe
+from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.settings import Look, OutputSettings
+
+# A film of a dream growing shows this many pictures a second.
+GROWTH_RATE = Fraction(10)
+
+OnStep = Callable[[Climbing], None]
+
+
+def dream_image(
+    photo: Path | str,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
+    *,
+    size: str | None = None,
+    every: int | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Rendered:
+    """Dream one picture.
+
+    ``every`` keeps the picture at each so many steps: as files beside the output, or, where the
+    output's ending is a film's, as a film of the dream growing. Raises UsageError for what makes
+    no sense, MediaError for files that cannot be read or written, WeightsError.
+    """
+    photo = Path(photo)
+    output = Path(output) if output else naming.beside(photo, "dream", ".png")
+    naming.check_apart(output, photo)
+    is_film = not naming.is_picture(output)
+    if is_film and not every:
+        raise UsageError(
+            f"{output}: a picture ends in {', '.join(naming.PICTURE_ENDINGS)}; "
+            "for a film of the dream growing add --every N"
+        )
+    if every is not None and every < 1:
+        raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
+    if is_film:
+        check_wanted(output, wanted, overwrite=overwrite)
+    else:
+        check_still(output, wanted)
+        naming.check_picture(output, overwrite)
+    still = _sized(to_float(read_still(photo, wanted.background_color)), size)
+    total = ladder_for(look.dream, *still.shape[:2]).total
+    between = range(every, total, every) if every else range(0)
+
+    def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
+        def told(step: Climbing) -> None:
+            on_progress(Progress("dreaming", "step", step.done, total, step.loss))
+            if step.done in between:
+                on_step(step)
+
+        dreamt = Dreamer(look.dream).dream(still, on_step=told)
+        return dreamt.image, dreamt.losses
+
+    if is_film:
+        return _growth(photo, still, output, look, wanted, overwrite, on_progress, climb)
+    kept = [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
+    for path in kept:
+        naming.check_picture(path, overwrite)
+    image, losses = climb(
+        lambda step: write_still(kept[between.index(step.done)], to_bytes(step.image()))
+    )
+    quality = 95 if wanted.quality is None else wanted.quality
+    write_still(output, to_bytes(image), recipe(look), quality)
+    return Rendered(output, 1, losses, kept=tuple(kept))
+
+
+def _growth(
+    photo: Path,
+    still: Image,
+    output: Path,
+    look: Look,
+    wanted: OutputSettings,
+    overwrite: bool,
+    on_progress: OnProgress,
+    climb: Callable[[OnStep], tuple[Image, tuple[float, ...]]],
+) -> Rendered:
+    """The film of a dream growing, from the picture itself to the last step."""
+    asked = describe("image", look, wanted, {}, {"the picture": photo})
+    with open_job(output, asked, resumable=False) as job:
+        part = job.parts()[0]
+
+        def add(image: Image) -> None:
+            part.add(to_bytes(image), len(part.records) / GROWTH_RATE, 1 / GROWTH_RATE)
+
+        add(still)
+        image, losses = climb(lambda step: add(step.image()))
+        add(image)
+        notes = deliver(
+            part.frames,
+            output,
+            look,
+            wanted,
+            rate=GROWTH_RATE,
+            duration_of_last=1 / GROWTH_RATE,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    return Rendered(output, len(part.records), losses, tuple(notes))
+
+
+def _sized(still: Image, size: str | None) -> Image:
+    if size is None:
+        return still
+    width, height = parse_size(size, still.shape[1], still.shape[0])
+    return resize(still, (height, width))

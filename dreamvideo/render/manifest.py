@@ -1,0 +1,168 @@
+"""What a job was begun with, as ``manifest.json``: enough to go on exactly, and to see when not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pydantic import Field, ValidationError
+
+from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.paths import os_words, replacing, shown
+from dreamvideo.render.fingerprint import fingerprint
+from dreamvideo.render.segments import WHOLE, Segment
+from dreamvideo.settings import Look, OutputSettings, look_to_toml
+from dreamvideo.settings.base import Settings
+from dreamvideo.settings.presets import look_from_toml
+from dreamvideo.version import __version__
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class Manifest(Settings):
+    """A job's record. Each of ``asked``, ``files`` and ``versions`` decides bits of its frames.
+
+    ``asked`` are settings by the names that users know them by, ``files`` fingerprints of what is
+    read, by what it is; ``look`` (TOML) and ``request`` (what else the render was called with)
+    are what it is gone on from. ``segments`` are the parts it is made in; ``frames`` in all, as
+    far as known, ``missing`` from a damaged source and ``notes`` of it, if it was read beforehand.
+    """
+
+    format: int = FORMAT
+    kind: str
+    asked: dict[str, str]
+    files: dict[str, str]
+    versions: dict[str, str]
+    look: str
+    wanted: dict[str, Any]
+    request: dict[str, str | None]
+    threads: int = Field(default=1, ge=1)
+    segments: tuple[Segment, ...] = WHOLE
+    frames: int | None = None
+    missing: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def decoded_look(self) -> Look:
+        """The look to render with."""
+        return look_from_toml(self.look, NAME)
+
+
+def describe(
+    kind: str,
+    look: Look,
+    wanted: OutputSettings,
+    request: Mapping[str, str | None],
+    files: Mapping[str, Path],
+    *,
+    threads: int = 1,
+    **also: object,
+) -> Manifest:
+    """The manifest of a render that is about to begin; ``also`` are further settings to hold to.
+
+    ``files`` are what it reads besides the files that the look names. Raises MediaError for one
+    that cannot be read.
+    """
+    read = {**files, **look_files(look)}
+    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    text = look_to_toml(look)
+    asked = {name: str(value) for name, value in _flat(toml.loads(text)) if name not in read}
+    asked.pop("description", None)
+    # How it is encoded may well change once its frames are dreamt.
+    asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
+    asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in also.items()}
+    return Manifest(
+        kind=kind,
+        asked=asked,
+        files={name: fingerprint(path) for name, path in read.items()},
+        versions=versions(),
+        look=text,
+        wanted=wanted.model_dump(exclude_unset=True, mode="json"),
+        request={name: None if v is None else str(v) for name, v in request.items()},
+        threads=threads,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of everything whose next release may compute other bits."""
+    _, said = ffmpeg.run(["-version"], subject="ffmpeg")
+    return {
+        "dreamvideo": __version__,
+        # Its own import takes seconds.
+        "tensorflow": metadata.version("tensorflow"),
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "ffmpeg": " ".join(said.decode("utf-8", "replace").split()[2:3]),
+        "machine": f"{platform.machine()} {platform.system()}",
+    }
+
+
+def look_files(look: Look) -> dict[str, Path]:
+    """The files that a look names (weights, pictures), by the names of their settings."""
+    return dict(_paths(look, ""))
+
+
+def differences(begun: Manifest, now: Manifest) -> list[str]:
+    """What of ``now`` is not as the job was begun, in words; the most telling first."""
+    found = [
+        f"{name} has changed since"
+        for name in (*begun.files, *now.files)
+        if begun.files.get(name) != now.files.get(name)
+    ]
+    for ours, theirs in ((begun.asked, now.asked), (begun.versions, now.versions)):
+        for name in dict.fromkeys([*ours, *theirs]):
+            was, is_now = ours.get(name, "not set"), theirs.get(name, "not set")
+            if was != is_now:
+                found.append(f"{name} was {was} and is {is_now}")
+    if begun.kind != now.kind:
+        found.insert(0, f"it was a {begun.kind}")
+    return list(dict.fromkeys(found))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write it whole or not at all. Raises MediaError."""
+    with replacing(folder / NAME) as part:
+        part.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises DreamVideoError, one line, where there is none that can be gone on from."""
+    path = folder / NAME
+    try:
+        found = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
+    except ValidationError:
+        raise DreamVideoError(f"{shown(path)}: is damaged; --restart begins anew") from None
+    if found.format != FORMAT:
+        raise DreamVideoError(
+            f"{shown(path)}: was written by another version of dreamvideo; --restart begins anew"
+        )
+    return found
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
+    if isinstance(value, Path):
+        yield name, value
+    elif isinstance(value, Settings):
+        for field in type(value).model_fields:
+            yield from _paths(getattr(value, field), f"{name}.{field}".lstrip("."))
+    elif isinstance(value, tuple | list):
+        for number, item in enumerate(value, 1):
+            yield from _paths(item, f"{name}.{number}")

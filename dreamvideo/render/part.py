@@ -1,0 +1,231 @@
+"""What is on disk of one segment: its frames' record, and what the next frame is made from.
+
+Three kinds of files, each whole or not at all at any moment: the frames (PNG), a log of one line
+a frame that ends in its own checksum, and two checkpoints that are written in turn. A frame's file
+comes first, then its line, then perhaps a checkpoint; so whatever a checkpoint counts is there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import os_words, replacing, shown
+from dreamvideo.media.stills import png_bytes, to_depth
+from dreamvideo.media.write import StoredFrame
+
+Arrays = Mapping[str, NDArray[Any]]
+# Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
+SHARE = 0.04
+_COUNT = "count of frames"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One frame that is stored: its number in the film, its times in seconds, what it is."""
+
+    number: int
+    time: Fraction
+    duration: Fraction
+    loss: float
+    starts: bool
+    size: int
+    crc: int
+
+    def line(self) -> str:
+        """The record as JSON."""
+        values = {**vars(self), "time": str(self.time), "duration": str(self.duration)}
+        return json.dumps(values)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Record:
+        """The record of a line's JSON."""
+        times = {name: Fraction(values[name]) for name in ("time", "duration")}
+        return cls(**{**values, **times})
+
+
+@dataclass(frozen=True)
+class Ending:
+    """That a segment is complete, and what its source had to say: the log's last line."""
+
+    notes: tuple[str, ...] = ()
+    missing: int = 0
+
+
+class Part:
+    """The frames ``first``, ``first + 1`` ... of a job, as far as they are there.
+
+    ``records`` are those of its stored frames and ``ending`` is not None once it is complete.
+    One process at a time may write to it.
+    """
+
+    def __init__(self, folder: Path, index: int, first: int = 0) -> None:
+        """``folder`` is the job's. Reads the log; a last line that is not whole is no line."""
+        self.first = first
+        self._frames = folder / "frames"
+        self._log = folder / "parts" / f"{index:04d}.log"
+        self._checkpoints = [self._log.with_suffix(f".{letter}.npz") for letter in "ab"]
+        self._waits_until = 0.0
+        self._checked = 0
+        self.records: list[Record] = []
+        self.ending: Ending | None = None
+        self._ends: list[int] = []
+        self._read_log()
+
+    @property
+    def frames(self) -> list[StoredFrame]:
+        """The stored frames in their order."""
+        return [StoredFrame(self.path(record.number), record.time) for record in self.records]
+
+    def path(self, number: int) -> Path:
+        """Where a frame of that number in the film is stored."""
+        return self._frames / f"{number:08d}.png"
+
+    def resume(self) -> tuple[int, Arrays | None]:
+        """How many frames to keep, and what the next one is made from; None where it starts anew.
+
+        All kept frames are whole. What was stored after them is forgotten, and dreamt again.
+        """
+        whole = self._whole()
+        kept, arrays = 0, None
+        if self.ending is not None and whole == len(self.records):
+            return whole, None
+        for path in self._checkpoints:
+            count, found = _load(path)
+            if kept < count <= whole:
+                kept, arrays = count, found
+        # A shot's first frame needs nothing of those before it.
+        starts = [n for n, record in enumerate(self.records[: whole + 1]) if record.starts]
+        if starts and starts[-1] > kept and starts[-1] <= whole:
+            kept, arrays = starts[-1], None
+        self._forget(kept)
+        return kept, arrays
+
+    def add(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        time: Fraction,
+        duration: Fraction,
+        *,
+        alpha: NDArray[np.uint8] | None = None,
+        loss: float = float("nan"),
+        starts: bool = False,
+    ) -> None:
+        """Store the next frame: H x W x 3 RGB, ``alpha`` H x W. Raises MediaError."""
+        number = self.first + len(self.records)
+        data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
+        write_whole(self.path(number), data)
+        record = Record(number, time, duration, loss, starts, len(data), zlib.crc32(data))
+        self._append(record.line())
+        self.records.append(record)
+
+    def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
+        """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
+
+        Raises MediaError.
+        """
+        began = time.monotonic()
+        if count <= self._checked or (not now and began < self._waits_until):
+            return
+        buffer = io.BytesIO()
+        members: dict[str, Any] = {_COUNT: np.array(count), **arrays}
+        np.savez(buffer, **members)
+        with _told(self._log), self._log.open("rb+") as log:
+            os.fsync(log.fileno())
+        # The other one stays, should this one not become whole.
+        write_whole(self._checkpoints[0], buffer.getvalue())
+        self._checkpoints.reverse()
+        self._checked = count
+        cost = time.monotonic() - began
+        self._waits_until = began + cost / SHARE
+
+    def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
+        """Say that the segment is complete."""
+        self.ending = Ending(notes, missing)
+        self._append(json.dumps({"ending": vars(self.ending)}))
+        for path in self._checkpoints:
+            with suppress(OSError):
+                path.unlink()
+
+    def _append(self, text: str) -> None:
+        line = f"{text}\t{zlib.crc32(text.encode()):08x}\n".encode()
+        with _told(self._log), self._log.open("ab") as log:
+            log.write(line)
+        self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
+
+    def _read_log(self) -> None:
+        try:
+            data = self._log.read_bytes()
+        except FileNotFoundError:
+            return
+        for line in data.splitlines(keepends=True):
+            text, _, check = line.decode("utf-8", "replace").rpartition("\t")
+            if check != f"{zlib.crc32(text.encode()):08x}\n":
+                break
+            values = json.loads(text)
+            if "ending" in values:
+                said = values["ending"]
+                self.ending = Ending(tuple(said["notes"]), said["missing"])
+            else:
+                self.records.append(Record.of(values))
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
+
+    def _whole(self) -> int:
+        """How many frames from the first on are stored as their records say."""
+        for count, record in enumerate(self.records):
+            try:
+                data = self.path(record.number).read_bytes()
+            except OSError:
+                return count
+            if (len(data), zlib.crc32(data)) != (record.size, record.crc):
+                return count
+        return len(self.records)
+
+    def _forget(self, kept: int) -> None:
+        self.ending = None
+        del self.records[kept:], self._ends[kept:]
+        if self._log.exists():
+            with self._log.open("rb+") as log:
+                log.truncate(self._ends[-1] if self._ends else 0)
+        # Checkpoints of what is forgotten could be taken for those of what comes instead.
+        for path in self._checkpoints:
+            if _load(path)[0] > kept:
+                path.unlink(missing_ok=True)
+        self._checkpoints.sort(key=lambda path: _load(path)[0])
+        self._checked = kept
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(f"{shown(path)}: cannot be written ({os_words(error)})") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises MediaError."""
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+def _load(path: Path) -> tuple[int, Arrays | None]:
+    """(frames that were there, what the next one is made from); (0, None) if it is not whole."""
+    # zipfile checks every member's checksum, and raises all kinds of things on damage.
+    with suppress(Exception), np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+        return int(arrays.pop(_COUNT)), arrays
+    return 0, None

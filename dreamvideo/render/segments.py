@@ -1,0 +1,72 @@
+"""(scene cuts, frames) -> parts of a film that can be dreamt apart: the unit of work and retry.
+
+Dreaming is sequential within a shot and independent between shots. A part that begins where a
+shot does is dreamt exactly as in a film in one piece; one that begins inside a shot starts some
+frames earlier, so that the carried dream has settled before its first frame that is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from pydantic import Field
+
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.cuts import is_cut
+from dreamvideo.render.going import WARM_UP
+from dreamvideo.settings.base import Settings
+
+
+class Segment(Settings):
+    """Frames ``first`` to ``first + count - 1`` (``count`` None: to the end) of a film.
+
+    They are dreamt in one go, ``warm_up`` frames before them too, which are not kept.
+    """
+
+    index: int = Field(ge=0)
+    first: int = Field(default=0, ge=0)
+    count: int | None = Field(default=None, ge=1)
+    warm_up: int = Field(default=0, ge=0)
+
+
+WHOLE = (Segment(index=0),)
+"""The plan of a film in one piece, however long it is."""
+
+
+def plan(
+    cuts: Sequence[int], frames: int, longest: int | None = None, warm_up: int = WARM_UP
+) -> tuple[Segment, ...]:
+    """Segments of a film of ``frames`` frames whose shots begin at frame 0 and at ``cuts``.
+
+    Shots of more than ``longest`` frames are divided evenly; every part of one but the first
+    begins ``warm_up`` frames earlier, as far as the shot does.
+    """
+    found: list[Segment] = []
+    for begin, end in pairwise([0, *cuts, frames]):
+        parts = 1 if longest is None else max(1, -(-(end - begin) // longest))
+        bounds = [begin + (end - begin) * n // parts for n in range(parts + 1)]
+        for first, after in pairwise(bounds):
+            segment = Segment(
+                index=len(found),
+                first=first,
+                count=after - first,
+                warm_up=min(warm_up, first - begin),
+            )
+            found.append(segment)
+    return tuple(found)
+
+
+def cuts_of(frames: Iterable[Frame], threshold: float) -> tuple[tuple[int, ...], int]:
+    """(numbers of the frames that begin a new shot, how many frames there are)."""
+    cuts: list[int] = []
+    count = 0
+    before = None
+    for frame in frames:
+        now = to_float(frame.pixels)
+        if before is not None and is_cut(now, before, threshold):
+            cuts.append(count)
+        before = now
+        count += 1
+    return tuple(cuts), count

@@ -1,0 +1,215 @@
+"""A clip as one call: its frames dreamt in a job that can be gone on with, then made a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dreamvideo.dream.dreamer import ladder_for
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.read import Frame, Source
+from dreamvideo.media.stills import load_deep, png_bytes
+from dreamvideo.media.write import StoredFrame
+from dreamvideo.render import naming
+from dreamvideo.render.deliver import check_wanted, deliver
+from dreamvideo.render.footage import Footage, Request, footage
+from dreamvideo.render.going import GOING, Going
+from dreamvideo.render.job import Job, open_job, read_job
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.manifest import Manifest, describe
+from dreamvideo.render.part import Record, write_whole
+from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.second import steadied
+from dreamvideo.render.segments import WHOLE, cuts_of, plan
+from dreamvideo.render.work import Renderer, footage_of
+from dreamvideo.settings import Look, OutputSettings, make_output
+
+
+def dream_video(
+    clip: Path | str,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    size: str | None = None,
+    fps: str | None = None,
+    overwrite: bool = False,
+    going: Going = GOING,
+    on_progress: OnProgress = silent,
+) -> Rendered:
+    """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
+
+    ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
+    ``fps`` resamples. The film takes the output's name only when it is complete; until then
+    its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
+    with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
+    """
+    clip, output = _names(clip, output)
+    check_wanted(output, wanted, overwrite=overwrite)
+    request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
+    read = _checked(clip, request, wanted, look)
+    asked = describe(
+        "video",
+        look,
+        wanted,
+        request,
+        {"the input": clip},
+        start=start,
+        end=end,
+        size=size,
+        fps=fps,
+        segment_length=going.segment_length,
+        warm_up=going.warm_up if going.segment_length else None,
+    )
+    asked = asked.model_copy(update={"frames": read.expected})
+    with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
+        _divide(job, read, going, on_progress)
+        job.say_how_far(output, on_progress)
+        _render_here(job, on_progress)
+        records = [record for part in job.parts() for record in part.records]
+        frames = _steadied(job, records, on_progress) if look.coherence.passes > 1 else job.frames
+        notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
+        said, missing = _said(job)
+    said = [*said, *_depth_notes(read.info, wanted), *notes]
+    losses = tuple(record.loss for record in records)
+    return Rendered(output, len(records), losses, tuple(said), missing=missing)
+
+
+def partial_film(
+    clip: Path | str, output: Path | str | None = None, on_progress: OnProgress = silent
+) -> Rendered:
+    """A film of the frames that a render of ``clip`` to ``output`` has finished so far.
+
+    It is written beside the output, as ``film.partial.mp4``; the job stays as it is, also while
+    another process is at it. Raises UsageError if there is no job, MediaError.
+    """
+    _, output = _names(clip, output)
+    job = read_job(output)
+    records = [record for part in job.parts() for record in part.records]
+    if not records:
+        raise UsageError(f"{output}: no frame of it is finished yet")
+    so_far = naming.partial(output)
+    wanted = make_output(**job.manifest.wanted)
+    check_wanted(so_far, wanted, overwrite=True)
+    notes = _film(job.frames, records, job, so_far, wanted, True, on_progress)
+    return Rendered(so_far, len(records), tuple(r.loss for r in records), tuple(notes))
+
+
+def _names(clip: Path | str, output: Path | str | None) -> tuple[Path, Path]:
+    clip = Path(clip)
+    output = Path(output) if output else naming.beside(clip, "dream", naming.film_ending(clip))
+    naming.check_apart(output, clip, clip.parent if "%" in clip.name else None)
+    return clip, output
+
+
+def _checked(clip: Path, request: Request, wanted: OutputSettings, look: Look) -> Footage:
+    """What is to be read, refused before any work if it cannot be dreamt."""
+    read = footage(clip, request, wanted)
+    with read.open():
+        ladder_for(look.dream, read.size[1], read.size[0])
+    return read
+
+
+def _divide(job: Job, read: Footage, going: Going, on_progress: OnProgress) -> None:
+    """Settle the job's segments, if that is still open."""
+    if job.manifest.segments == WHOLE and not job.done and going.segment_length:
+        job.settle(divided(job.manifest, read, going, on_progress))
+
+
+def divided(
+    manifest: Manifest, read: Footage, going: Going, on_progress: OnProgress = silent
+) -> Manifest:
+    """The manifest with segments that can be dreamt apart: the whole clip is read to find them."""
+    total = read.expected
+
+    def passing(source: Source) -> Iterator[Frame]:
+        for frame in source:
+            on_progress(Progress("looking for cuts", "frame", frame.index + 1, total))
+            yield frame
+
+    with read.open() as source:
+        cuts, frames = cuts_of(passing(source), manifest.decoded_look.coherence.cut_threshold)
+        missing, notes = source.missing, tuple(source.notes)
+    if not frames:
+        raise MediaError(f"{shown(read.info.path)}: no frame could be decoded in that range")
+    segments = plan(cuts, frames, going.segment_length, going.warm_up)
+    return manifest.model_copy(
+        update={"segments": segments, "frames": frames, "missing": missing, "notes": notes}
+    )
+
+
+def _render_here(job: Job, on_progress: OnProgress) -> None:
+    renderer = Renderer(job)
+    before = 0
+
+    def told(done: int, loss: float) -> None:
+        on_progress(Progress("dreaming", "frame", before + done, job.manifest.frames, loss))
+
+    for segment in job.manifest.segments:
+        renderer.render(segment, told)
+        before += len(job.part(segment).records)
+
+
+def _steadied(job: Job, records: list[Record], on_progress: OnProgress) -> list[StoredFrame]:
+    """The frames after a second pass, last to first; those of an earlier run are gone on from."""
+    dreamt = job.frames
+    sources = [replace(frame, path=job.source_path(n)) for n, frame in enumerate(dreamt)]
+    made = [replace(frame, path=job.second_path(n)) for n, frame in enumerate(dreamt)]
+    left = len(made)
+    while left and made[left - 1].path.exists():
+        left -= 1
+    # What is done already is where the pass goes on from.
+    films = [*dreamt[:left], *made[left : left + 1]]
+    starts = [record.starts for record in records]
+    for index, pixels in steadied(films, sources[: len(films)], starts[: len(films)]):
+        if index < left:
+            _, alpha = load_deep(dreamt[index].path)
+            write_whole(made[index].path, png_bytes(pixels, alpha))
+            done = len(made) - index
+            on_progress(Progress("second pass", "frame", done, len(made)))
+    return made
+
+
+def _film(
+    frames: Sequence[StoredFrame],
+    records: Sequence[Record],
+    job: Job,
+    output: Path,
+    wanted: OutputSettings,
+    overwrite: bool,
+    on_progress: OnProgress,
+) -> list[str]:
+    """Encode the frames, with everything else from the clip. Returns notes for the user."""
+    read = footage_of(job)
+    return deliver(
+        frames,
+        output,
+        job.manifest.decoded_look,
+        wanted,
+        rate=read.rate,
+        duration_of_last=records[-1].duration,
+        overwrite=overwrite,
+        on_progress=on_progress,
+        source=read.info.path,
+        source_range=(read.begin, read.end),
+    )
+
+
+def _said(job: Job) -> tuple[list[str], int]:
+    """What the source had to say, and how many frames it lacks: of all parts, or beforehand."""
+    if len(job.manifest.segments) > 1:
+        return list(job.manifest.notes), job.manifest.missing
+    ending = job.parts()[0].ending
+    return (list(ending.notes), ending.missing) if ending else ([], 0)
+
+
+def _depth_notes(info: MediaInfo, wanted: OutputSettings) -> list[str]:
+    if info.depth <= wanted.depth:
+        return []
+    more = "--depth 10" if info.depth == 10 else "--depth 16, into a folder,"
+    return [f"written with {wanted.depth} bits a channel; {more} keeps the source's {info.depth}"]

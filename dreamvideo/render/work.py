@@ -1,0 +1,130 @@
+"""(job, segment) -> the segment's frames on disk: what a process does, here or elsewhere.
+
+Everything comes from the job's manifest and everything goes into its folder, so a segment may be
+dreamt by any process that sees both; and again, after whatever ended it, with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.media.paths import shown
+from dreamvideo.media.read import Frame
+from dreamvideo.media.stills import png_bytes
+from dreamvideo.render.carry import State
+from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.deliver import deepened
+from dreamvideo.render.footage import Footage, footage
+from dreamvideo.render.job import PATIENCE, Job
+from dreamvideo.render.job_lock import LockedError, locked
+from dreamvideo.render.part import Arrays, Part, write_whole
+from dreamvideo.render.segments import Segment
+from dreamvideo.settings import Look, make_output
+
+# Told how many frames of a segment are stored, and the last one's objective.
+OnFrame = Callable[[int, float], None]
+
+
+class Renderer:
+    """Everything that all segments of a job need, loaded once."""
+
+    def __init__(self, job: Job) -> None:
+        """Raises MediaError, UsageError, WeightsError."""
+        self.job = job
+        self.look: Look = job.manifest.decoded_look
+        self.footage = footage_of(job)
+        self._dreamer: Dreamer | None = None
+
+    def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
+        """The dreams of source frames, gone on with from ``state``."""
+        if self._dreamer is None:
+            self._dreamer = Dreamer(self.look.dream)
+        return dream_clip(frames, self._dreamer, self.look.coherence, state=state)
+
+    def render(self, segment: Segment, on_frame: OnFrame) -> None:
+        """Dream what is not there yet of a segment. Raises MediaError.
+
+        Stopped at any point by anything, it can be called again.
+        """
+        lock = self.job.folder / "parts" / f"{segment.index:04d}.lock"
+        try:
+            with locked(lock, PATIENCE):
+                part = self.job.part(segment)
+                kept, arrays = part.resume()
+                if part.ending is None:
+                    self._render(segment, part, kept, arrays, on_frame)
+        except LockedError as error:
+            raise DreamVideoError(
+                f"{shown(lock.parent)}: process {error.holder} is at it already"
+            ) from None
+
+    def _render(
+        self, segment: Segment, part: Part, kept: int, arrays: Arrays | None, on_frame: OnFrame
+    ) -> None:
+        state = None if arrays is None else State(**arrays)
+        wanted = segment.first + kept
+        begin = wanted if kept else segment.first - segment.warm_up
+        end = None if segment.count is None else segment.first + segment.count
+        left: tuple[Arrays, int] | None = None
+        with self.footage.open() as source:
+            frames = islice(source, begin, end)
+            try:
+                with closing(self.dream(frames, state)) as film:
+                    for dreamt in film:
+                        if dreamt.index < wanted:
+                            continue
+                        self._store(part, dreamt)
+                        if dreamt.state is not None:
+                            left = _arrays(dreamt.state), len(part.records)
+                            part.checkpoint(*left)
+                        on_frame(len(part.records), dreamt.loss)
+            except BaseException:
+                if left is not None:
+                    with suppress(DreamVideoError):
+                        part.checkpoint(*left, now=True)
+                raise
+            name = shown(self.footage.info.path)
+            if not part.records:
+                raise MediaError(f"{name}: no frame could be decoded in that range")
+            if segment.count is not None and len(part.records) != segment.count:
+                raise MediaError(f"{name}: has changed since the render began")
+            part.finish(tuple(source.notes), source.missing)
+
+    def _store(self, part: Part, dreamt: Dreamt) -> None:
+        """Keep a frame, as deep and as transparent as the source frame it was made from."""
+        source = dreamt.frame
+        assert source is not None
+        if self.look.coherence.passes > 1:
+            kept = source.pixels if source.deep is None else source.deep
+            write_whole(self.job.source_path(dreamt.index), png_bytes(kept, None))
+        part.add(
+            dreamt.pixels
+            if source.deep is None
+            else deepened(dreamt.pixels, source.pixels, source.deep),
+            dreamt.time,
+            source.duration,
+            alpha=source.alpha,
+            loss=dreamt.loss,
+            starts=dreamt.starts_shot,
+        )
+
+
+def footage_of(job: Job) -> Footage:
+    """What a clip's job reads. Raises MediaError, UsageError."""
+    request = job.manifest.request
+    return footage(Path(request["clip"] or ""), request, make_output(**job.manifest.wanted))
+
+
+def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
+    """``Renderer.render`` of a job's folder, for a process that does a single segment."""
+    Renderer(Job.at(folder)).render(segment, on_frame)
+
+
+def _arrays(state: State) -> Arrays:
+    return {field.name: getattr(state, field.name) for field in fields(state)}
