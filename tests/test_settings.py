@@ -252,8 +252,12 @@ def test_what_is_no_layer_list(text: str) -> None:
 
 def test_there_are_presets_of_different_character() -> None:
     assert "classic" in preset_paths()
-    dreams = {read_preset(name)["dream"]["layers"] for name in preset_paths()}
-    assert len(dreams) >= 4
+    dreams = {str(read_preset(name)["dream"]) for name in preset_paths()}
+    assert len(dreams) == len(preset_paths()) >= 16
+    used = {key for name in preset_paths() for key in read_preset(name)["dream"]}
+    assert {"layers", "classes", "smooth", "laplacian", "strength"} <= used
+    assert any(make_look([name]).over_time for name in preset_paths())
+    assert any(make_look([name]).sounds for name in preset_paths())
 
 
 @cache

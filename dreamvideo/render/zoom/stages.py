@@ -37,6 +37,8 @@ def parts_of(
     Raises UsageError for a stage that makes no sense or a picture too small for its network,
     before any is loaded.
     """
+    if look.sounds:
+        raise UsageError("a zoom has no sound that audio: could follow: that is for clips")
     journey = look.journey or (WHOLE,)
     times = beginnings(journey, look.zoom.seconds)
     dreams = [dream_of(stage, look.dream) for stage in journey]

@@ -1,0 +1,85 @@
+"""``presets``: the named looks, and what each makes of a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
+from dreamvideo.errors import UsageError
+from dreamvideo.settings import make_look, preset_paths
+
+WIDEST = 320
+
+
+@app.command()
+def presets(
+    photo: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A photo, or a clip, of which a frame is dreamt, for --sheet.",
+            show_default="coloured noise",
+        ),
+    ] = None,
+    *,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", help="Dream the photo in every look into one labelled picture."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", help="Size of each picture, as in image.", show_default=f"{WIDEST} wide"
+        ),
+    ] = None,
+    columns: Annotated[
+        int | None,
+        typer.Option("--columns", min=1, max=50, help="Pictures in a row.", show_default="fitting"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List the named looks; --sheet shows them."""
+    if sheet is not None:
+        _show(photo, sheet, size, columns, overwrite, quiet)
+        return
+    if photo is not None:
+        raise UsageError(f"{photo}: where shall the looks be shown? Add --sheet looks.png")
+    described = {name: make_look([name]).description for name in preset_paths()}
+    if as_json:
+        print(json.dumps([{"preset": n, "description": d} for n, d in described.items()], indent=2))
+        return
+    longest = max(map(len, described))
+    for name, description in described.items():
+        print(f"{name:<{longest}}  {description}")
+
+
+def _show(
+    photo: Path | None,
+    sheet: Path,
+    size: str | None,
+    columns: int | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.look.looks import show_looks
+
+    with progress_display(quiet) as listen:
+        missing = show_looks(
+            list(preset_paths()),
+            photo,
+            sheet,
+            size=size,
+            widest=WIDEST,
+            columns=columns,
+            overwrite=overwrite,
+            on_progress=listen,
+        )
+    say(quiet, str(sheet))
+    note(quiet, missing)
