@@ -13,11 +13,11 @@ from dreamvideo.settings.machine import MachineSettings
 # Side of the picture at which a network's memory is estimated, px.
 PROBE = 256
 # What the estimate does not see: scratch memory of the kernels, pieces that cannot be used.
-SLACK = 1.3
+SLACK = 1.1
 # Bytes of a process that has TensorFlow and a network loaded.
 STARTED = 800 << 20
 # Bytes a pixel of what a step holds of the whole picture, tiled or not: image, gradient, update.
-PICTURE = 10 * 3 * 4
+PICTURE = 8 * 3 * 4
 # More bytes a pixel than any network takes: no need to look closely where that fits.
 AMPLE = 8000
 
@@ -35,7 +35,9 @@ def memory_bound(machine: MachineSettings) -> int:
 
 def with_memory_bound(machine: MachineSettings) -> MachineSettings:
     """The settings with ``max_memory`` settled, for a job that must go on in the same way."""
-    return machine.model_copy(update={"max_memory": str(memory_bound(machine))})
+    if machine.most_bytes is not None:
+        return machine
+    return machine.model_copy(update={"max_memory": f"{memory_bound(machine) >> 10}KiB"})
 
 
 class Footprint:

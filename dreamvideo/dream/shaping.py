@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.steady import deviation, mean
 
 # Side of the neighbourhood of an even step and the stride at which it is looked at, px.
 NEIGHBOURHOOD, STRIDE = 32, 8
@@ -19,7 +20,7 @@ BINOMIAL = np.asarray([1, 4, 6, 4, 1], np.float32) / 16
 BAND_EPSILON = 1e-10
 # A gradient that is not normalised is taken per pixel and by this: it is then about 1 for the
 # bundled network's own layers on a photograph.
-TYPICAL = 60.0
+TYPICAL = 40.0
 SIGMA = "smooth"
 
 
@@ -48,16 +49,14 @@ class Shaping:
         return normalised_bands(gradient, self.levels) if self.levels else gradient
 
     def scale(self, gradient: Any, even: Any) -> Any:
-        """What it is divided by, 1 x 1 x 1, or H x W x 1 where ``even`` is above 0."""
+        """What it is divided by: a scalar or H x W x 1, where ``even`` of what is round about."""
         tf = tensorflow()
         if self.norm == "none":
             # The mean over n values has gradients of 1 / n.
             return TYPICAL / tf.cast(tf.size(gradient), tf.float32)
-        if self.norm == "mean-abs":
-            whole = tf.reduce_mean(tf.abs(gradient))
-        else:
-            whole = tf.math.reduce_std(gradient)
-        whole = tf.reshape(whole, (1, 1, 1))
+        whole = mean(tf.abs(gradient)) if self.norm == "mean-abs" else deviation(gradient)
+        # For every pixel, as XLA takes only branches of one shape.
+        whole = tf.fill([*tf.unstack(tf.shape(gradient)[:2]), 1], whole)
         return tf.cond(even > 0, lambda: tf.maximum(whole, self._local(gradient)), lambda: whole)
 
     def _local(self, gradient: Any) -> Any:

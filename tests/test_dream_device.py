@@ -1,0 +1,82 @@
+"""The ways of a GPU, forced upon the CPU at a small size; and devices that are not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from dreaming import Image, cat, still
+
+from dreamvideo.dream import models
+from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.device import chosen_device
+from dreamvideo.dream.objectives import weighted_layers
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.errors import UsageError
+from dreamvideo.settings.machine import MachineSettings
+
+LAYERS = ("block3_expand", "block5")
+
+
+def moved(picture: Image, *, even: bool = False, **options: Any) -> Image:
+    network = models.load("efficientnet-lite0")
+    ascent = Ascent(network.forward, weighted_layers((n, 1.0) for n in LAYERS), **options)
+    shifts = np.asarray([[3, -5]], np.int32)
+    return (ascent.climb(picture, 1e-3, shifts, even=even)[0] - picture) / 1e-3
+
+
+def cosine(a: Image, b: Image) -> float:
+    return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_compiled_for_its_size_a_step_is_the_same(even: bool) -> None:
+    picture = 0.8 * cat(48, 64)
+    plain, compiled = moved(picture, even=even), moved(picture, even=even, xla=True)
+    assert cosine(plain, compiled) > 0.9999
+    assert np.linalg.norm(plain - compiled) < 1e-2 * np.linalg.norm(plain)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_half_precision_goes_the_same_way(xla: bool) -> None:
+    picture = 0.8 * cat(48, 64)
+    half = moved(picture, machine=MachineSettings(precision="float16"), xla=xla)
+    assert 0.95 < cosine(moved(picture), half) < 1 - 1e-7
+
+
+def test_a_gradient_too_large_for_half_precision_leaves_a_pixel_alone() -> None:
+    tf = tensorflow()
+
+    def steep(image: Any, wanted: Any) -> dict[str, Any]:
+        left, right = tf.split(image, 2, axis=2)
+        return {LAYERS[0]: left * 6e4 * 100, LAYERS[1]: right}
+
+    objective = weighted_layers((name, 1.0) for name in LAYERS)
+    half = MachineSettings(precision="float16")
+    picture = np.full((8, 8, 3), 0.5, np.float32)
+    dreamt, _ = Ascent(steep, objective, machine=half).climb(picture, 0.01, still(1))
+    assert np.isfinite(dreamt).all()
+    np.testing.assert_array_equal(dreamt[:, :4], picture[:, :4])
+    assert (dreamt[:, 4:] > picture[:, 4:]).all()
+
+
+def test_the_processor_is_always_there() -> None:
+    device = chosen_device("cpu")
+    assert (device.name, device.is_gpu) == ("/CPU:0", False)
+    found = tensorflow().config.list_physical_devices("GPU")
+    assert chosen_device("auto").is_gpu == bool(found)
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorflow().config, "list_physical_devices", lambda kind=None: [])
+    with pytest.raises(UsageError, match="--device gpu") as error:
+        chosen_device("gpu")
+    assert "CPU" in str(error.value) and "\n" not in str(error.value)
+    assert not chosen_device("auto").is_gpu
+
+
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorflow().config, "list_physical_devices", lambda kind=None: ["card"])
+    assert chosen_device("auto").is_gpu and chosen_device("gpu").name == "/GPU:0"
+    assert not chosen_device("cpu").is_gpu
