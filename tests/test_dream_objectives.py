@@ -1,16 +1,43 @@
-"""Objectives: the algebra, and that three steps raise each."""
+"""Objectives: the algebra, what each is, and that three steps raise it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
-from dreaming import cat, still
+from dreaming import Image, cat, noise, still
 
 from dreamvideo.dream import models
 from dreamvideo.dream.ascent import Ascent
-from dreamvideo.dream.objectives import Objective, layer_mean, weighted_layers
+from dreamvideo.dream.guide import Sight, channel_shares, guide_features
+from dreamvideo.dream.objectives import (
+    Objective,
+    at_place,
+    channels,
+    chosen_name,
+    distance,
+    dream_class,
+    guide_name,
+    guided,
+    layer_l2,
+    layer_mean,
+    place_map,
+    place_name,
+    strongest,
+    total_variation,
+    weighed,
+    weighted_layers,
+)
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.step import Step
 
+NETWORK = models.load("efficientnet-lite0")
 SHALLOW, DEEP = layer_mean("block3_expand"), layer_mean("block5_expand")
+WIDE, EXPANDED, NARROW = 144, 240, 80
+TABBY = models.find_classifier(NETWORK, "efficientnet-lite0").kernel[:, 281]
 ACTIVATIONS = {
     "block3_expand": np.full((1, 2, 2, 3), 2.0, np.float32),
     "block5_expand": np.asarray([[[[1.0, 2.0], [3.0, 6.0]]]], np.float32),
@@ -29,30 +56,133 @@ ACTIVATIONS = {
         (0.5 * SHALLOW, 1),
         (2 * (SHALLOW + DEEP) - DEEP * 3, 1),
         (weighted_layers([("block3_expand", 1.5), ("block5_expand", -1)]), 0),
+        (layer_l2("block5_expand"), 12.5),
+        (channels("block5_expand", [1], 2), 4),
+        (channels("block5_expand", [0, 1], 2), 3),
+        (channels("block5_expand", [0], 2, squares=True), 5),
     ],
 )
 def test_objectives_add_and_scale(objective: Objective, value: float) -> None:
     assert float(objective.value(ACTIVATIONS)) == pytest.approx(value)
 
 
-def test_a_sum_needs_the_layers_of_all_its_parts() -> None:
+def test_a_sum_needs_what_all_its_parts_need() -> None:
     assert (SHALLOW - 2 * DEEP).layers == {"block3_expand", "block5_expand"}
     assert SHALLOW.layers == {"block3_expand"}
+    whole = SHALLOW + guided("block5", NARROW) - total_variation() * 0.5 - distance()
+    assert whole.layers == {"block3_expand", "block5", "image", "source"}
+    assert whole.extras == {("guide:block5", (None, NARROW)), ("source", (None, None, 3))}
 
 
-@pytest.mark.parametrize(
-    "objective",
-    [
-        SHALLOW,
-        DEEP,
-        -DEEP,
-        SHALLOW + DEEP,
-        DEEP - 0.5 * SHALLOW,
-        weighted_layers([("block3_expand", 1.0), ("block5_expand", 0.5)]),
-    ],
-    ids=["shallow", "deep", "less", "sum", "difference", "weighted"],
-)
+def test_weights_of_a_climb_are_the_weights_of_its_parts() -> None:
+    both = weighed([SHALLOW, DEEP])
+    for weights in ([1.0, 0.0], [0.25, -2.0]):
+        told = {**ACTIVATIONS, "weights": np.asarray(weights, np.float32)}
+        expected = weights[0] * 2 + weights[1] * 3
+        assert float(both.value(told)) == pytest.approx(expected)
+
+
+def test_a_place_is_a_spot_of_the_picture() -> None:
+    spot = place_map((0.25, 0.75), 81, 121)[..., 0]
+    assert spot.argmax() == 60 * 121 + 30
+    assert spot.mean() == pytest.approx(1, rel=1e-4)
+    assert 20 < spot.max() < 200
+
+
+def test_the_variation_is_the_mean_difference_of_neighbours() -> None:
+    image = noise(20, 30)
+    found = float(total_variation().value({"image": tensorflow().constant(image[None])}))
+    differences = [np.abs(np.diff(image, axis=axis)).mean() for axis in (0, 1)]
+    assert found == pytest.approx(40 * sum(differences), rel=0.02)
+
+
+def test_a_guided_place_follows_the_feature_with_the_largest_dot_product() -> None:
+    random = np.random.default_rng(0)
+    seen = random.normal(size=(1, 5, 7, 6)).astype(np.float32)
+    features = random.normal(size=(11, 6)).astype(np.float32)
+    expected = (seen.reshape(-1, 6) @ features.T).max(1).mean() / 6
+    told = {"block5": tensorflow().constant(seen), "guide:block5": features}
+    assert float(guided("block5", 6).value(told)) == pytest.approx(expected, rel=1e-5)
+
+
+@cache
+def seen_in(layer: str) -> Image:
+    return Sight(NETWORK.forward, [layer])(noise(96, 96, seed=3))[layer]
+
+
+def extras_of(objective: Objective, height: int, width: int) -> Mapping[str, Any]:
+    """What any objective may ask for, for a picture of that size."""
+    every = {
+        place_name((0.5, 0.4)): place_map((0.5, 0.4), height, width),
+        chosen_name("block5_expand", "weak"): channel_shares(seen_in("block5_expand"), "weak"),
+        guide_name("block5"): guide_features(seen_in("block5")),
+        "source": noise(height, width),
+        "weights": np.asarray([1, -0.5], np.float32),
+    }
+    return {name: every[name] for name, _ in objective.extras}
+
+
+OBJECTIVES = {
+    "shallow": SHALLOW,
+    "deep": DEEP,
+    "less": -DEEP,
+    "sum": SHALLOW + DEEP,
+    "difference": DEEP - 0.5 * SHALLOW,
+    "weighted": weighted_layers([("block3_expand", 1.0), ("block5_expand", 0.5)]),
+    "squares": layer_l2("block5_expand"),
+    "channel": channels("block5_expand", [4], EXPANDED),
+    "channels": channels("block5_expand", range(12, 21), EXPANDED),
+    "squares of channels": channels("block5_expand", [3, 4], EXPANDED, squares=True),
+    "neuron": at_place("block5_expand", [4], EXPANDED, (0.5, 0.4)),
+    "weakest": strongest("block5_expand", "weak", EXPANDED),
+    "class": dream_class("head", TABBY),
+    "no such class": -dream_class("head", TABBY),
+    "guide": guided("block5", NARROW),
+    "not the guide": -guided("block5", NARROW),
+    "variation": total_variation(),
+    "calm": -total_variation(),
+    "near": -distance(),
+    "far": distance(),
+    "weighed": weighed([DEEP, SHALLOW]),
+    "all": DEEP + 0.1 * dream_class("head", TABBY) - 0.01 * total_variation() - 0.01 * distance(),
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_three_steps_raise_every_objective(objective: Objective) -> None:
-    ascent = Ascent(models.load("efficientnet-lite0").forward, objective)
-    _, losses = ascent.climb(cat(64, 80), 0.01, still(4))
+    ascent = Ascent(NETWORK.forward, objective)
+    extras = extras_of(objective, 64, 80)
+    _, losses = ascent.climb(cat(64, 80) * 0.8, 0.01, still(4), extras=extras)
     assert losses[0] < losses[1] < losses[2] < losses[3]
+
+
+def test_a_neuron_stays_at_its_place_however_the_picture_is_rolled() -> None:
+    objective = at_place("block3_expand", range(WIDE), WIDE, (0.25, 0.5))
+    ascent = Ascent(NETWORK.forward, objective)
+    image = cat(96, 128)
+    extras = {place_name((0.25, 0.5)): place_map((0.25, 0.5), 96, 128)}
+    shifts = np.asarray([[20, 30], [-17, 40], [0, -25], [31, 7]], np.int32)
+    moved = np.abs(ascent.climb(image, 0.01, shifts, extras=extras)[0] - image).sum(-1)
+    column = int(np.average(np.arange(128), weights=moved.sum(0)))
+    row = int(np.average(np.arange(96), weights=moved.sum(1)))
+    assert abs(column - 32) < 8 and abs(row - 48) < 8
+    assert moved[:, 90:].max() < 1e-4 * moved.max()
+
+
+def test_a_place_is_asked_for_in_the_same_words_by_step_and_objective() -> None:
+    objective = at_place("block5", [1], NARROW, (0.5, 0.5)) - distance()
+    spec = Step(NETWORK.forward, objective).extras_spec
+    assert {name: tuple(each.shape) for name, each in spec.items()} == {
+        "place:0.5x0.5": (None, None, 1),
+        "source": (None, None, 3),
+    }
+
+
+def test_thirds_of_the_channels_share_them_out() -> None:
+    seen = seen_in("block5_expand")
+    order = np.argsort(-seen.mean((0, 1)), kind="stable")
+    thirds = [channel_shares(seen, third) for third in ("strong", "average", "weak")]
+    np.testing.assert_allclose([third.sum() for third in thirds], 1, rtol=1e-5)
+    assert [int((third > 0).sum()) for third in thirds] == [80, 80, 80]
+    assert (np.sum(thirds, 0) > 0).all()
+    assert thirds[0][order[0]] > 0 and thirds[2][order[-1]] > 0

@@ -38,9 +38,10 @@ from dreamvideo.dream.shaping import SIGMA, Shaping
 from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
 from dreamvideo.schedules import Moment
-from dreamvideo.settings import DreamSettings
+from dreamvideo.settings import DreamSettings, MachineSettings
 
 Extras = Mapping[str, NDArray[np.float32]]
+DEFAULT_MACHINE = MachineSettings()
 
 
 def ladder_for(
@@ -70,15 +71,17 @@ class Dreamer:
         self,
         settings: DreamSettings,
         *,
+        machine: MachineSettings = DEFAULT_MACHINE,
         guide: Image | None = None,
         varying: Collection[str] = (),
         objective: Objective | None = None,
     ) -> None:
         """``guide`` holds the pixels of ``settings.guide``, H x W x 3 in [-1, 1].
 
-        ``varying`` are names of settings that have other values at other moments (``at``): what
-        they need is compiled even if they are 0 at first. ``objective`` is climbed instead of what
-        the settings say of layers, classes and terms.
+        ``machine`` is where and how precisely it is computed. ``varying`` are names of settings
+        that have other values at other moments (``at``): what they need is compiled even if they
+        are 0 at first. ``objective`` is climbed instead of what the settings say of layers,
+        classes and terms.
 
         Raises UsageError for unknown names, WeightsError where weights are not to be had.
         """
@@ -95,7 +98,7 @@ class Dreamer:
         )
         self._wanted = sorted(n for n, _ in self._goal.objective.extras | shaping.extras)
         step = partial(Step, shaping=shaping)
-        self._ascent = Ascent(network.forward, self._goal.objective, step=step)
+        self._ascent = Ascent(network.forward, self._goal.objective, step=step, machine=machine)
         self._sight = Sight(network.forward, [layer_of(name) for name in self._of(CHOSEN)])
         self._guide = self._features(network, guide)
 
@@ -157,7 +160,9 @@ class Dreamer:
             image,
             self.ladder(height, width, steps),
             step_scale=step_scale,
-            even=even,
+            # All of the gradient of a place is near it, where the deviation of the whole would
+            # let a few steps burn it.
+            even=even or bool(self._of(PLACE)),
             frame=frame,
             extras=self._extras(image),
             on_step=on_step,

@@ -32,8 +32,6 @@ DISTANCE_SCALE = 100.0
 # Deviation of a place, as a share of the shorter side: at a single point most channels are silent
 # and have no gradient.
 PLACE_SIGMA = 0.06
-# Positions whose likeness to all features of a guide is held in memory at once.
-ROWS_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
@@ -111,9 +109,8 @@ def at_place(
     def value(activations: Activations) -> Any:
         tf = tensorflow()
         seen = activations[layer]
-        where = tf.image.resize(activations[name], tf.shape(seen)[1:3], "area")
-        total = tf.reduce_sum((seen**2 if squares else seen) * where, axis=(0, 1, 2))
-        return _along_channels(total / (tf.reduce_sum(where) + 1e-12), share)
+        where = tf.image.resize(activations[name], tf.shape(seen)[1:3])
+        return _along_channels(_mean_of_places((seen**2 if squares else seen) * where), share)
 
     return Objective(frozenset([layer]), value, frozenset([(name, (*OVER_PICTURE, 1))]))
 
@@ -130,13 +127,14 @@ def place_of(name: str) -> tuple[float, float]:
 
 
 def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray[Any, Any]:
-    """H x W x 1: a soft spot, 1 at its middle, the place (x, y)."""
+    """H x W x 1: a soft spot about the place (x, y), 1 on average."""
     sigma = PLACE_SIGMA * min(height, width)
     down, right = (
         np.exp(-0.5 * ((np.arange(side) - share * (side - 1)) / sigma) ** 2)
         for side, share in ((height, place[1]), (width, place[0]))
     )
-    return np.asarray(np.outer(down, right)[..., None], np.float32)
+    spot = np.outer(down, right)[..., None]
+    return np.asarray(spot / spot.mean(), np.float32)
 
 
 def strongest(layer: str, third: str, count: int) -> Objective:
@@ -187,7 +185,7 @@ def guided(layer: str, count: int) -> Objective:
             lambda row: tf.argmax(tf.matmul(row, features, transpose_b=True), -1, tf.int32),
             still,
             fn_output_signature=tf.TensorSpec([None], tf.int32),
-            parallel_iterations=ROWS_AT_ONCE,
+            parallel_iterations=1,
         )
         return tf.reduce_mean(rows * tf.gather(features, best))
 
