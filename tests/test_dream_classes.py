@@ -1,0 +1,110 @@
+"""Classes of ImageNet by name, and a dream that comes to be one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dreaming import Image, cat, noise
+
+from dreamvideo.dream import lite0
+from dreamvideo.dream.classes import class_names, class_number, find_classes
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.errors import UsageError
+from dreamvideo.schedules import Moment
+from dreamvideo.settings import DreamSettings
+
+
+def logits(image: Image) -> Image:
+    return np.asarray(lite0.class_logits(tensorflow().constant(image[None]))[0])
+
+
+def rank(image: Image, number: int) -> int:
+    return int((logits(image) > logits(image)[number]).sum())
+
+
+def test_names_are_in_the_order_of_the_classifier() -> None:
+    assert len(class_names()) == 1000
+    best = [class_names()[n][0] for n in np.argsort(-logits(cat(224, 224)))[:4]]
+    assert set(best) == {"Egyptian cat", "tiger cat", "tabby", "lynx"}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("tabby cat", 281),
+        ("Tabby", 281),
+        ("tiger-cat", 282),
+        ("GOLDFISH", 1),
+        (" 340 ", 340),
+        ("maillot", 638),
+        ("missile", 657),
+        ("toilet paper", 999),
+    ],
+)
+def test_classes_go_by_any_of_their_names(text: str, number: int) -> None:
+    assert class_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("goldfsh", "there is no class 'goldfsh': did you mean goldfish"),
+        ("golden retriver", "did you mean golden retriever?"),
+        ("cat", "did you mean tabby, tiger cat, Persian cat, Siamese cat?"),
+        ("xqzzk", "`dreamvideo models --classes WORD` finds names"),
+        ("1000", "--class 1000: classes are numbered 0 to 999"),
+        ("crane", r"'crane' names several classes: write 134 \(.*\) or 517"),
+    ],
+)
+def test_what_is_no_class_has_near_names(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        class_number(text)
+
+
+def test_classes_are_found_by_a_word_or_something_like_it() -> None:
+    assert [n for n, _ in find_classes("tabby")] == [281]
+    assert find_classes("cat")[0] == (281, "tabby, tabby cat")
+    assert (84, "peacock") in find_classes("peacok")
+    assert find_classes("xqzzk") == []
+
+
+def test_a_dream_of_a_class_climbs_to_the_top() -> None:
+    image = noise(96, 96, seed=2) * 0.5
+    dreamer = Dreamer(DreamSettings(classes="goldfish", octaves=1, steps=14, jitter=4))
+    dreamt = dreamer.dream(image)
+    assert dreamer.terms == ("class goldfish",)
+    assert rank(image, 1) > 20 and rank(dreamt.image, 1) == 0
+    assert logits(dreamt.image)[1] > logits(image)[1] + 5
+    assert dreamt.losses[-1] > dreamt.losses[0]
+
+
+def test_classes_cross_fade_without_a_new_compilation() -> None:
+    settings = DreamSettings(classes="goldfish -> 4s: 281", octaves=1, steps=6, step_size=0.03)
+    dreamer = Dreamer(settings)
+    image = noise(64, 64, seed=2) * 0.5
+    first, last = (
+        logits(dreamer.at(moment=Moment(seconds)).dream(image).image) for seconds in (0, 4)
+    )
+    assert first[1] > last[1] + 3
+    assert last[281] > first[281] + 3
+    assert dreamer.traces == 1
+
+
+def test_several_classes_are_weighed_and_go_with_layers() -> None:
+    settings = DreamSettings(classes="tabby cat:2, goldfish:-0.5", layers="b3", octaves=1)
+    dreamer = Dreamer(settings.model_copy(update={"steps": 5}))
+    assert dreamer.terms == ("b3", "class tabby cat", "class goldfish")
+    image = noise(64, 64, seed=2) * 0.5
+    change = logits(dreamer.dream(image).image) - logits(image)
+    assert change[281] > 2 and change[281] > change[1] + 2
+
+
+def test_a_network_without_its_classifier_says_so() -> None:
+    from dreamvideo.dream import models
+
+    class Blind:
+        layers = ()
+
+    with pytest.raises(UsageError, match="vgg16 is loaded without its classifier: --class needs"):
+        models.find_classifier(Blind(), "vgg16")  # type: ignore[arg-type]
