@@ -139,8 +139,8 @@ def confidence(
     """
     scale = current.shape[1] / _REFERENCE_WIDTH
     back = warp(forward, backward, interpolation="linear")
-    lengths = (back**2).sum(-1) + (backward**2).sum(-1)
-    mismatch = ((back + backward) ** 2).sum(-1) / (0.01 * lengths + 0.5 * scale**2)
+    lengths = _squared(back) + _squared(backward)
+    mismatch = _squared(back + backward) / (0.01 * lengths + 0.5 * scale**2)
     difference = _difference(current, warp(previous, backward, interpolation="linear"), mismatch)
     change = _blur(difference, scale) / 0.2
     doubt = np.maximum(np.minimum(mismatch / 4, 1.5) / 2 + change / 2, change)
@@ -155,26 +155,52 @@ def _difference(
     """Mean absolute difference over the channels after matching the frames' brightness."""
     settled = mismatch < 1
     if settled.mean() > 0.1:
-        a, b = moved[settled], current[settled]
-        gain = np.clip(b.std() / max(float(a.std()), 1e-3), 0.25, 4)
-        moved = (moved - a.mean()) * gain + b.mean()
-    result: NDArray[np.float32] = np.abs(current - moved).mean(-1)
+        (level, spread), (wanted, spread_wanted) = (
+            _levels(moved, settled),
+            _levels(current, settled),
+        )
+        gain = np.float32(np.clip(spread_wanted / max(spread, 1e-3), 0.25, 4))
+        moved = (moved - np.float32(level)) * gain + np.float32(wanted)
+    red, green, blue = cv2.split(cv2.absdiff(current, moved))
+    result: NDArray[np.float32] = (red + green + blue) / 3
     return result
+
+
+def _levels(image: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float, float]:
+    """Mean and deviation of all values of H x W x 3 in some places."""
+    means, deviations = cv2.meanStdDev(image, mask=where.view(np.uint8))
+    mean = float(means.mean())
+    return mean, float(np.sqrt(max(0.0, (deviations**2 + means**2).mean() - mean**2)))
+
+
+def _squared(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared lengths: H x W of H x W x 2."""
+    x, y = vectors[..., 0], vectors[..., 1]
+    length: NDArray[np.float32] = x * x + y * y
+    return length
 
 
 def arrivals(forward: NDArray[np.float32]) -> NDArray[np.float32]:
     """How many pixels of the previous frame land on each pixel of the current one (bilinear)."""
     height, width = forward.shape[:2]
-    x = forward[..., 0] + np.arange(width)
-    y = forward[..., 1] + np.arange(height)[:, None]
-    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-    total = np.zeros(height * width)
-    for column, share_x in ((left, left + 1 - x), (left + 1, x - left)):
-        for row, share_y in ((top, top + 1 - y), (top + 1, y - top)):
-            hit = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            target = row[hit] * width + column[hit]
-            total += np.bincount(target, (share_x * share_y)[hit], height * width)
-    return total.reshape(height, width).astype(np.float32)
+    # A border of one pixel takes what lands outside; beyond it nothing of a pixel is seen.
+    x = np.clip(forward[..., 0] + np.arange(1, width + 1, dtype=np.float32), 0, width + 0.999)
+    y = np.clip(
+        forward[..., 1] + np.arange(1, height + 1, dtype=np.float32)[:, None], 0, height + 0.999
+    )
+    left, top = x.astype(np.intp), y.astype(np.intp)
+    share_x, share_y = x - left, y - top
+    row = width + 2
+    corner = (top * row + left).ravel()
+    total = np.zeros((height + 2) * row)
+    for step, share in (
+        (0, (1 - share_x) * (1 - share_y)),
+        (1, share_x * (1 - share_y)),
+        (row, (1 - share_x) * share_y),
+        (row + 1, share_x * share_y),
+    ):
+        total += np.bincount(corner + step, share.ravel(), total.size)
+    return total.reshape(height + 2, row)[1:-1, 1:-1].astype(np.float32)
 
 
 def _dis(

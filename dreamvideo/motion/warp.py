@@ -87,9 +87,9 @@ def _lanczos(
     for along, at, rest in ((_SLOPE, x0, rest_x), (_SLOPE.T, y0, rest_y)):
         for picture, error in ((image, rest), (coarse, -_kernel_bias(at))):
             slope = cv2.filter2D(picture, -1, along, borderType=cv2.BORDER_REFLECT_101)
-            moved += _like(error, moved) * _remap(
-                slope.reshape(image.shape), x0, y0, cv2.INTER_LINEAR, border
-            )
+            shift = _remap(slope.reshape(image.shape), x0, y0, cv2.INTER_LINEAR, border)
+            shift *= _like(error, moved)
+            moved += shift
     return moved
 
 
@@ -117,4 +117,7 @@ def _bias_table() -> NDArray[np.float32]:
 
 
 def _like(weights: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
-    return weights if image.ndim == 2 else weights[..., None]
+    if image.ndim == 2:
+        return weights
+    # A product with whole channels is several times as fast as one that is spread over them.
+    return np.asarray(cv2.merge([weights] * image.shape[2]), np.float32).reshape(image.shape)
