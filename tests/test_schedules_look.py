@@ -108,3 +108,10 @@ def test_it_survives_its_own_toml_and_values(
     assert make_look([str(path)]) == look
     assert look_from_values(look_values(look)) == look
     assert Look.model_validate_json(look.model_dump_json()) == look
+
+
+def test_a_whole_film_can_be_checked_beforehand() -> None:
+    moments = [Moment(n / 25, 4, 25) for n in range(100)]
+    look_of(strength="1 / (t - 2.01)", step_size="0:0.01, 2s:0.02").check(moments)
+    with pytest.raises(UsageError, match=r"dream\.strength: .* at 2 s: it divides by zero"):
+        look_of(strength="1 / (t - 2)").check(moments)

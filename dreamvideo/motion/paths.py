@@ -14,9 +14,9 @@ def scheduled(
     pan: str,
     centre: str,
     length: float,
+    rate: float = USUAL_RATE,
     *,
     closed: bool = False,
-    rate: float = USUAL_RATE,
 ) -> Path:
     """The camera at each time of a film of ``length`` seconds, over and over if ``closed``.
 

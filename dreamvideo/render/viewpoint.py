@@ -15,6 +15,7 @@ from dreamvideo.media.read import Frame
 from dreamvideo.motion.camera import Move
 from dreamvideo.motion.paths import Journey, scheduled
 from dreamvideo.motion.warp import Border, warp
+from dreamvideo.schedules import USUAL_RATE
 from dreamvideo.settings import CameraSettings
 
 # Below this magnification a picture is made smaller first: else it would glitter.
@@ -25,13 +26,22 @@ class Viewpoint:
     """What a moving camera sees of a film: a function of each frame and its time alone."""
 
     def __init__(
-        self, settings: CameraSettings, width: int, height: int, begin: Fraction, length: float
+        self,
+        settings: CameraSettings,
+        width: int,
+        height: int,
+        begin: Fraction,
+        length: float,
+        rate: float = USUAL_RATE,
     ) -> None:
-        """``begin`` is the time of the film's first frame, ``length`` its seconds."""
+        """``begin`` is the time of the film's first frame, ``length`` its seconds.
+
+        ``rate`` is its frames a second, for schedules that count them.
+        """
         self._settings = settings
         self._begin = begin
         rates = (settings.zoom, settings.rotate, settings.pan, settings.centre)
-        self._journey = Journey(width, height, scheduled(*rates, length))
+        self._journey = Journey(width, height, scheduled(*rates, length, rate))
 
     def seen(self, frame: Frame) -> Frame:
         """The frame, and its transparency, as the camera sees it; itself if it stands still."""

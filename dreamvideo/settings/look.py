@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -77,22 +78,36 @@ class Look(Settings):
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
 
+    def check(self, moments: Iterable[Moment]) -> None:
+        """Raise ScheduleError, before any work, if a formula has no value at one of these."""
+        if any(parse_schedule(text).formulas for text in self.over_time.values()):
+            for moment in moments:
+                for _ in self._numbers(moment):
+                    pass
+
     def at(self, moment: Moment) -> Look:
         """The look with the numbers of a moment, which change no more; itself if none does.
 
         Raises ScheduleError, which names the setting, where a formula has no value.
         """
+        if not self.over_time:
+            return self
         look: Any = self
+        for place, number in self._numbers(moment):
+            look = _with(look, place, number)
+        fixed: Look = look.model_copy(update={"over_time": {}})
+        return fixed
+
+    def _numbers(self, moment: Moment) -> Iterator[tuple[Place, float]]:
         for name, text in self.over_time.items():
             place = path_of(name)
             found = field_at(place, type(self))
             assert found is not None
             try:
-                look = _with(look, place, number_at(str(place[-1]), text, *found, moment))
+                number = number_at(str(place[-1]), text, *found, moment)
             except ScheduleError as error:
                 raise ScheduleError(f"{name}: {error}") from None
-        fixed: Look = look.model_copy(update={"over_time": {}}) if self.over_time else self
-        return fixed
+            yield place, number
 
 
 def _with(settings: Any, place: Place, number: float) -> Any:

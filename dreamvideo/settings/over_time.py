@@ -93,6 +93,7 @@ def name_of(place: Place) -> str:
     return ".".join(map(str, place))
 
 
+@lru_cache(maxsize=512)
 def path_of(name: str) -> Place:
     """The other way round."""
     return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
@@ -121,6 +122,7 @@ def checked_schedule(
     return schedule
 
 
+@lru_cache(maxsize=512)
 def field_at(place: Place, group: type[Settings]) -> tuple[FieldInfo, type[Settings]] | None:
     """The field that a place leads to, and the settings that have it; None if there is none."""
     for part in place[:-1]:

@@ -43,8 +43,8 @@ def embark(
     height, width = still.shape[:2]
     count = max(1, round(Fraction(settings.seconds) * rate))
     length = float(count / rate)
-    path = camera_path(settings, length, closed=closed)
-    if closed and zooms_out(settings):
+    path = camera_path(settings, length, rate, closed=closed)
+    if closed and zooms_out(settings, rate):
         path = _reversed(path, length)
     moves = moves_along(path, [float(n / rate) for n in range(count + 1)], width, height)
     if goal is not None and grown(moves[:-1]) <= 1:
@@ -64,9 +64,9 @@ def embark(
     return replace(voyage, opening=_opening(voyage, _settled(voyage, path), opening))
 
 
-def zooms_out(settings: ZoomSettings) -> bool:
+def zooms_out(settings: ZoomSettings, rate: Fraction) -> bool:
     """Whether a closed film of these settings is made of one that zooms in, played backwards."""
-    path = camera_path(settings, settings.seconds, closed=True)
+    path = camera_path(settings, settings.seconds, rate, closed=True)
     return travel(2, 2, path, 0, settings.seconds).growth < 1
 
 

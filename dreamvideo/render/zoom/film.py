@@ -193,7 +193,7 @@ def dream_zoom(
     Of a loop that zooms out that order is from its end to its beginning. After ``kept`` frames it
     goes on from the last one's ``pixels``.
     """
-    backwards = voyage.closed and zooms_out(voyage.settings)
+    backwards = voyage.closed and zooms_out(voyage.settings, voyage.rate)
     for number in range(kept, voyage.count):
         if pixels is None:
             image, loss = begin(voyage)

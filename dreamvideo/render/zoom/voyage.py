@@ -91,10 +91,12 @@ class Voyage:
         return self.travelled[index].inverse().then(self.travelled[until])
 
 
-def camera_path(settings: ZoomSettings, length: float, *, closed: bool = False) -> Path:
+def camera_path(
+    settings: ZoomSettings, length: float, rate: Fraction, *, closed: bool = False
+) -> Path:
     """The camera at each time of a film of ``length`` seconds, over and over if ``closed``."""
     rates = (settings.rate, settings.rotate, settings.pan, settings.centre)
-    return scheduled(*rates, length, closed=closed)
+    return scheduled(*rates, length, float(rate), closed=closed)
 
 
 def moves_along(path: Path, times: Sequence[float], width: int, height: int) -> tuple[Move, ...]:
