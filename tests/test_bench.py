@@ -187,14 +187,13 @@ def test_the_peak_is_that_of_the_loop_where_it_can_be_compiled(
 
 
 def test_every_stage_of_a_render_is_found_and_let_go_again() -> None:
-    from dreamvideo.media import stills
-    from dreamvideo.render import carry
+    from dreamvideo.render import carry, part
 
-    before = carry.proceed, stills.store_frame
+    before = carry.proceed, part.write_whole
     with watched() as clock:
         assert set(clock.seconds) == set(STAGES)
-        assert carry.proceed is not before[0] and stills.store_frame is not before[1]
-    assert (carry.proceed, stills.store_frame) == before
+        assert carry.proceed is not before[0] and part.write_whole is not before[1]
+    assert (carry.proceed, part.write_whole) == before
 
 
 def test_a_stage_counts_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +207,8 @@ def test_a_stage_counts_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> No
 
     def carry() -> int:
         now[0] += 1
-        return clock.watching("flow", flow)() + 1
+        found: int = clock.watching("flow", flow)()
+        return found + 1
 
     assert clock.watching("warp and carry", carry)() == 6
     assert (clock.seconds["warp and carry"], clock.seconds["flow"]) == (1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -30,8 +31,11 @@ def render(
     pace), of every stage and of the whole; pixels of all gradient steps; the peak memory in bytes.
     """
     import dreamvideo
+    from dreamvideo.settings.machine import make_machine
 
     look = dreamvideo.make_look((), settings)
+    taken = inspect.signature(dreamvideo.dream_video).parameters
+    more: Any = {"machine": make_machine(workers=workers)} if "machine" in taken else {}
     times: list[float] = []
 
     def listen(progress: dreamvideo.Progress) -> None:
@@ -48,6 +52,7 @@ def render(
             size=size,
             overwrite=True,
             on_progress=listen,
+            **more,
         )
         whole = time.perf_counter() - began
     return {

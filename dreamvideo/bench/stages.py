@@ -23,8 +23,8 @@ STAGES = {
     "decode": ("media.read:Source.__iter__",),
     "flow": ("motion.flow:motion_between", "motion.flow:motions_between", "motion.cuts:is_cut"),
     "dream": ("dream.octaves:dream",),
-    "warp and carry": ("render.carry:begin", "render.carry:proceed"),
-    "store": ("media.stills:store_frame",),
+    "warp and carry": ("render.carry:begin", "render.carry:proceed", "render.cadence:between"),
+    "store": ("render.part:Part.add", "render.part:write_whole"),
     "encode": ("media.write:encode",),
 }
 
