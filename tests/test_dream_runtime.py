@@ -6,8 +6,10 @@ import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import dreamvideo.dream
+from dreamvideo.dream import runtime
 
 CHATTERING = ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
 
@@ -58,6 +60,91 @@ def test_a_failing_start_shows_what_was_held_back() -> None:
         "    pass\n"
     )
     assert run(code).stderr == "the reason"
+
+
+def test_loading_ahead_leaves_errors_and_exits_alone() -> None:
+    code = (
+        "import sys\n"
+        "from dreamvideo.dream import runtime\n"
+        "runtime.use_threads(1)\n"
+        "before = sys.stderr\n"
+        "runtime.preload()\n"
+        "while sys.stderr is before: pass\n"
+        "print('a line', file=sys.stderr)\n"
+        "tf = runtime.tensorflow()\n"
+        "assert sys.stderr is before\n"
+        "assert tf.config.threading.get_intra_op_parallelism_threads() == 1\n"
+        "try:\n"
+        "    runtime.use_threads(2)\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+    )
+    ended = run(code)
+    assert ended.stderr == "a line\n"
+    assert "already" in ended.stdout
+
+
+def test_a_program_may_end_while_tensorflow_loads() -> None:
+    code = (
+        "import sys\n"
+        "from dreamvideo.dream import runtime\n"
+        "before = sys.stderr\n"
+        "runtime.preload()\n"
+        "while sys.stderr is before: pass\n"
+        "print('no such clip', file=sys.stderr)\n"
+    )
+    assert run(code).stderr == "no such clip\n"
+
+
+def test_what_is_held_back_is_shown_but_for_the_chatter() -> None:
+    code = (
+        "import os\n"
+        "from dreamvideo.dream import runtime\n"
+        "with runtime._quiet_stderr():\n"
+        "    os.write(2, b'I0000 00:00:1 port.cc:153] oneDNN\\nsomething else\\n')\n"
+    )
+    assert run(code).stderr == "something else\n"
+
+
+def test_what_xla_compiles_is_kept_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    runtime._keep_compiled(environment)
+    folder = tmp_path / "dreamvideo" / "xla"
+    assert folder.is_dir()
+    assert environment["TF_XLA_FLAGS"] == f"--tf_xla_persistent_cache_directory={folder}"
+    own = {"XDG_CACHE_HOME": str(tmp_path), "TF_XLA_FLAGS": "--mine"}
+    runtime._keep_compiled(own)
+    assert own["TF_XLA_FLAGS"] == "--mine"
+
+
+THREADS = """
+import sys
+import numpy as np
+from dreamvideo.dream import models, runtime
+runtime.use_threads(int(sys.argv[1]))
+from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.objectives import weighted_layers
+network = models.load("efficientnet-lite0")
+layers = models.entry("efficientnet-lite0").default_layers
+ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in layers))
+picture = np.random.default_rng(0).uniform(-0.8, 0.8, (180, 320, 3)).astype(np.float32)
+for even in (False, True):
+    picture, _ = ascent.climb(picture, 0.03, np.asarray([[5, -9], [1, 2]], np.int32), even=even)
+sys.stdout.buffer.write(picture.tobytes())
+"""
+
+
+def test_the_picture_is_the_same_on_any_number_of_threads() -> None:
+    pictures = {
+        subprocess.run(
+            [sys.executable, "-c", THREADS, str(threads)],
+            capture_output=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for threads in (1, 4)
+    }
+    assert [len(picture) for picture in pictures] == [180 * 320 * 3 * 4]
 
 
 def test_no_module_of_the_dream_imports_tensorflow_by_itself() -> None:

@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+# What TensorFlow says at its start: absl's log lines, and the one that announces them.
+_CHATTER = re.compile(rb"^(?:[IWE]\d{4} |WARNING: All log messages before absl).*\n?", re.MULTILINE)
+_XLA_CACHE = "--tf_xla_persistent_cache_directory="
 
-@lru_cache(maxsize=1)
+_lock = threading.Lock()
+_started: list[Any] = []
+_threads: list[int] = []
+
+
 def tensorflow() -> Any:
     """The TensorFlow module.
 
     oneDNN is switched on before the import, as TensorFlow leaves it off on many processors (a
     value that the user has set is kept); its start-up chatter is switched off. One operation
-    runs at a time on all cores, which is best for a chain of convolutions.
+    runs at a time on all cores (or ``use_threads``), which is best for a chain of convolutions.
     """
+    if not _started:
+        with _lock:
+            if not _started:
+                _started.append(_start())
+    return _started[0]
+
+
+def use_threads(count: int) -> None:
+    """Let an operation of this process run on ``count`` threads: for one worker among several.
+
+    To be called before TensorFlow is first asked for; RuntimeError after that.
+    """
+    with _lock:
+        if _started:
+            raise RuntimeError("TensorFlow has already started with the threads it has")
+        _threads[:] = [count]
+
+
+def preload() -> None:
+    """Begin to import TensorFlow in the background; ``tensorflow`` waits for it to end.
+
+    A failure is told when TensorFlow is asked for. A program may end at any time meanwhile.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            tensorflow()
+
+    if not _started:
+        threading.Thread(target=load, name="tensorflow", daemon=True).start()
+
+
+def _start() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
@@ -29,8 +71,13 @@ def tensorflow() -> Any:
         try:
             if not tf.config.threading.get_inter_op_parallelism_threads():
                 tf.config.threading.set_inter_op_parallelism_threads(1)
-            for gpu in tf.config.list_physical_devices("GPU"):
+            for count in _threads:
+                tf.config.threading.set_intra_op_parallelism_threads(count)
+            gpus = tf.config.list_physical_devices("GPU")
+            for gpu in gpus:
                 tf.config.experimental.set_memory_growth(gpu, True)
+            if gpus:
+                _keep_compiled(os.environ)
             tf.zeros(())
         except RuntimeError:
             # A host program has started TensorFlow already: its own settings stand.
@@ -38,26 +85,54 @@ def tensorflow() -> Any:
     return tf
 
 
+def _keep_compiled(environment: Any) -> None:
+    """Let XLA keep what it compiles for the next run, unless the user has given it flags."""
+    if "TF_XLA_FLAGS" in environment:
+        return
+    with suppress(RuntimeError, OSError):
+        base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(base) / "dreamvideo" / "xla"
+        folder.mkdir(parents=True, exist_ok=True)
+        environment["TF_XLA_FLAGS"] = f"{_XLA_CACHE}{folder}"
+
+
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Hold back what C++ code writes to stderr; shown after all if the block fails.
 
-    TensorFlow writes there before its own log level takes effect.
+    TensorFlow writes there before its own log level takes effect. What Python writes meanwhile,
+    in another thread, appears at once; what else was held back in the end.
     """
     try:
         kept = os.dup(2)
     except OSError:
         yield
         return
+    before, aside = sys.stderr, None
     with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
+        before.flush()
+        if _is_descriptor(before, 2):
+            # Never closed: a display may have taken hold of it.
+            aside = os.fdopen(os.dup(kept), "w", 1, before.encoding, before.errors, closefd=False)
+            sys.stderr = aside
         os.dup2(held.fileno(), 2)
+        drop = _CHATTER
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
+            drop = re.compile(rb"(?!)")
             raise
         finally:
             os.dup2(kept, 2)
+            if sys.stderr is aside:
+                sys.stderr = before
+            held.seek(0)
+            os.write(kept, drop.sub(b"", held.read()))
             os.close(kept)
+
+
+def _is_descriptor(stream: Any, number: int) -> bool:
+    try:
+        return bool(stream.fileno() == number)
+    except (AttributeError, OSError, ValueError):
+        return False
