@@ -122,6 +122,12 @@ def average_rate(stream: Stream) -> Fraction | None:
     return Fraction(printed[1]) * (1000 if printed[2] else 1) if printed else None
 
 
+def declared_size(stream: Stream) -> tuple[int, int]:
+    """(width, height) that the header declares; 0 where it says nothing."""
+    size = re.search(r", (\d+)x(\d+)(?:[ ,]|$)", stream.rest)
+    return (int(size[1]), int(size[2])) if size else (0, 0)
+
+
 def declared_length(stream: Stream) -> Fraction | None:
     """The stream's own duration, which Matroska files mostly note, seconds."""
     tag = re.search(r"^ +DURATION +: (\d+):(\d+):([\d.]+)", stream.tags, re.MULTILINE)

@@ -42,10 +42,14 @@ _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _UNLISTED = re.compile(r"^Format not on whitelist .*")
 _BAD = ("error", "fatal", "panic")
 _EMPTY_WORDS = re.compile(
-    r"^(Invalid argument$|Conversion failed|Task finished with error|Terminating thread|"
-    r"Nothing was written|Exiting|Error opening (in|out)put file|Could not open encoder|"
-    r"Error (while )?(filtering|opening encoder|sending frames|processing))"
+    r"^(Conversion failed|Task finished with error|Terminating thread|Nothing was written|Exiting|"
+    r"Error opening (in|out)put file|Could not open encoder|Decode error rate|"
+    r"Cannot determine format of input|"
+    r"Error (while )?(filtering|initializing filters|opening encoder|sending frames|processing)|"
+    r"(Invalid argument|Invalid data found when processing input|Input/output error|End of file|"
+    r"Device or resource busy)$)"
 )
+_PREFIXES = re.compile(r"^(Error opening input: |Error submitting packet to decoder: )")
 
 
 @functools.cache
@@ -154,7 +158,7 @@ class Process:
     def reason(self) -> str:
         """ffmpeg's own last meaningful words, one line."""
         meaningful = [line for line in self.complaints if not _EMPTY_WORDS.match(line)]
-        last = list(dict.fromkeys(meaningful))[-2:]
+        last = list(dict.fromkeys(meaningful))[-2:] or list(self.complaints)[-1:]
         code = self._process.poll() or 0
         if code < 0:
             last.append(f"ffmpeg was killed by signal {-code}")
@@ -167,7 +171,7 @@ class Process:
             match = _LEVEL.match(line)
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
-                words = match[3].removeprefix("Error opening input: ").strip()
+                words = _PREFIXES.sub("", match[3]).strip()
                 self.complaints.append(shown(_UNLISTED.sub("no kind of film known here", words)))
             if self._on_line:
                 self._on_line(line)

@@ -143,6 +143,11 @@ def _probe_file(path: Path) -> MediaInfo:
     if picture is None:
         held = ", ".join(dict.fromkeys(s.kind.lower() for s in streams)) or "nothing"
         raise MediaError(f"{shown(path)}: holds no moving picture, only {held}")
+    width, height = banner.declared_size(picture)
+    if width * height > ffmpeg.MAX_PIXELS:
+        raise MediaError(
+            f"{shown(path)}: declares {width} x {height} pixels, more than can be rendered"
+        )
     decoder = _decoder(picture)
     return _described(path, words, picture, decoder, _first_frame(path, picture, decoder))
 
@@ -182,11 +187,12 @@ def _first_frame(path: Path, picture: banner.Stream, decoder: str | None) -> ban
         "null",
         "-",
     ]
+    subject = f"{shown(path)}: its {picture.codec} picture cannot be decoded"
     # More detail would let other threads speak in the middle of the filter's lines.
-    lines, _ = ffmpeg.run([*arguments, *look], subject=shown(path), detail="info")
+    lines, _ = ffmpeg.run([*arguments, *look], subject=subject, detail="info")
     frame = banner.first_frame(lines)
     if frame is None:
-        raise MediaError(f"{shown(path)}: its {picture.codec} picture cannot be decoded")
+        raise MediaError(subject)
     return frame
 
 

@@ -44,7 +44,7 @@ def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
     if len(series) > 1:
         first, second = sorted("".join(s) for s in series)[:2]
         raise MediaError(
-            f"{shown(folder)}: holds several series ({first} and {second}); "
+            f"{shown(folder)}: holds several series ({shown(first)} and {shown(second)}); "
             "name one by a pattern such as name%04d.png"
         )
     return sorted(numbered, key=lambda item: (item[0] or 0, item[1].name))
@@ -74,12 +74,14 @@ def _refuse_gaps(path: Path, files: Sequence[tuple[int | None, Path]]) -> None:
         if before is None or after is None:
             return
         if after == before:
-            raise MediaError(f"{shown(path)}: {earlier.name} and {later.name} bear one number")
+            raise MediaError(
+                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} bear one number"
+            )
         if after != before + 1:
             missing = f"number {before + 1}" + (f" to {after - 1}" if after > before + 2 else "")
             raise MediaError(
-                f"{shown(path)}: {missing} missing between {earlier.name} and {later.name}; "
-                "renumber the pictures"
+                f"{shown(path)}: {missing} missing between {shown(earlier.name)} and "
+                f"{shown(later.name)}; renumber the pictures"
             )
 
 

@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.paths import read_bytes, readable, replacing, shown
+from dreamvideo.memory import available_memory
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -24,6 +25,8 @@ Color = tuple[int, int, int]
 STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _EXIF_ORIENTATION = 0x0112
 _EXIF_DESCRIPTION = 0x010E
+# As decoded, as floats in [-1, 1], and once more on the way from one to the other.
+_BYTES_A_PIXEL = 30
 # Dreamt frames hardly compress, and a render waits for every one of them: runs and single bytes
 # are all that is looked for, in a third of the time of level 1 and for the same size.
 _FAST = [
@@ -46,8 +49,9 @@ def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
 def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """An image file at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
     data = read_bytes(path)
-    orientation = _header(path, data)
-    decoded = _decoded(data)
+    kind, orientation = _header(path, data)
+    # What OpenCV's JPEG decoder has to say of damage goes to the terminal, not to us.
+    decoded = None if kind in ("JPEG", "MPO") else _decoded(data)
     if decoded is None:
         decoded = _decoded_by_pillow(path, data)
     elif decoded.ndim == 3:
@@ -143,10 +147,21 @@ def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     return np.ascontiguousarray(layers[..., 2::-1]), alpha
 
 
-def _header(path: Path, data: bytes) -> int:
-    """EXIF orientation 1..8; refuses what is no image, or too large to be meant."""
+def _header(path: Path, data: bytes) -> tuple[str, int]:
+    """Kind of file by its content, and EXIF orientation 1..8; refuses what is no image."""
     with _opened(path, io.BytesIO(data)) as image:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        _check_memory(path, *image.size)
+        return image.format or "", int(image.getexif().get(_EXIF_ORIENTATION, 1))
+
+
+def _check_memory(path: Path, width: int, height: int) -> None:
+    """Refuse, before it is decoded, what no memory holds as pixels and as a dream of them."""
+    need, free = width * height * _BYTES_A_PIXEL, available_memory()
+    if need > free:
+        raise MediaError(
+            f"{shown(path)}: {width} x {height} pixels need {need / 1e9:.2g} GB of memory, "
+            f"{free / 1e9:.2g} are free; make it smaller"
+        )
 
 
 @contextmanager
@@ -158,13 +173,15 @@ def _opened(path: Path, file: Path | io.BytesIO) -> Iterator[Image.Image]:
                 yield image
     except Image.DecompressionBombError:
         raise MediaError(f"{shown(path)}: declares more pixels than can be rendered") from None
+    except MediaError:
+        raise
     except Exception:  # Pillow's parsers raise anything on damaged headers
         raise MediaError(f"{shown(path)}: not an image that can be read") from None
 
 
 def _decoded(data: bytes) -> NDArray[Any] | None:
     # OpenCV prints warnings of its own, as about the transparent TIFFs that it writes.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     finally:
@@ -175,7 +192,7 @@ def _decoded_by_pillow(path: Path, data: bytes) -> NDArray[Any]:
     try:
         with Image.open(io.BytesIO(data)) as image:
             clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            return np.asarray(image.convert("RGBA" if clear else "RGB"))
+            return np.array(image.convert("RGBA" if clear else "RGB"))
     except Exception:
         raise MediaError(f"{shown(path)}: the image is damaged") from None
 

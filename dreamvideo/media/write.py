@@ -130,7 +130,7 @@ def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
             notes = encode_part(tried, output, part, wishes)
             got = part.stat().st_size
             if wishes.max_size is None or got <= wishes.max_size:
-                return [*notes, _size_note(output, tried, got)]
+                return [*notes, _size_note(output, tried, len(film.frames), got)]
             rate = len(whole.frames) / whole.length
             attempt = gif.smaller(attempt, got, wishes.max_size, rate, whole.size[0])
         part.unlink()
@@ -149,9 +149,11 @@ def _attempted(film: Film, attempt: gif.Attempt) -> Film:
     return replace(film, frames=frames, last=last, wanted_rate=rate, resized=resized)
 
 
-def _size_note(output: Path, film: Film, size: int) -> str:
+def _size_note(output: Path, film: Film, whole: int, size: int) -> str:
     rate = len(film.frames) / film.length if film.length else Fraction(0)
+    kept = len(film.frames)
+    left_out = f", {kept} of {whole} frames" if kept < whole else ""
     return (
-        f"{shown(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}, "
+        f"{shown(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}{left_out}, "
         f"{float(rate):.4g} frames a second"
     )
