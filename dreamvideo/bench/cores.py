@@ -11,12 +11,11 @@ from typing import Any
 from dreamvideo.bench import machine
 from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.film import MODULE, clip_of, render
-from dreamvideo.bench.plan import Plan, Say
+from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
 from dreamvideo.bench.staff import OURS, TORCH, Form, Staff, staff
 from dreamvideo.bench.steps import in_turn
 from dreamvideo.bench.talk import Worker
 
-FILM_NETWORK = "efficientnet-lite0"
 BEST_TORCH = TORCH[2:]
 # Each process holds a network and its activations.
 MEMORY_EACH = 1_500_000_000
@@ -24,11 +23,14 @@ MEMORY_EACH = 1_500_000_000
 
 def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     """Steps a second of all cores by network, and frames a second of a film with workers."""
+    networks = plan.networks
+    if FILM_NETWORK in networks and not plan.full:
+        networks = (FILM_NETWORK,)
     report: dict[str, Any] = {
         "height": plan.film_size[0],
         "width": plan.film_size[1],
         "cores": machine.cores(),
-        "steps": [together(plan, network, weights[network], say) for network in plan.networks],
+        "steps": [together(plan, network, weights[network], say) for network in networks],
     }
     if FILM_NETWORK in plan.networks:
         film = film_in_segments(plan, say)

@@ -9,11 +9,10 @@ from typing import Any
 
 from dreamvideo.bench.figures import exponent
 from dreamvideo.bench.film import MODULE, clip_of, render
-from dreamvideo.bench.plan import Plan, Say
+from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
 from dreamvideo.bench.staff import thread_environment
 from dreamvideo.bench.talk import Worker
 
-NETWORK = "efficientnet-lite0"
 PIXELS = ((180, 320), (255, 453), (360, 640), (509, 905), (720, 1280))
 MIDDLE = (360, 640)
 STEPS = (2, 4, 8, 16)
@@ -25,7 +24,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     rounds = 2 if plan.quick else 5
     sizes = PIXELS[:3] if plan.quick else PIXELS
     with Worker("dreamvideo.bench.ours", thread_environment(1)) as worker:
-        archive = weights.get(NETWORK, "")
+        archive = weights.get(FILM_NETWORK, "")
 
         def seconds(form: str, size: tuple[int, int], steps: int) -> list[float]:
             asked = {"form": form, "height": size[0], "width": size[1], "steps": steps}
@@ -33,7 +32,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
 
         forms = {count: f"ours-octaves-{count}" for count in OCTAVES}
         for form in forms.values():
-            worker.ask("load", form=form, network=NETWORK, weights=archive)
+            worker.ask("load", form=form, network=FILM_NETWORK, weights=archive)
             worker.ask("batch", form=form, height=180, width=320, steps=1)
         say("growth: pixels")
         pixels = {size[0] * size[1]: seconds(forms[1], size, 2) for size in sizes}

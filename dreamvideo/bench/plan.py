@@ -16,6 +16,7 @@ Say = Callable[[str], None]
 # (height, width) in pixels, small to large: what a worker's peak memory is told after.
 SIZES = ((225, 375), (360, 640), (720, 1280))
 HEADLINE = (360, 640)
+FILM_NETWORK = "efficientnet-lite0"
 SECTIONS = ("steps", "cores", "film", "growth")
 
 
@@ -31,29 +32,45 @@ class Plan:
     ``rounds`` are taken of each table's cell unless that takes longer than ``cell_seconds``, then
     fewer, but 3 at least (2 in a quick bench). ``torch`` is an interpreter that has torch,
     ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it, ``film_size``
-    how large. ``forms`` names those to time, None all.
+    how large. ``forms`` names those to time, None all. ``full`` times every size with every number
+    of threads, and both networks on all cores; else that is done for one size and network.
     """
 
     sections: tuple[str, ...] = SECTIONS
     networks: tuple[str, ...] = tuple(LAYERS)
     sizes: tuple[tuple[int, int], ...] = SIZES
     threads: tuple[int, ...] = field(default_factory=lambda: tuple(sorted({1, cores()})))
-    rounds: int = 7
-    cell_seconds: float = 24.0
+    rounds: int = 5
+    cell_seconds: float = 15.0
     batch_seconds: float = 0.4
     torch: str | None = field(default_factory=torch_here)
     clip: Path | None = None
     frames: int = 36
     quick: bool = False
+    full: bool = False
     film_size: tuple[int, int] = HEADLINE
     forms: tuple[str, ...] | None = None
 
+    def sizes_with(self, threads: int) -> tuple[tuple[int, int], ...]:
+        """The sizes that are timed with so many threads."""
+        if self.full or threads == self.threads[0] or HEADLINE not in self.sizes:
+            return self.sizes
+        return (HEADLINE,)
+
+
+def full_plan(**given: Any) -> Plan:
+    """A plan of half an hour: everything with everything, more rounds."""
+    return Plan(**{"rounds": 9, "cell_seconds": 30.0, "full": True, **given})
+
 
 def quick_plan(**given: Any) -> Plan:
-    """A plan of a minute or two: the headline size, few rounds, a short film."""
+    """A plan of a minute or two: the bundled network, one size, few rounds, a short film."""
     return Plan(
         **{
+            "sections": ("steps", "film"),
+            "networks": (FILM_NETWORK,),
             "sizes": (HEADLINE,),
+            "threads": (1,),
             "rounds": 3,
             "cell_seconds": 5.0,
             "batch_seconds": 0.2,

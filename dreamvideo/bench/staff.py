@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ class Form:
 
     @property
     def is_torch(self) -> bool:
-        """Whether it needs torch; such forms share one worker."""
+        """Whether it needs torch."""
         return self.module == "torch_worker"
 
 
@@ -73,16 +74,13 @@ class Staff:
 
     def ask_all(self, op: str, **arguments: Any) -> dict[str, Any]:
         """All forms' answers, the workers side by side: for what is not timed."""
-        crews: dict[Worker, list[str]] = {}
-        for form, worker in self.workers.items():
-            crews.setdefault(worker, []).append(form)
 
-        def work(names: list[str]) -> dict[str, Any]:
-            return {name: self.ask(name, op, **arguments) for name in names}
+        def work(form: str) -> tuple[str, Any]:
+            return form, self.ask(form, op, **arguments)
 
         with ThreadPoolExecutor(cores()) as pool:
-            found = [answers for crew in pool.map(work, crews.values()) for answers in crew.items()]
-        return {name: answer for name, answer in found if name in self.workers}
+            found = dict(pool.map(work, self.forms))
+        return {form: answer for form, answer in found.items() if form in self.workers}
 
     def drop(self, form: str, reason: str) -> None:
         """Leave a form out."""
@@ -103,23 +101,17 @@ def staff(
     """Workers that have loaded the network, with so many threads each, for as long as the block."""
     made = Staff(say)
     with ExitStack() as stack:
-        shared: Worker | None = None
         for form in forms:
             if form.is_torch and torch is None:
                 continue
             environment = {**thread_environment(threads), **form.environment}
-            module = f"dreamvideo.bench.{form.module}"
+            python = str(torch) if form.is_torch else sys.executable
             try:
-                if not form.is_torch:
-                    worker = stack.enter_context(Worker(module, environment))
-                else:
-                    shared = worker = shared or stack.enter_context(
-                        Worker(module, environment, str(torch))
-                    )
+                worker = Worker(f"dreamvideo.bench.{form.module}", environment, python)
             except WorkerError as error:
                 made.drop(form.name, str(error))
                 continue
-            made.workers[form.name] = worker
+            made.workers[form.name] = stack.enter_context(worker)
         for versions in made.ask_all("load", network=network, weights=weights).values():
             made.versions |= versions
         yield made

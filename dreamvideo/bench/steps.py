@@ -35,7 +35,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
             for threads in plan.threads:
                 say(f"{network}, {threads} {'thread' if threads == 1 else 'threads'}: loading")
                 with staff(forms, threads, network, weights[network], plan.torch, say) as workers:
-                    for size in plan.sizes:
+                    for size in plan.sizes_with(threads):
                         cells.append(
                             {
                                 "network": network,
@@ -85,6 +85,10 @@ def cell(plan: Plan, workers: Staff, size: tuple[int, int], say: Say) -> dict[st
     rounds = max(fewest, min(plan.rounds, math.floor(plan.cell_seconds / one_round)))
     say(f"  {width} x {height}: {rounds} rounds of {one_round:.1f} s")
     found: dict[str, list[dict[str, float]]] = {form: [] for form in steps}
+    if set(steps.values()) == {1}:
+        # Single steps are so long that those that set the pace count as a round.
+        found = {form: [first[form]] for form in steps}
+        rounds -= 1
     for form in in_turn(list(steps), rounds):
         if form not in workers.workers:
             continue

@@ -6,15 +6,12 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from dreamvideo.cli.app import Debug, Quiet, app
 from dreamvideo.cli.inspect import Json
-
-if TYPE_CHECKING:
-    from dreamvideo.bench.plan import Plan
 
 
 class Section(str, Enum):
@@ -66,11 +63,15 @@ def bench(
     rounds: Annotated[
         int | None,
         typer.Option(
-            "--rounds", min=1, help="How often everything is timed in turn.", show_default="7"
+            "--rounds", min=1, help="How often everything is timed in turn.", show_default="5"
         ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One size and few rounds: a minute or two.")
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Everything with everything, more rounds: half an hour."),
     ] = False,
     clip: Annotated[
         Path | None,
@@ -103,6 +104,7 @@ def bench(
 ) -> None:
     """Time our step and film beside the reference's and PyTorch's, in turn, on this machine."""
     from dreamvideo.bench import report as reports
+    from dreamvideo.bench.plan import Plan, full_plan, quick_plan
     from dreamvideo.bench.run import run
 
     if again is not None:
@@ -118,7 +120,8 @@ def bench(
             "frames": frames,
             "torch": torch_python and str(torch_python),
         }
-        plan = _plan({name: value for name, value in given.items() if value}, quick)
+        made = full_plan if full else quick_plan if quick else Plan
+        plan = made(**_existing({name: value for name, value in given.items() if value}))
         found = run(plan, lambda line: None if quiet else print(line, file=sys.stderr))
     if as_json:
         print(json.dumps(found, indent=2))
@@ -128,14 +131,14 @@ def bench(
         _show(found)
 
 
-def _plan(given: dict[str, Any], quick: bool) -> Plan:
-    from dreamvideo.bench.plan import Plan, quick_plan
+def _existing(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, once the files that it names are known to be there."""
     from dreamvideo.errors import UsageError
 
     for name in ("clip", "torch"):
         if name in given and not Path(given[name]).exists():
             raise UsageError(f"{given[name]}: there is no such file")
-    return quick_plan(**given) if quick else Plan(**given)
+    return given
 
 
 def _size(text: str) -> tuple[int, int]:
