@@ -18,7 +18,8 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import write_still
 from dreamvideo.paint.oklab import to_oklab
 from dreamvideo.render.clip import dream_clip
-from dreamvideo.render.director import Span, directed, inputs_of, still_look
+from dreamvideo.render.director import Span, direct, still_look
+from dreamvideo.render.manifest import look_files
 from dreamvideo.render.still import dream_still
 from dreamvideo.settings import Look, make_look
 
@@ -40,11 +41,9 @@ def look_of(**groups: Mapping[str, Any]) -> Look:
 
 
 def dreamt(look: Look, sources: list[Picture], sound: Any = None) -> list[Bytes]:
-    with directed(look, SPAN, sound=sound) as director:
-        frames = dream_clip(
-            frames_of(sources), director.dreamers[0], look.coherence, direct=director
-        )
-        return [frame.pixels for frame in frames]
+    director = direct(look, SPAN, sound=sound)
+    frames = dream_clip(frames_of(sources), director.dreamers[0], look.coherence, direct=director)
+    return [frame.pixels for frame in frames]
 
 
 def changes(look: Look, sources: list[Picture], sound: Any = None) -> list[float]:
@@ -117,11 +116,8 @@ def test_a_loud_passage_dreams_stronger() -> None:
 
 
 def test_sound_where_there_is_none_is_said() -> None:
-    with (
-        pytest.raises(UsageError, match="sound"),
-        directed(look_of(dream={"strength": "audio:low"}), SPAN),
-    ):
-        raise AssertionError("no director is made")
+    with pytest.raises(UsageError, match="sound"):
+        direct(look_of(dream={"strength": "audio:low"}), SPAN)
 
 
 def test_kept_colours_stay_and_light_is_dreamt() -> None:
@@ -139,8 +135,8 @@ def test_a_still_is_dreamt_as_a_film_s_first_frame() -> None:
     source = film(1)[0]
     look = look_of(mask={"mask": "circle 0.5x0.5 0.4"}, colour={"saturation": 0.0})
     told: list[tuple[int, int]] = []
-    with directed(still_look(look), SPAN) as director:
-        made = dream_still(director, source, lambda step: told.append((step.done, step.total)))
+    director = direct(still_look(look), SPAN)
+    made = dream_still(director, source, lambda step: told.append((step.done, step.total)))
     assert np.array_equal(to_bytes(made.image), dreamt(look, [source])[0])
     assert told == [(n, 4) for n in range(1, 5)]
     assert len(made.losses) == 4
@@ -154,8 +150,7 @@ def test_what_needs_a_film_is_refused_for_a_still() -> None:
 def test_only_what_moves_is_dreamt() -> None:
     still, moving = scene(HEIGHT, WIDTH, glide(5, 0)).frames, film()
     sources = [
-        np.concatenate([a[:, :44], b[:, 44:]], 1)
-        for a, b in zip(still, moving, strict=True)
+        np.concatenate([a[:, :44], b[:, 44:]], 1) for a, b in zip(still, moving, strict=True)
     ]
     sources = [to_float(to_bytes(source)) for source in sources]
     made = dreamt(look_of(mask={"motion": "moving"}), sources)
@@ -172,5 +167,5 @@ def test_every_file_that_a_look_names_is_an_input(tmp_path: Path) -> None:
         mask={"mask": str(tmp_path / "mask.png")},
         colour={"match_colour": str(tmp_path / "palette.png")},
     )
-    assert {path.name for path in inputs_of(look)} == {"mask.png", "guide.png", "palette.png"}
-    assert inputs_of(look_of(mask={"mask": "left 0.5"})) == []
+    assert {p.name for p in look_files(look).values()} == {"mask.png", "guide.png", "palette.png"}
+    assert look_files(look_of(mask={"mask": "left 0.5"})) == {}

@@ -55,7 +55,7 @@ def _root(
 
 
 @app.command()
-@look_options("dream")
+@look_options("dream", "mask", "colour")
 @output_options()
 def image(
     photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
@@ -94,12 +94,13 @@ def image(
         )
     for path in made.kept:
         say(quiet, str(path))
-    say(quiet, f"{made.output}: loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}")
+    climbed = f"loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}" if made.losses else "no dream"
+    say(quiet, f"{made.output}: {climbed}")
     note(quiet, made.notes)
 
 
 @app.command()
-@look_options("dream", "coherence")
+@look_options("dream", "coherence", "mask", "colour", "camera")
 @output_options()
 def video(
     clip: Annotated[

@@ -16,7 +16,7 @@ SIDE = 320
 
 
 @app.command()
-@look_options("dream")
+@look_options("dream", "mask", "colour")
 def gallery(
     picture: Annotated[
         Path, typer.Argument(help="A photo, or a clip, of which a frame is dreamt.")
@@ -80,7 +80,7 @@ def gallery(
 
 
 @app.command()
-@look_options("dream", "coherence", "camera")
+@look_options("dream", "coherence", "mask", "colour", "camera")
 def preview(
     clip: Annotated[Path, typer.Argument(help="A video, an animated GIF or a folder.")],
     *,

@@ -15,7 +15,7 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.inspect import activity
 from dreamvideo.errors import UsageError
 from dreamvideo.look.across import Across
-from dreamvideo.render.director import Span, directed, still_look
+from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.still import dream_still
 from dreamvideo.settings import Look, make_look, preset_paths
 from dreamvideo.settings.changes import changed, options_of
@@ -96,8 +96,8 @@ def tiles(
     height, width = image.shape[:2]
     base = [] if any(way.preset for way in ways) else options_of(look)
     for way in ways:
-        with directed(still_look(way.of(look)), Span((width, height))) as director:
-            dreamt = dream_still(director, image)
+        director = direct(still_look(way.of(look)), Span((width, height)))
+        dreamt = dream_still(director, image)
         replaced = set(way.options[::2])
         kept = [part for pair in base if pair[0] not in replaced for part in pair]
         yield Tile(way.label, shlex.join([*command, *kept, *way.options]), dreamt.image)

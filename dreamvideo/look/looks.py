@@ -11,7 +11,7 @@ from dreamvideo.look.sheet import Pixels, contact_sheet
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import write_still
 from dreamvideo.render import naming
-from dreamvideo.render.director import Span, directed, still_look
+from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.moments import moments_of
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import dream_still
@@ -60,8 +60,8 @@ def in_looks(image: Image, names: Sequence[str]) -> Iterator[tuple[str, Pixels |
     for name in names:
         look = still_look(make_look([name]))
         try:
-            with directed(look, Span((width, height))) as director:
-                yield name, to_bytes(dream_still(director, image).image)
+            director = direct(look, Span((width, height)))
+            yield name, to_bytes(dream_still(director, image).image)
         except DreamVideoError as error:
             yield name, str(error)
 

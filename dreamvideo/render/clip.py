@@ -52,6 +52,7 @@ def dream_clip(
     *,
     state: State | None = None,
     direct: Direct | None = None,
+    follow: bool = True,
     ahead: int = 0,
 ) -> Generator[Dreamt, None, None]:
     """Dream a stream of frames, in constant memory.
@@ -60,12 +61,13 @@ def dream_clip(
     frame before the first one: the frames are then those of a film that was not interrupted.
     ``direct`` tells what each frame is to become, a pure function; without it each is a full dream
     of ``dreamer`` with ``settings``, whose ``cadence`` and ``cut_threshold`` hold throughout.
+    Where neither carries a dream nor asks for motion, ``follow`` need not be.
     Up to ``ahead`` source frames are decoded, and their motion is estimated, in a thread of their
     own while another is dreamt: the film is the same, but if it is not used up, the generator must
     be closed (``contextlib.closing``) before the source is.
     """
     always = Direction(settings)
-    if direct is None and settings.coherence == 0:
+    if settings.coherence == 0 and (direct is None or not follow):
         observations = alone(frames)
     else:
         before = None if state is None else state.source

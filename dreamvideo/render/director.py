@@ -6,11 +6,9 @@ rendered again, alone or on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -113,6 +111,17 @@ class Director:
         seconds = float(time - self.span.begin)
         return Moment(seconds, self.span.length, float(self.span.rate), heard)
 
+    @property
+    def needs_motion(self) -> bool:
+        """Whether a frame depends on how the source moves."""
+        varies = "coherence.coherence" in self.look.over_time
+        return varies or self.look.coherence.coherence > 0 or self.areas.needs_motion
+
+    @property
+    def needs_first(self) -> bool:
+        """Whether the ``palette`` of the first dreamt frame is still wanting."""
+        return self.palette is None and needs_first(self.look.colour)
+
     def close(self) -> None:
         """Stop reading mask films."""
         self.areas.close()
@@ -127,16 +136,14 @@ class Director:
         return lambda dreamt, source: finish(dreamt, source, look.colour, palette, share)
 
 
-@contextmanager
-def directed(
+def direct(
     look: Look,
     span: Span,
     *,
     sound: Sound | None = None,
-    palette: Palette | None = None,
     machine: MachineSettings = DEFAULT_MACHINE,
-) -> Iterator[Director]:
-    """A director for the block, everything that the look names read and compiled.
+) -> Director:
+    """A director, everything that the look names read and compiled.
 
     Raises UsageError for what makes no sense, MediaError for masks, guides and palettes that
     cannot be read, WeightsError.
@@ -148,38 +155,20 @@ def directed(
     if look.sounds and sound is None:
         raise UsageError("the settings follow a sound, and there is none to follow")
     areas = Areas.of(look, span.size, span.rate)
-    try:
-        if palette is None:
-            palette = read_palette(look.colour)
-        made: dict[DreamSettings, Dreamer] = {}
-        for dream in dreams:
-            if dream not in made:
-                made[dream] = dreamer_of(dream, look, machine)
-        dreamers = tuple(made[dream] for dream in dreams)
-        yield Director(look, span, dreamers, areas, sound, palette)
-    finally:
-        areas.close()
+    palette = read_palette(look.colour)
+    made: dict[DreamSettings, Dreamer] = {}
+    for dream in dreams:
+        if dream not in made:
+            made[dream] = dreamer_of(dream, look, machine)
+    return Director(look, span, tuple(made[dream] for dream in dreams), areas, sound, palette)
 
 
-def first_palette(director: Director, frame: Frame) -> Palette | None:
-    """The palette that every frame is to match, from the film's first frame; None: no such."""
-    if not needs_first(director.look.colour):
-        return None
+def first_palette(director: Director, frame: Frame) -> Palette:
+    """The palette that every frame is to match: that of the film's first frame, dreamt."""
     source = to_float(frame.pixels)
     direction = director(frame, source)
     state, _ = begin(source, direction.parts, target_map(direction, source.shape))
     return palette_of(state.dream)
-
-
-def inputs_of(look: Look) -> list[Path]:
-    """Every file that a look names and that changes its picture."""
-    named = [look.dream.weights, look.dream.guide]
-    masks = [look.mask.mask, *(region.mask for region in look.regions)]
-    named += [Path(mask) for mask in masks if mask is not None and Path(mask).exists()]
-    match = Path(look.colour.match_colour)
-    if match.is_file():
-        named.append(match)
-    return sorted({path for path in named if path is not None})
 
 
 def still_look(look: Look) -> Look:

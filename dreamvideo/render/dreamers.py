@@ -20,4 +20,4 @@ def dreamer_of(
     """
     varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
     guide = None if dream.guide is None else to_float(read_still(dream.guide))
-    return Dreamer(dream, guide=guide, varying=varying)
+    return Dreamer(dream, guide=guide, varying=varying, machine=machine)

@@ -7,24 +7,25 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer, ladder_for
-from dreamvideo.dream.octaves import Climbing, resize
+from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import read_still, write_still
 from dreamvideo.parsing import parse_size
 from dreamvideo.render import naming
 from dreamvideo.render.deliver import check_still, check_wanted, deliver, recipe
+from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.job import open_job
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import describe
 from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.still import Growing, dream_still, steps_of
 from dreamvideo.settings import Look, OutputSettings
 
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
 
-OnStep = Callable[[Climbing], None]
+OnStep = Callable[[Growing], None]
 
 
 def dream_image(
@@ -61,16 +62,17 @@ def dream_image(
         check_still(output, wanted)
         naming.check_picture(output, overwrite)
     still = _sized(to_float(read_still(photo, wanted.background_color)), size)
-    total = ladder_for(look.dream, *still.shape[:2]).total
+    director = direct(still_look(look), Span(still.shape[1::-1]))
+    total = steps_of(director, still)
     between = range(every, total, every) if every else range(0)
 
     def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
-        def told(step: Climbing) -> None:
-            on_progress(Progress("dreaming", "step", step.done, total, step.loss))
+        def told(step: Growing) -> None:
+            on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
             if step.done in between:
                 on_step(step)
 
-        dreamt = Dreamer(look.dream).dream(still, on_step=told)
+        dreamt = dream_still(director, still, on_step=told)
         return dreamt.image, dreamt.losses
 
     if is_film:

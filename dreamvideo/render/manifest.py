@@ -106,8 +106,12 @@ def versions() -> dict[str, str]:
 
 
 def look_files(look: Look) -> dict[str, Path]:
-    """The files that a look names (weights, pictures), by the names of their settings."""
-    return dict(_paths(look, ""))
+    """The files that a look names (weights, pictures, masks), by the names of their settings."""
+    masks = {f"regions.{n}.mask": region.mask for n, region in enumerate(look.regions, 1)}
+    words = {"mask.mask": look.mask.mask, **masks, "colour.match_colour": look.colour.match_colour}
+    # Such settings are files only if they are there: they may also be shapes and names.
+    named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
+    return {**dict(_paths(look, "")), **named}
 
 
 def differences(begun: Manifest, now: Manifest) -> list[str]:

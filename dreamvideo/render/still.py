@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from dreamvideo.dream.octaves import Climbing
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame
 from dreamvideo.render.carry import stored
-from dreamvideo.render.direction import target_map
+from dreamvideo.render.direction import Part, target_map
 from dreamvideo.render.director import Director
 
 
@@ -46,8 +46,7 @@ def dream_still(
     direction = director(_frame_of(image), image)
     target = target_map(direction, image.shape)
     parts = [part for part in direction.parts if np.any(target * part.share)]
-    ladders = [ladder_for(part.dreamer.settings, *image.shape[:2]) for part in parts]
-    total, done = sum(ladder.total for ladder in ladders), 0
+    total, done = _total(parts, image), 0
     finish = direction.finish
 
     def finished(picture: Image) -> Image:
@@ -71,6 +70,17 @@ def dream_still(
         current, done = dreamt.image, done + len(dreamt.losses)
         losses += dreamt.losses
     return Dreamt(finished(current), tuple(losses))
+
+
+def steps_of(director: Director, image: Image) -> int:
+    """How many steps ``dream_still`` takes."""
+    direction = director(_frame_of(image), image)
+    target = target_map(direction, image.shape)
+    return _total([part for part in direction.parts if np.any(target * part.share)], image)
+
+
+def _total(parts: Sequence[Part], image: Image) -> int:
+    return sum(ladder_for(part.dreamer.settings, *image.shape[:2]).total for part in parts)
 
 
 def _frame_of(image: Image) -> Frame:

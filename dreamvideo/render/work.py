@@ -12,18 +12,18 @@ from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 
-from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
 from dreamvideo.render.carry import State
-from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import deepened
 from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.part import Arrays, Part, write_whole
+from dreamvideo.render.scene import Scene
 from dreamvideo.render.segments import Segment
 from dreamvideo.settings import Look, make_output
 
@@ -39,13 +39,13 @@ class Renderer:
         self.job = job
         self.look: Look = job.manifest.decoded_look
         self.footage = footage_of(job)
-        self._dreamer: Dreamer | None = None
+        self._scene: Scene | None = None
 
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
         """The dreams of source frames, gone on with from ``state``."""
-        if self._dreamer is None:
-            self._dreamer = Dreamer(self.look.dream)
-        return dream_clip(frames, self._dreamer, self.look.coherence, state=state)
+        if self._scene is None:
+            self._scene = Scene(self.look, self.footage)
+        return self._scene.dream(frames, state)
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
         """Dream what is not there yet of a segment. Raises MediaError.

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from dreamvideo.settings.base import Settings
+from dreamvideo.settings.base import Settings, option_name
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look, Stage
 from dreamvideo.settings.presets import look_to_toml, make_look, read_preset
@@ -39,7 +39,7 @@ def options_of(look: Look) -> list[tuple[str, str]]:
     """
     plain, values = _values(Look()), _values(look)
     return [
-        (option_name(group, name), _text(value))
+        (_option(group, name), _text(value))
         for group, given in values.items()
         if isinstance(given, dict)
         for name, value in given.items()
@@ -47,13 +47,10 @@ def options_of(look: Look) -> list[tuple[str, str]]:
     ]
 
 
-def option_name(group: str, name: str) -> str:
-    """``--step-size`` of the field ``step_size``."""
+def _option(group: str, name: str) -> str:
     settings = Look.model_fields[group].annotation
     assert isinstance(settings, type) and issubclass(settings, Settings)
-    extra = settings.model_fields[name].json_schema_extra
-    given = extra.get("option") if isinstance(extra, dict) else None
-    return str(given) if given else "--" + name.replace("_", "-")
+    return option_name(name, settings.model_fields[name])
 
 
 def _values(look: Look) -> dict[str, Any]:
