@@ -1,4 +1,4 @@
-"""Render a clip with a dreamer that needs no network: ``slow_dreamer.py CLIP OUTPUT``.
+"""Render a clip with a dreamer that needs no network: ``slow_dreamer.py CLIP OUTPUT WORKERS``.
 
 Its dream depends on every bit that it is given and on nothing else, as a real one's does, and it
 starts at once, so that it can be killed often.
@@ -7,17 +7,21 @@ starts at once, so that it can be killed often.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.render import work
+from dreamvideo.render import work, workers
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.video import dream_video
-from dreamvideo.settings import DreamSettings, make_look
+from dreamvideo.render.zoom import stages
+from dreamvideo.settings import DreamSettings, make_look, make_machine
+
+_WORK = workers._work
 
 
 class Swirler:
@@ -37,11 +41,26 @@ class Swirler:
 
 
 def listen(progress: Progress) -> None:
-    """Say when it goes on."""
-    if progress.note:
-        print(progress.note, file=sys.stderr, flush=True)
+    """Say when it goes on, and how far it is."""
+    print(progress.note or f"{progress.stage}: {progress.done}", file=sys.stderr, flush=True)
+
+
+def worker(*arguments: Any) -> None:
+    """A worker process of such a render."""
+    vars(work)["Dreamer"] = Swirler
+    _WORK(*arguments)
+
+
+def without_network(patch: pytest.MonkeyPatch) -> None:
+    """Let renders of this process dream so, and their workers too."""
+    patch.setattr(work, "Dreamer", Swirler)
+    patch.setattr(stages, "Dreamer", Swirler)
+    patch.setattr(workers, "_work", worker)
 
 
 if __name__ == "__main__":
+    # A worker imports its function from here by this name, not from the main program.
+    vars(workers)["_work"] = import_module("slow_dreamer").worker
     vars(work)["Dreamer"] = Swirler
-    dream_video(Path(sys.argv[1]), Path(sys.argv[2]), make_look(), on_progress=listen)
+    machine = make_machine(workers=sys.argv[3])
+    dream_video(sys.argv[1], sys.argv[2], make_look(), machine=machine, on_progress=listen)

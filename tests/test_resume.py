@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_clips import make, picture
-from slow_dreamer import Swirler
+from slow_dreamer import without_network
 from tiny import QUICK, Cli, contents, pixels_of
 
 from dreamvideo import dream_video, make_look, zoom
 from dreamvideo.errors import DreamVideoError, UsageError, left
 from dreamvideo.media.stills import store_frame
-from dreamvideo.render import work
 from dreamvideo.render.going import Going
 from dreamvideo.render.job import job_folder
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.render.zoom import stages
 from dreamvideo.settings import Look, make_output
 
 SCRIPT = Path(__file__).with_name("slow_dreamer.py")
@@ -37,8 +35,7 @@ class Enough(BaseException):
 @pytest.fixture(autouse=True, scope="module")
 def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "Dreamer", Swirler)
-        patch.setattr(stages, "Dreamer", Swirler)
+        without_network(patch)
         yield
 
 
@@ -291,7 +288,7 @@ def test_sigkill_costs_nothing_but_time(tmp_path: Path) -> None:
     clip = make(tmp_path / "clip.mp4", *picture(2, "20"))
 
     def start(out: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, str(SCRIPT), str(clip), str(out)]
+        command = [sys.executable, str(SCRIPT), str(clip), str(out), "1"]
         return subprocess.Popen(
             command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )

@@ -16,6 +16,7 @@ from dreamvideo.cli.common import (
     Quiet,
     Restart,
     Size,
+    machine_options,
     note,
     say,
 )
@@ -23,6 +24,7 @@ from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.errors import DamagedError
 from dreamvideo.render.going import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
+from dreamvideo.settings.machine import MachineSettings
 
 __all__ = ["Debug", "Output", "Overwrite", "Quiet", "Size", "app", "note", "say"]
 
@@ -100,7 +102,12 @@ def image(
 
 
 @app.command()
+<<<<<<< HEAD
+@look_options("dream", "coherence")
+@machine_options()
+=======
 @look_options("dream", "coherence", "mask", "colour", "camera")
+>>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
 @output_options()
 def video(
     clip: Annotated[
@@ -162,6 +169,7 @@ def video(
     quiet: Quiet = False,
     debug: Debug = False,
     wanted: OutputSettings,
+    machine: MachineSettings,
     look: Look,
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
@@ -182,6 +190,7 @@ def video(
                 size=size,
                 fps=fps,
                 overwrite=overwrite,
+                machine=machine,
                 going=Going(restart, keep_job, segment_length, warm_up),
                 on_progress=listen,
             )

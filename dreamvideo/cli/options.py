@@ -34,6 +34,7 @@ PANELS = {
     "colour": "The colours",
     "camera": "The camera",
     "zoom": "The camera",
+    "machine": "The machine",
 }
 OVER_TIME = (
     "Numbers may change over time: `0:0, 2s:1 ease, end:0`, or a formula in t (seconds), f "

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from pydantic import Field, ValidationError
 
+from dreamvideo.dream.footprint import with_memory_bound
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import os_words, replacing, shown
@@ -20,6 +21,7 @@ from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.segments import WHOLE, Segment
 from dreamvideo.settings import Look, OutputSettings, look_to_toml
 from dreamvideo.settings.base import Settings
+from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.presets import look_from_toml
 from dreamvideo.version import __version__
 
@@ -32,8 +34,9 @@ class Manifest(Settings):
 
     ``asked`` are settings by the names that users know them by, ``files`` fingerprints of what is
     read, by what it is; ``look`` (TOML) and ``request`` (what else the render was called with)
-    are what it is gone on from. ``segments`` are the parts it is made in; ``frames`` in all, as
-    far as known, ``missing`` from a damaged source and ``notes`` of it, if it was read beforehand.
+    are what it is gone on from, on ``machine``, in processes of so many ``threads``. ``segments``
+    are the parts it is made in; ``frames`` in all, as far as known, ``missing`` from a damaged
+    source and ``notes`` of it, if it was read beforehand.
     """
 
     format: int = FORMAT
@@ -44,6 +47,7 @@ class Manifest(Settings):
     look: str
     wanted: dict[str, Any]
     request: dict[str, str | None]
+    machine: MachineSettings = MachineSettings()
     threads: int = Field(default=1, ge=1)
     segments: tuple[Segment, ...] = WHOLE
     frames: int | None = None
@@ -62,8 +66,7 @@ def describe(
     wanted: OutputSettings,
     request: Mapping[str, str | None],
     files: Mapping[str, Path],
-    *,
-    threads: int = 1,
+    machine: MachineSettings = MachineSettings(),  # noqa: B008  (frozen)
     **also: object,
 ) -> Manifest:
     """The manifest of a render that is about to begin; ``also`` are further settings to hold to.
@@ -78,16 +81,18 @@ def describe(
     asked.pop("description", None)
     # How it is encoded may well change once its frames are dreamt.
     asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
-    asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in also.items()}
+    bits = {"device": machine.device, "precision": machine.precision, **also}
+    bits["max_memory"] = machine.max_memory
+    asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}
     return Manifest(
         kind=kind,
         asked=asked,
         files={name: fingerprint(path) for name, path in read.items()},
         versions=versions(),
         look=text,
+        machine=with_memory_bound(machine),
         wanted=wanted.model_dump(exclude_unset=True, mode="json"),
         request={name: None if v is None else str(v) for name, v in request.items()},
-        threads=threads,
     )
 
 

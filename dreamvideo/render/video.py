@@ -13,19 +13,22 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame, Source
 from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame
-from dreamvideo.render import naming
+from dreamvideo.render import naming, resources
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.footage import Footage, Request, footage
 from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
-from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import Manifest, describe
 from dreamvideo.render.part import Record, write_whole
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.second import steadied
 from dreamvideo.render.segments import WHOLE, cuts_of, plan
 from dreamvideo.render.work import Renderer, footage_of
+from dreamvideo.render.workers import render_apart, use_threads
+from dreamvideo.render.worth import cores, most_workers, sensible_workers
 from dreamvideo.settings import Look, OutputSettings, make_output
+from dreamvideo.settings.machine import MachineSettings
 
 
 def dream_video(
@@ -39,6 +42,7 @@ def dream_video(
     size: str | None = None,
     fps: str | None = None,
     overwrite: bool = False,
+    machine: MachineSettings = DEFAULT_MACHINE,
     going: Going = GOING,
     on_progress: OnProgress = silent,
 ) -> Rendered:
@@ -48,6 +52,7 @@ def dream_video(
     ``fps`` resamples. The film takes the output's name only when it is complete; until then
     its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
     with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
+    ``machine`` says what it runs on, and in how many processes.
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
@@ -59,6 +64,7 @@ def dream_video(
         wanted,
         request,
         {"the input": clip},
+        machine,
         start=start,
         end=end,
         size=size,
@@ -68,14 +74,18 @@ def dream_video(
     )
     asked = asked.model_copy(update={"frames": read.expected})
     with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
-        _divide(job, read, going, on_progress)
+        count = _divide(job, read, machine, going, on_progress)
         job.say_how_far(output, on_progress)
-        _render_here(job, on_progress)
+        roomy = _check_room(job, read)
+        if count > 1:
+            render_apart(job, count, on_progress)
+        else:
+            _render_here(job, on_progress)
         records = [record for part in job.parts() for record in part.records]
         frames = _steadied(job, records, on_progress) if look.coherence.passes > 1 else job.frames
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
         said, missing = _said(job)
-    said = [*said, *_depth_notes(read.info, wanted), *notes]
+    said = [*roomy, *said, *_depth_notes(read.info, wanted), *notes]
     losses = tuple(record.loss for record in records)
     return Rendered(output, len(records), losses, tuple(said), missing=missing)
 
@@ -115,10 +125,22 @@ def _checked(clip: Path, request: Request, wanted: OutputSettings, look: Look) -
     return read
 
 
-def _divide(job: Job, read: Footage, going: Going, on_progress: OnProgress) -> None:
-    """Settle the job's segments, if that is still open."""
-    if job.manifest.segments == WHOLE and not job.done and going.segment_length:
+def _divide(
+    job: Job, read: Footage, machine: MachineSettings, going: Going, on_progress: OnProgress
+) -> int:
+    """Settle the job's segments, if that is still open; how many processes are to dream them."""
+    most = most_workers(machine, job.manifest.decoded_look, read)
+    begins = not job.done
+    if begins and job.manifest.segments == WHOLE and (most > 1 or going.segment_length):
         job.settle(divided(job.manifest, read, going, on_progress))
+    parts = zip(job.manifest.segments, job.parts(), strict=True)
+    left = [segment.count or 0 for segment, part in parts if part.ending is None]
+    count = sensible_workers(most, machine, left)
+    if begins:
+        # Of many threads the last bits depend on their number, so that is kept to.
+        threads = max(1, cores() // count)
+        job.settle(job.manifest.model_copy(update={"threads": threads}))
+    return count
 
 
 def divided(
@@ -143,7 +165,21 @@ def divided(
     )
 
 
+def _check_room(job: Job, read: Footage) -> tuple[str, ...]:
+    """Whether the frames to come fit, in memory and on disk: notes, or a MediaError."""
+    width, height = read.size
+    resources.check_memory(width, height)
+    # A second pass needs the source's frames and has frames of its own.
+    copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
+    left = max(0, (job.manifest.frames or 0) - job.done)
+    depth, alpha = read.wanted.depth, read.info.has_alpha
+    need = resources.needed(left, width, height, copies, depth=depth, alpha=alpha)
+    return resources.check_room(job.folder, need)
+
+
 def _render_here(job: Job, on_progress: OnProgress) -> None:
+    if job.manifest.threads != cores():
+        use_threads(job.manifest.threads)
     renderer = Renderer(job)
     before = 0
 

@@ -23,7 +23,11 @@ from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.part import Arrays, Part, write_whole
+<<<<<<< HEAD
+from dreamvideo.render.resources import Watch, reserve_for
+=======
 from dreamvideo.render.scene import Scene
+>>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
 from dreamvideo.render.segments import Segment
 from dreamvideo.settings import Look, make_output
 
@@ -39,7 +43,14 @@ class Renderer:
         self.job = job
         self.look: Look = job.manifest.decoded_look
         self.footage = footage_of(job)
+<<<<<<< HEAD
+        self._dreamer: Dreamer | None = None
+        width, height = self.footage.size
+        depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
+        self._room = Watch(job.folder, reserve_for(width, height, depth=depth, alpha=alpha))
+=======
         self._scene: Scene | None = None
+>>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
 
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
         """The dreams of source frames, gone on with from ``state``."""
@@ -79,6 +90,7 @@ class Renderer:
                     for dreamt in film:
                         if dreamt.index < wanted:
                             continue
+                        self._room.look()
                         self._store(part, dreamt)
                         if dreamt.state is not None:
                             left = _arrays(dreamt.state), len(part.records)

@@ -24,6 +24,7 @@ from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import describe
 from dreamvideo.render.part import Arrays
 from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.resources import Watch, check_memory, check_room, needed, reserve_for
 from dreamvideo.render.zoom.embark import embark, zooms_out
 from dreamvideo.render.zoom.frame import begin, following
 from dreamvideo.render.zoom.ground import fitted, ground, picture_of
@@ -143,9 +144,14 @@ def _dream(job: Job, voyage: Voyage, output: Path, on_progress: OnProgress) -> N
     if voyage.closed:
         for frame in part.frames:
             meter.watch(load_frame(frame.path))
+    height, width = voyage.still.shape[:2]
+    check_memory(width, height)
+    check_room(job.folder, needed(voyage.count - kept, width, height))
+    room = Watch(job.folder, reserve_for(width, height))
     left: tuple[Arrays, int] | None = None
     try:
         for dreamt in dream_zoom(voyage, kept, None if arrays is None else arrays["pixels"]):
+            room.look()
             part.add(
                 dreamt.pixels,
                 dreamt.time,
