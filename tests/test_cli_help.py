@@ -44,6 +44,7 @@ def commands() -> dict[str, Any]:
 
 
 COMMANDS = commands()
+HELP: dict[str, list[str]] = {}
 
 
 def test_the_commands() -> None:
@@ -65,7 +66,9 @@ def test_help_shows_every_setting_with_its_default(
     # Wide enough for the longest text to stand in one line.
     monkeypatch.setenv("COLUMNS", "900")
     field = group.model_fields[name]
-    lines = cli(command, "--help").out.splitlines()
+    if command not in HELP:
+        HELP[command] = cli(command, "--help").out.splitlines()
+    lines = HELP[command]
     option = option_name(name, field)
     begin = next(i for i, line in enumerate(lines) if option in line.split())
     shown = " ".join(lines[begin].split())

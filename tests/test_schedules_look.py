@@ -12,7 +12,30 @@ from hypothesis import strategies as st
 
 from dreamvideo.errors import UsageError
 from dreamvideo.schedules import Moment
-from dreamvideo.settings import Look, look_from_values, look_to_toml, look_values, make_look
+from dreamvideo.settings import (
+    CoherenceSettings,
+    ColourSettings,
+    DreamSettings,
+    Look,
+    MaskSettings,
+    Region,
+    Settings,
+    ZoomSettings,
+    look_from_values,
+    look_to_toml,
+    look_values,
+    make_look,
+)
+from dreamvideo.settings.over_time import bounds_of, is_constant, is_number
+
+SCHEDULED: dict[str, type[Settings]] = {
+    "dream": DreamSettings,
+    "coherence": CoherenceSettings,
+    "mask": MaskSettings,
+    "colour": ColourSettings,
+    "zoom": ZoomSettings,
+    "regions": Region,
+}
 
 
 def look_of(**dream: Any) -> Look:
@@ -94,20 +117,43 @@ def test_a_formula_without_a_value_names_the_setting_and_the_time() -> None:
         look.at(Moment(2, 8, 25))
 
 
-TEXTS = ["0:0.5, 2s:1", "sin(t) * 0.1 + 0.5", "0:1 hold, end-1s:0.9", "audio:loud~0.25"]
+FORMS = [
+    "0:{0!r}, 2s:{1!r}",
+    "start:{0!r} hold, 48f:{1!r} cubic, end-1s:{0!r}",
+    "50%:{1!r} ease-in, 1:00:{0!r}",
+    "{0!r} + audio:loud~0.25 * {1!r}",
+    "0:{0!r} * sin(t), 2s:{1!r} if p < 0.5 else noise(t)",
+]
 
 
-@given(st.sampled_from(TEXTS), st.sampled_from(TEXTS))
-def test_it_survives_its_own_toml_and_values(
-    tmp_path_factory: pytest.TempPathFactory, one: str, other: str
+@st.composite
+def changing(draw: st.DrawFn) -> Look:
+    """Any numbers of a look, each with a schedule of numbers within its bounds."""
+    values: dict[str, Any] = {"regions": [{}, {}]}
+    places = [(group, name) for group in SCHEDULED for name in SCHEDULED[group].model_fields]
+    for group, name in draw(st.sets(st.sampled_from(places), max_size=8)):
+        field, bounds = SCHEDULED[group].model_fields[name], bounds_of(SCHEDULED[group], name)
+        if not is_number(field) or is_constant(field):
+            continue
+        low, high = bounds.low, min(bounds.high, bounds.low + 1000)
+        share = st.floats(0.1, 0.9).map(lambda s: float(f"{low + s * (high - low):.4g}"))  # noqa: B023
+        text = draw(st.sampled_from(FORMS)).format(draw(share), draw(share))
+        row = values["regions"][1] if group == "regions" else values.setdefault(group, {})
+        row[name] = text
+    return look_from_values(values)
+
+
+@given(changing())
+def test_any_look_survives_its_own_toml_and_values(
+    tmp_path_factory: pytest.TempPathFactory, look: Look
 ) -> None:
-    values = {"dream": {"strength": one}, "regions": [{}, {"feather": other}]}
-    look = look_from_values(values)
     path = tmp_path_factory.getbasetemp() / "schedules.toml"
     path.write_text(look_to_toml(look), "utf-8")
     assert make_look([str(path)]) == look
     assert look_from_values(look_values(look)) == look
     assert Look.model_validate_json(look.model_dump_json()) == look
+    later = look.at(Moment(1.5, 8, 25, {"loud": 0.5}))
+    assert Look.model_validate(later.model_dump()) == later
 
 
 def test_a_whole_film_can_be_checked_beforehand() -> None:

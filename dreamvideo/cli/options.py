@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from dreamvideo.schedules import Bounds, OverTime
 from dreamvideo.settings import (
     Look,
     OutputSettings,
@@ -108,7 +109,7 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
         option_name(name, field),
         help=field.description,
         show_default=shown,
-        metavar=_measure(group, name, field) if may_change else None,
+        metavar=_measure(group, name, field),
         rich_help_panel=PANELS[group],
     )
     plain = str if may_change else _plain(field.annotation)
@@ -116,8 +117,13 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
-def _measure(group: str, name: str, field: FieldInfo) -> str:
-    """What stands for a number in the help: its bounds."""
+def _measure(group: str, name: str, field: FieldInfo) -> str | None:
+    """What stands for a look's number in the help: its bounds. None for all else."""
+    for mark in field.metadata:
+        if isinstance(mark, OverTime):
+            return Bounds(mark.ge, mark.le).short if mark.parts == 1 else "AxB"
+    if group not in Look.model_fields or not is_number(field):
+        return None
     settings = Look.model_fields[group].annotation
     assert isinstance(settings, type) and issubclass(settings, Settings)
     return bounds_of(settings, name).short
