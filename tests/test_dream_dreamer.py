@@ -44,7 +44,7 @@ def test_short_names_are_the_layers_that_they_are_short_for() -> None:
         Dreamer(SMALL.model_copy(update={"layers": name})).dream(image).image
         for name in ("b3", "block3_expand")
     ]
-    np.testing.assert_array_equal(*dreams)
+    np.testing.assert_array_equal(dreams[0], dreams[1])
     # Block 0 has no expansion.
     assert Dreamer(SMALL.model_copy(update={"layers": "b0"})).dream(image).losses
 

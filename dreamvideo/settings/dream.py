@@ -79,35 +79,34 @@ class DreamSettings(Settings):
         default=0.0,
         ge=0,
         le=32,
-        description="Smoothing of the gradient, px. 1: softer brush, less grain; 4: only large "
-        "forms, as if painted with a broad brush.",
+        description="Smoothing of the gradient, px. 1: less grain, richer colour; 4: broad, soft "
+        "forms in bright colours.",
     )
     laplacian: int = Field(
         default=0,
         ge=0,
         le=8,
         description="Levels of a pyramid in which fine and coarse parts of the gradient get the "
-        "same say. 4: softer, larger forms, more colour.",
+        "same say. 4: large forms and bright colours, fine lines as well.",
         json_schema_extra={"constant": True},
     )
     norm: Literal["std", "mean-abs", "none"] = Field(
         default="std",
-        description="What the gradient is divided by: its deviation; its mean size, which dreams "
-        "harder where little is seen at all; nothing, so that what moves the network little is "
-        "dreamt little.",
+        description="What the gradient is divided by: its deviation; its mean size (half as "
+        "strong again); nothing (pictures that excite little are dreamt little).",
         json_schema_extra={"constant": True},
     )
     tv: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Pull towards less variation from pixel to pixel. 0.3: cleaner areas; 1: flat.",
+        description="Pull towards less variation from pixel to pixel. 0.3: cleaner; 1: flat.",
     )
     fidelity: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Pull back to the source. 1: the dream stays near it; 3: a hint of one.",
+        description="Pull back to the source. 0.5: the dream stays near it; 2: a hint of one.",
     )
     strength: float = Field(
         default=1.0,
