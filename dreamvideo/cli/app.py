@@ -102,12 +102,8 @@ def image(
 
 
 @app.command()
-<<<<<<< HEAD
-@look_options("dream", "coherence")
-@machine_options()
-=======
 @look_options("dream", "coherence", "mask", "colour", "camera")
->>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
+@machine_options()
 @output_options()
 def video(
     clip: Annotated[

@@ -23,11 +23,8 @@ from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.part import Arrays, Part, write_whole
-<<<<<<< HEAD
 from dreamvideo.render.resources import Watch, reserve_for
-=======
 from dreamvideo.render.scene import Scene
->>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
 from dreamvideo.render.segments import Segment
 from dreamvideo.settings import Look, make_output
 
@@ -43,19 +40,15 @@ class Renderer:
         self.job = job
         self.look: Look = job.manifest.decoded_look
         self.footage = footage_of(job)
-<<<<<<< HEAD
-        self._dreamer: Dreamer | None = None
+        self._scene: Scene | None = None
         width, height = self.footage.size
         depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
         self._room = Watch(job.folder, reserve_for(width, height, depth=depth, alpha=alpha))
-=======
-        self._scene: Scene | None = None
->>>>>>> 32d8020ac051b1c7f39f7f30a7eb9c3ed086044e
 
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
         """The dreams of source frames, gone on with from ``state``."""
         if self._scene is None:
-            self._scene = Scene(self.look, self.footage)
+            self._scene = Scene(self.look, self.footage, self.job.manifest.machine)
         return self._scene.dream(frames, state)
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
