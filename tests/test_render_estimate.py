@@ -64,6 +64,8 @@ def test_what_is_dreamt_less_takes_less() -> None:
     ]
     times = [seconds_per_frame(COST, look, SIZE) for look in order]
     assert times == sorted(times, reverse=True) and len(set(times)) == len(times)
+    regions = Look.model_validate({"regions": [{"mask": "circle 0.5x0.5 0.3", "layers": "block5"}]})
+    assert seconds_per_frame(COST, regions, SIZE) > 1.3 * plain
     scheduled = Look(dream=DreamSettings(strength=0), over_time={"dream.strength": "0:0, 1s:1"})
     assert seconds_per_frame(COST, scheduled, SIZE) == plain
 

@@ -14,12 +14,16 @@ import numpy as np
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer, ladder_for
 from dreamvideo.dream.octaves import Dream
+from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.motion.flow import MAX_WIDTH, Motion, motion_between
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.flow import MAX_WIDTH, Motion
+from dreamvideo.render.ahead import observed
 from dreamvideo.render.carry import begin, proceed, settle
 from dreamvideo.render.direction import Part
 from dreamvideo.render.zoom.ground import noise
 from dreamvideo.settings import DreamSettings, Look
+from dreamvideo.settings.changes import dream_of
 
 # Steps are timed on a picture no larger than this: their cost grows with the pixels.
 PROBE_PIXELS = 360 * 640
@@ -32,7 +36,7 @@ THREADS_GAIN = 0.35
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on this machine, for each pixel: a gradient step, flow both ways, all the rest."""
+    """Seconds on this machine, for each pixel: a gradient step, motion and cuts, all the rest."""
 
     step: float
     flow: float
@@ -77,10 +81,12 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
     picture, other = noise(*small, seed=0), noise(*small, seed=1)
+    shot = look.coherence.model_copy(update={"cut_threshold": 2.0})
     dreamer = Dreamer(look.dream)
     dreamer.dream(picture, steps=1)
     step = _seconds(lambda: dreamer.dream(picture, steps=1))
-    flow = _seconds(lambda: motion_between(picture, other))
+    frame = Frame(0, Fraction(0), Fraction(1), to_bytes(picture))
+    flow = _seconds(lambda: list(observed([frame], other, shot)))
     whole = np.ones(small, np.float32)
     parts = (Part(_Sleeper(look.dream)),)
     state, _ = begin(picture, parts, whole)
@@ -98,21 +104,27 @@ def seconds_for(
     cost: Cost, look: Look, size: tuple[int, int], frames: int, workers: int = 1
 ) -> float:
     """Seconds that a clip of so many frames and one shot takes, shared by so many processes."""
-    first = look.dream.steps * cost.step * dreamt_pixels(look.dream, size)
+    first = sum(cost.step * dream.steps * dreamt_pixels(dream, size) for dream in _dreams(look))
     return (first + frames * seconds_per_frame(cost, look, size)) / gain(workers)
 
 
 def seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
     """Seconds that a frame within a shot takes, on average."""
     coherence, passes = look.coherence, look.coherence.passes
-    steps = settle(coherence, look.dream.steps).steps / coherence.cadence
-    if coherence.coherence == 0:
-        steps = look.dream.steps
-    asleep = look.dream.strength == 0 and "dream.strength" not in look.over_time
-    dreaming = 0.0 if asleep else steps * cost.step * dreamt_pixels(look.dream, size)
-    watches = coherence.coherence > 0 or bool(look.over_time)
-    flows = (passes if watches else passes - 1) * cost.flow * flow_pixels(size)
+    carried = coherence.coherence > 0
+    dreaming = 0.0
+    for dream in _dreams(look):
+        steps = settle(coherence, dream.steps).steps / coherence.cadence if carried else dream.steps
+        dreaming += cost.step * steps * dreamt_pixels(dream, size)
+    flows = (passes if carried or look.over_time else passes - 1) * cost.flow * flow_pixels(size)
     return dreaming + flows + passes * cost.rest * size[0] * size[1]
+
+
+def _dreams(look: Look) -> list[DreamSettings]:
+    """All that is dreamt in a frame, one after another."""
+    if look.dream.strength == 0 and "dream.strength" not in look.over_time:
+        return []
+    return [look.dream, *(dream_of(region, look.dream) for region in look.regions)]
 
 
 def gain(workers: int) -> float:
@@ -144,6 +156,10 @@ class _Sleeper:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    """Of three times, the middle one."""
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return sorted(times)[1]
