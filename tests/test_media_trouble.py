@@ -72,6 +72,18 @@ def test_a_source_that_is_gone_when_its_sound_is_wanted(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
+def test_a_film_is_not_lost_to_a_broken_sound_track(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.mkv", *picture(1), *tone(1), "-c:a", "libvorbis")
+    data = bytearray(clip.read_bytes())
+    setup = data.index(b"\x05vorbis") + 8
+    data[setup : setup + 40] = b"\xff" * 40
+    clip.write_bytes(data)
+    notes = made(film(tmp_path / "f", SECOND), tmp_path / "a.mp4", clip)
+    assert any("sound and subtitles are left out" in note and "\n" not in note for note in notes)
+    with open_source(tmp_path / "a.mp4") as done:
+        assert sum(1 for _ in done) == 25 and not done.info.audio
+
+
 def test_a_source_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     clip = make(tmp_path / "clip.mkv", *picture(8, size="320x240"), "-c:v", "mpeg4", "-q:v", "1")
     with open_source(clip) as source:

@@ -49,6 +49,8 @@ _EMPTY_WORDS = re.compile(
     r"(Invalid argument|Invalid data found when processing input|Input/output error|End of file|"
     r"Device or resource busy)$)"
 )
+# Reasons of a failed encoding that lie with the disk or the machine.
+NOT_THE_SOURCE = re.compile(r"No space left|killed by signal|Permission denied|Read-only file")
 _PREFIXES = re.compile(r"^(Error opening input: |Error submitting packet to decoder: )")
 
 

@@ -19,6 +19,8 @@ from dreamvideo.media.stills import read_deep, still_size
 __all__ = ["AudioStream", "Color", "MediaInfo", "probe", "read_tags"]
 
 SEQUENCE_RATE = Fraction(25)
+# A frame a day; containers cannot hold the times of slower films.
+_SLOWEST = Fraction(1, 86_400)
 _ANIMATIONS = ("gif", "apng", "webp_anim", "jpegxl_anim")
 _STILLS = re.compile(r"^(image2|\w+_pipe)$")
 
@@ -206,6 +208,11 @@ def _described(
     container = banner.container(words)
     streams = banner.streams(words)
     rate, variable = _rate(banner.average_rate(picture), first.rate)
+    if rate < _SLOWEST:
+        raise MediaError(
+            f"{shown(path)}: declares a frame every {float(1 / rate):.3g} seconds; its times are "
+            "broken"
+        )
     duration, start = banner.claims(words)
     return MediaInfo(
         path=path,

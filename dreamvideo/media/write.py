@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media import codecs, folder, gif, outputs
+from dreamvideo.media import codecs, ffmpeg, folder, gif, outputs
 from dreamvideo.media.film import Film, Wishes, encode_part
 from dreamvideo.media.outputs import supported_endings
 from dreamvideo.media.paths import check_parent, check_place, replacing, shown
@@ -115,7 +115,22 @@ def encode(
     if output.suffix.lower() in _ANIMATIONS:
         return _encode_animation(film, output, wishes)
     with replacing(output) as part:
-        return encode_part(film, output, part, wishes)
+        try:
+            return encode_part(film, output, part, wishes)
+        except MediaError as error:
+            silent = _silent(film)
+            if silent is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
+                raise
+            # Hours of dreaming are not lost to a broken sound track.
+            notes = encode_part(silent, output, part, wishes)
+            return [*notes, f"sound and subtitles are left out: the source's are broken ({error})"]
+
+
+def _silent(film: Film) -> Film | None:
+    """The same film without what else the source holds; None if it holds nothing else."""
+    if film.source is None or not (film.source.audio or film.source.subtitles):
+        return None
+    return replace(film, source=replace(film.source, audio=(), subtitle_codecs=()))
 
 
 def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
