@@ -130,26 +130,13 @@ def test_what_stops_fades_instead_of_flickering() -> None:
     assert shares[-1] == 0
 
 
-def test_what_stops_is_dreamt_slowly_where_only_that_is_which_stays() -> None:
-    clip = scene(HEIGHT, WIDTH, still(2))
-    stopped = motion_between(clip.frames[1], clip.frames[1])
-    before = np.zeros((HEIGHT, WIDTH), np.float32)
-    shares = []
-    for _ in range(60):
-        before = share(clip, stopped, before, motion="still")
-        shares.append(float(before.mean()))
-    assert shares[0] == pytest.approx(0.5, abs=0.02)
-    assert shares[-1] == 1
-
-
 def test_a_repeated_frame_of_what_moves_is_no_rest() -> None:
     """Drawings on twos stand still every second frame."""
     clip = moving_disc(still(2))
     moves, stands = motion_of(clip), motion_between(clip.frames[1], clip.frames[1])
-    for motion, most in (("moving", 0.2), ("still", 0.55)):
-        one = share(clip, moves, motion=motion)
-        other = share(clip, stands, one, motion=motion)
-        assert np.abs(other - one).max() < most
+    one = share(clip, moves, motion="moving")
+    other = share(clip, stands, one, motion="moving")
+    assert np.abs(other - one).max() < 0.2
 
 
 def test_what_moves_again_does_so_at_once() -> None:
@@ -162,11 +149,11 @@ def test_what_moves_again_does_so_at_once() -> None:
 def test_the_inverse_is_held_as_well() -> None:
     clip = moving_disc(still(2))
     stands = motion_between(clip.frames[1], clip.frames[1])
-    for motion in ("moving", "still"):
-        for before in (np.zeros((HEIGHT, WIDTH), np.float32), share(clip, None, motion="moving")):
-            plain = share(clip, stands, before, motion=motion)
-            inverse = share(clip, stands, 1 - before, motion=motion, invert=True)
-            assert np.allclose(plain + inverse, 1, atol=0.005)
+    before = share(clip, motion_of(clip), motion="moving")
+    plain = share(clip, stands, before, motion="moving")
+    inverse = share(clip, stands, 1 - before, motion="moving", invert=True)
+    assert plain.max() > 0.8
+    assert np.allclose(plain + inverse, 1, atol=0.005)
 
 
 def test_what_fades_keeps_within_the_mask() -> None:

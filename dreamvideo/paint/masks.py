@@ -28,9 +28,9 @@ Size = tuple[int, int]
 
 # Shares nearer to 0 or 1 than this are 0 or 1: less than half a level of the strongest dream.
 NEGLIGIBLE = 1 / 512
-# Seconds after which what has stopped counts as moving by half: a foot rests between two steps,
-# drawings on twos stand every second frame; but a dream that is let in slowly comes out harsh.
-HALF_LIVES = {"moving": 0.15, "still": 0.04}
+# Seconds after which a dream on what has stopped is half gone: a foot rests between two steps,
+# drawings on twos stand every second frame.
+HALF_LIFE = 0.15
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ class Masker:
         ``source`` is the frame, H x W x 3 in [-1, 1], ``motion`` its motion since the frame
         before, None where a shot begins: what moves and what stays is not known there, and
         neither is dreamt. ``now`` are the settings at this time, where their numbers change.
-        ``before``, the share that the frame before had, keeps what depends on motion from
-        flickering: what has stopped counts as moving for a moment more. Raises MediaError for a
-        damaged mask film.
+        ``before``, the share that the frame before had, lets the dream on what stops fade instead
+        of flicker. Raises MediaError for a damaged mask film.
         """
         now = now or self.settings
         share = self._static(time, source, now)
@@ -118,19 +117,22 @@ class Masker:
     def _in_motion(
         self, source: Frame, motion: Motion | None, static: Map, before: Map | None, now: Mask
     ) -> Map:
-        """Where it moves, or stays, as ``now`` asks: at once to be moving, slowly to stay."""
+        """Where it moves or stays, as ``now`` asks: what has stopped moves for a moment more.
+
+        Only where what moves is asked for: a dream that is let in slowly comes out harsh.
+        """
         if motion is None:
             return np.full(source.shape[:2], float(now.invert), np.float32)
         speed = own_speed(source, motion, float(1 / self.rate))
         moving = smoothstep(speed / np.float32(now.speed) - np.float32(0.5))
-        if before is not None:
-            held = 1 - before if now.invert else before
-            held = np.clip(warp(held, motion.flow, interpolation="linear"), 0, static)
-            held = held / np.maximum(static, np.float32(NEGLIGIBLE))
-            moved = held if now.motion == "moving" else 1 - held
-            fading = np.float32(0.5 ** (1 / (HALF_LIVES[now.motion] * float(self.rate))))
-            moving = np.maximum(moving, moved * fading)
-        return moving if now.motion == "moving" else 1 - moving
+        if now.motion == "still":
+            return 1 - moving
+        if before is None:
+            return moving
+        held = warp(1 - before if now.invert else before, motion.flow, interpolation="linear")
+        held = np.clip(held, 0, static) / np.maximum(static, np.float32(NEGLIGIBLE))
+        fading = np.float32(0.5 ** (1 / (HALF_LIFE * float(self.rate))))
+        return np.asarray(np.maximum(moving, held * fading), np.float32)
 
 
 def feathered(share: Map, radius: float) -> Map:
