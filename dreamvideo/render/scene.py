@@ -27,9 +27,13 @@ class Scene:
         frames = footage.expected
         length = float(frames / footage.rate) if frames else float("inf")
         span = Span(footage.size, footage.rate, footage.begin, length)
-        self._viewpoint = Viewpoint(look.camera, *footage.size, footage.begin, length)
+        self._viewpoint = Viewpoint(
+            look.camera, *footage.size, footage.begin, length, float(footage.rate)
+        )
         sound = sound_of(footage.info, footage.begin, footage.end) if look.sounds else None
         director = direct(look, span, sound=sound, machine=machine)
+        times = (footage.begin + n / footage.rate for n in range(frames or 0))
+        look.check(director.moment(time) for time in times)
         self.director = self._matching_first(director)
 
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
