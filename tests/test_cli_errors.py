@@ -101,6 +101,8 @@ CASES: list[tuple[str, int, Sequence[str]]] = [
     ("zoom photo.png --seconds nan", 2, ["--seconds"]),
     ("zoom photo.png --rate -1", 2, ["--rate"]),
     ("zoom photo.png --preset pulse", 2, ["zoom", "no sound"]),
+    ("zoom photo.png --strength 1/(t-1)", 2, ["strength", "at 1 s", "zero"]),
+    ("zoom photo.png --rate 1/(t-t)", 2, ["--rate", "divides by zero"]),
     ("zoom photo.png --rate audio:low", 2, ["--rate", "sound"]),
     ("zoom photo.png --rate 0:1,soon:2", 2, ["--rate", "soon"]),
     ("zoom", 2, ["--from-noise"]),

@@ -83,3 +83,16 @@ def test_a_clip_without_sound_cannot_be_followed(cli: Cli, tmp_path: Path) -> No
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert "silent.mkv: has no sound" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["silent.mkv"]
+
+
+def test_a_zoom_dreams_what_its_schedules_say(cli: Cli, shelf: Path, tmp_path: Path) -> None:
+    still = ("--seconds", "0.6", "--fps", "10", "--rate", "1", "--rotate", "0", "--anchor", "0")
+    seen = []
+    for number, strength in enumerate(("0", "0:0 hold, 3f:1")):
+        out = tmp_path / f"{number}"
+        arguments = (shelf / "photo.png", "-o", out, *QUICK, *still, "--strength", strength)
+        assert cli("zoom", *arguments).code == 0
+        seen.append([frame.astype(float) for frame in pixels_of(out)])
+    changes = [float(np.abs(a - b).mean()) for a, b in zip(*seen, strict=True)]
+    assert changes[:3] == [0] * 3
+    assert changes[3] > 0 and changes[5] > changes[3]

@@ -56,6 +56,8 @@ def embark(
     voyage = Voyage(
         still, tuple(parts), settings, rate, moves, (), still, closed, goal=goal, look=changing
     )
+    if changing is not None:
+        changing.check(voyage.moment(index) for index in range(count))
     dreams = [first_dream(voyage, part)[0] for part in parts]
     characters = tuple(Character.of(dream).settled() for dream in dreams)
     voyage = replace(voyage, characters=characters, dream=dreams[0])

@@ -81,7 +81,7 @@ def zoom(
             width, height, still = _start(photo, size, wanted, look)
             goal = _goal(to, wanted, width, height)
             parts = parts_of(look, height, width)
-            voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal)
+            voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
             _dream(job, voyage, output, on_progress)
         part = job.parts()[0]
         notes = _film(job, output, wanted, overwrite, on_progress)
