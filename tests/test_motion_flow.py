@@ -158,15 +158,12 @@ def test_any_size_has_a_motion(height: int, width: int) -> None:
     assert motion.confidence.max() <= 1
 
 
-def test_the_way_back_leads_back() -> None:
+def test_both_ways_are_as_good_as_one_way() -> None:
     now, before = _clip(8).frames[1], _clip(8).frames[0]
     onto, back = motions_between(now, before)
-    one = motion_between(now, before)
-    assert (onto.flow == one.flow).all() and (onto.confidence == one.confidence).all()
-    other = motion_between(before, now)
-    trusted = other.confidence > 0.9
-    apart = np.linalg.norm(back.flow - other.flow, axis=-1)[trusted]
-    assert np.median(apart) < 0.1 and back.confidence[trusted].mean() > 0.9
+    for both, one in ((onto, motion_between(now, before)), (back, motion_between(before, now))):
+        assert (both.flow == one.flow).all()
+        assert np.abs(both.confidence - one.confidence).mean() < 0.03
     still = motions_between(now, now)
     assert all((motion.confidence == 1).all() and not motion.flow.any() for motion in still)
 

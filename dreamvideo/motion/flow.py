@@ -49,7 +49,9 @@ def motion_between(
     """
     if np.array_equal(current, previous):
         return _stillness(current.shape)
-    now, before, backward, forward = _both_ways(current, previous, quality, max_width)
+    witness: Quality = "medium" if quality == "fine" else quality
+    now, before = _small(current, max_width), _small(previous, max_width)
+    backward, forward = _dis(now, before, quality), _dis(before, now, witness)
     return _motion(now, before, backward, forward, current.shape)
 
 
@@ -60,10 +62,11 @@ def motions_between(
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
 ) -> tuple[Motion, Motion]:
-    """``motion_between`` and what leads the other way: from the previous frame to this one."""
+    """``motion_between`` and what leads the other way, both as good as ``quality`` says."""
     if np.array_equal(current, previous):
         return _stillness(current.shape), _stillness(current.shape)
-    now, before, backward, forward = _both_ways(current, previous, quality, max_width)
+    now, before = _small(current, max_width), _small(previous, max_width)
+    backward, forward = _dis(now, before, quality), _dis(before, now, quality)
     shape = current.shape
     return (
         _motion(now, before, backward, forward, shape),
@@ -84,14 +87,9 @@ def _stillness(shape: tuple[int, ...]) -> Motion:
     return Motion(still.flow, np.ones_like(still.confidence))
 
 
-def _both_ways(
-    current: NDArray[np.float32], previous: NDArray[np.float32], quality: Quality, max_width: int
-) -> tuple[NDArray[np.float32], ...]:
-    """Both frames at the size that flow is estimated at, and the flow from each to the other."""
-    size = _working_size(current.shape, max_width)
-    now, before = _resized(current, size), _resized(previous, size)
-    witness: Quality = "medium" if quality == "fine" else quality
-    return now, before, _dis(now, before, quality), _dis(before, now, witness)
+def _small(frame: NDArray[np.float32], max_width: int) -> NDArray[np.float32]:
+    """A frame at the size that flow is estimated at."""
+    return _resized(frame, _working_size(frame.shape, max_width))
 
 
 def _motion(
