@@ -107,6 +107,9 @@ def small_model() -> Any:
     x = both = layers.Dense(6, name="dense")(x)
     x = layers.BatchNormalization(name="dense_norm")(x)
     x = layers.Add(name="sum")([x, both, read_twice])
+    x = layers.AveragePooling2D(3, strides=1, padding="same", name="average")(x)
+    x = layers.Conv2D(4, 1, name="narrow")(x)
+    x = layers.ReLU(name="last")(layers.BatchNormalization(name="narrow_norm")(x))
     model = tensorflow().keras.Model(start, layers.AveragePooling2D(2, name="pool")(x))
     give_norms_statistics(model)
     return model
@@ -116,6 +119,9 @@ def small_model() -> Any:
     "wanted",
     [
         ("pool",),
+        ("last", "narrow_norm"),
+        ("last", "average"),
+        ("narrow",),
         ("stem", "pool"),
         ("stem_norm", "stem", "stem_relu"),
         ("separable", "separable_norm", "sum", "dense"),

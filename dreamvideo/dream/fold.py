@@ -35,7 +35,8 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
     """The outputs of the operations ``wanted`` of a functional Keras model for its input.
 
     Only what they depend on is computed. Batch norms that are the only reader of a convolution
-    are part of its weights, unless the convolution itself is wanted.
+    are part of its weights, unless the convolution itself is wanted. Averages over neighbours
+    that only a narrowing 1 x 1 convolution reads are taken after it, of fewer channels.
     """
     needed = _needed(model, wanted)
     readers = defaultdict(list)
@@ -43,11 +44,16 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
         for parent in _parents(operation):
             readers[parent].append(operation)
     merged: dict[Any, Any] = {}
+    averaged: dict[Any, Any] = {}
     for operation in needed:
         followers = readers[operation]
-        if len(followers) == 1 and operation not in wanted and _takes(operation, followers[0]):
+        if len(followers) != 1 or operation in wanted:
+            continue
+        if _takes(operation, followers[0]):
             merged[operation] = followers[0]
-    done = set(merged.values())
+        if _can_follow(operation, followers[0]):
+            averaged[followers[0]] = operation
+    done = {*merged.values(), *averaged.values()}
     values: dict[int, Any] = {id(model.inputs[0]): image}
     for operation in needed:
         if not _parents(operation):
@@ -58,6 +64,8 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
         else:
             norm = affine(merged[operation]) if operation in merged else None
             value = _apply(operation, norm, *args, **kwargs)
+            if operation in averaged:
+                value = averaged[operation].call(value)
         values[id(operation.output)] = value
     return [values[id(operation.output)] for operation in wanted]
 
@@ -93,6 +101,18 @@ def _takes(operation: Any, norm: Any) -> bool:
         type(norm).__name__ in AFFINE
         and type(operation).__name__ in WEIGHTED
         and operation.activation.__name__ == "linear"
+    )
+
+
+def _can_follow(pool: Any, conv: Any) -> bool:
+    """True where an average of neighbours may as well be taken after the convolution."""
+    return (
+        type(pool).__name__ == "AveragePooling2D"
+        and type(conv).__name__ == "Conv2D"
+        and (pool.strides, pool.padding) == ((1, 1), "same")
+        and (conv.kernel_size, conv.strides, conv.groups) == ((1, 1), (1, 1), 1)
+        and conv.activation.__name__ == "linear"
+        and conv.filters < pool.output.shape[-1]
     )
 
 
