@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.render import work, workers
+from dreamvideo.render import dreamers, workers
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.video import dream_video
-from dreamvideo.render.zoom import stages
 from dreamvideo.settings import DreamSettings, make_look, make_machine
 
 _WORK = workers._work
@@ -29,6 +28,10 @@ class Swirler:
 
     def __init__(self, settings: DreamSettings, **_: Any) -> None:
         self.settings = settings
+
+    def at(self, settings: DreamSettings | None = None, *_: Any, **__: Any) -> Swirler:
+        """The same with other settings."""
+        return Swirler(settings or self.settings)
 
     def dream(
         self, image: Any, *, steps: int | None = None, step_scale: Any = None, **_: Any
@@ -47,20 +50,19 @@ def listen(progress: Progress) -> None:
 
 def worker(*arguments: Any) -> None:
     """A worker process of such a render."""
-    vars(work)["Dreamer"] = Swirler
+    vars(dreamers)["Dreamer"] = Swirler
     _WORK(*arguments)
 
 
 def without_network(patch: pytest.MonkeyPatch) -> None:
     """Let renders of this process dream so, and their workers too."""
-    patch.setattr(work, "Dreamer", Swirler)
-    patch.setattr(stages, "Dreamer", Swirler)
+    patch.setattr(dreamers, "Dreamer", Swirler)
     patch.setattr(workers, "_work", worker)
 
 
 if __name__ == "__main__":
     # A worker imports its function from here by this name, not from the main program.
     vars(workers)["_work"] = import_module("slow_dreamer").worker
-    vars(work)["Dreamer"] = Swirler
+    vars(dreamers)["Dreamer"] = Swirler
     machine = make_machine(workers=sys.argv[3])
     dream_video(sys.argv[1], sys.argv[2], make_look(), machine=machine, on_progress=listen)

@@ -58,6 +58,7 @@ def _root(
 
 @app.command()
 @look_options("dream", "mask", "colour")
+@machine_options("device", "precision", "max_memory")
 @output_options()
 def image(
     photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
@@ -77,6 +78,7 @@ def image(
     quiet: Quiet = False,
     debug: Debug = False,
     wanted: OutputSettings,
+    machine: MachineSettings,
     look: Look,
 ) -> None:
     """Dream a picture; the loss is shown as it climbs."""
@@ -92,6 +94,7 @@ def image(
             size=size,
             every=every,
             overwrite=overwrite,
+            machine=machine,
             on_progress=listen,
         )
     for path in made.kept:
@@ -139,6 +142,15 @@ def video(
             "--strict", help="End with exit code 3 if frames of a damaged input are missing."
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Dream nothing; say which parts the clip would be dreamt in, and how long it "
+            "takes.",
+            rich_help_panel="Side by side",
+        ),
+    ] = False,
     restart: Restart = False,
     keep_job: KeepJob = False,
     partial: Partial = False,
@@ -172,6 +184,16 @@ def video(
     from dreamvideo.cli.display import progress_display
     from dreamvideo.render.api import Going, dream_video, partial_film
 
+    going = Going(restart, keep_job, segment_length, warm_up)
+    if dry_run:
+        from dreamvideo.render.foresee import foresee
+
+        with progress_display(quiet) as listen:
+            request = {"start": start, "end": end, "size": size, "fps": fps}
+            seen = foresee(clip, request, look, wanted, machine, going, listen)
+        for line in seen.lines:
+            print(line)
+        return
     with progress_display(quiet) as listen:
         if partial:
             made = partial_film(clip, output, on_progress=listen)
@@ -187,7 +209,7 @@ def video(
                 fps=fps,
                 overwrite=overwrite,
                 machine=machine,
-                going=Going(restart, keep_job, segment_length, warm_up),
+                going=going,
                 on_progress=listen,
             )
     say(quiet, f"{made.output}: {made.frames} frames")

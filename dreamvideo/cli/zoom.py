@@ -16,16 +16,18 @@ from dreamvideo.cli.common import (
     Partial,
     Quiet,
     Restart,
+    machine_options,
     note,
     say,
 )
 from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.errors import UsageError
-from dreamvideo.settings import Look, OutputSettings, Stage
+from dreamvideo.settings import Look, MachineSettings, OutputSettings, Stage
 
 
 @app.command()
 @look_options("dream", "zoom")
+@machine_options("device", "precision", "max_memory")
 @output_options()
 def zoom(
     photo: Annotated[
@@ -71,6 +73,7 @@ def zoom(
     quiet: Quiet = False,
     debug: Debug = False,
     wanted: OutputSettings,
+    machine: MachineSettings,
     look: Look,
 ) -> None:
     """Zoom endlessly into a dream, to a video or a GIF."""
@@ -99,6 +102,7 @@ def zoom(
                 fps=fps,
                 size=size,
                 overwrite=overwrite,
+                machine=machine,
                 going=Going(restart, keep_job),
                 on_progress=listen,
             )

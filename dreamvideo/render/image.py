@@ -16,11 +16,11 @@ from dreamvideo.render import naming
 from dreamvideo.render.deliver import check_still, check_wanted, deliver, recipe
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.job import open_job
-from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import describe
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import Growing, dream_still, steps_of
-from dreamvideo.settings import Look, OutputSettings
+from dreamvideo.settings import Look, MachineSettings, OutputSettings
 
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
@@ -37,6 +37,7 @@ def dream_image(
     size: str | None = None,
     every: int | None = None,
     overwrite: bool = False,
+    machine: MachineSettings = DEFAULT_MACHINE,
     on_progress: OnProgress = silent,
 ) -> Rendered:
     """Dream one picture.
@@ -62,7 +63,7 @@ def dream_image(
         check_still(output, wanted)
         naming.check_picture(output, overwrite)
     still = _sized(to_float(read_still(photo, wanted.background_color)), size)
-    director = direct(still_look(look), Span(still.shape[1::-1]))
+    director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
     total = steps_of(director, still)
     between = range(every, total, every) if every else range(0)
 

@@ -23,7 +23,7 @@ from dreamvideo.render.manifest import Manifest, describe
 from dreamvideo.render.part import Record, write_whole
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.second import steadied
-from dreamvideo.render.segments import WHOLE, cuts_of, plan
+from dreamvideo.render.segments import WHOLE, Segment, cuts_of, plan
 from dreamvideo.render.work import Renderer, footage_of
 from dreamvideo.render.workers import render_apart, use_threads
 from dreamvideo.render.worth import cores, most_workers, sensible_workers
@@ -146,7 +146,21 @@ def _divide(
 def divided(
     manifest: Manifest, read: Footage, going: Going, on_progress: OnProgress = silent
 ) -> Manifest:
-    """The manifest with segments that can be dreamt apart: the whole clip is read to find them."""
+    """The manifest with segments that can be dreamt apart."""
+    found = segments_of(read, manifest.decoded_look, going, on_progress)
+    segments, frames, missing, notes = found
+    return manifest.model_copy(
+        update={"segments": segments, "frames": frames, "missing": missing, "notes": notes}
+    )
+
+
+def segments_of(
+    read: Footage, look: Look, going: Going, on_progress: OnProgress
+) -> tuple[tuple[Segment, ...], int, int, tuple[str, ...]]:
+    """(parts of a clip, its frames, those that are missing, notes); it is read whole for that.
+
+    Raises MediaError.
+    """
     total = read.expected
 
     def passing(source: Source) -> Iterator[Frame]:
@@ -155,14 +169,11 @@ def divided(
             yield frame
 
     with read.open() as source:
-        cuts, frames = cuts_of(passing(source), manifest.decoded_look.coherence.cut_threshold)
+        cuts, frames = cuts_of(passing(source), look.coherence.cut_threshold)
         missing, notes = source.missing, tuple(source.notes)
     if not frames:
         raise MediaError(f"{shown(read.info.path)}: no frame could be decoded in that range")
-    segments = plan(cuts, frames, going.segment_length, going.warm_up)
-    return manifest.model_copy(
-        update={"segments": segments, "frames": frames, "missing": missing, "notes": notes}
-    )
+    return plan(cuts, frames, going.segment_length, going.warm_up), frames, missing, notes
 
 
 def _check_room(job: Job, read: Footage) -> tuple[str, ...]:

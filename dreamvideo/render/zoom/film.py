@@ -20,7 +20,7 @@ from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
-from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_OUTPUT, Rendered
+from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import describe
 from dreamvideo.render.part import Arrays
 from dreamvideo.render.progress import OnProgress, Progress, silent
@@ -31,7 +31,7 @@ from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
 from dreamvideo.render.zoom.voyage import Voyage
-from dreamvideo.settings import Look, OutputSettings, make_output, preset_paths
+from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output, preset_paths
 
 ZOOM_FPS = "25"
 
@@ -47,6 +47,7 @@ def zoom(
     fps: str = ZOOM_FPS,
     size: str | None = None,
     overwrite: bool = False,
+    machine: MachineSettings = DEFAULT_MACHINE,
     going: Going = GOING,
     on_progress: OnProgress = silent,
 ) -> Rendered:
@@ -72,6 +73,7 @@ def zoom(
         wanted,
         {"loop": "yes" if loop else None, "fps": fps},
         {name: path for name, path in files.items() if path is not None} | _stage_files(look),
+        machine,
         loop=loop,
         fps=fps,
         size=size,
@@ -80,7 +82,7 @@ def zoom(
         if job.parts()[0].ending is None:
             width, height, still = _start(photo, size, wanted, look)
             goal = _goal(to, wanted, width, height)
-            parts = parts_of(look, height, width)
+            parts = parts_of(look, height, width, job.manifest.machine)
             voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
             _dream(job, voyage, output, on_progress)
         part = job.parts()[0]
