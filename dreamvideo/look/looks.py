@@ -16,9 +16,11 @@ from dreamvideo.render.moments import moments_of
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import dream_still
 from dreamvideo.render.zoom.ground import noise
+from dreamvideo.schedules import SOUNDS, Moment
 from dreamvideo.settings import make_look
 
 NOISE_SIZE = (240, 320)
+AUDIBLE = Moment(sound=dict.fromkeys(SOUNDS, 0.5))
 
 
 def show_looks(
@@ -55,10 +57,13 @@ def show_looks(
 
 
 def in_looks(image: Image, names: Sequence[str]) -> Iterator[tuple[str, Pixels | str]]:
-    """Each look's name and its picture (uint8) of ``image``, or why there is none."""
+    """Each look's name and its picture (uint8) of ``image``, or why there is none.
+
+    It is how the look begins; one that follows a sound is shown as at a fairly loud moment.
+    """
     height, width = image.shape[:2]
     for name in names:
-        look = still_look(make_look([name]))
+        look = still_look(make_look([name]).at(AUDIBLE))
         try:
             director = direct(look, Span((width, height)))
             yield name, to_bytes(dream_still(director, image).image)
