@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from media_clips import make, picture, tone
+from tiny import QUICK
 
 from dreamvideo.cli.entry import run
 from dreamvideo.dream.models import REGISTRY
@@ -28,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Minutes long even on a tiny picture.
 LONG_RUN = "--steps 2000"
-RENDERS = ("image", "video", "zoom")
+RENDERS = ("image", "video", "zoom", "preview")
+COMMANDS = (*RENDERS, "info", "models", "measure", "gallery", "presets", "bench")
 
 
 def blocks(language: str) -> list[str]:
@@ -109,10 +111,13 @@ def provide(words: list[str], clone: Path, weights: Any) -> None:
         (clone / named).symlink_to(weights(network, Path(named).name))
     preset = value_of(words, "--preset") or ""
     if preset.endswith(".toml"):
-        (clone / preset).write_text("".join(blocks("toml")), encoding="utf-8")
+        (block,) = [block for block in blocks("toml") if block.startswith(f"# {preset}\n")]
+        (clone / preset).write_text(block, encoding="utf-8")
     subject = words[2] if len(words) > 2 else ""
     if words[1] == "measure":
         assert run(["video", words[3], "-o", subject, "--steps", "1", "-q"]) == 0
+    if words[1] == "info" and not subject.startswith("samples/"):
+        assert run(["video", "samples/bunny.mp4", "-o", subject, *QUICK, "--end", "2f"]) == 0
     if words[1] == "video" and not subject.startswith("samples/"):
         (clone / subject).parent.mkdir(parents=True, exist_ok=True)
         make(clone / subject, *picture(4, "1", "80x48"))
@@ -136,6 +141,9 @@ def test_a_command_line_does_what_it_names(
     code = run(words[1:])
     said = capsys.readouterr()
     assert code == 0, said.err
+    for path in map(Path, said.out.split()):
+        if words[1] == "gallery":
+            assert (clone / path).stat().st_size
     if words[1] not in RENDERS:
         assert said.out.strip()
         return
@@ -242,7 +250,7 @@ def test_the_options_table_gives_the_defaults() -> None:
 
 
 def test_every_option_named_exists() -> None:
-    shown = "".join(_help(command) for command in (*RENDERS, "info", "models", "measure"))
+    shown = "".join(_help(command) for command in COMMANDS)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert {option for option in named if f"{option} " not in shown} <= {"--help"}
 
