@@ -141,13 +141,17 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def commands(case: Case, bench: Bench) -> Iterator[list[str]]:
+def commands(case: Case, bench: Bench, *, all_of_it: bool) -> Iterator[list[str]]:
+    """Command lines for one input; two frames of a film are enough for a sample."""
     name = str(case.path)
-    yield ["info", "--no-estimate", "--", name]
+    if all_of_it or len(name) % 3 == 0:
+        yield ["info", "--no-estimate", "--", name]
+    small = ["--size", "32x32", *QUICK]
     if case.still:
-        yield ["image", "-o", f"{bench.out}/a.png", "--size", "32x32", *QUICK, "--", name]
+        yield ["image", "-o", f"{bench.out}/a.png", *small, "--", name]
     else:
-        yield ["video", "-o", f"{bench.out}/a.mp4", "--size", "32x32", *QUICK, "--", name]
+        part = [] if all_of_it else ["--end", "2f"]
+        yield ["video", "-o", f"{bench.out}/a.mp4", *small, *part, "--", name]
 
 
 def faults(case: Case, arguments: Sequence[str], ended: Ended, bench: Bench) -> Iterator[str]:
@@ -175,17 +179,19 @@ def _wrong_result(case: Case, only_asked: bool, ended: Ended, bench: Bench) -> I
         return
     if not left:
         yield "says that it has made what is not there"
-    if case.whole and not re.search(r": (3|8) frames", ended.out):
+    if case.whole and not re.search(r": (2|3|8) frames", ended.out):
         yield "has not all frames"
 
 
-def go_through(cases: Sequence[Case], cli: Cli, bench: Bench) -> tuple[Counter[str], list[str]]:
+def go_through(
+    cases: Sequence[Case], cli: Cli, bench: Bench, *, all_of_it: bool
+) -> tuple[Counter[str], list[str]]:
     """Give every case to its commands; exit codes counted, and what went wrong."""
     codes: Counter[str] = Counter()
     wrong: list[str] = []
     log = os.environ.get("DREAMVIDEO_CORPUS_LOG")
     for case in cases:
-        for arguments in commands(case, bench):
+        for arguments in commands(case, bench, all_of_it=all_of_it):
             before, began, held = around(bench), time.monotonic(), memory()
             try:
                 with watchdog():
@@ -217,7 +223,7 @@ def run_corpus(cli: Cli, bench: Bench, seeds: int, sample: int | None) -> tuple[
         first = next(iter((bench.desk.parent / "films").iterdir()))
         cli("video", "-o", bench.out / "a.mp4", "--size", "32x32", *QUICK, first)
         (bench.out / "a.mp4").unlink()
-        codes, wrong = go_through(cases, cli, bench)
+        codes, wrong = go_through(cases, cli, bench, all_of_it=sample is None)
     assert bench.requests == []
     assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < CHILD_BYTES
@@ -226,7 +232,7 @@ def run_corpus(cli: Cli, bench: Bench, seeds: int, sample: int | None) -> tuple[
 
 def test_a_sample_of_rubbish(cli: Cli, bench: Bench) -> None:
     count, codes = run_corpus(cli, bench, 1, SAMPLE)
-    assert count == SAMPLE and codes["info 1"] > 10 and codes["video 0"] > 5
+    assert count == SAMPLE and codes["info 1"] > 3 and codes["video 0"] > 9
 
 
 @pytest.mark.slow
