@@ -32,11 +32,13 @@ STORING = 0.8
 # A network on c cores is about c ** this times as fast as on one; so many processes of one core
 # each are as many times as fast.
 THREADS_GAIN = 0.35
+# Motion that is needed one way only, in times what both ways take.
+ONE_WAY = 0.65
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on this machine, for each pixel: a gradient step, motion and cuts, all the rest."""
+    """Seconds on this machine, for each pixel: a gradient step, motion both ways, the rest."""
 
     step: float
     flow: float
@@ -81,7 +83,7 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
     picture, other = noise(*small, seed=0), noise(*small, seed=1)
-    shot = look.coherence.model_copy(update={"cut_threshold": 2.0})
+    shot = look.coherence.model_copy(update={"cut_threshold": 2.0, "cadence": 2})
     dreamer = Dreamer(look.dream)
     dreamer.dream(picture, steps=1)
     step = _seconds(lambda: dreamer.dream(picture, steps=1))
@@ -116,8 +118,11 @@ def seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
     for dream in _dreams(look):
         steps = settle(coherence, dream.steps).steps / coherence.cadence if carried else dream.steps
         dreaming += cost.step * steps * dreamt_pixels(dream, size)
-    flows = (passes if carried or look.over_time else passes - 1) * cost.flow * flow_pixels(size)
-    return dreaming + flows + passes * cost.rest * size[0] * size[1]
+    flows = ONE_WAY * (passes - 1)
+    if carried or look.over_time:
+        flows += ONE_WAY if coherence.cadence == 1 else 1.0
+    motion = flows * cost.flow * flow_pixels(size)
+    return dreaming + motion + passes * cost.rest * size[0] * size[1]
 
 
 def _dreams(look: Look) -> list[DreamSettings]:
