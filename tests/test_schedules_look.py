@@ -59,9 +59,9 @@ def test_a_moment_gives_a_look_that_changes_no_more() -> None:
 
 
 def test_a_look_that_does_not_change_is_itself_at_all_times() -> None:
-    look = look_of(strength="0:0.5, 2s:0.5", steps="2 * 6")
+    look = look_of(strength="0:0.5, 2s:0.5", steps="2 * 6", octaves="0:2.5, 2s:2.5")
     assert not look.over_time
-    assert (look.dream.strength, look.dream.steps) == (0.5, 12)
+    assert (look.dream.strength, look.dream.steps, look.dream.octaves) == (0.5, 12, 2)
     assert look.at(Moment(3, 8, 25)) is look
 
 

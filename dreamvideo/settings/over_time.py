@@ -145,12 +145,11 @@ def _begin(
     if plain is not None:
         return (int(text) if _WHOLE.fullmatch(text) else plain), False
     schedule = checked_schedule(place, text, field, settings)
-    if schedule.is_constant:
-        return schedule.at(Moment())[0], False
     try:
-        return number_at(str(place[-1]), text, field, settings, Moment()), True
+        begin = number_at(str(place[-1]), text, field, settings, Moment())
     except ScheduleError as error:
         raise SettingError(place, f"{error}") from None
+    return begin, not schedule.is_constant
 
 
 def _numbers(
