@@ -17,7 +17,7 @@ from tiny import Cli
 from dreamvideo.bench import peak, report
 from dreamvideo.bench.figures import Spread, exponent, ratio
 from dreamvideo.bench.machine import describe, has_onednn_by_default
-from dreamvideo.bench.plan import Plan, quick_plan
+from dreamvideo.bench.plan import Plan, full_plan, quick_plan
 from dreamvideo.bench.run import SCHEMA, run
 from dreamvideo.bench.stages import STAGES, Clock, watched
 from dreamvideo.bench.steps import in_turn
@@ -170,6 +170,16 @@ def test_a_worker_that_cannot_start_says_why() -> None:
         Worker(PEAK, python="/no/such/python")
 
 
+def test_a_worker_that_takes_too_long_is_ended() -> None:
+    with Worker(PEAK) as worker:
+        with pytest.raises(WorkerError, match="more than"):
+            worker.ask("product", limit=0.01)
+        with pytest.raises(WorkerError):
+            worker.ask("product")
+    with Worker(PEAK) as worker:
+        assert worker.ask("product", limit=60) > 1e8
+
+
 def test_a_worker_sees_the_environment_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     show = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS', 'unset'))"
@@ -212,6 +222,15 @@ def test_a_stage_counts_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert clock.watching("warp and carry", carry)() == 6
     assert (clock.seconds["warp and carry"], clock.seconds["flow"]) == (1, 2)
+
+
+def test_only_a_full_plan_times_everything_with_everything() -> None:
+    plan, everything = Plan(threads=(1, 2)), full_plan(threads=(1, 2))
+    assert plan.sizes_with(1) == everything.sizes_with(2) == plan.sizes
+    assert plan.sizes_with(2) == ((360, 640),)
+    assert [plan.compiles(size) for size in plan.sizes] == [False, True, False]
+    assert all(everything.compiles(size) for size in plan.sizes)
+    assert Plan(sizes=((96, 128),)).compiles((96, 128))
 
 
 def test_quick_is_one_size_and_what_is_asked_for_wins() -> None:

@@ -12,7 +12,7 @@ from dreamvideo.bench import machine
 from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
-from dreamvideo.bench.staff import OURS, TORCH, Form, Staff, staff
+from dreamvideo.bench.staff import COMPILE_SECONDS, OURS, TORCH, Form, Staff, staff
 from dreamvideo.bench.steps import in_turn
 from dreamvideo.bench.talk import Worker
 
@@ -41,7 +41,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
 def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]:
     """Steps a second of ours and of torch's best forms, both ways to use the cores, in turn."""
     height, width = plan.film_size
-    request = {"height": height, "width": width}
+    request: dict[str, Any] = {"height": height, "width": width}
     say(f"{network}: all cores, one process or several")
     forms = (OURS, *BEST_TORCH)
     with ExitStack() as stack:
@@ -55,7 +55,7 @@ def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]
         }
         rates: dict[str, list[float]] = {}
         for each in (staff for team in crews.values() for staff in team):
-            each.ask_all("batch", steps=1, **request)
+            each.ask_all("batch", limit=COMPILE_SECONDS, steps=1, **request)
         ways = {
             f"{form.name}, {way}": (form, team) for form in forms for way, team in crews.items()
         }

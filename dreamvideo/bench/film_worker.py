@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -34,8 +33,6 @@ def render(
     from dreamvideo.settings.machine import make_machine
 
     look = dreamvideo.make_look((), settings)
-    taken = inspect.signature(dreamvideo.dream_video).parameters
-    more: Any = {"machine": make_machine(workers=workers)} if "machine" in taken else {}
     times: list[float] = []
 
     def listen(progress: dreamvideo.Progress) -> None:
@@ -52,7 +49,7 @@ def render(
             size=size,
             overwrite=True,
             on_progress=listen,
-            **more,
+            machine=make_machine(workers=workers),
         )
         whole = time.perf_counter() - began
     return {

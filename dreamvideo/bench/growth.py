@@ -27,7 +27,12 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
         archive = weights.get(FILM_NETWORK, "")
 
         def seconds(form: str, size: tuple[int, int], steps: int) -> list[float]:
-            asked = {"form": form, "height": size[0], "width": size[1], "steps": steps}
+            asked: dict[str, Any] = {
+                "form": form,
+                "height": size[0],
+                "width": size[1],
+                "steps": steps,
+            }
             return [worker.ask("batch", **asked)["seconds"] for _ in range(rounds)]
 
         forms = {count: f"ours-octaves-{count}" for count in OCTAVES}

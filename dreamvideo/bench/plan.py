@@ -33,7 +33,7 @@ class Plan:
     fewer, but 3 at least (2 in a quick bench). ``torch`` is an interpreter that has torch,
     ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it, ``film_size``
     how large. ``forms`` names those to time, None all. ``full`` times every size with every number
-    of threads, and both networks on all cores; else that is done for one size and network.
+    of threads, both networks on all cores, torch.compile at every size; else that is for one.
     """
 
     sections: tuple[str, ...] = SECTIONS
@@ -56,6 +56,10 @@ class Plan:
         if self.full or threads == self.threads[0] or HEADLINE not in self.sizes:
             return self.sizes
         return (HEADLINE,)
+
+    def compiles(self, size: tuple[int, int]) -> bool:
+        """Whether what is compiled anew for every size is timed at this one."""
+        return self.full or size == HEADLINE or HEADLINE not in self.sizes
 
 
 def full_plan(**given: Any) -> Plan:

@@ -14,7 +14,14 @@ import numpy as np
 from dreamvideo.bench.climbing import picture
 from dreamvideo.bench.figures import Spread
 from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.staff import FORMS, Staff, staff, thread_environment
+from dreamvideo.bench.staff import (
+    COMPILE_SECONDS,
+    FORMS,
+    SLOW_TO_START,
+    Staff,
+    staff,
+    thread_environment,
+)
 from dreamvideo.bench.talk import Worker
 
 MOST_STEPS = 24
@@ -48,8 +55,9 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
                         peaks += filter(None, [anvil.ask("loop")])
                         products.append(anvil.ask("product"))
                     if threads == plan.threads[0]:
+                        compiled = next(filter(plan.compiles, plan.sizes))
                         say(f"{network}: do all take the same step?")
-                        agreement += compared(workers, network, weights[network], plan.sizes[0])
+                        agreement += compared(workers, network, weights[network], compiled)
                     versions |= workers.versions
                     failures |= workers.failures
     rate = max(peaks) if peaks else max(products)
@@ -70,11 +78,10 @@ def cell(plan: Plan, workers: Staff, size: tuple[int, int], say: Say) -> dict[st
     """Time the forms at one size; rounds alternate between them."""
     height, width = size
     say(f"  {width} x {height}: compiling")
-    workers.ask_all("batch", height=height, width=width, steps=1)
-    first = {
-        form: workers.ask(form, "batch", height=height, width=width, steps=1)
-        for form in workers.forms
-    }
+    wanted = [form for form in workers.forms if form != SLOW_TO_START or plan.compiles(size)]
+    one = {"height": height, "width": width, "steps": 1}
+    workers.ask_all("batch", wanted, limit=COMPILE_SECONDS, **one)
+    first = {form: workers.ask(form, "batch", **one) for form in wanted if form in workers.workers}
     steps = {
         form: max(1, min(MOST_STEPS, round(plan.batch_seconds / answer["seconds"])))
         for form, answer in first.items()

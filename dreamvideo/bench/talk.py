@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -116,10 +117,19 @@ class Worker:
             raise WorkerError(answer["error"])
         return answer["value"]
 
-    def ask(self, op: str, **arguments: Any) -> Any:
-        """Send, and receive."""
+    def ask(self, op: str, *, limit: float | None = None, **arguments: Any) -> Any:
+        """Send, and receive; a worker that takes more than ``limit`` seconds is ended."""
         self.send(op, **arguments)
-        return self.receive()
+        if limit is None:
+            return self.receive()
+        late = threading.Timer(limit, self._process.kill)
+        late.start()
+        try:
+            return self.receive()
+        finally:
+            if late.finished.is_set():
+                raise WorkerError(f"took more than {limit:g} s")
+            late.cancel()
 
     def _gone(self) -> WorkerError:
         code = self._process.wait()
