@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dreaming import Image, cat, noise
 
-from dreamvideo.dream import lite0
+from dreamvideo.dream import lite0, models
 from dreamvideo.dream.classes import class_names, class_number, find_classes
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import tensorflow
@@ -100,11 +102,31 @@ def test_several_classes_are_weighed_and_go_with_layers() -> None:
     assert change[281] > 2 and change[281] > change[1] + 2
 
 
-def test_a_network_without_its_classifier_says_so() -> None:
-    from dreamvideo.dream import models
+def test_networks_without_such_a_classifier_say_so_before_they_are_loaded() -> None:
+    with pytest.raises(UsageError, match=r"vgg16 has no classifier .*: --class takes effic"):
+        Dreamer(DreamSettings(model="vgg16", classes="tabby"))
 
-    class Blind:
-        layers = ()
 
-    with pytest.raises(UsageError, match="vgg16 is loaded without its classifier: --class needs"):
-        models.find_classifier(Blind(), "vgg16")  # type: ignore[arg-type]
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_keras_network_dreams_the_classes_of_its_file(tmp_path: Path) -> None:
+    tf = tensorflow()
+    tf.keras.utils.set_random_seed(1)
+    whole = tf.keras.applications.MobileNetV2(weights=None, classes=10)
+    path = tmp_path / "mobilenet.keras"
+    whole.save(path)
+    found = models.load("mobilenet-v2", path, classify=True)
+    kernel = models.find_classifier(found, "mobilenet-v2").kernel
+    np.testing.assert_array_equal(kernel, whole.layers[-1].get_weights()[0])
+    settings = DreamSettings(model="mobilenet-v2", weights=path, classes="3", octaves=1, jitter=0)
+    image = noise(64, 64)
+    losses = Dreamer(settings.model_copy(update={"steps": 1})).dream(image).losses
+    seen = tf.reduce_mean(found.forward(image[None], ["out_relu"])["out_relu"], (0, 1, 2))
+    assert losses[0] == pytest.approx(0.03 * float(seen.numpy() @ kernel[:, 3]), rel=1e-3)
+    with pytest.raises(UsageError, match="--class 281: these weights know only classes 0 to 9"):
+        Dreamer(settings.model_copy(update={"classes": "tabby"}))
+
+
+def test_every_classifier_follows_a_layer_of_its_network() -> None:
+    for entry in models.REGISTRY.values():
+        if entry.features and entry.name in ("efficientnet-lite0", "mobilenet-v2"):
+            assert entry.features == models.layer_list(entry.name)[-1].name

@@ -89,7 +89,8 @@ class Dreamer:
         self._moment = Moment()
         self._source: Image | None = None
         self._picked: Extras | None = None
-        network = models.load(settings.model, settings.weights)
+        classify = settings.classes is not None
+        network = models.load(settings.model, settings.weights, classify=classify)
         self._goal = Goal(objective) if objective else goal_of(settings, network, varying)
         shaping = Shaping(
             smooth=settings.smooth > 0 or "smooth" in varying,

@@ -68,13 +68,20 @@ def goal_of(
     if classes:
         classifier = models.find_classifier(network, settings.model)
         for name in classes.terms:
-            direction = classifier.kernel[:, class_number(name)]
+            direction = _direction(classifier, class_number(name))
             parts[f"class {name}"] = dream_class(classifier.layer, direction)
     if settings.tv or "tv" in varying:
         parts["tv"] = total_variation()
     if settings.fidelity or "fidelity" in varying:
         parts["fidelity"] = distance()
     return Goal(weighed(list(parts.values())), tuple(parts), default)
+
+
+def _direction(classifier: models.Classifier, number: int) -> NDArray[np.float32]:
+    count = classifier.kernel.shape[1]
+    if number >= count:
+        raise UsageError(f"--class {number}: these weights know only classes 0 to {count - 1}")
+    return classifier.kernel[:, number]
 
 
 def _objective(term: Term, layer: models.Layer, *, is_guided: bool) -> Objective:

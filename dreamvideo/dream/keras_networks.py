@@ -15,7 +15,7 @@ from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
-    from dreamvideo.dream.models import Layer, ModelEntry
+    from dreamvideo.dream.models import Classifier, Layer, ModelEntry
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 TORCH_MEAN = (0.485, 0.456, 0.406)
@@ -45,9 +45,10 @@ def preprocess(image: Any, kind: str) -> Any:
 
 
 class KerasNetwork:
-    """A convolutional network of keras.applications without its classifier."""
+    """A convolutional network of keras.applications, its classifier kept apart if at all."""
 
-    def __init__(self, model: Any, kind: str) -> None:
+    def __init__(self, model: Any, kind: str, classifier: Classifier | None = None) -> None:
+        self.classifier = classifier
         self._model = model
         self._kind = kind
         self._by_name = _stable_names(model.layers)
@@ -58,11 +59,21 @@ class KerasNetwork:
         return cls(_build(entry, None), entry.preprocess)
 
     @classmethod
-    def with_weights(cls, entry: ModelEntry, weights: Path | None) -> KerasNetwork:
-        """With ImageNet weights from Keras (downloaded on first use), or from a local file."""
-        model = _downloaded(entry) if weights is None else _from_file(entry, weights)
+    def with_weights(
+        cls, entry: ModelEntry, weights: Path | None, *, classify: bool = False
+    ) -> KerasNetwork:
+        """With ImageNet weights from Keras (downloaded on first use), or from a local file.
+
+        ``classify`` asks for its classifier as well.
+        """
+        if classify:
+            whole = _downloaded(entry, top=True) if weights is None else _top_file(entry, weights)
+            model, classifier = _fitted(entry, weights, whole), _classifier(entry, whole)
+        else:
+            model = _downloaded(entry) if weights is None else _from_file(entry, weights)
+            classifier = None
         model.trainable = False
-        return cls(model, entry.preprocess)
+        return cls(model, entry.preprocess, classifier)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -120,15 +131,18 @@ def _automatic(layer: Any) -> tuple[str, int | None]:
     return layer.name, 0 if layer.name.replace("_", "") == own else None
 
 
-def _build(entry: ModelEntry, weights: str | None) -> Any:
+def _build(entry: ModelEntry, weights: str | None, *, top: bool = False) -> Any:
     build = getattr(tensorflow().keras.applications, entry.keras_name)
+    if top:
+        # With its classifier a network's input size is fixed.
+        return build(include_top=True, weights=weights)
     return build(include_top=False, weights=weights, input_shape=(None, None, 3))
 
 
-def _downloaded(entry: ModelEntry) -> Any:
+def _downloaded(entry: ModelEntry, *, top: bool = False) -> Any:
     try:
         with _silence_limit(SILENCE_LIMIT):
-            return _build(entry, "imagenet")
+            return _build(entry, "imagenet", top=top)
     except Exception as error:
         # Keras raises a bare Exception for a failed download, ValueError for a wrong hash.
         known = "fetch failure" in str(error) or "corrupted file" in str(error)
@@ -152,27 +166,45 @@ def _silence_limit(seconds: float) -> Iterator[None]:
 
 
 def _from_file(entry: ModelEntry, path: Path) -> Any:
-    if not path.is_file():
-        raise WeightsError(f"no weights file {path}: check the path given to --weights")
-    if path.suffix == ".keras":
+    if _is_whole_model(entry, path):
         return _fitted(entry, path, _whole_model(path))
-    import h5py  # type: ignore[import-untyped]
-
-    if not h5py.is_hdf5(path):
-        raise _not_weights_of(entry, path)
     model = _build(entry, None)
     try:
         _read_weights(model, path)
     except Exception:
-        # The file may be of the network with its classifier, whose input size is fixed.
-        build = getattr(tensorflow().keras.applications, entry.keras_name)
-        whole = build(include_top=True, weights=None)
-        try:
-            _read_weights(whole, path)
-        except Exception as error:
-            raise _not_weights_of(entry, path) from error
-        return _fitted(entry, path, whole)
+        return _fitted(entry, path, _top_file(entry, path))
     return model
+
+
+def _top_file(entry: ModelEntry, path: Path) -> Any:
+    """A network with its classifier, from a file of both."""
+    if _is_whole_model(entry, path):
+        return _whole_model(path)
+    whole = _build(entry, None, top=True)
+    try:
+        _read_weights(whole, path)
+    except Exception as error:
+        raise _not_weights_of(entry, path) from error
+    return whole
+
+
+def _is_whole_model(entry: ModelEntry, path: Path) -> bool:
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}: check the path given to --weights")
+    if path.suffix == ".keras":
+        return True
+    import h5py  # type: ignore[import-untyped]
+
+    if not h5py.is_hdf5(path):
+        raise _not_weights_of(entry, path)
+    return False
+
+
+def _classifier(entry: ModelEntry, whole: Any) -> Classifier | None:
+    from dreamvideo.dream.models import Classifier
+
+    kernels = [each for each in whole.layers[-1].get_weights() if each.ndim == 2]
+    return Classifier(entry.features, kernels[0]) if kernels else None
 
 
 def _read_weights(model: Any, path: Path) -> None:
@@ -189,7 +221,7 @@ def _whole_model(path: Path) -> Any:
         raise WeightsError(f"{path} is not a Keras model that can be loaded safely") from error
 
 
-def _fitted(entry: ModelEntry, path: Path, whole: Any) -> Any:
+def _fitted(entry: ModelEntry, path: Path | None, whole: Any) -> Any:
     """The classifier-free network with a whole model's weights, matched in order."""
     model = _build(entry, None)
     sources = [layer for layer in whole.layers if layer.weights]
@@ -202,7 +234,7 @@ def _fitted(entry: ModelEntry, path: Path, whole: Any) -> Any:
     return model
 
 
-def _not_weights_of(entry: ModelEntry, path: Path) -> WeightsError:
+def _not_weights_of(entry: ModelEntry, path: Path | None) -> WeightsError:
     return WeightsError(
         f"{path} does not hold weights of {entry.name}: give its Keras .h5, .weights.h5 or .keras"
     )

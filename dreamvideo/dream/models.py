@@ -57,7 +57,8 @@ class ModelEntry:
     """One entry of the registry.
 
     ``preprocess`` names how pixels become the network's input (see ``keras_networks``);
-    ``smallest`` is the shortest side in pixels that it takes.
+    ``smallest`` is the shortest side in pixels that it takes; ``features`` the layer whose average
+    a linear classifier takes, empty where there is none of that kind.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ModelEntry:
     smallest: int
     keras_name: str = ""
     preprocess: str = "signed"
+    features: str = ""
 
     @property
     def is_bundled(self) -> bool:
@@ -77,15 +79,27 @@ REGISTRY: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
         ModelEntry(
-            DEFAULT_MODEL, "EfficientNet-Lite0 (bundled)", ("block8_expand", "block11_expand"), 16
+            DEFAULT_MODEL,
+            "EfficientNet-Lite0 (bundled)",
+            ("block8_expand", "block11_expand"),
+            16,
+            features="head",
         ),
-        ModelEntry("inception-v3", "Inception v3", ("mixed3", "mixed5"), 75, "InceptionV3"),
+        ModelEntry(
+            "inception-v3",
+            "Inception v3",
+            ("mixed3", "mixed5"),
+            75,
+            "InceptionV3",
+            features="mixed10",
+        ),
         ModelEntry(
             "inception-resnet-v2",
             "Inception-ResNet v2",
             ("block35_10_ac", "block17_8_ac"),
             75,
             "InceptionResNetV2",
+            features="conv_7b_ac",
         ),
         ModelEntry("vgg16", "VGG 16", ("block4_conv3", "block5_conv2"), 32, "VGG16", "caffe"),
         ModelEntry("vgg19", "VGG 19", ("block4_conv4", "block5_conv2"), 32, "VGG19", "caffe"),
@@ -95,6 +109,7 @@ REGISTRY: dict[str, ModelEntry] = {
             ("conv3_block4_1_relu", "conv4_block4_1_relu"),
             32,
             "ResNet50V2",
+            features="post_relu",
         ),
         ModelEntry(
             "mobilenet-v2",
@@ -102,6 +117,7 @@ REGISTRY: dict[str, ModelEntry] = {
             ("block_8_expand_relu", "block_12_expand_relu"),
             32,
             "MobileNetV2",
+            features="out_relu",
         ),
         ModelEntry(
             "xception",
@@ -109,6 +125,7 @@ REGISTRY: dict[str, ModelEntry] = {
             ("block5_sepconv2_act", "block9_sepconv2_act"),
             71,
             "Xception",
+            features="block14_sepconv2_act",
         ),
         ModelEntry(
             "densenet121",
@@ -117,6 +134,7 @@ REGISTRY: dict[str, ModelEntry] = {
             32,
             "DenseNet121",
             "torch",
+            "relu",
         ),
         ModelEntry(
             "efficientnet-v2-b0",
@@ -125,6 +143,7 @@ REGISTRY: dict[str, ModelEntry] = {
             32,
             "EfficientNetV2B0",
             "bytes",
+            "top_activation",
         ),
         ModelEntry(
             "convnext-tiny",
@@ -145,20 +164,23 @@ def entry(name: str) -> ModelEntry:
     return REGISTRY[name]
 
 
-def load(name: str, weights: Path | None = None) -> Network:
-    """The network of that name with its trained weights.
+def load(name: str, weights: Path | None = None, *, classify: bool = False) -> Network:
+    """The network of that name with its trained weights, and if asked with its classifier.
 
     ``weights`` is a local file (.h5, .weights.h5, .keras) to be used instead of Keras's download.
     Raises UsageError for an unknown name, WeightsError where no weights are to be had.
     """
     found = entry(name)
+    if classify and not found.features:
+        known = ", ".join(each.name for each in REGISTRY.values() if each.features)
+        raise UsageError(f"{name} has no classifier that can be dreamt: --class takes {known}")
     if found.is_bundled:
         if weights is not None:
             raise UsageError(f"{name} is bundled and takes no --weights: choose another --model")
         return Lite0()
     from dreamvideo.dream.keras_networks import KerasNetwork
 
-    return KerasNetwork.with_weights(found, weights)
+    return KerasNetwork.with_weights(found, weights, classify=classify)
 
 
 def layer_list(name: str) -> tuple[Layer, ...]:
@@ -195,12 +217,10 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
 
 
 def find_classifier(network: Network, model: str) -> Classifier:
-    """The network's classifier; UsageError if it has none."""
+    """The network's classifier; UsageError if it was loaded without one."""
     found: Classifier | None = getattr(network, "classifier", None)
     if found is None:
-        raise UsageError(
-            f"{model} is loaded without its classifier: --class needs --model {DEFAULT_MODEL}"
-        )
+        raise UsageError(f"these weights of {model} have no classifier, which --class needs")
     return found
 
 
