@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from dreamvideo.cli.entry import main
 from dreamvideo.dream.octaves import Dream
 from dreamvideo.render import dreamers, workers
-from dreamvideo.render.progress import Progress
-from dreamvideo.render.video import dream_video
-from dreamvideo.settings import DreamSettings, make_look, make_machine
+from dreamvideo.settings import DreamSettings
 
 _WORK = workers._work
 
@@ -43,11 +42,6 @@ class Swirler:
         return Dream(image, (float(image.std()),))
 
 
-def listen(progress: Progress) -> None:
-    """Say when it goes on, and how far it is."""
-    print(progress.note or f"{progress.stage}: {progress.done}", file=sys.stderr, flush=True)
-
-
 def worker(*arguments: Any) -> None:
     """A worker process of such a render."""
     vars(dreamers)["Dreamer"] = Swirler
@@ -64,5 +58,6 @@ if __name__ == "__main__":
     # A worker imports its function from here by this name, not from the main program.
     vars(workers)["_work"] = import_module("slow_dreamer").worker
     vars(dreamers)["Dreamer"] = Swirler
-    machine = make_machine(workers=sys.argv[3])
-    dream_video(sys.argv[1], sys.argv[2], make_look(), machine=machine, on_progress=listen)
+    clip, output, count = sys.argv[1:]
+    sys.argv[1:] = ["video", clip, "-o", output, "--workers", count]
+    main()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,52 @@ def test_a_stopped_render_leaves_its_frames_and_says_how_to_go_on(
     assert not [name for name in contents(job) if ".part." in name]
     assert Job.at(job).parts()[0].resume()[0] == int(found[1]), "nothing need be dreamt again"
     assert not ffmpegs_on(long_clip)
+
+
+def ends(group: int) -> bool:
+    """Whether all processes of a group are gone, at the latest a few seconds from now."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(("workers", "times"), [("1", 2), ("2", 2)])
+def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, times: int) -> None:
+    """Parent, workers and encoders hear it all at once, and the second one while they end."""
+    shots = ["-f", "lavfi", "-i", "mandelbrot=size=320x180:rate=25"]
+    join = "[0]trim=duration=2[a];[1][a]concat=n=2"
+    clip = make(tmp_path / "clip.mp4", *shots, *picture(2, size="320x180"), "-filter_complex", join)
+    output = tmp_path / "out.mp4"
+    script = str(Path(__file__).with_name("slow_dreamer.py"))
+    process = subprocess.Popen(
+        [sys.executable, script, str(clip), str(output), workers],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    try:
+        assert any(line.startswith("dreaming: ") for line in process.stderr)
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.02)
+        rest = process.stderr.read()
+        # The second one may come when all is tidied up, and then just ends it.
+        assert process.wait(30) in (130, -signal.SIGINT)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    said = [line for line in rest.splitlines() if line and not line.startswith("dreaming: ")]
+    assert len(said) == 1, rest
+    assert re.match(r"dreamvideo: stopped .*; \d+ of 100 frames are kept, go on with: ", said[0])
+    assert ends(process.pid), "a process is left"
+    assert not ffmpegs_on(tmp_path)
+    assert Job.at(job_folder(output)).done
 
 
 def test_a_command_leaves_the_callers_signals_as_they_were() -> None:

@@ -27,6 +27,9 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name that the terminal cannot show must not end a render that is done.
         sys.stdout.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Before and after the command there is nothing to tidy up: no traceback of Python's own.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(run(sys.argv[1:]))
 
 
