@@ -144,11 +144,16 @@ def _constant(array: Array, dtype: Any) -> Any:
     return tensorflow().constant(array, dtype)
 
 
-def _finish(value: Any, layer: Any, norm: Affine | None) -> Any:
-    """Add the bias of a layer, the shift of its norm included."""
+def _bias(layer: Any, norm: Affine | None) -> Array | None:
+    """The bias of a layer, the shift of its norm included."""
     bias = _array(layer.bias) if layer.use_bias else None
-    if norm is not None:
-        bias = norm.shift if bias is None else bias * norm.scale + norm.shift
+    if norm is None:
+        return bias
+    return norm.shift if bias is None else bias * norm.scale + norm.shift
+
+
+def _finish(value: Any, layer: Any, norm: Affine | None) -> Any:
+    bias = _bias(layer, norm)
     if bias is None:
         return value
     return tensorflow().nn.bias_add(value, _constant(bias, value.dtype))
@@ -162,8 +167,8 @@ def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     tf = tensorflow()
     kernel = _scaled(_array(layer.kernel), norm)
     if x.shape[-1] == PIXEL:
-        value = stem_conv(x, kernel, layer.strides[0], layer.padding.upper())
-        return _finish(value, layer, norm)
+        bias = _bias(layer, norm)
+        return stem_conv(x, kernel, layer.strides[0], layer.padding.upper(), bias)
     if layer.groups == 1:
         weights = _constant(kernel, x.dtype)
         value = tf.nn.conv2d(x, weights, layer.strides, layer.padding.upper())

@@ -142,8 +142,7 @@ def _walk(image: Any) -> Iterator[tuple[str, Any]]:
 
     # The network was trained on (byte - 127) / 128.
     kernel, bias = weights["stem"]
-    x = stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME")
-    x = tf.nn.relu6(tf.nn.bias_add(x, tf.constant(bias, dtype)))
+    x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
     yield "stem", x
     for block in blocks():
         name, skip = f"block{block.index}", x

@@ -31,8 +31,10 @@ def deviation(values: Any) -> Any:
     return tf.sqrt(mean((values - mean(values)) ** 2))
 
 
-def stem_conv(image: Any, kernel: Array, stride: int, padding: str) -> Any:
-    """Convolution of pictures (1, H, W, C) of few channels, C known.
+def stem_conv(
+    image: Any, kernel: Array, stride: int, padding: str, bias: Array | None = None
+) -> Any:
+    """Convolution of pictures (1, H, W, C) of few channels, C known, and its bias.
 
     ``kernel`` is (k, k, C, channels), ``padding`` SAME or VALID. Its gradient to the image is
     computed as a convolution with one output channel for each of the stride's phases, which is
@@ -46,6 +48,8 @@ def stem_conv(image: Any, kernel: Array, stride: int, padding: str) -> Any:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def conv(x: Any) -> tuple[Any, Any]:
         value = tf.nn.conv2d(x, weights, stride, padding)
+        if bias is not None:
+            value = tf.nn.bias_add(value, tf.constant(bias, image.dtype))
         shape, places = tf.shape(x)[1:3], tf.shape(value)[1:3]
 
         def gradient(upstream: Any) -> Any:
@@ -53,8 +57,9 @@ def stem_conv(image: Any, kernel: Array, stride: int, padding: str) -> Any:
             spread = tf.nn.conv2d(upstream, phase_weights, 1, around)
             if stride > 1:
                 spread = tf.nn.depth_to_space(spread, stride)
-            # Rows beyond those that any place has seen, where the stride leaves some over.
-            spread = tf.pad(spread, [[0, 0], [0, stride], [0, stride], [0, 0]])
+            if size - 1 > stride * reach:
+                # Rows that no place has seen, which the stride may leave over.
+                spread = tf.pad(spread, [[0, 0], [0, stride], [0, stride], [0, 0]])
             before = tf.zeros_like(shape)
             if padding == "SAME":
                 before = tf.maximum((places - 1) * stride + size - shape, 0) // 2

@@ -56,7 +56,7 @@ class Step:
         }
         with tf.GradientTape() as tape:
             tape.watch(image)
-            told["image"] = image[None]
+            told["image"] = tf.expand_dims(image, 0)
             if self._layers:
                 told.update(self._forward(told["image"], self._layers))
             loss = self._objective.value(told)
