@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command()
-@look_options("dream", "coherence")
+@look_options("dream", "coherence", "mask", "colour", "camera")
 def info(
     clip: Annotated[Path, typer.Argument(help="A video, GIF, folder or pattern of pictures.")],
     *,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 from dreamvideo.settings.base import Settings, option_name
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look, Stage
-from dreamvideo.settings.presets import look_to_toml, make_look, read_preset
+from dreamvideo.settings.presets import look_values, make_look, read_preset
 from dreamvideo.settings.where import Region
 
 
 def changed(look: Look, overrides: Mapping[str, Mapping[str, Any]]) -> Look:
     """``look`` with these settings of its groups replaced. Raises UsageError for what is none."""
-    values = _values(look)
+    values = look_values(look)
     for group, given in overrides.items():
         values[group] = {**values.get(group, {}), **given}
     return make_look((), values)
@@ -37,7 +35,7 @@ def options_of(look: Look) -> list[tuple[str, str]]:
 
     Added to a command, they make the look again, but for its parts that no option sets.
     """
-    plain, values = _values(Look()), _values(look)
+    plain, values = look_values(Look()), look_values(look)
     return [
         (_option(group, name), _text(value))
         for group, given in values.items()
@@ -51,13 +49,6 @@ def _option(group: str, name: str) -> str:
     settings = Look.model_fields[group].annotation
     assert isinstance(settings, type) and issubclass(settings, Settings)
     return option_name(name, settings.model_fields[name])
-
-
-def _values(look: Look) -> dict[str, Any]:
-    """A look as its preset file has it: schedules as they were written."""
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    values: dict[str, Any] = tomllib.loads(look_to_toml(look))
-    return values
 
 
 def _text(value: Any) -> str:
