@@ -176,6 +176,22 @@ def test_a_dream_takes_the_first_frames_palette() -> None:
     assert np.abs(same - DREAMT).max() < 0.02, "the first frame itself stays as it is"
 
 
+def test_a_foreign_palette_brings_its_hues_along(tmp_path: Path) -> None:
+    """One picture varies from orange to blue, the other from magenta to green."""
+    u, v = (grain(72, 96, seed=seed)[..., :1] for seed in (5, 6))
+    orange, leaf = np.array([1, 0, -1], np.float32), np.array([-0.7, 1, -0.7], np.float32)
+    warm = np.asarray(np.clip(0.2 * u * orange + 0.1 * v * leaf, -1, 1), np.float32)
+    green = np.asarray(np.clip(0.1 * u * orange + 0.2 * v * leaf, -1, 1), np.float32)
+    path = tmp_path / "green.png"
+    store_frame(path, to_bytes(green))
+    settings = ColourSettings(match_colour=str(path))
+    wanted = read_palette(settings)
+    assert wanted is not None
+    assert abs(palette_of(warm).spread[2]) < 0.1 * abs(wanted.spread[2])
+    made = palette_of(finish(warm, warm, settings, wanted))
+    assert np.allclose(made.spread[1:], wanted.spread[1:], rtol=0.15)
+
+
 def test_a_palette_survives_json() -> None:
     palette = palette_of(SOURCE)
     assert Palette(**{k: tuple(v) for k, v in json.loads(json.dumps(asdict(palette))).items()}) == (
@@ -292,6 +308,16 @@ def test_only_what_was_dreamt_is_measured() -> None:
     beside[:, :48] = 1
     made = finished(np.where(share[..., None] > 0, DREAMT, beside), beside, share=share, contrast=0)
     assert np.allclose(light_of(made)[:, 48:], light_of(SOURCE)[:, 48:].mean(), atol=0.005)
+
+
+def test_only_what_was_dreamt_is_matched() -> None:
+    share = np.zeros((72, 96), np.float32)
+    share[:, 48:] = 1
+    dreamt, beside = tinted(DREAMT), SOURCE.copy()
+    dreamt[:, :48] = beside[:, :48] = np.array([-1, 1, 1], np.float32)
+    made = finished(dreamt, beside, share=share, match_colour="source")
+    found, wanted = palette_of(made[:, 48:]).mean, palette_of(SOURCE[:, 48:]).mean
+    assert np.allclose(found, wanted, atol=0.02)
 
 
 def test_a_slow_film_has_slow_colours() -> None:

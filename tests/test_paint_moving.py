@@ -70,7 +70,8 @@ def test_a_cameras_move_moves_nothing(name: str) -> None:
 
 def test_the_drift_is_the_cameras_even_with_something_in_front() -> None:
     clip = moving_disc(BACKGROUNDS["zoom"])
-    drift = camera_drift(motion_of(clip))
+    motion = motion_of(clip)
+    drift = camera_drift(motion.flow, motion.confidence)
     truth = scene(HEIGHT, WIDTH, BACKGROUNDS["zoom"]).flows[1]
     assert np.abs(drift - truth).mean() < 0.1
 
@@ -86,6 +87,21 @@ def test_a_plain_thing_in_the_cameras_way_does_not_move() -> None:
         motion="moving",
     )
     assert moving[:38].mean() < 0.05, "a sky has nothing to see"
+
+
+def test_flow_without_structure_says_nothing() -> None:
+    """A pan, and a plain sky in which no flow was found."""
+    source = scene(HEIGHT, WIDTH, still(1)).frames[0].copy()
+    source[:60] = 0.6
+    flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    flow[60:, :, 0] = 5
+    moving = share(
+        Clip((source, source), (), ()),
+        Motion(flow, np.ones((HEIGHT, WIDTH), np.float32)),
+        motion="moving",
+    )
+    assert moving[:45].mean() < 0.05
+    assert moving[75:].mean() < 0.05
 
 
 def test_speed_is_per_second_and_in_frame_widths() -> None:
@@ -163,6 +179,17 @@ def test_what_fades_keeps_within_the_mask() -> None:
     found = share(clip, motion, whole, motion="moving", mask="left 0.5", feather=0.0)
     assert found[:, :90].min() > 0.7
     assert not found[:, 101:].any()
+
+
+def test_what_fades_is_a_share_of_a_soft_mask() -> None:
+    clip = scene(HEIGHT, WIDTH, still(2))
+    stands = motion_between(clip.frames[1], clip.frames[1])
+    soft: dict[str, Any] = {"mask": "gradient left right", "feather": 0.0}
+    before = Masker.of(MaskSettings.model_validate(soft), (WIDTH, HEIGHT)).share(
+        Fraction(0), clip.frames[1]
+    )
+    found = share(clip, stands, before, motion="moving", **soft)
+    assert np.allclose(found[:, 20:], 0.831 * before[:, 20:], atol=0.01)
 
 
 def test_motion_is_one_of_the_conditions() -> None:

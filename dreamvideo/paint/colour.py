@@ -94,7 +94,7 @@ def finish(
     if share is None:
         return finished
     mixed = dreamt + np.minimum(share, 1)[..., None] * (finished - dreamt)
-    return np.asarray(np.where(share[..., None] > 0, mixed, dreamt), np.float32)
+    return np.asarray(mixed, np.float32)
 
 
 def _kept(new: Lab, old: Lab, settings: ColourSettings) -> Lab:

@@ -37,35 +37,34 @@ def own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
     Speeds are means over a small neighbourhood, weighted by how much there is to see.
     """
     width = source.shape[1]
-    drift = motion.flow - camera_drift(motion)
+    weight = _structure(source) * np.maximum(motion.confidence, np.float32(LEAST_CONFIDENCE))
+    drift = motion.flow - camera_drift(motion.flow, weight)
     pixels = np.hypot(drift[..., 0], drift[..., 1])
-    trust = np.maximum(motion.confidence, np.float32(LEAST_CONFIDENCE))
-    weight = _structure(source) * trust
     sigma = max(NEIGHBOURHOOD_SIGMA * width, 0.5)
     moved = cv2.GaussianBlur(weight * pixels, (0, 0), sigma)
     seen = cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(DOUBT)
     return np.asarray(moved / seen / np.float32(width * seconds), np.float32)
 
 
-def camera_drift(motion: Motion) -> NDArray[np.float32]:
+def camera_drift(flow: NDArray[np.float32], weight: Map) -> NDArray[np.float32]:
     """The flow (H x W x 2, px) that most of the picture has in common: an affine move.
 
-    Least squares, in which what does not fit counts less and less (Cauchy's weights), from the
-    median on.
+    Least squares by ``weight`` (H x W), in which what does not fit counts less and less (Cauchy's
+    weights), from the median of the weightier half on.
     """
-    height, width = motion.flow.shape[:2]
+    height, width = flow.shape[:2]
     stride = max(1, STRIDE * width // REFERENCE_WIDTH)
     rows, columns = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
-    flow = motion.flow[rows, columns].reshape(-1, 2).astype(np.float64)
-    trust = motion.confidence[rows, columns].ravel() + LEAST_CONFIDENCE
+    found = flow[rows, columns].reshape(-1, 2).astype(np.float64)
+    trust = weight[rows, columns].ravel().astype(np.float64) + 1e-3
     terms = _affine(columns.ravel() / width - 0.5, rows.ravel() / width - 0.5 * height / width)
     fit = np.zeros((3, 2))
-    fit[0] = np.median(flow, axis=0)
+    fit[0] = np.median(found[trust >= np.median(trust)], axis=0)
     for _ in range(ROUNDS):
-        miss = np.hypot(*(flow - terms @ fit).T)
+        miss = np.hypot(*(found - terms @ fit).T)
         typical = max(float(np.median(miss)), 0.05 * width / REFERENCE_WIDTH)
-        weight = np.sqrt(trust / (1 + (miss / typical) ** 2))[:, None]
-        fit = np.linalg.lstsq(weight * terms, weight * flow, rcond=None)[0]
+        counts = np.sqrt(trust / (1 + (miss / typical) ** 2))[:, None]
+        fit = np.linalg.lstsq(counts * terms, counts * found, rcond=None)[0]
     x = np.arange(width, dtype=np.float32) / width - 0.5
     y = (np.arange(height, dtype=np.float32)[:, None] - 0.5 * height) / width
     constant, across, down = fit.astype(np.float32)
