@@ -105,3 +105,21 @@ def test_undecodable_frames_are_counted(tmp_path: Path) -> None:
     came, missing, notes = read(tmp_path / "b.avi")
     assert (came, missing) == (47, 3)
     assert "3 frames missing" in notes[0]
+
+
+def test_an_animated_webp_knows_its_length(tmp_path: Path) -> None:
+    slow = ["-vf", "setpts='if(eq(N,9),N+20,N)/10/TB'", "-fps_mode", "passthrough"]
+    clip = make(tmp_path / "a.webp", *picture(1, rate="10"), *slow, "-c:v", "libwebp_anim")
+    with open_source(clip) as source:
+        assert (source.info.frames, len(list(source))) == (10, 10)
+        assert source.info.duration > Fraction(5, 2) and not source.notes
+
+
+@pytest.mark.parametrize("where", [1, 4, 8])
+def test_frames_behind_damage_in_a_webp_are_counted(tmp_path: Path, where: int) -> None:
+    data = make(tmp_path / "a.webp", *picture(1, rate="10")).read_bytes()
+    places = [n for n in range(len(data)) if data.startswith(b"ANMF", n)]
+    at = places[where] + 40
+    (tmp_path / "b.webp").write_bytes(data[:at] + bytes(33) + data[at:])
+    came, missing, notes = read(tmp_path / "b.webp")
+    assert came < 10 and came + missing == 10 and "frames missing" in notes[0]

@@ -86,7 +86,11 @@ def _judge(
     packets, frames, errors = counts
     # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
     undecodable = max(packets - frames, errors) if errors else 0
-    cut = _cut_short(info, last, process.complaint_count > 0)
+    if info.container == "webp_anim":
+        # Here the file's own count is exact, and ffmpeg ends at damage without a word.
+        cut = max(0, (info.frames or 0) - frames - undecodable)
+    else:
+        cut = _cut_short(info, last, process.complaint_count > 0)
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(

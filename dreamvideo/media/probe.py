@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import banner, ffmpeg
+from dreamvideo.media import banner, ffmpeg, webp
 from dreamvideo.media.banner import Color
 from dreamvideo.media.paths import readable, shown
 from dreamvideo.media.sequence import is_sequence, sequence_files
@@ -214,6 +214,9 @@ def _described(
             "broken"
         )
     duration, start = banner.claims(words)
+    frames = round((banner.declared_length(picture) or duration) * rate) or None
+    if container == "webp_anim":
+        frames, duration = webp.count_and_length(path)
     return MediaInfo(
         path=path,
         kind="animation" if container in _ANIMATIONS else "video",
@@ -223,7 +226,7 @@ def _described(
         height=first.height,
         rate=rate,
         duration=duration,
-        frames=round((banner.declared_length(picture) or duration) * rate) or None,
+        frames=frames,
         start=max(Fraction(0), first.time - start),
         rotation=banner.rotation(picture),
         sample_aspect=first.sample_aspect,
