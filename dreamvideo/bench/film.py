@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -31,7 +31,9 @@ def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
         folder = Path(name)
         with clip_of(plan, folder, plan.frames) as clip:
             say("film: time to the first frame of the command")
-            first = [first_frame(clip, folder, size) for _ in range(1 if plan.quick else 3)]
+            first = [
+                first_frame(clip, folder, size, plan.frames) for _ in range(1 if plan.quick else 3)
+            ]
             say(f"film: {plan.frames} frames, where the time goes")
             whole = render(worker, clip, folder / "film.mp4", plan.frames, size)
             report: dict[str, Any] = {
@@ -105,18 +107,16 @@ def render(
     return found
 
 
-def first_frame(clip: Path, folder: Path, size: str) -> float:
+def first_frame(clip: Path, folder: Path, size: str, frames: int) -> float:
     """Seconds from starting the command until it says that the first frame is dreamt."""
     command = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--size", size]
-    command += ["--end", "2f", "-o", str(folder / "first.mp4"), "--overwrite"]
+    command += ["--end", f"{frames}f", "-o", str(folder / "first.mp4"), "--restart"]
     began = time.perf_counter()
-    seconds = None
-    for line in lines_of(command):
-        if seconds is None and line.startswith("dreaming: 1"):
-            seconds = time.perf_counter() - began
-    if seconds is None:
-        raise WorkerError("the command did not say when its first frame was dreamt")
-    return seconds
+    with closing(lines_of(command)) as lines:
+        for line in lines:
+            if line.startswith("dreaming: 1"):
+                return time.perf_counter() - began
+    raise WorkerError("the command did not say when its first frame was dreamt")
 
 
 def timed_seconds(values: list[float]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from dreamvideo.errors import DreamVideoError
 
 PACKAGE = Path(__file__).parents[2]
 Handler = Callable[..., Any]
+PATIENCE = 20.0
 
 
 class WorkerError(DreamVideoError):
@@ -145,8 +146,8 @@ def changed_environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def lines_of(command: Sequence[str]) -> Iterator[str]:
-    """Run a command to its end; what it says, line by line as it says it.
+def lines_of(command: Sequence[str]) -> Generator[str, None, None]:
+    """Run a command; what it says, line by line as it says it. Closed early, it ends the command.
 
     Raises WorkerError if its exit code is not 0.
     """
@@ -167,7 +168,12 @@ def lines_of(command: Sequence[str]) -> Iterator[str]:
             for line in process.stdout:
                 yield line.rstrip("\n")
         except BaseException:
-            process.kill()
+            # Politely, so that it ends what it has started itself.
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
             raise
     if process.returncode != 0:
         raise WorkerError(f"{command[0]} ended with code {process.returncode}: {line.strip()}")
