@@ -107,6 +107,20 @@ def test_a_report_can_be_shown_again(measured: Report, tmp_path: Path, cli: Cli)
     assert cli("bench", "--from", tmp_path / "none.json").code == 1
 
 
+def test_a_section_that_fails_is_told_and_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise WorkerError("ended with code -9")
+
+    monkeypatch.setattr("dreamvideo.bench.film.measure", fails)
+    monkeypatch.setattr("dreamvideo.bench.growth.measure", lambda *_: {"fine": True})
+    found = run(Plan(sections=("film", "growth"), networks=(), torch="python"), lambda _: None)
+    assert found["growth"] == {"fine": True}
+    assert "film" not in found
+    assert any("film is left out: ended with code -9" in note for note in found["notes"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

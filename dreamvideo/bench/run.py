@@ -13,7 +13,7 @@ from typing import Any
 from dreamvideo.bench import cores, film, growth, steps
 from dreamvideo.bench.machine import describe, has_onednn_by_default
 from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.talk import Worker
+from dreamvideo.bench.talk import Worker, WorkerError
 from dreamvideo.version import __version__
 
 SCHEMA = 1
@@ -41,6 +41,7 @@ def run(plan: Plan, say: Say) -> dict[str, Any]:
         },
         "notes": [],
     }
+    lost: list[str] = []
     with materials(plan) as (weights, flops):
         report["flops"] = flops
         for name, measure in (
@@ -49,11 +50,16 @@ def run(plan: Plan, say: Say) -> dict[str, Any]:
             ("film", film.measure),
             ("growth", growth.measure),
         ):
-            if name in plan.sections:
+            if name not in plan.sections:
+                continue
+            try:
                 report[name] = measure(plan, weights, say)
+            except WorkerError as error:
+                # Minutes of other sections' figures are not to be lost for it.
+                lost.append(f"the section {name} is left out: {error}")
     report["seconds"] = round(time.monotonic() - began, 1)
     report["machine"]["load after"] = describe()["load"]
-    report["notes"] = notes(report, plan)
+    report["notes"] = [*lost, *notes(report, plan)]
     return report
 
 
