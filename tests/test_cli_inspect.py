@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,11 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_classes_are_found_by_name(cli: Cli) -> None:
+    shown = cli("models", "--classes", "tabby")
+    assert shown.code == 0
+    assert re.search(r"^281 +tabby", shown.out, re.MULTILINE)
+    missing = cli("models", "--classes", "no such beast")
+    assert (missing.code, missing.err.count("\n")) == (2, 1)

@@ -136,6 +136,24 @@ def video(
             show_default="the input's; 25 for pictures",
         ),
     ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--time-budget",
+            help="Time that the film may take: 10m, 1h30m. Chooses size, octaves, steps and "
+            "cadence to meet it, and says what it chose.",
+            show_default="any",
+        ),
+    ] = None,
+    fps_target: Annotated[
+        float | None,
+        typer.Option(
+            "--fps-target",
+            min=1e-6,
+            help="Frames a second that it must reach; chooses as --time-budget does.",
+            show_default="none",
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -182,7 +200,7 @@ def video(
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render.api import Going, dream_video, partial_film
+    from dreamvideo.render.api import Budget, Going, dream_video, partial_film
 
     going = Going(restart, keep_job, segment_length, warm_up)
     if dry_run:
@@ -208,6 +226,7 @@ def video(
                 size=size,
                 fps=fps,
                 overwrite=overwrite,
+                budget=Budget(time_budget, fps_target),
                 machine=machine,
                 going=going,
                 on_progress=listen,

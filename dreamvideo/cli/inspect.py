@@ -80,12 +80,22 @@ def models(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="Local weights file for --on.")
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes", help="List the classes of ImageNet with this in their names, for --class."
+        ),
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the networks, or what can be dreamt in one of them."""
+    """List the networks, what can be dreamt in one of them, or the classes by name."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
+
+    if classes is not None:
+        _print_rows(_class_rows(classes), as_json)
+        return
 
     if on is None and weights is not None:
         raise UsageError("--weights is for --on: dreamvideo models NAME --on PHOTO --weights FILE")
@@ -114,6 +124,16 @@ def _print_recipe(dreamt: Path) -> None:
     from dreamvideo.settings import look_to_toml
 
     print(look_to_toml(recorded_look(dreamt)), end="")
+
+
+def _class_rows(text: str) -> list[dict[str, Any]]:
+    from dreamvideo.dream.classes import find_classes
+    from dreamvideo.errors import UsageError
+
+    found = [{"number": number, "class": names} for number, names in find_classes(text)]
+    if not found:
+        raise UsageError(f"--classes {text!r}: no class of ImageNet has that in its name")
+    return found
 
 
 def _model_facts(entry: Any) -> dict[str, Any]:

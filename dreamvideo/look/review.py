@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.look.metrics import FilmReport, measure
 from dreamvideo.look.recorded import recorded_look
 from dreamvideo.media.pixels import to_float
@@ -15,7 +14,8 @@ from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.parsing import parse_rate, parse_time
 from dreamvideo.render.carry import as_stored
-from dreamvideo.settings import DreamSettings
+from dreamvideo.render.dreamers import dreamer_of
+from dreamvideo.settings import DreamSettings, Look
 
 # Of frames dreamt alone, each pair costs two full dreams: this many tell enough.
 DEFAULT_PAIRS = 8
@@ -84,5 +84,5 @@ class _Recent:
 
 
 def _alone(settings: DreamSettings, recent: _Recent) -> Callable[[int], Image]:
-    dreamer = Dreamer(settings)
+    dreamer = dreamer_of(settings, Look(dream=settings))
     return lambda index: as_stored(dreamer.dream(recent.frames[index]).image)

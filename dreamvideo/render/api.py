@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dreamvideo.render.budgeted import Budget
 from dreamvideo.render.going import Going
 from dreamvideo.render.image import dream_image
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
@@ -11,6 +12,7 @@ __all__ = [
     "DEFAULT_LOOK",
     "DEFAULT_MACHINE",
     "DEFAULT_OUTPUT",
+    "Budget",
     "Going",
     "Rendered",
     "dream_image",

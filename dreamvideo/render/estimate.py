@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.dream.dreamer import ladder_for
 from dreamvideo.dream.octaves import Dream
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import MediaInfo
@@ -21,6 +21,7 @@ from dreamvideo.motion.flow import MAX_WIDTH, Motion
 from dreamvideo.render.ahead import observed
 from dreamvideo.render.carry import begin, proceed, settle
 from dreamvideo.render.direction import Part
+from dreamvideo.render.dreamers import dreamer_of
 from dreamvideo.render.zoom.ground import noise
 from dreamvideo.settings import DreamSettings, Look
 from dreamvideo.settings.changes import dream_of
@@ -84,7 +85,7 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
     picture, other = noise(*small, seed=0), noise(*small, seed=1)
     shot = look.coherence.model_copy(update={"cut_threshold": 2.0, "cadence": 2})
-    dreamer = Dreamer(look.dream)
+    dreamer = dreamer_of(look.dream, look)
     dreamer.dream(picture, steps=1)
     step = _seconds(lambda: dreamer.dream(picture, steps=1))
     frame = Frame(0, Fraction(0), Fraction(1), to_bytes(picture))

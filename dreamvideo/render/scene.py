@@ -15,6 +15,9 @@ from dreamvideo.render.footage import Footage
 from dreamvideo.render.viewpoint import Viewpoint
 from dreamvideo.settings import Look, MachineSettings
 
+# Frames that are decoded, and whose motion is estimated, while another is dreamt.
+AHEAD = 1
+
 
 class Scene:
     """Camera, sound, masks, palette and networks of one clip's render."""
@@ -25,11 +28,8 @@ class Scene:
         """Raises UsageError, MediaError for what cannot be read or heard, WeightsError."""
         self._footage = footage
         frames = footage.expected
-        length = float(frames / footage.rate) if frames else float("inf")
-        span = Span(footage.size, footage.rate, footage.begin, length)
-        self._viewpoint = Viewpoint(
-            look.camera, *footage.size, footage.begin, length, float(footage.rate)
-        )
+        span = Span(footage.size, footage.rate, footage.begin, _length(footage))
+        self._viewpoint = viewpoint_of(look, footage)
         sound = sound_of(footage.info, footage.begin, footage.end) if look.sounds else None
         director = direct(look, span, sound=sound, machine=machine)
         times = (footage.begin + n / footage.rate for n in range(frames or 0))
@@ -46,6 +46,7 @@ class Scene:
             state=state,
             direct=director,
             follow=director.needs_motion,
+            ahead=AHEAD,
         )
 
     def _matching_first(self, director: Director) -> Director:
@@ -57,3 +58,14 @@ class Scene:
                 palette = first_palette(director, self._viewpoint.seen(frame))
                 return replace(director, palette=palette)
         return director
+
+
+def viewpoint_of(look: Look, footage: Footage) -> Viewpoint:
+    """The camera over a clip. Raises UsageError for a formula that has no value."""
+    rate = float(footage.rate)
+    return Viewpoint(look.camera, *footage.size, footage.begin, _length(footage), rate)
+
+
+def _length(footage: Footage) -> float:
+    frames = footage.expected
+    return float(frames / footage.rate) if frames else float("inf")

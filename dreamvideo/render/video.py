@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import ladder_for
+from dreamvideo.dream.runtime import preload
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo
@@ -14,6 +15,7 @@ from dreamvideo.media.read import Frame, Source
 from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render import naming, resources
+from dreamvideo.render.budgeted import UNBOUND, Budget, planned
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.footage import Footage, Request, footage
 from dreamvideo.render.going import GOING, Going
@@ -42,6 +44,7 @@ def dream_video(
     size: str | None = None,
     fps: str | None = None,
     overwrite: bool = False,
+    budget: Budget = UNBOUND,
     machine: MachineSettings = DEFAULT_MACHINE,
     going: Going = GOING,
     on_progress: OnProgress = silent,
@@ -52,12 +55,22 @@ def dream_video(
     ``fps`` resamples. The film takes the output's name only when it is complete; until then
     its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
     with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
-    ``machine`` says what it runs on, and in how many processes.
+    Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it runs on,
+    and in how many processes.
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
+    if machine.workers in ("auto", "1"):
+        # Its import takes seconds, in which the clip is looked at.
+        preload()
     request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
     read = _checked(clip, request, wanted, look)
+    fitting = planned(budget, output, read, look, size, most_workers(machine, look, read))
+    if fitting.line:
+        on_progress(Progress("dreaming", "frame", 0, read.expected, note=fitting.line))
+    look, size = fitting.look, fitting.size
+    request["size"] = size
+    read = _checked(clip, request, wanted, look) if budget else read
     asked = describe(
         "video",
         look,
@@ -71,6 +84,7 @@ def dream_video(
         fps=fps,
         segment_length=going.segment_length,
         warm_up=going.warm_up if going.segment_length else None,
+        budget=fitting.mark,
     )
     asked = asked.model_copy(update={"frames": read.expected})
     with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
