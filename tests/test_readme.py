@@ -28,7 +28,7 @@ from dreamvideo.settings import DreamSettings, Look, OutputSettings, make_look, 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Minutes long even on a tiny picture.
-LONG_RUN = "--steps 2000"
+LONG_RUNS = ("--steps 2000", "dreamvideo bench")
 RENDERS = ("image", "video", "zoom", "preview")
 COMMANDS = (*RENDERS, "info", "models", "measure", "gallery", "presets", "bench")
 
@@ -46,8 +46,8 @@ def command_lines() -> list[str]:
 def dreams() -> list[Any]:
     """What a reader types after set-up: each line a test case, the long run marked slow."""
     typed = [line for line in command_lines() if line.startswith("dreamvideo ")]
-    slow = pytest.mark.slow
-    return [pytest.param(t, id=t[11:], marks=[slow] if LONG_RUN in t else []) for t in typed]
+    marks = {t: [pytest.mark.slow] if any(long in t for long in LONG_RUNS) else [] for t in typed}
+    return [pytest.param(t, id=t[11:], marks=marks[t]) for t in typed]
 
 
 SET_UPS = [line for line in command_lines() if line.startswith("python3 -m venv ")]

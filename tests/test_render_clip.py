@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from synthetic import glide, join, noisy, scene, still
 from tiny import RATE, dreamt, frames_of, quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.octaves import Dream
+from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.motion.warp import warp
 from dreamvideo.render.clip import Dreamt, dream_clip
@@ -157,3 +160,35 @@ def test_the_objective_is_reported_and_rises_over_the_source(dreamer: Dreamer) -
 
 def test_an_empty_clip_is_an_empty_dream(dreamer: Dreamer) -> None:
     assert dreamt([], dreamer) == []
+
+
+class Failing:
+    """A dreamer whose dreams of some calls hold what is no number."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.settings = quick_dream(steps=2)
+        self._bad, self._calls = bad, -1
+
+    def dream(self, image: Any, **_: Any) -> Dream:
+        self._calls += 1
+        made = np.clip(image + np.float32(0.1), -1, 1)
+        if self._calls in self._bad:
+            made[3, 4, 1] = np.nan
+        return Dream(made, (0.0,))
+
+
+def test_a_dream_that_is_no_number_is_dreamt_again_from_the_source() -> None:
+    frames = frames_of(list(scene(48, 64, glide(4, 1)).frames))
+    film = list(dream_clip(frames, Failing({2}), CoherenceSettings()))
+    assert [frame.again for frame in film] == [False, False, True, False]
+    fresh = list(dream_clip(frames[2:3], Failing(set()), CoherenceSettings()))
+    assert np.array_equal(film[2].pixels, fresh[0].pixels)
+    assert film[3].state is not None and np.isfinite(film[3].state.dream).all()
+
+
+def test_a_source_that_cannot_be_dreamt_at_all_ends_in_one_line() -> None:
+    frames = frames_of(list(scene(48, 64, glide(3, 1)).frames))
+    film = dream_clip(frames, Failing({1, 2}), CoherenceSettings())
+    next(film)
+    with pytest.raises(DreamVideoError, match=r"frame 1: .*--step-size"):
+        next(film)

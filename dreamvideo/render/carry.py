@@ -45,6 +45,10 @@ GROWTH = 0.85
 NEGLIGIBLE = 1e-3
 
 
+class NotFiniteError(ArithmeticError):
+    """A dream holds what is no number: it must be neither shown nor carried on."""
+
+
 @dataclass(frozen=True)
 class State:
     """All that frame n + 1 needs of frame n: pixels in [-1, 1], the dream before it is finished.
@@ -206,9 +210,13 @@ def blurred(image: Image, sigma: float) -> Image:
 def stored(image: Image, source: Image, target: Image) -> Image:
     """The picture as it is carried on: the source itself where nothing is to be dreamt.
 
+    Raises NotFiniteError.
+
     A full dream is rounded as its file is. A weak one that grows slowly adds less than half a
     level a frame: rounded so, it would never grow.
     """
+    if not np.isfinite(image).all():
+        raise NotFiniteError
     if (target == 1).all():
         return as_stored(image)
     return np.asarray(np.where(target[..., None] > 0, to_float(to_deep(image)), source), np.float32)

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
+from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import Motion
 from dreamvideo.render.ahead import Seen, alone, observed, read_ahead
 from dreamvideo.render.cadence import Cue, backwards, between, grouped
-from dreamvideo.render.carry import State, begin, proceed, settled
+from dreamvideo.render.carry import NotFiniteError, State, begin, proceed, settled
 from dreamvideo.render.direction import Direction, Dreams, Part, target_map
 from dreamvideo.settings import CoherenceSettings
 
@@ -27,7 +28,8 @@ class Dreamt:
     """One finished frame: pixels uint8 H x W x 3 RGB, its presentation time in seconds.
 
     ``state`` is what a later run goes on from after this frame (``dream_clip``), None where it
-    cannot: it must then go on from an earlier one. ``frame`` is the source frame.
+    cannot: it must then go on from an earlier one. ``frame`` is the source frame, ``again``
+    whether a first dream of it held what is no number and it was dreamt anew from the source.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Dreamt:
     starts_shot: bool
     state: State | None = None
     frame: Frame | None = None
+    again: bool = False
 
 
 Direct = Callable[[Frame, Image, Motion | None, State | None], Direction]
@@ -82,22 +85,40 @@ def dream_clip(
         for group in grouped(map(told, stream), settings.cadence):
             last = state
             *others, key = group
-            state, loss = _dreamt(key, state, dreamer)
+            state, loss, again = _dreamt(key, state, dreamer)
             if others and last is not None:
                 yield from _between(last, state, group)
             seen, pixels = key.seen.frame, _delivered(state.dream, key)
-            yield Dreamt(seen.index, seen.time, pixels, loss, key.starts_shot, state, seen)
+            yield Dreamt(seen.index, seen.time, pixels, loss, key.starts_shot, state, seen, again)
 
 
-def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, float]:
+def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, float, bool]:
+    """What a frame leaves, its objective, and whether it had to be dreamt a second time."""
     source, direction = cue.seen.source, cue.direction
     parts = direction.parts or (Part(dreamer),)
     target = target_map(direction, source.shape)
-    if state is None or cue.since is None:
-        return begin(source, parts, target)
-    if settled(state, source, target) and not direction.changing:
-        return state, float("nan")
-    return proceed(state, source, cue.since, parts, direction.coherence, target)
+    carried = state is not None and cue.since is not None
+    try:
+        if state is None or cue.since is None:
+            return *begin(source, parts, target), False
+        if settled(state, source, target) and not direction.changing:
+            return state, math.nan, False
+        made = proceed(state, source, cue.since, parts, direction.coherence, target)
+        return *made, False
+    except NotFiniteError:
+        if not carried:
+            raise _lost(cue) from None
+    try:
+        return *begin(source, parts, target), True
+    except NotFiniteError:
+        raise _lost(cue) from None
+
+
+def _lost(cue: Cue) -> DreamVideoError:
+    return DreamVideoError(
+        f"frame {cue.seen.frame.index}: its dream holds what is no number, from the source too: "
+        "choose a smaller --step-size, or --precision float32"
+    )
 
 
 def _between(before: State, after: State, group: list[Cue]) -> Iterator[Dreamt]:

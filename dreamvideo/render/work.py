@@ -32,6 +32,9 @@ from dreamvideo.settings import Look, make_output
 OnFrame = Callable[[int, float], None]
 
 
+AGAIN = "its dream held what is no number, and was begun again from the source"
+
+
 class Renderer:
     """Everything that all segments of a job need, loaded once."""
 
@@ -76,6 +79,7 @@ class Renderer:
         begin = wanted if kept else segment.first - segment.warm_up
         end = None if segment.count is None else segment.first + segment.count
         left: tuple[Arrays, int] | None = None
+        again: list[str] = []
         with self.footage.open() as source:
             frames = islice(source, begin, end)
             try:
@@ -85,6 +89,8 @@ class Renderer:
                             continue
                         self._room.look()
                         self._store(part, dreamt)
+                        if dreamt.again:
+                            again.append(f"frame {dreamt.index}: {AGAIN}")
                         if dreamt.state is not None:
                             left = _arrays(dreamt.state), len(part.records)
                             part.checkpoint(*left)
@@ -99,7 +105,7 @@ class Renderer:
                 raise MediaError(f"{name}: no frame could be decoded in that range")
             if segment.count is not None and len(part.records) != segment.count:
                 raise MediaError(f"{name}: has changed since the render began")
-            part.finish(tuple(source.notes), source.missing)
+            part.finish((*source.notes, *again), source.missing)
 
     def _store(self, part: Part, dreamt: Dreamt) -> None:
         """Keep a frame, as deep and as transparent as the source frame it was made from."""
