@@ -169,3 +169,13 @@ def test_every_file_that_a_look_names_is_an_input(tmp_path: Path) -> None:
     )
     assert {p.name for p in look_files(look).values()} == {"mask.png", "guide.png", "palette.png"}
     assert look_files(look_of(mask={"mask": "left 0.5"})) == {}
+
+
+def test_the_tiles_of_a_large_picture_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamvideo.dream.footprint.Footprint.most_pixels", lambda *_: 64 * 600)
+    told: list[tuple[int, int]] = []
+    source = to_float(to_bytes(scene(64, 1100, glide(1)).frames[0]))
+    look = look_of(dream={"steps": 1})
+    director = direct(still_look(look), Span((1100, 64))).telling(lambda *at: told.append(at))
+    dream_still(director, source)
+    assert told and told == [(n, len(told)) for n in range(1, len(told) + 1)] and len(told) > 1

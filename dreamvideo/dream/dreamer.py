@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent, Image
+from dreamvideo.dream.ascent import Ascent, Image, OnTile
 from dreamvideo.dream.goal import Goal, goal_of
 from dreamvideo.dream.guide import Sight, channel_shares, guide_features
 from dreamvideo.dream.objectives import (
@@ -89,6 +89,7 @@ class Dreamer:
         self._moment = Moment()
         self._source: Image | None = None
         self._picked: Extras | None = None
+        self._on_tile: OnTile | None = None
         classify = settings.classes is not None
         network = models.load(settings.model, settings.weights, classify=classify)
         self._goal = Goal(objective) if objective else goal_of(settings, network, varying)
@@ -144,6 +145,12 @@ class Dreamer:
         there._source, there._picked = source, chosen
         return there
 
+    def telling(self, on_tile: OnTile) -> Dreamer:
+        """This dreamer, telling of each tile of a step of a large picture: (done, total)."""
+        there = copy(self)
+        there._on_tile = on_tile
+        return there
+
     def dream(
         self,
         image: Image,
@@ -167,6 +174,7 @@ class Dreamer:
             frame=frame,
             extras=self._extras(image),
             on_step=on_step,
+            on_tile=self._on_tile,
         )
 
     def _extras(self, image: Image) -> ExtrasAt:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.ascent import Ascent, Image
+from dreamvideo.dream.ascent import Ascent, Image, OnTile
 
 OnStep = Callable[["Climbing"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
@@ -109,6 +109,7 @@ def dream(
     frame: int = 0,
     extras: ExtrasAt | None = None,
     on_step: OnStep | None = None,
+    on_tile: OnTile | None = None,
 ) -> Dream:
     """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder.
 
@@ -116,7 +117,7 @@ def dream(
     keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
     place to place; ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects
     the jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
-    (height, width).
+    (height, width). ``on_tile`` tells of the tiles of large pictures (``Ascent.climb``).
     """
     added: Image | None = None
     losses: list[float] = []
@@ -131,7 +132,9 @@ def dream(
         shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
         report = on_step and _reporter(on_step, octave, ladder, base)
         given = extras(size) if extras else None
-        current, octave_losses = ascent.climb(start, step, shifts, report, even=even, extras=given)
+        current, octave_losses = ascent.climb(
+            start, step, shifts, report, even=even, extras=given, on_tile=on_tile
+        )
         losses += octave_losses
         added = current - resize(base, size)
     return Dream(current, tuple(losses))

@@ -7,7 +7,7 @@ rendered again, alone or on another machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -110,6 +110,10 @@ class Director:
         heard = self.sound.at(float(time)) if self.sound is not None else {}
         seconds = float(time - self.span.begin)
         return Moment(seconds, self.span.length, float(self.span.rate), heard)
+
+    def telling(self, on_tile: Callable[[int, int], None]) -> Director:
+        """This director, whose dreamers tell of the tiles of large pictures."""
+        return replace(self, dreamers=tuple(each.telling(on_tile) for each in self.dreamers))
 
     @property
     def needs_motion(self) -> bool:

@@ -68,12 +68,20 @@ def dream_image(
     between = range(every, total, every) if every else range(0)
 
     def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
+        done = 0
+
+        def tile(number: int, tiles: int) -> None:
+            said = f"tile {number}/{tiles}"
+            on_progress(Progress("dreaming", "step", done, total, detail=said))
+
         def told(step: Growing) -> None:
+            nonlocal done
+            done = step.done
             on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
             if step.done in between:
                 on_step(step)
 
-        dreamt = dream_still(director, still, on_step=told)
+        dreamt = dream_still(director.telling(tile), still, on_step=told)
         return dreamt.image, dreamt.losses
 
     if is_film:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 from dreamvideo.media.read import Frame
@@ -23,9 +23,16 @@ class Scene:
     """Camera, sound, masks, palette and networks of one clip's render."""
 
     def __init__(
-        self, look: Look, footage: Footage, machine: MachineSettings = DEFAULT_MACHINE
+        self,
+        look: Look,
+        footage: Footage,
+        machine: MachineSettings = DEFAULT_MACHINE,
+        on_tile: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Raises UsageError, MediaError for what cannot be read or heard, WeightsError."""
+        """``on_tile`` is told of the tiles of large frames: (done, total).
+
+        Raises UsageError, MediaError for what cannot be read or heard, WeightsError.
+        """
         self._footage = footage
         frames = footage.expected
         span = Span(footage.size, footage.rate, footage.begin, _length(footage))
@@ -35,6 +42,8 @@ class Scene:
         times = (footage.begin + n / footage.rate for n in range(frames or 0))
         look.check(director.moment(time) for time in times)
         self.director = self._matching_first(director)
+        if on_tile is not None:
+            self.director = self.director.telling(on_tile)
 
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
         """The dreams of source frames, gone on with from ``state``."""

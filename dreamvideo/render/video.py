@@ -205,11 +205,18 @@ def _check_room(job: Job, read: Footage) -> tuple[str, ...]:
 def _render_here(job: Job, on_progress: OnProgress) -> None:
     if job.manifest.threads != cores():
         use_threads(job.manifest.threads)
-    renderer = Renderer(job)
-    before = 0
+    before = last = 0
+
+    def tile(done: int, tiles: int) -> None:
+        said = f"tile {done}/{tiles}"
+        on_progress(Progress("dreaming", "frame", last, job.manifest.frames, detail=said))
 
     def told(done: int, loss: float) -> None:
-        on_progress(Progress("dreaming", "frame", before + done, job.manifest.frames, loss))
+        nonlocal last
+        last = before + done
+        on_progress(Progress("dreaming", "frame", last, job.manifest.frames, loss))
+
+    renderer = Renderer(job, tile)
 
     for segment in job.manifest.segments:
         renderer.render(segment, told)

@@ -38,9 +38,13 @@ AGAIN = "its dream held what is no number, and was begun again from the source"
 class Renderer:
     """Everything that all segments of a job need, loaded once."""
 
-    def __init__(self, job: Job) -> None:
-        """Raises MediaError, UsageError, WeightsError."""
+    def __init__(self, job: Job, on_tile: Callable[[int, int], None] | None = None) -> None:
+        """``on_tile`` is told of the tiles of large frames: (done, total).
+
+        Raises MediaError, UsageError, WeightsError.
+        """
         self.job = job
+        self._on_tile = on_tile
         self.look: Look = job.manifest.decoded_look
         self.footage = footage_of(job)
         self._scene: Scene | None = None
@@ -51,7 +55,7 @@ class Renderer:
     def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
         """The dreams of source frames, gone on with from ``state``."""
         if self._scene is None:
-            self._scene = Scene(self.look, self.footage, self.job.manifest.machine)
+            self._scene = Scene(self.look, self.footage, self.job.manifest.machine, self._on_tile)
         return self._scene.dream(frames, state)
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
