@@ -90,9 +90,10 @@ def test_layer_table_gives_the_shapes_of_the_activations(height: int, width: int
 
 
 def unfolded(pixels: Any, wanted: set[str]) -> dict[str, Any]:
-    """Activations from the archive by the paper's formulas, batch norms and all."""
+    """Activations from the archive by the paper's formulas, in the pixels' own precision."""
     tf = tensorflow()
-    arrays = {name: array.astype(np.float32) for name, array in stored().items()}
+    precision = pixels.dtype.as_numpy_dtype
+    arrays = {name: array.astype(precision) for name, array in stored().items()}
 
     def conv_norm(x: Any, name: str, stride: int = 1) -> Any:
         kernel = arrays[f"{name}/kernel"]
@@ -125,6 +126,25 @@ def test_folding_the_norms_changes_nothing() -> None:
     exact, folded = unfolded(pixels, wanted), lite0.activations(pixels, sorted(wanted))
     for name in wanted:
         np.testing.assert_allclose(folded[name], exact[name], atol=2e-4, err_msg=name)
+
+
+def test_the_gradient_is_that_of_the_plain_step_in_double_precision() -> None:
+    tf = tensorflow()
+    layers = ("block8_expand", "block11_expand")
+    image = cat(80, 112)
+
+    def gradient(pixels: Any, activations: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            found = activations(pixels[None])
+            loss = tf.add_n([tf.reduce_mean(found[name]) for name in layers])
+        return np.asarray(tape.gradient(loss, pixels), np.float64)
+
+    exact = gradient(tf.constant(image, tf.float64), lambda x: unfolded(x, set(layers)))
+    ours = gradient(tf.constant(image), lambda x: lite0.activations(x, sorted(layers)))
+    assert np.linalg.norm(ours - exact) < 1e-2 * np.linalg.norm(exact)
+    cosine = (ours * exact).sum() / (np.linalg.norm(ours) * np.linalg.norm(exact))
+    assert cosine > 0.9999
 
 
 @pytest.mark.parametrize("jitter", [0, 9])
