@@ -32,6 +32,10 @@ class Swirler:
         """The same with other settings."""
         return Swirler(settings or self.settings)
 
+    def telling(self, *_: Any) -> Swirler:
+        """The same: it has no tiles."""
+        return self
+
     def dream(
         self, image: Any, *, steps: int | None = None, step_scale: Any = None, **_: Any
     ) -> Dream:

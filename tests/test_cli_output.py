@@ -359,14 +359,18 @@ def test_an_animation_fits_and_says_its_size(
     assert frames[-1].time + frames[-1].duration == Fraction(8, 25)
 
 
-def test_a_gif_that_cannot_fit_is_one_line_and_nothing_is_left(
+def test_a_gif_that_cannot_fit_is_one_line_and_its_frames_are_kept(
     cli: Cli, shelf: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "a.gif"
     done = cli("video", shelf / "shots", "-o", out, "--max-size", "300", "-q", *QUICK)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "does not fit into 300 bytes" in done.err
-    assert contents(tmp_path) == {}
+    assert {name.split("/")[0] for name in contents(tmp_path)} == {"a.gif.dreamjob"}
+    # What was dreamt serves for another size.
+    again = cli("video", shelf / "shots", "-o", out, "--max-size", "1MB", *QUICK)
+    assert again.code == 0 and "8 of 8 frames are done" in again.err
+    assert set(contents(tmp_path)) == {"a.gif"}
 
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.webm"])

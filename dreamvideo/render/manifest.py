@@ -19,7 +19,7 @@ from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import os_words, replacing, shown
 from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.segments import WHOLE, Segment
-from dreamvideo.settings import Look, OutputSettings, look_to_toml
+from dreamvideo.settings import Look, OutputSettings, look_to_toml, preset_paths
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.presets import look_from_toml
@@ -113,7 +113,14 @@ def versions() -> dict[str, str]:
 def look_files(look: Look) -> dict[str, Path]:
     """The files that a look names (weights, pictures, masks), by the names of their settings."""
     masks = {f"regions.{n}.mask": region.mask for n, region in enumerate(look.regions, 1)}
-    words = {"mask.mask": look.mask.mask, **masks, "colour.match_colour": look.colour.match_colour}
+    words: dict[str, str | None] = {
+        "mask.mask": look.mask.mask,
+        **masks,
+        "colour.match_colour": look.colour.match_colour,
+    }
+    named_looks = [*(stage.look for stage in look.journey), *(area.look for area in look.regions)]
+    bundled = preset_paths()
+    words |= {f"the preset {name}": name for name in named_looks if name not in bundled}
     # Such settings are files only if they are there: they may also be shapes and names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
     return {**dict(_paths(look, "")), **named}

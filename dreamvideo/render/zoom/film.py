@@ -31,7 +31,7 @@ from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
 from dreamvideo.render.zoom.voyage import Voyage
-from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output, preset_paths
+from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output
 
 ZOOM_FPS = "25"
 
@@ -72,7 +72,7 @@ def zoom(
         look,
         wanted,
         {"loop": "yes" if loop else None, "fps": fps},
-        {name: path for name, path in files.items() if path is not None} | _stage_files(look),
+        {name: path for name, path in files.items() if path is not None},
         machine,
         loop=loop,
         fps=fps,
@@ -106,13 +106,6 @@ def partial_zoom(
     check_wanted(so_far, wanted, overwrite=True)
     notes = _film(job, so_far, wanted, True, on_progress)
     return Rendered(so_far, len(losses), losses, tuple(notes))
-
-
-def _stage_files(look: Look) -> dict[str, Path]:
-    """Preset files that the look's journey names."""
-    named = ((n, stage.look) for n, stage in enumerate(look.journey, 1) if stage.look is not None)
-    bundled = preset_paths()
-    return {f"the preset of stage {n}": Path(name) for n, name in named if name not in bundled}
 
 
 def _named(photo: Path | None, output: Path | str | None) -> Path:
