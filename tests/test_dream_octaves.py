@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent, OnStep
+from dreamvideo.dream.ascent import Ascent, OnStep, OnTile
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.dream.octaves import (
     Climbing,
@@ -45,6 +45,7 @@ class Brightening:
         *,
         even: bool = False,
         extras: Mapping[str, NDArray[Any]] | None = None,
+        on_tile: OnTile | None = None,
     ) -> tuple[Image, list[float]]:
         steps = np.asarray(step_size, np.float32)
         for _ in shifts:

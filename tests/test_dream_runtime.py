@@ -86,12 +86,14 @@ def test_loading_ahead_leaves_errors_and_exits_alone() -> None:
 
 def test_a_program_may_end_while_tensorflow_loads() -> None:
     code = (
-        "import sys\n"
+        "import os, sys\n"
         "from dreamvideo.dream import runtime\n"
         "before = sys.stderr\n"
         "runtime.preload()\n"
         "while sys.stderr is before: pass\n"
-        "print('no such clip', file=sys.stderr)\n"
+        "assert runtime.loading()\n"
+        "print('no such clip', file=sys.stderr, flush=True)\n"
+        "os._exit(0)\n"
     )
     assert run(code).stderr == "no such clip\n"
 

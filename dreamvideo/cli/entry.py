@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -30,7 +31,20 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Before and after the command there is nothing to tidy up: no traceback of Python's own.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except Exception:
+        # Asked for by --debug.
+        traceback.print_exc()
+        code = 1
+    runtime = sys.modules.get("dreamvideo.dream.runtime")
+    if runtime is not None and runtime.loading():
+        # Nothing is rendered any more: what is still being loaded must not be waited for, nor
+        # be met by the interpreter's own end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -19,6 +19,7 @@ _XLA_CACHE = "--tf_xla_persistent_cache_directory="
 _lock = threading.Lock()
 _started: list[Any] = []
 _threads: list[int] = []
+_loaders: list[threading.Thread] = []
 
 
 def tensorflow() -> Any:
@@ -49,15 +50,22 @@ def use_threads(count: int) -> None:
 def preload() -> None:
     """Begin to import TensorFlow in the background; ``tensorflow`` waits for it to end.
 
-    A failure is told when TensorFlow is asked for. A program may end at any time meanwhile.
+    A failure is told when TensorFlow is asked for. Who ends the program while it is ``loading``
+    ends it by ``os._exit``: its C++ code must not be met half loaded by the interpreter's own end.
     """
 
     def load() -> None:
         with suppress(Exception):
             tensorflow()
 
-    if not _started:
-        threading.Thread(target=load, name="tensorflow", daemon=True).start()
+    if not _started and not loading():
+        _loaders[:] = [threading.Thread(target=load, name="tensorflow", daemon=True)]
+        _loaders[0].start()
+
+
+def loading() -> bool:
+    """Whether TensorFlow is being imported in the background just now."""
+    return any(loader.is_alive() for loader in _loaders)
 
 
 def _start() -> Any:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import ladder_for
-from dreamvideo.dream.runtime import preload
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo
@@ -60,9 +59,6 @@ def dream_video(
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
-    if machine.workers in ("auto", "1"):
-        # Its import takes seconds, in which the clip is looked at.
-        preload()
     request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
     read = _checked(clip, request, wanted, look)
     fitting = planned(budget, output, read, look, size, most_workers(machine, look, read))
