@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dreamvideo.dream.footprint import with_memory_bound
 from dreamvideo.errors import DreamVideoError, MediaError
@@ -146,17 +147,18 @@ def differences(begun: Manifest, now: Manifest) -> list[str]:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write it whole or not at all. Raises MediaError."""
     with replacing(folder / NAME) as part:
-        part.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        # Names of files may be no Unicode: such bytes are escaped.
+        part.write_text(json.dumps(manifest.model_dump(mode="json"), indent=1), encoding="ascii")
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Raises DreamVideoError, one line, where there is none that can be gone on from."""
     path = folder / NAME
     try:
-        found = Manifest.model_validate_json(path.read_bytes())
+        found = Manifest.model_validate(json.loads(path.read_bytes()))
     except OSError as error:
         raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
-    except ValidationError:
+    except ValueError:
         raise DreamVideoError(f"{shown(path)}: is damaged; --restart begins anew") from None
     if found.format != FORMAT:
         raise DreamVideoError(
