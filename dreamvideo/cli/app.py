@@ -212,11 +212,6 @@ def video(
         for line in seen.lines:
             print(line)
         return
-    if machine.workers in ("auto", "1") and not partial:
-        from dreamvideo.dream.runtime import preload
-
-        # Its import takes seconds, in which the clip is looked at.
-        preload()
     with progress_display(quiet) as listen:
         if partial:
             made = partial_film(clip, output, on_progress=listen)
