@@ -15,9 +15,6 @@ from dreamvideo.render.footage import Footage
 from dreamvideo.render.viewpoint import Viewpoint
 from dreamvideo.settings import Look, MachineSettings
 
-# Frames that are decoded, and whose motion is estimated, while another is dreamt.
-AHEAD = 1
-
 
 class Scene:
     """Camera, sound, masks, palette and networks of one clip's render."""
@@ -55,7 +52,6 @@ class Scene:
             state=state,
             direct=director,
             follow=director.needs_motion,
-            ahead=AHEAD,
         )
 
     def _matching_first(self, director: Director) -> Director:
