@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import browse, chromium
 from media_clips import make, tone
 from synthetic import glide, scene
 from tiny import Cli, Ended
@@ -13,6 +14,8 @@ from tiny import Cli, Ended
 from dreamvideo.cli.entry import run
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame, write_still
+
+__all__ = ["browse", "chromium"]
 
 
 @pytest.fixture(scope="session")
