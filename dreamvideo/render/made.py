@@ -15,7 +15,8 @@ class Rendered:
 
     ``losses`` are the objective before each step of a still, or at each frame's last step.
     ``kept`` are the files of intermediate pictures, ``missing`` the frames that a damaged source
-    should have had besides.
+    should have had besides. ``seconds`` is what each frame of a film took, None where it is not
+    known.
     """
 
     output: Path
@@ -24,6 +25,7 @@ class Rendered:
     notes: tuple[str, ...] = ()
     kept: tuple[Path, ...] = ()
     missing: int = 0
+    seconds: tuple[float | None, ...] = ()
 
 
 DEFAULT_LOOK = Look()

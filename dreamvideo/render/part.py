@@ -10,13 +10,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,11 @@ _COUNT = "count of frames"
 
 @dataclass(frozen=True)
 class Record:
-    """One frame that is stored: its number in the film, its times in seconds, what it is."""
+    """One frame that is stored: its number in the film, its times in seconds, what it is.
+
+    ``seconds`` is how long it took since the frame before it, or since its process began to work
+    at this part; None in logs of earlier versions.
+    """
 
     number: int
     time: Fraction
@@ -44,6 +48,7 @@ class Record:
     starts: bool
     size: int
     crc: int
+    seconds: float | None = None
 
     def line(self) -> str:
         """The record as JSON."""
@@ -80,6 +85,7 @@ class Part:
         self._checkpoints = [self._log.with_suffix(f".{letter}.npz") for letter in "ab"]
         self._waits_until = 0.0
         self._checked = 0
+        self._last = monotonic()
         self.records: list[Record] = []
         self.ending: Ending | None = None
         self._ends: list[int] = []
@@ -128,16 +134,18 @@ class Part:
         number = self.first + len(self.records)
         data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
         write_whole(self.path(number), data)
-        record = Record(number, time, duration, loss, starts, len(data), zlib.crc32(data))
+        took = round(monotonic() - self._last, 4)
+        record = Record(number, time, duration, loss, starts, len(data), zlib.crc32(data), took)
         self._append(record.line())
         self.records.append(record)
+        self._last = monotonic()
 
     def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
         """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
 
         Raises MediaError.
         """
-        began = time.monotonic()
+        began = monotonic()
         if count <= self._checked or (not now and began < self._waits_until):
             return
         buffer = io.BytesIO()
@@ -149,7 +157,7 @@ class Part:
         write_whole(self._checkpoints[0], buffer.getvalue())
         self._checkpoints.reverse()
         self._checked = count
-        cost = time.monotonic() - began
+        cost = monotonic() - began
         self._waits_until = began + cost / SHARE
 
     def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:

@@ -97,7 +97,8 @@ def dream_video(
         said, missing = _said(job)
     said = [*roomy, *said, *_depth_notes(read.info, wanted), *notes]
     losses = tuple(record.loss for record in records)
-    return Rendered(output, len(records), losses, tuple(said), missing=missing)
+    took = tuple(record.seconds for record in records)
+    return Rendered(output, len(records), losses, tuple(said), missing=missing, seconds=took)
 
 
 def partial_film(

@@ -89,7 +89,9 @@ def zoom(
         notes = _film(job, output, wanted, overwrite, on_progress)
     said = part.ending.notes if part.ending else ()
     losses = tuple(record.loss for record in part.records)
-    return Rendered(output, len(losses), losses, (*notes, *said))
+    shown = sorted(part.records, key=lambda record: record.time)
+    took = tuple(record.seconds for record in shown)
+    return Rendered(output, len(losses), losses, (*notes, *said), seconds=took)
 
 
 def partial_zoom(
