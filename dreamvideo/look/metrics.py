@@ -96,6 +96,7 @@ def measure(
     passages: Iterable[Passage] | None = None,
     judge: Judge = "dis",
     max_width: int = MAX_WIDTH,
+    on_frame: Callable[[Observation], None] | None = None,
 ) -> FilmReport:
     """Measure a dreamt film against its source, frame by frame.
 
@@ -103,13 +104,15 @@ def measure(
     wider than ``max_width`` are measured at that width. ``independent(t)`` dreams source frame t
     alone, with the film's settings; it is asked for t - 1 and t for every t in ``sample`` that
     does not begin a shot. ``passages``, one a frame (the first is ignored), replace the judge
-    where the truth is known. Raises DreamVideoError when the two do not belong together.
+    where the truth is known. ``on_frame`` is told of every frame in turn. Raises DreamVideoError
+    when the two do not belong together.
     """
-    seen = list(
-        _observations(
-            _pairs(film, source, max_width), independent, sample, passages, judge, max_width
-        )
-    )
+    pairs = _pairs(film, source, max_width)
+    seen = []
+    for observation in _observations(pairs, independent, sample, passages, judge):
+        seen.append(observation)
+        if on_frame is not None:
+            on_frame(observation)
     if not seen:
         raise DreamVideoError("nothing to measure: the film has no frames")
     looks = [o.look for o in seen]
@@ -134,7 +137,12 @@ def measure(
 
 
 @dataclass(frozen=True)
-class _Observation:
+class Observation:
+    """What was seen at one frame: ``errors`` are the (film's, source's) warping errors by distance.
+
+    ``cut`` says that the frame begins a new shot; there are no errors then.
+    """
+
     size: tuple[int, int]
     look: Look
     cut: bool
@@ -159,8 +167,7 @@ def _observations(
     sample: Container[int],
     passages: Iterable[Passage] | None,
     judge: Judge,
-    max_width: int,
-) -> Iterator[_Observation]:
+) -> Iterator[Observation]:
     previous: Pair | None = None
     anchors: list[_Anchor] = []
     known = chain(passages, repeat(None)) if passages is not None else repeat(None)
@@ -183,7 +190,7 @@ def _observations(
             if independent is not None and index in sample:
                 alone = [_fitted(independent(t), pair.film.shape) for t in (index - 1, index)]
                 rival = rivals(index, pair, previous, (alone[0], alone[1]), passage)
-        yield _Observation(pair.film.shape[:2], look(pair), cut, errors, uncovered, trail, rival)
+        yield Observation(pair.film.shape[:2], look(pair), cut, errors, uncovered, trail, rival)
         if index % _ANCHOR_EVERY == 0:
             anchors.append(_Anchor(index, pair, _here(pair)))
         previous = pair
@@ -256,7 +263,7 @@ def _errors(found: Iterable[tuple[Mean, Mean] | None]) -> Errors | None:
     return Errors(film.value, source.value, ratio)
 
 
-def _trail(seen: list[_Observation]) -> float | None:
+def _trail(seen: list[Observation]) -> float | None:
     if _mean(o.uncovered for o in seen) < LEAST_UNCOVERED:
         return None
     left, dragged = (sum((o.trails[kind] for o in seen), Mean()) for kind in (0, 1))
