@@ -98,7 +98,7 @@ class _Crew:
         process = context.Process(
             target=_work, args=(self.job.folder, theirs), name="dreamvideo-worker", daemon=True
         )
-        with _undisturbed():
+        with undisturbed():
             process.start()
             self.workers.append(_Worker(process, ours, segment))
         theirs.close()
@@ -192,7 +192,7 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Start a process: signals wait, in it too, until it is ready for them.
 
     Ctrl-C reaches all processes of a terminal. And a child must not run the program that called
