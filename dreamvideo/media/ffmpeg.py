@@ -151,6 +151,10 @@ class Process:
         except BrokenPipeError:
             pass
 
+    def kill(self) -> None:
+        """End it at once; what it has written so far is not whole."""
+        self._process.kill()
+
     def wait(self) -> int:
         """Exit code, once ffmpeg has ended and everything it said was read."""
         code = self._process.wait()

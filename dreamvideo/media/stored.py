@@ -51,10 +51,20 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
 
 def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterator[bytes]:
     """An IVF stream of PNGs: the smallest container that has exact times, ``ticks * clock`` s."""
-    rate = (clock.denominator, clock.numerator)
-    yield _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, len(ticks), 0)
+    yield ivf_header(clock, len(ticks))
     for tick, png in zip(ticks, pngs, strict=True):
-        yield struct.pack("<IQ", len(png), tick) + png
+        yield ivf_frame(tick, png)
+
+
+def ivf_header(clock: Fraction, count: int = 0) -> bytes:
+    """What such a stream begins with; ``count`` frames follow, 0: as many as there will be."""
+    rate = (clock.denominator, clock.numerator)
+    return _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, count, 0)
+
+
+def ivf_frame(tick: int, png: bytes) -> bytes:
+    """One picture of such a stream."""
+    return struct.pack("<IQ", len(png), tick) + png
 
 
 def pngs(
