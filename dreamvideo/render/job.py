@@ -21,7 +21,7 @@ from dreamvideo.media.write import StoredFrame
 from dreamvideo.render import manifest as manifests
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.manifest import Manifest
-from dreamvideo.render.part import Part
+from dreamvideo.render.part import Part, source_path
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.segments import Segment
 
@@ -57,7 +57,7 @@ class Job:
 
     def source_path(self, number: int) -> Path:
         """Where a source frame is kept for a pass that needs it again."""
-        return self.folder / "source" / f"{number:08d}.png"
+        return source_path(self.folder, number)
 
     def second_path(self, number: int) -> Path:
         """Where a frame of a second pass is stored."""

@@ -70,7 +70,73 @@ class Ending:
     missing: int = 0
 
 
-class Part:
+class Shelf:
+    """Takes a segment's frames as they are dreamt; its children know where they are kept.
+
+    The first frame's number in the film is ``first``.
+    """
+
+    def __init__(self, first: int, kept: int = 0) -> None:
+        """``kept`` frames are there."""
+        self.first = first
+        self._waits_until = 0.0
+        self._checked = kept
+        self._last = monotonic()
+
+    @property
+    def count(self) -> int:
+        """How many frames are kept."""
+        raise NotImplementedError
+
+    def put(self, record: Record, data: bytes) -> None:
+        """Keep the next frame, a PNG. Raises MediaError."""
+        raise NotImplementedError
+
+    def put_source(self, number: int, data: bytes) -> None:
+        """Keep the source of a frame, a PNG, for a pass that needs it again. Raises MediaError."""
+        raise NotImplementedError
+
+    def put_checkpoint(self, count: int, data: bytes) -> None:
+        """Keep what the frame after the first ``count`` is made from. Raises MediaError."""
+        raise NotImplementedError
+
+    def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
+        """Say that the segment is complete."""
+        raise NotImplementedError
+
+    def add(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        time: Fraction,
+        duration: Fraction,
+        *,
+        alpha: NDArray[np.uint8] | None = None,
+        loss: float = float("nan"),
+        starts: bool = False,
+    ) -> None:
+        """Keep the next frame: H x W x 3 RGB, ``alpha`` H x W. Raises MediaError."""
+        number = self.first + self.count
+        data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
+        took = round(monotonic() - self._last, 4)
+        record = Record(number, time, duration, loss, starts, len(data), zlib.crc32(data), took)
+        self.put(record, data)
+        self._last = monotonic()
+
+    def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
+        """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
+
+        Raises MediaError.
+        """
+        began = monotonic()
+        if count <= self._checked or (not now and began < self._waits_until):
+            return
+        self.put_checkpoint(count, packed(count, arrays))
+        self._checked = count
+        cost = monotonic() - began
+        self._waits_until = began + cost / SHARE
+
+
+class Part(Shelf):
     """The frames ``first``, ``first + 1`` ... of a job, as far as they are there.
 
     ``records`` are those of its stored frames and ``ending`` is not None once it is complete.
@@ -79,17 +145,20 @@ class Part:
 
     def __init__(self, folder: Path, index: int, first: int = 0) -> None:
         """``folder`` is the job's. Reads the log; a last line that is not whole is no line."""
-        self.first = first
+        super().__init__(first)
+        self._folder = folder
         self._frames = folder / "frames"
         self._log = folder / "parts" / f"{index:04d}.log"
         self._checkpoints = [self._log.with_suffix(f".{letter}.npz") for letter in "ab"]
-        self._waits_until = 0.0
-        self._checked = 0
-        self._last = monotonic()
         self.records: list[Record] = []
         self.ending: Ending | None = None
         self._ends: list[int] = []
         self._read_log()
+
+    @property
+    def count(self) -> int:
+        """How many frames are stored."""
+        return len(self.records)
 
     @property
     def frames(self) -> list[StoredFrame]:
@@ -110,7 +179,7 @@ class Part:
         if self.ending is not None and whole == len(self.records):
             return whole, None
         for path in self._checkpoints:
-            count, found = _load(path)
+            count, found = load_checkpoint(path)
             if kept < count <= whole:
                 kept, arrays = count, found
         # A shot's first frame needs nothing of those before it.
@@ -120,45 +189,23 @@ class Part:
         self._forget(kept)
         return kept, arrays
 
-    def add(
-        self,
-        pixels: NDArray[np.uint8] | NDArray[np.uint16],
-        time: Fraction,
-        duration: Fraction,
-        *,
-        alpha: NDArray[np.uint8] | None = None,
-        loss: float = float("nan"),
-        starts: bool = False,
-    ) -> None:
-        """Store the next frame: H x W x 3 RGB, ``alpha`` H x W. Raises MediaError."""
-        number = self.first + len(self.records)
-        data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
-        write_whole(self.path(number), data)
-        took = round(monotonic() - self._last, 4)
-        record = Record(number, time, duration, loss, starts, len(data), zlib.crc32(data), took)
+    def put(self, record: Record, data: bytes) -> None:
+        """Store the next frame, a PNG. Raises MediaError."""
+        write_whole(self.path(record.number), data)
         self._append(record.line())
         self.records.append(record)
-        self._last = monotonic()
 
-    def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
-        """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
+    def put_source(self, number: int, data: bytes) -> None:
+        """Store the source of a frame, a PNG. Raises MediaError."""
+        write_whole(source_path(self._folder, number), data)
 
-        Raises MediaError.
-        """
-        began = monotonic()
-        if count <= self._checked or (not now and began < self._waits_until):
-            return
-        buffer = io.BytesIO()
-        members: dict[str, Any] = {_COUNT: np.array(count), **arrays}
-        np.savez(buffer, **members)
+    def put_checkpoint(self, count: int, data: bytes) -> None:
+        """Store what the frame after the first ``count`` is made from. Raises MediaError."""
         with _told(self._log), self._log.open("rb+") as log:
             os.fsync(log.fileno())
         # The other one stays, should this one not become whole.
-        write_whole(self._checkpoints[0], buffer.getvalue())
+        write_whole(self._checkpoints[0], data)
         self._checkpoints.reverse()
-        self._checked = count
-        cost = monotonic() - began
-        self._waits_until = began + cost / SHARE
 
     def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
         """Say that the segment is complete."""
@@ -210,9 +257,9 @@ class Part:
                 log.truncate(self._ends[-1] if self._ends else 0)
         # Checkpoints of what is forgotten could be taken for those of what comes instead.
         for path in self._checkpoints:
-            if _load(path)[0] > kept:
+            if load_checkpoint(path)[0] > kept:
                 path.unlink(missing_ok=True)
-        self._checkpoints.sort(key=lambda path: _load(path)[0])
+        self._checkpoints.sort(key=lambda path: load_checkpoint(path)[0])
         self._checked = kept
 
 
@@ -230,7 +277,20 @@ def write_whole(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
-def _load(path: Path) -> tuple[int, Arrays | None]:
+def source_path(folder: Path, number: int) -> Path:
+    """Where a job's folder keeps a source frame for a pass that needs it again."""
+    return folder / "source" / f"{number:08d}.png"
+
+
+def packed(count: int, arrays: Arrays) -> bytes:
+    """What the frame after the first ``count`` is made from, as the bytes of a checkpoint."""
+    buffer = io.BytesIO()
+    members: dict[str, Any] = {_COUNT: np.array(count), **arrays}
+    np.savez(buffer, **members)
+    return buffer.getvalue()
+
+
+def load_checkpoint(path: Path) -> tuple[int, Arrays | None]:
     """(frames that were there, what the next one is made from); (0, None) if it is not whole."""
     # zipfile checks every member's checksum, and raises all kinds of things on damage.
     with suppress(Exception), np.load(path, allow_pickle=False) as stored:

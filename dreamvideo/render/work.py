@@ -22,7 +22,7 @@ from dreamvideo.render.deliver import deepened
 from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
-from dreamvideo.render.part import Arrays, Part, write_whole
+from dreamvideo.render.part import Arrays, Shelf
 from dreamvideo.render.resources import Watch, reserve_for
 from dreamvideo.render.scene import Scene
 from dreamvideo.render.segments import Segment
@@ -67,17 +67,22 @@ class Renderer:
         try:
             with locked(lock, PATIENCE):
                 part = self.job.part(segment)
-                kept, arrays = part.resume()
+                _, arrays = part.resume()
                 if part.ending is None:
-                    self._render(segment, part, kept, arrays, on_frame)
+                    self.go_on(segment, part, arrays, on_frame)
         except LockedError as error:
             raise DreamVideoError(
                 f"{shown(lock.parent)}: process {error.holder} is at it already"
             ) from None
 
-    def _render(
-        self, segment: Segment, part: Part, kept: int, arrays: Arrays | None, on_frame: OnFrame
+    def go_on(
+        self, segment: Segment, part: Shelf, arrays: Arrays | None, on_frame: OnFrame
     ) -> None:
+        """Dream the frames of a segment that ``part`` has not got, the first from ``arrays``.
+
+        None where it starts anew. Raises MediaError.
+        """
+        kept = part.count
         state = None if arrays is None else State(**arrays)
         wanted = segment.first + kept
         begin = wanted if kept else segment.first - segment.warm_up
@@ -96,28 +101,28 @@ class Renderer:
                         if dreamt.again:
                             again.append(f"frame {dreamt.index}: {AGAIN}")
                         if dreamt.state is not None:
-                            left = _arrays(dreamt.state), len(part.records)
+                            left = _arrays(dreamt.state), part.count
                             part.checkpoint(*left)
-                        on_frame(len(part.records), dreamt.loss)
+                        on_frame(part.count, dreamt.loss)
             except BaseException:
                 if left is not None:
                     with suppress(DreamVideoError):
                         part.checkpoint(*left, now=True)
                 raise
             name = shown(self.footage.info.path)
-            if not part.records:
+            if not part.count:
                 raise MediaError(f"{name}: no frame could be decoded in that range")
-            if segment.count is not None and len(part.records) != segment.count:
+            if segment.count is not None and part.count != segment.count:
                 raise MediaError(f"{name}: has changed since the render began")
             part.finish((*source.notes, *again), source.missing)
 
-    def _store(self, part: Part, dreamt: Dreamt) -> None:
+    def _store(self, part: Shelf, dreamt: Dreamt) -> None:
         """Keep a frame, as deep and as transparent as the source frame it was made from."""
         source = dreamt.frame
         assert source is not None
         if self.look.coherence.passes > 1:
             kept = source.pixels if source.deep is None else source.deep
-            write_whole(self.job.source_path(dreamt.index), png_bytes(kept, None))
+            part.put_source(dreamt.index, png_bytes(kept, None))
         part.add(
             dreamt.pixels
             if source.deep is None
