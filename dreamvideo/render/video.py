@@ -15,6 +15,7 @@ from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render import naming, resources
 from dreamvideo.render.budgeted import UNBOUND, Budget, planned
+from dreamvideo.render.crew import Crew
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.footage import Footage, Request, footage
 from dreamvideo.render.going import GOING, Going
@@ -26,7 +27,7 @@ from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.second import steadied
 from dreamvideo.render.segments import WHOLE, Segment, cuts_of, plan
 from dreamvideo.render.work import Renderer, footage_of
-from dreamvideo.render.workers import render_apart, use_threads
+from dreamvideo.render.workers import Processes, use_threads
 from dreamvideo.render.worth import cores, most_workers, sensible_workers
 from dreamvideo.settings import Look, OutputSettings, make_output
 from dreamvideo.settings.machine import MachineSettings
@@ -46,6 +47,7 @@ def dream_video(
     budget: Budget = UNBOUND,
     machine: MachineSettings = DEFAULT_MACHINE,
     going: Going = GOING,
+    crew: Crew | None = None,
     on_progress: OnProgress = silent,
 ) -> Rendered:
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
@@ -55,13 +57,17 @@ def dream_video(
     its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
     with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
     Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it runs on,
-    and in how many processes.
+    and in how many processes; a ``crew`` dreams it elsewhere (``dreamvideo.cluster.Farm``).
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
     request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
     read = _checked(clip, request, wanted, look)
-    fitting = planned(budget, output, read, look, size, most_workers(machine, look, read))
+    if crew is None:
+        most = most_workers(machine, look, read)
+    else:
+        most = crew.offer(machine, on_progress).workers
+    fitting = planned(budget, output, read, look, size, most)
     if fitting.line:
         on_progress(Progress("dreaming", "frame", 0, read.expected, note=fitting.line))
     look, size = fitting.look, fitting.size
@@ -84,13 +90,13 @@ def dream_video(
     )
     asked = asked.model_copy(update={"frames": read.expected})
     with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
-        count = _divide(job, read, machine, going, on_progress)
+        at_work = _divide(job, read, machine, going, crew, most, on_progress)
         job.say_how_far(output, on_progress)
         roomy = _check_room(job, read)
-        if count > 1:
-            render_apart(job, count, on_progress)
-        else:
+        if at_work is None:
             _render_here(job, on_progress)
+        else:
+            at_work.render(job, on_progress)
         records = [record for part in job.parts() for record in part.records]
         frames = _steadied(job, records, on_progress) if look.coherence.passes > 1 else job.frames
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
@@ -137,21 +143,32 @@ def _checked(clip: Path, request: Request, wanted: OutputSettings, look: Look) -
 
 
 def _divide(
-    job: Job, read: Footage, machine: MachineSettings, going: Going, on_progress: OnProgress
-) -> int:
-    """Settle the job's segments, if that is still open; how many processes are to dream them."""
-    most = most_workers(machine, job.manifest.decoded_look, read)
+    job: Job,
+    read: Footage,
+    machine: MachineSettings,
+    going: Going,
+    crew: Crew | None,
+    most: int,
+    on_progress: OnProgress,
+) -> Crew | None:
+    """Settle the job's segments, if that is still open; who is to dream them. None: this process.
+
+    ``most`` is how many may dream at a time.
+    """
     begins = not job.done
-    if begins and job.manifest.segments == WHOLE and (most > 1 or going.segment_length):
+    apart = most > 1 or crew is not None or going.segment_length
+    if begins and job.manifest.segments == WHOLE and apart:
         job.settle(divided(job.manifest, read, going, on_progress))
     parts = zip(job.manifest.segments, job.parts(), strict=True)
     left = [segment.count or 0 for segment, part in parts if part.ending is None]
-    count = sensible_workers(most, machine, left)
+    if crew is None:
+        count = sensible_workers(most, machine, left)
+        crew = Processes(count) if count > 1 else None
     if begins:
         # Of many threads the last bits depend on their number, so that is kept to.
-        threads = max(1, cores() // count)
+        threads = cores() if crew is None else crew.offer(machine, silent).threads
         job.settle(job.manifest.model_copy(update={"threads": threads}))
-    return count
+    return crew
 
 
 def divided(

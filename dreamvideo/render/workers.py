@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,27 +21,16 @@ from typing import Any
 import cv2
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.crew import Offer, Tally
 from dreamvideo.render.job import Job
-from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.progress import OnProgress
 from dreamvideo.render.segments import Segment
 from dreamvideo.render.work import Renderer
+from dreamvideo.render.worth import cores
+from dreamvideo.settings.machine import MachineSettings
 
-ATTEMPTS = 3
 # Seconds that a worker may take to end its step and keep its state when it is told to stop.
 STOPPING = 10.0
-
-
-def render_apart(job: Job, count: int, on_progress: OnProgress) -> None:
-    """Dream all segments that are not complete, in ``count`` processes.
-
-    A segment whose process dies is tried again, three times in all. However this ends, no process
-    is left. Raises DreamVideoError.
-    """
-    crew = _Crew(job, on_progress)
-    try:
-        crew.work(count)
-    finally:
-        crew.dismiss()
 
 
 @dataclass
@@ -54,23 +42,40 @@ class _Worker:
     segment: Segment
 
 
-class _Crew:
-    def __init__(self, job: Job, on_progress: OnProgress) -> None:
-        parts = list(zip(job.manifest.segments, job.parts(), strict=True))
+class Processes:
+    """A crew of processes of this machine."""
+
+    def __init__(self, count: int) -> None:
+        """``count`` of them at a time."""
+        self.count = count
+
+    def offer(self, machine: MachineSettings, on_progress: OnProgress) -> Offer:
+        """The cores of this machine, divided among them."""
+        return Offer(self.count, max(1, cores() // self.count))
+
+    def render(self, job: Job, on_progress: OnProgress) -> None:
+        """Dream all segments that are not complete.
+
+        A segment whose process dies is tried again, three times in all. However this ends, no
+        process is left. Raises DreamVideoError.
+        """
+        shift = _Shift(job, Tally(job, on_progress))
+        try:
+            shift.work(self.count)
+        finally:
+            shift.dismiss()
+
+
+class _Shift:
+    def __init__(self, job: Job, tally: Tally) -> None:
         self.job = job
-        self.on_progress = on_progress
-        self.done = {segment.index: len(part.records) for segment, part in parts}
-        self.complete = sum(part.ending is not None for _, part in parts)
-        left = [segment for segment, part in parts if part.ending is None]
-        # The longest first: it should not be what all others wait for.
-        self.waiting = deque(sorted(left, key=lambda segment: -(segment.count or 0)))
-        self.tries = dict.fromkeys(self.done, 0)
+        self.tally = tally
         self.workers: list[_Worker] = []
 
     def work(self, count: int) -> None:
         """Start ``count`` workers and see them through."""
-        for _ in range(min(count, len(self.waiting))):
-            self._start(self.waiting.popleft())
+        for _ in range(min(count, len(self.tally.waiting))):
+            self._start(self.tally.waiting.popleft())
         while self.workers:
             ready = connection.wait([w.pipe for w in self.workers])
             for worker in [w for w in self.workers if w.pipe in ready]:
@@ -107,20 +112,14 @@ class _Crew:
     def _hear(self, worker: _Worker, said: Any) -> None:
         if isinstance(said, DreamVideoError):
             raise said
-        number, done, loss, ended = said
-        self.done[number] = done
-        self.complete += ended
-        detail = f"{self.complete}/{len(self.done)} segments, {len(self.workers)} workers"
-        total = self.job.manifest.frames
-        self.on_progress(
-            Progress("dreaming", "frame", sum(self.done.values()), total, loss, detail)
-        )
+        done, loss, ended = said
+        self.tally.heard(worker.segment, done, loss, len(self.workers), ended=ended)
         if ended:
             self._next(worker)
 
     def _next(self, worker: _Worker) -> None:
-        if self.waiting:
-            worker.segment = self.waiting.popleft()
+        if self.tally.waiting:
+            worker.segment = self.tally.waiting.popleft()
             worker.pipe.send(worker.segment)
         else:
             worker.pipe.send(None)
@@ -132,21 +131,15 @@ class _Crew:
         worker.process.join()
         worker.pipe.close()
         self.workers.remove(worker)
-        segment = worker.segment
-        self.tries[segment.index] += 1
-        if self.tries[segment.index] >= ATTEMPTS:
-            last = segment.first + (segment.count or 1) - 1
-            code = worker.process.exitcode or 0
-            how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-            raise DreamVideoError(
-                f"frames {segment.first} to {last}: the process that dreamt them ended "
-                f"{ATTEMPTS} times ({how}): fewer --workers or a smaller --size need less memory"
-            )
-        self._start(segment)
+        code = worker.process.exitcode or 0
+        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        hint = ": fewer --workers or a smaller --size need less memory"
+        self.tally.lost(worker.segment, how, hint)
+        self._start(worker.segment)
 
 
 def _work(folder: Path, pipe: connection.Connection) -> None:
-    """A worker's whole life: segments in, (number, frames done, objective, ended) out."""
+    """A worker's whole life: segments in, (frames done, objective, ended) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "pthread_sigmask"):
@@ -157,15 +150,15 @@ def _work(folder: Path, pipe: connection.Connection) -> None:
         use_threads(job.manifest.threads)
         renderer = Renderer(job)
         while (segment := pipe.recv()) is not None:
-            done, loss = 0, float("nan")
+            loss = float("nan")
 
-            def told(frames: int, objective: float, number: int = segment.index) -> None:
-                nonlocal done, loss
-                done, loss = frames, objective
-                pipe.send((number, done, loss, False))
+            def told(frames: int, objective: float) -> None:
+                nonlocal loss
+                loss = objective
+                pipe.send((frames, loss, False))
 
             renderer.render(segment, told)
-            pipe.send((segment.index, len(job.part(segment).records), loss, True))
+            pipe.send((job.part(segment).count, loss, True))
     except DreamVideoError as error:
         pipe.send(error)
 
