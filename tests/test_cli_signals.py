@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from media_clips import make, picture, tone
 from tiny import QUICK, contents
 
+from dreamvideo.cli import entry
 from dreamvideo.cli.entry import run
 from dreamvideo.render.job import Job, job_folder
 
@@ -123,6 +125,69 @@ def test_a_command_leaves_the_callers_signals_as_they_were() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert run(["models"]) == 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def hit() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_ctrl_c_does_not_disturb_the_tidying(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tidied = []
+
+    def dispatch(_: list[str]) -> None:
+        try:
+            hit()
+        finally:
+            for number in range(100):
+                hit()
+                tidied.append(number)
+
+    monkeypatch.setattr(entry, "_dispatch", dispatch)
+    assert run([]) == 130
+    assert len(tidied) == 100
+    assert capsys.readouterr().err == "dreamvideo: stopped before the end\n"
+
+
+def test_what_goes_wrong_while_tidying_is_no_other_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dispatch(_: list[str]) -> None:
+        try:
+            hit()
+        finally:
+            raise ValueError("generator already executing")
+
+    monkeypatch.setattr(entry, "_dispatch", dispatch)
+    assert run([]) == 130
+    assert capsys.readouterr().err == "dreamvideo: stopped before the end\n"
+
+
+def test_a_tidying_without_end_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dispatch(_: list[str]) -> None:
+        try:
+            hit()
+        finally:
+            while True:
+                hit()
+
+    monkeypatch.setattr(entry, "_dispatch", dispatch)
+    monkeypatch.setattr(entry, "UNWINDING", 0.05)
+    assert run([]) == 130
+
+
+def test_a_ctrl_c_that_somebody_swallows_does_not_make_the_next_one_vanish(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dispatch(_: list[str]) -> None:
+        with suppress(BaseException):
+            hit()
+        hit()
+        raise AssertionError("the second one was not heard")
+
+    monkeypatch.setattr(entry, "_dispatch", dispatch)
+    assert run([]) == 130
 
 
 def test_a_job_in_the_background_ignores_ctrl_c_as_its_shell_asked() -> None:

@@ -20,7 +20,7 @@ from dreamvideo.settings import CoherenceSettings
 
 
 def makers() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamvideo-ahead")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

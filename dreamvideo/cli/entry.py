@@ -6,14 +6,20 @@ import os
 import shlex
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
+from dreamvideo.dream.runtime import own_process
 from dreamvideo.errors import DreamVideoError, left
+
+# Seconds that a stopped command may take to tidy up before a further signal interrupts even that.
+UNWINDING = 5.0
 
 
 class Stopped(BaseException):
@@ -31,16 +37,16 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Before and after the command there is nothing to tidy up: no traceback of Python's own.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    own_process()
     try:
         code = run(sys.argv[1:])
     except Exception:
         # Asked for by --debug.
         traceback.print_exc()
         code = 1
-    runtime = sys.modules.get("dreamvideo.dream.runtime")
-    if runtime is not None and runtime.loading():
-        # Nothing is rendered any more: what is still being loaded must not be waited for, nor
-        # be met by the interpreter's own end.
+    ahead = sys.modules.get("dreamvideo.render.ahead")
+    if ahead is not None and ahead.at_work():
+        # What could not be waited for must not be met by the interpreter's own end.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -49,20 +55,37 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run with these arguments; returns the exit code."""
+    with _signals_unwind():
+        try:
+            return _ended(arguments)
+        except Stopped as stop:
+            _complain("stopped before the end", stop, arguments)
+            return stop.exit_code
+
+
+def _ended(arguments: list[str]) -> int:
+    """How the command ends, unless it is stopped: raises Stopped."""
     try:
-        with _signals_unwind():
-            code = _dispatch(arguments)
-            sys.stdout.flush()
-    except Stopped as stop:
-        _complain("stopped before the end", stop, arguments)
-        return stop.exit_code
+        code = _dispatch(arguments)
+        sys.stdout.flush()
     except BrokenPipeError:
         return _nobody_listens()
     except Exception as error:
+        stop = _stop_before(error)
+        if stop is not None:
+            raise stop from None
         if "--debug" in arguments:
             raise
         return _explain(error, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _stop_before(error: BaseException) -> Stopped | None:
+    """The signal that was being followed when ``error`` got in between."""
+    before = error.__context__
+    while before is not None and not isinstance(before, Stopped):
+        before = before.__context__
+    return before
 
 
 def _dispatch(arguments: list[str]) -> Any:
@@ -82,13 +105,38 @@ def _signals_unwind() -> Iterator[None]:
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {n: how for n, how in before.items() if how is not signal.SIG_IGN}
+    stopper = _Stopper()
     for number in before:
-        signal.signal(number, _stop)
+        signal.signal(number, stopper)
     try:
         yield
     finally:
+        stopper.armed = False
         for number, how in before.items():
             signal.signal(number, how)
+
+
+class _Stopper:
+    """The handler of signals: the first raises ``Stopped``, others do not disturb its unwinding.
+
+    Unless that takes too long; and an exception that somebody has swallowed is gone, so that the
+    next signal raises it anew.
+    """
+
+    def __init__(self) -> None:
+        self.armed = True
+        self._raised: Callable[[], Stopped | None] = lambda: None
+        self._until = 0.0
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.armed and (self._raised() is None or time.monotonic() > self._until):
+            raise self._new(number)
+
+    def _new(self, number: int) -> Stopped:
+        # Made here, because a frame that raises an exception of its own would keep it alive.
+        stop = Stopped(number)
+        self._raised, self._until = weakref.ref(stop), time.monotonic() + UNWINDING
+        return stop
 
 
 def _explain(error: Exception, arguments: list[str]) -> int:
@@ -133,7 +181,3 @@ def _complain(
         message = f"{message}; {kept}, go on with: {again}"
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"dreamvideo: {line}", file=sys.stderr)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    raise Stopped(number)

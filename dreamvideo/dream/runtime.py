@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -19,7 +20,7 @@ _XLA_CACHE = "--tf_xla_persistent_cache_directory="
 _lock = threading.Lock()
 _started: list[Any] = []
 _threads: list[int] = []
-_loaders: list[threading.Thread] = []
+_owned: list[bool] = []
 
 
 def tensorflow() -> Any:
@@ -47,32 +48,22 @@ def use_threads(count: int) -> None:
         _threads[:] = [count]
 
 
-def preload() -> None:
-    """Begin to import TensorFlow in the background; ``tensorflow`` waits for it to end.
+def own_process() -> None:
+    """What TensorFlow loads need never be looked through for garbage: the program ends with it.
 
-    A failure is told when TensorFlow is asked for. Who ends the program while it is ``loading``
-    ends it by ``os._exit``: its C++ code must not be met half loaded by the interpreter's own end.
+    For a program of our own. In another's, what it holds at that time would stay for good.
     """
-
-    def load() -> None:
-        with suppress(Exception):
-            tensorflow()
-
-    if not _started and not loading():
-        _loaders[:] = [threading.Thread(target=load, name="tensorflow", daemon=True)]
-        _loaders[0].start()
-
-
-def loading() -> bool:
-    """Whether TensorFlow is being imported in the background just now."""
-    return any(loader.is_alive() for loader in _loaders)
+    _owned[:] = [True]
 
 
 def _start() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
-        import tensorflow as tf
+        with _uncollected():
+            import tensorflow as tf
+        if _owned:
+            gc.freeze()
 
         # A process that makes many dreamers compiles a step for each, which is meant.
         tf.get_logger().setLevel("ERROR")
@@ -93,6 +84,18 @@ def _start() -> Any:
     return tf
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage meanwhile: an import makes none, and a million objects to look at."""
+    wanted = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if wanted:
+            gc.enable()
+
+
 def _keep_compiled(environment: Any) -> None:
     """Let XLA keep what it compiles for the next run, unless the user has given it flags."""
     if "TF_XLA_FLAGS" in environment:
@@ -106,7 +109,7 @@ def _keep_compiled(environment: Any) -> None:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes to stderr; shown after all if the block fails.
+    """Hold back what C++ code writes to stderr; its chatter is shown only if the block fails.
 
     TensorFlow writes there before its own log level takes effect. What Python writes meanwhile,
     in another thread, appears at once; what else was held back in the end.
@@ -127,7 +130,7 @@ def _quiet_stderr() -> Iterator[None]:
         drop = _CHATTER
         try:
             yield
-        except BaseException:
+        except Exception:
             drop = re.compile(rb"(?!)")
             raise
         finally:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -106,6 +106,8 @@ class Process:
                     f"level+{detail}",
                     *arguments,
                 ],
+                # A buffer has a lock, which its reader's thread may hold at the interpreter's end.
+                bufsize=0,
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -141,12 +143,25 @@ class Process:
         assert self._process.stdout is not None
         return self._process.stdout
 
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Its raw output in pieces of so many bytes, the last one maybe shorter."""
+        rest = bytearray()
+        while more := self.stdout.read(size - len(rest)):
+            rest += more
+            if len(rest) == size:
+                yield bytes(rest)
+                rest.clear()
+        if rest:
+            yield bytes(rest)
+
     def feed(self, chunks: Iterable[bytes]) -> None:
         """Write all chunks to ffmpeg's standard input and close it; stops when ffmpeg is gone."""
         assert self._process.stdin is not None
         try:
             for chunk in chunks:
-                self._process.stdin.write(chunk)
+                left = memoryview(chunk)
+                while left:
+                    left = left[self._process.stdin.write(left) :]
             self._process.stdin.close()
         except BrokenPipeError:
             pass
@@ -171,9 +186,8 @@ class Process:
         return "; ".join(last) or "ffmpeg gave no reason"
 
     def _listen(self) -> None:
-        assert self._process.stderr is not None
-        for raw in self._process.stderr:
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        for raw in self._said():
+            line = raw.decode("utf-8", "replace").rstrip("\r")
             match = _LEVEL.match(line)
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
@@ -183,6 +197,15 @@ class Process:
                 self._on_line(line)
         if self._on_end:
             self._on_end()
+
+    def _said(self) -> Iterator[bytes]:
+        assert self._process.stderr is not None
+        rest = b""
+        while said := self._process.stderr.read(1 << 16):
+            *lines, rest = (rest + said).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
 
 
 def run(

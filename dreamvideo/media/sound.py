@@ -166,7 +166,7 @@ def _samples(path: Path, begin: float, end: float | None) -> Iterator[Curve]:
         *("-ac", "1", "-ar", str(SAMPLES), "-f", "f32le", "pipe:1"),
     ]
     with ffmpeg.Process(arguments) as process:
-        while data := process.stdout.read(4 * _CHUNK):
+        for data in process.pieces(4 * _CHUNK):
             yield np.nan_to_num(np.frombuffer(data[: len(data) // 4 * 4], "<f4"))
         if process.wait() != 0:
             raise MediaError(f"{shown(path)}: its sound cannot be decoded: {process.reason()}")

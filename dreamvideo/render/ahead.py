@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +20,7 @@ from dreamvideo.motion.flow import Motion, motion_between, motions_between
 from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
+_NAME = "dreamvideo-ahead"
 
 
 class _End:
@@ -79,9 +82,8 @@ def read_ahead(items: Iterable[T], count: int) -> Generator[T, None, None]:
         yield from items
         return
     made = iter(items)
-    maker = ThreadPoolExecutor(1, "ahead")
-    waiting: deque[Future[T | _End]] = deque([maker.submit(next, made, END)])
-    try:
+    with _maker() as maker:
+        waiting: deque[Future[T | _End]] = deque([maker.submit(next, made, END)])
         while True:
             item = waiting.popleft().result()
             if isinstance(item, _End):
@@ -89,5 +91,40 @@ def read_ahead(items: Iterable[T], count: int) -> Generator[T, None, None]:
             while len(waiting) < count:
                 waiting.append(maker.submit(next, made, END))
             yield item
+
+
+@contextmanager
+def begun(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """The same items; the first is being made from now on, in a thread of its own.
+
+    That has ended, and nobody makes items any more, when the block has.
+    """
+    with _maker() as maker:
+        first = maker.submit(next, items, END)
+
+        def all_of_them() -> Iterator[T]:
+            item = first.result()
+            if not isinstance(item, _End):
+                yield item
+                yield from items
+
+        yield all_of_them()
+
+
+def at_work() -> bool:
+    """Whether a thread makes items still: it could not be waited for."""
+    return any(thread.name.startswith(_NAME) for thread in threading.enumerate())
+
+
+@contextmanager
+def _maker() -> Iterator[ThreadPoolExecutor]:
+    """A thread for as long as the block; it is waited for, even if a Ctrl-C gets in between."""
+    maker = ThreadPoolExecutor(1, _NAME)
+    try:
+        yield maker
     finally:
-        maker.shutdown(wait=True, cancel_futures=True)
+        try:
+            maker.shutdown(wait=True, cancel_futures=True)
+        except BaseException:
+            maker.shutdown(wait=True, cancel_futures=True)
+            raise

@@ -42,8 +42,13 @@ class Scene:
         if on_tile is not None:
             self.director = self.director.telling(on_tile)
 
-    def dream(self, frames: Iterator[Frame], state: State | None) -> Generator[Dreamt, None, None]:
-        """The dreams of source frames, gone on with from ``state``."""
+    def dream(
+        self, frames: Iterator[Frame], state: State | None, ahead: int = 0
+    ) -> Generator[Dreamt, None, None]:
+        """The dreams of source frames, gone on with from ``state``.
+
+        ``ahead`` of them are decoded and followed while another is dreamt (``dream_clip``).
+        """
         director = self.director
         return dream_clip(
             map(self._viewpoint.seen, frames),
@@ -52,6 +57,7 @@ class Scene:
             state=state,
             direct=director,
             follow=director.needs_motion,
+            ahead=ahead,
         )
 
     def _matching_first(self, director: Director) -> Director:
