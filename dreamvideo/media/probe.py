@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -87,7 +88,11 @@ def probe(path: Path | str) -> MediaInfo:
     missing, empty, not media, or holds no moving picture.
     """
     path = Path(path)
-    return _probe_sequence(path) if is_sequence(path) else _probe_file(readable(path))
+    if is_sequence(path):
+        return _probe_sequence(path)
+    path = readable(path)
+    now = path.stat()
+    return _known(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
 
 
 def read_tags(path: Path | str) -> dict[str, str]:
@@ -134,6 +139,12 @@ def _refuse_mixed_sizes(files: Sequence[Path]) -> None:
                 f"{shown(file)}: is {width} x {height}, but {shown(files[0].name)} is "
                 f"{wide} x {high}; make them one size"
             )
+
+
+@lru_cache(maxsize=16)
+def _known(path: Path, _state: tuple[int, ...]) -> MediaInfo:
+    """A render asks for the same file at every turn: it is looked into once."""
+    return _probe_file(path)
 
 
 def _probe_file(path: Path) -> MediaInfo:
