@@ -14,9 +14,14 @@ RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
 
 def recorded_look(path: Path | str) -> Look:
     """How a film or picture was dreamt; UsageError where it does not say, MediaError."""
+    return recorded(path)[1]
+
+
+def recorded(path: Path | str) -> tuple[str, Look]:
+    """(the version that dreamt it, how) as ``recorded_look``."""
     tags = tags_of(path)
     for tag in RECIPE_TAGS:
         heading, _, recipe = tags.get(tag, "").partition("\n")
         if heading.startswith("dreamvideo "):
-            return look_from_toml(recipe, str(path))
+            return heading.split(maxsplit=1)[1], look_from_toml(recipe, str(path))
     raise UsageError(f"{shown(path)}: does not say how it was dreamt")
