@@ -1,0 +1,51 @@
+"""Options of pages that hold films, and the page that a render's ``--report`` asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamvideo.errors import UsageError
+
+if TYPE_CHECKING:
+    from dreamvideo.report.review import Embed
+
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report",
+        help="Also make a page of the film beside its source, with curves, worst moments and "
+        "recipe: OUTPUT.report.html.",
+    ),
+]
+EmbedHeight = Annotated[
+    int | None,
+    typer.Option(
+        "--embed-height",
+        min=0,
+        max=4320,
+        help="Height in px of the films that play in the page, where they are compressed anew; 0: "
+        "none play.",
+        show_default="480",
+    ),
+]
+EmbedSize = Annotated[
+    str | None,
+    typer.Option(
+        "--embed-size", help="Largest film that goes into the page, as 30MB.", show_default="16MB"
+    ),
+]
+
+
+def embed_of(height: int | None, size: str | None) -> Embed:
+    """What the options ask for. Raises UsageError."""
+    from dreamvideo.report.review import Embed
+    from dreamvideo.settings.output import parse_bytes
+
+    usual = Embed()
+    try:
+        most = usual.most_bytes if size is None else parse_bytes(size)
+    except ValueError as error:
+        raise UsageError(f"--embed-size {size}: {error}") from None
+    return Embed(usual.height if height is None else height, most)

@@ -1,0 +1,224 @@
+"""(a film, its source) -> the report of the film, as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from dreamvideo.bench.machine import describe
+from dreamvideo.look.rows import rows
+from dreamvideo.media.folder import place_of
+from dreamvideo.media.paths import check_place, replacing
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.render.manifest import versions
+from dreamvideo.render.naming import check_apart
+from dreamvideo.render.progress import OnProgress, silent
+from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
+from dreamvideo.report.pairing import Excerpt, reels
+from dreamvideo.report.recipe import Recipe, recipe_of, seconds_of
+from dreamvideo.report.review import Embed, Review, Seconds, review
+
+EMBED = Embed()
+WHOLE = Excerpt()
+UNKNOWN_TIMES = (
+    "Not known: a film does not record how long its frames took. Rendered with --report, or with "
+    "--keep-job, it is."
+)
+
+
+def report_path(film: Path) -> Path:
+    """``film.mp4`` -> ``film.report.html`` beside it, of a folder of frames too."""
+    place = place_of(film)
+    return place.with_name(f"{place.stem}.report.html")
+
+
+def check_report(output: Path, overwrite: bool, *read: Path | None) -> None:
+    """Refuse, before any work, a page that cannot or must not be written. Raises UsageError."""
+    check_apart(output, *read)
+    check_place(output, overwrite)
+
+
+def report_film(
+    film: Path | str,
+    source: Path | str | None,
+    output: Path | str | None = None,
+    *,
+    excerpt: Excerpt = WHOLE,
+    embed: Embed = EMBED,
+    seconds: Seconds = (),
+    command: Sequence[str] = (),
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Path:
+    """Write the report of a finished film; its path.
+
+    Without a ``source`` it tells what can be told of the film alone. ``excerpt`` is the part of
+    the source that the film shows, ``seconds`` what each frame took to dream (else a kept job
+    tells), ``command`` the words that have just made the film. Raises MediaError for what is no
+    film, UsageError for an output that cannot be.
+    """
+    film = Path(film)
+    source = Path(source) if source is not None else None
+    output = Path(output) if output is not None else report_path(film)
+    check_report(output, overwrite, film, source)
+    opened = reels(film, source, excerpt)
+    took = seconds or seconds_of(film)
+    seen = review(opened, embed=embed, seconds=took, on_progress=on_progress)
+    recipe = recipe_of(seen.film, seen.source, excerpt, command)
+    with replacing(output) as part:
+        part.write_text(html(_page(seen, recipe)), encoding="utf-8")
+    return output
+
+
+def _page(seen: Review, recipe: Recipe) -> Page:
+    film, source = seen.film, seen.source
+    made_from = f" Dreamt from {source.path.name}." if source is not None else ""
+    figures = rows(seen.figures) if seen.figures else []
+    if recipe.why_not:
+        figures.append(("recipe", recipe.why_not))
+    return Page(
+        title=film.path.name,
+        subtitle=f"{facts(film, len(seen.times))}.{made_from}",
+        times=seen.times,
+        seconds=length(seen),
+        ratio=ratio(film),
+        left=Player("source", seen.source_clip) if seen.source_clip else None,
+        right=Player("film", seen.film_clip) if seen.film_clip else None,
+        sound=bool(film.audio),
+        cards=_cards(seen),
+        cuts=[seen.times[cut] for cut in seen.cuts],
+        panels=panels(seen),
+        curves_note=curves_note(seen),
+        worst=[Picture(moment.still, moment.why) for moment in seen.worst],
+        sheet=[Picture(still) for still in seen.sheet],
+        rows=figures,
+        recipes=recipes(recipe),
+        machine=machine(("film dreamt by", f"dreamvideo {recipe.version}"))
+        if recipe.version
+        else machine(),
+        notes=seen.notes,
+    )
+
+
+def facts(film: MediaInfo, frames: int) -> str:
+    """A film in a line."""
+    rate = f"{float(film.rate):.4g} frames a second"
+    return f"{film.width} x {film.height}, {rate}, {frames} frames, {film.codec}"
+
+
+def length(seen: Review) -> float:
+    """Until the end of the last frame, seconds in the embedded film."""
+    last = 1 / float(seen.film.rate)
+    if len(seen.times) > 1:
+        last = min(last, seen.times[-1] - seen.times[-2])
+    return round(seen.times[-1] + last, 6)
+
+
+def ratio(film: MediaInfo) -> float:
+    """Width over height as shown."""
+    return film.width * float(film.sample_aspect) / film.height
+
+
+def curves_note(seen: Review) -> str:
+    """What was measured, and at which size."""
+    width, height = seen.measured
+    cuts = len(seen.cuts)
+    scenes = f" Dashed: where a new scene begins ({cuts})." if cuts else " No scene cut was seen."
+    return (
+        f"Every frame was measured, at {width} x {height}; pixels count from -1 to 1.{scenes} "
+        "A click goes there."
+    )
+
+
+def panels(seen: Review) -> list[Panel]:
+    """The curves of one film."""
+    series = seen.series
+    took = series["seconds"]
+    time = Panel(
+        "Time a frame",
+        "Seconds from frame to frame; the first of a run also loads the network."
+        if took
+        else UNKNOWN_TIMES,
+        (Line("film", took),) if took else (),
+        capped=True,
+    )
+    if seen.source is None:
+        return [
+            Panel("Brightness", "Mean of all pixels.", (Line("film", series["brightness"]),)),
+            Panel(
+                "Saturation",
+                "Largest less smallest channel, mean of all pixels.",
+                (Line("film", series["saturation"]),),
+            ),
+            time,
+        ]
+    own = (Line("film", series["error"]), Line("source", series["source_error"]))
+    return [
+        Panel(
+            "Strength",
+            "How far the film is from its source: root of the mean square.",
+            (Line("film", series["strength"]),),
+        ),
+        Panel(
+            "Coherence",
+            "Warping error: what changes from a frame to the next apart from the source's motion. "
+            "Less is calmer; the source's own is what no dream can go below by much.",
+            own,
+            capped=True,
+        ),
+        Panel(
+            "Brightness",
+            "The film's mean less the source's: 0 is as bright.",
+            (Line("film", series["brightness"]),),
+        ),
+        Panel(
+            "Saturation",
+            "The film's less the source's: 0 is as colourful.",
+            (Line("film", series["saturation"]),),
+        ),
+        time,
+    ]
+
+
+def recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
+    """(title, text) of what to copy."""
+    of = f" of {name}" if name else ""
+    found = []
+    if recipe.command:
+        found.append(("The command that made it", recipe.command))
+    if recipe.again:
+        found.append((f"Commands that make such a film again{of}", "\n".join(recipe.again)))
+    if recipe.toml:
+        found.append((f"The look{of}, as a preset", recipe.toml))
+    return found
+
+
+def machine(*before: Row) -> list[Row]:
+    """What this page was made on, and with."""
+    found = describe()
+    rest = [
+        ("processor", f"{found['processor']}, {found['cores']} cores"),
+        ("memory", f"{found['memory'] / 2**30:.1f} GiB"),
+        ("system", found["system"]),
+    ]
+    return [*before, *rest, *((f"{k} here", v) for k, v in versions().items() if k != "machine")]
+
+
+def _cards(seen: Review) -> list[Row]:
+    found: list[Row] = []
+    figures = seen.figures
+    if figures is not None:
+        found.append(("Strength", f"{figures.strength:.3g}", "0: the source itself"))
+        if figures.flicker is not None:
+            small = f"{figures.flicker.film:.2g} against {figures.flicker.source:.2g}"
+            error = f"{figures.flicker.ratio:.3g} x source"
+            found.append(("Warping error", error, small))
+        if figures.trail is not None:
+            found.append(("Trail", f"{figures.trail:.2g}", "0: none behind moving things"))
+    took = [value for value in seen.series["seconds"] if value is not None]
+    if took:
+        whole = f"{sum(took):.3g} s in all"
+        found.append(("Time a frame", f"{median(took):.2g} s", f"usually; {whole}"))
+    found.append(("Scene cuts", str(len(seen.cuts)), "seen in what was measured"))
+    return found

@@ -1,0 +1,297 @@
+"""(what is to be told) -> one HTML file that needs nothing else, and lets nothing else in.
+
+Every word that comes from a file is escaped; besides, the browser is told to run and show nothing
+but the page's own script, style, stills and films.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from html import escape
+from typing import Any
+
+from dreamvideo.media.paths import shown
+from dreamvideo.report.review import Clip
+from dreamvideo.report.script import SCRIPT
+from dreamvideo.report.stills import Still
+from dreamvideo.report.style import STYLE
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Player:
+    """A film in the page: ``label`` is what it is called over its picture."""
+
+    label: str
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve, one value a frame; ``times`` where they are not the page's."""
+
+    name: str
+    values: Sequence[float | None]
+    times: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves in one frame; ``capped`` where a few high peaks must not flatten all the rest."""
+
+    title: str
+    words: str
+    lines: tuple[Line, ...]
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A still with what is said under it."""
+
+    still: Still
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of it, in the order in which it is told. Empty parts are left out."""
+
+    title: str
+    subtitle: str
+    times: Sequence[float]
+    seconds: float
+    ratio: float
+    left: Player | None = None
+    right: Player | None = None
+    master: str = "right"
+    sound: bool = False
+    cards: Sequence[Row] = ()
+    cuts: Sequence[float] = ()
+    panels: Sequence[Panel] = ()
+    curves_note: str = ""
+    worst: Sequence[Picture] = ()
+    sheet: Sequence[Picture] = ()
+    heads: Row = ()
+    rows: Sequence[Row] = ()
+    differences: Sequence[Row] | None = None
+    recipes: Sequence[tuple[str, str]] = ()
+    machine: Sequence[Row] = ()
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def html(page: Page) -> str:
+    """The whole file."""
+    style = STYLE + f":root {{ --ratio: {page.ratio:.5f}; }}\n"
+    parts = [
+        "<!doctype html>\n",
+        '<html lang="en"><head><meta charset="utf-8">\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, SCRIPT)}">\n',
+        '<meta name="referrer" content="no-referrer">\n',
+        f"<title>{words(page.title)}</title>\n<style>{style}</style></head><body>\n",
+        f'<header><h1>{words(page.title)}</h1><p class="soft">{words(page.subtitle)}</p></header>',
+        "<main>\n",
+        *_notes(page),
+        *_cards(page.cards),
+        *_players(page),
+        *_curves(page),
+        *_stills("The worst moments", "big", page.worst, page),
+        *_stills("Contact sheet", "", page.sheet, page),
+        *_table("Figures", page.heads, page.rows),
+        *_differences(page),
+        *_recipes(page.recipes),
+        *_table("Machine and versions", (), page.machine),
+        "</main>\n<footer>Made by dreamvideo; this file needs no other and asks for nothing."
+        "</footer>\n",
+        *_data(page),
+        f"<script>{SCRIPT}</script></body></html>\n",
+    ]
+    return "".join(parts)
+
+
+def words(text: object) -> str:
+    """Text from anywhere, as it may stand in the page."""
+    lines = str(text).split("\n")
+    return escape("\n".join(shown(line.replace("\t", "    ")) for line in lines), quote=True)
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = [
+        f"{kind}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+        for kind, text in (("style", style), ("script", script))
+    ]
+    rest = "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
+    return "; ".join(["default-src 'none'", *allowed, rest])
+
+
+def _data(page: Page) -> Iterable[str]:
+    held: dict[str, Any] = {
+        "seconds": page.seconds,
+        "times": list(page.times),
+        "cuts": list(page.cuts),
+        "panels": [
+            {
+                "capped": panel.capped,
+                "lines": [
+                    {"values": list(line.values), "times": line.times and list(line.times)}
+                    for line in panel.lines
+                ],
+            }
+            for panel in page.panels
+        ],
+    }
+    text = json.dumps(held, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    yield f'<script type="application/json" id="data">{text}</script>\n'
+    for side, player in (("left", page.left), ("right", page.right)):
+        if player is not None:
+            data = b64encode(player.clip.data).decode("ascii")
+            yield f'<script type="text/plain" id="clip-{side}">{data}</script>\n'
+
+
+def _notes(page: Page) -> Iterable[str]:
+    if page.notes:
+        items = "".join(f"<li>{words(note)}</li>" for note in page.notes)
+        yield f'<ul class="notes" aria-label="Notes">{items}</ul>\n'
+
+
+def _cards(cards: Sequence[Row]) -> Iterable[str]:
+    if cards:
+        yield '<dl class="cards">'
+        for name, value, small in cards:
+            yield f"<div><dt>{words(name)}</dt><dd>{words(value)}<small>{words(small)}</small>"
+            yield "</dd></div>"
+        yield "</dl>\n"
+
+
+def _players(page: Page) -> Iterable[str]:
+    sides = [("left", page.left), ("right", page.right)]
+    there = [(side, player) for side, player in sides if player is not None]
+    if not there:
+        return
+    both = len(there) == 2
+    yield '<section class="player" aria-label="Player">\n'
+    yield f'<div class="stage {"split" if both else there[0][0]}">\n'
+    # The left one lies on top, and is cut off at the divider.
+    for side, player in reversed(there):
+        master = " data-master" if side == page.master or not both else ""
+        mute = "" if master and page.sound else " muted"
+        yield f'<video class="{side}" data-clip="clip-{side}"{master}{mute} playsinline '
+        yield f'preload="auto" aria-label="{words(player.label)}"></video>\n'
+    for side, player in there:
+        yield f'<span class="tag {side}">{words(player.label)}</span>\n'
+    if both:
+        yield '<div class="divider" role="slider" tabindex="0" aria-label="Divider between '
+        yield f'{words(there[0][1].label)} and {words(there[1][1].label)}" aria-valuemin="0" '
+        yield 'aria-valuemax="100" aria-valuenow="50"></div>\n'
+    yield "</div>\n"
+    yield from _bar(page, [(side, player.label) for side, player in there])
+    for _, player in there:
+        if player.clip.proxy:
+            yield f'<p class="soft">{words(player.label)}: played here is a stand-in, '
+            yield f"{words(player.clip.proxy)}, not the file itself.</p>\n"
+    yield "</section>\n"
+
+
+def _bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
+    yield '<div class="bar"><button id="play" type="button">Play</button>'
+    yield '<button id="back" type="button" aria-label="One frame back">&#9664;</button>'
+    yield '<button id="on" type="button" aria-label="One frame on">&#9654;</button>'
+    yield f'<input id="scrub" type="range" min="0" max="{max(0, len(page.times) - 1)}" value="0" '
+    yield 'aria-label="Frame"><output id="told"></output></div>\n<div class="bar">'
+    if len(sides) == 2:
+        views = [("split", "divided"), ("beside", "side by side"), *sides]
+        yield '<fieldset aria-label="View">'
+        for number, (value, label) in enumerate(views):
+            chosen = "" if number else " checked"
+            yield f'<label><input type="radio" name="view" value="{value}"{chosen}> '
+            yield f"{words(label)}</label>"
+        yield "</fieldset>"
+    yield '<label>speed <select id="speed"><option>0.25</option><option>0.5</option>'
+    yield "<option selected>1</option><option>2</option></select></label>"
+    yield '<label><input id="again" type="checkbox"> again and again</label>'
+    if page.sound:
+        yield '<label><input id="mute" type="checkbox" checked> sound</label>'
+    yield '</div>\n<p class="soft"><kbd>space</kbd> plays, <kbd>,</kbd> and <kbd>.</kbd> go a '
+    yield "frame back and on; on the divider the arrow keys move it.</p>\n"
+
+
+def _curves(page: Page) -> Iterable[str]:
+    if not page.panels:
+        return
+    yield f"<h2>Over time</h2>\n<p>{words(page.curves_note)}</p>\n"
+    yield '<div class="panels">\n'
+    for number, panel in enumerate(page.panels):
+        if not panel.lines:
+            yield f'<div class="panel"><h3>{words(panel.title)}</h3>'
+            yield f'<p class="soft">{words(panel.words)}</p></div>\n'
+            continue
+        names = "".join(
+            f"<span{' class=second' if n else ''}>{words(line.name)} <b></b></span>"
+            for n, line in enumerate(panel.lines)
+        )
+        yield f'<figure class="panel" data-panel="{number}"><div class="key">{names}</div>'
+        yield f"<h3>{words(panel.title)}</h3><div class=plot>"
+        yield '<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" '
+        yield f'aria-label="{words(panel.title)} over time"></svg>'
+        yield '<span class="most"></span><span class="least"></span></div>'
+        yield f'<div class="axis"><span>0 s</span><span>{page.seconds:.4g} s</span></div>'
+        yield f"<figcaption>{words(panel.words)}</figcaption></figure>\n"
+    yield "</div>\n"
+
+
+def _stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> Iterable[str]:
+    if not pictures:
+        return
+    links = page.left is not None or page.right is not None
+    yield f"<h2>{title}</h2>\n"
+    if links:
+        yield "<p class=soft>Each leads to its time in the player.</p>\n"
+    yield f'<ul class="stills {kind}">\n'
+    for picture in pictures:
+        index = picture.still.index
+        time = f"{page.times[index]:.2f} s"
+        data = b64encode(picture.still.jpeg).decode("ascii")
+        image = f'<img alt="frame {index}" src="data:image/jpeg;base64,{data}">'
+        inner = f"{image}<b>{time}</b> {words(picture.words)}"
+        if links:
+            yield f'<li><a href="#frame={index}" data-frame="{index}">{inner}</a></li>\n'
+        else:
+            yield f'<li><span class="dead">{inner}</span></li>\n'
+    yield "</ul>\n"
+
+
+def _table(title: str, heads: Row, rows: Sequence[Row]) -> Iterable[str]:
+    if not rows:
+        return
+    yield f'<h2>{title}</h2>\n<div class="wide"><table>'
+    if heads:
+        yield "<tr>" + "".join(f'<th scope="col">{words(head)}</th>' for head in heads) + "</tr>"
+    for name, *values in rows:
+        cells = "".join(f"<td>{words(value)}</td>" for value in values)
+        yield f'<tr><th scope="row">{words(name)}</th>{cells}</tr>'
+    yield "</table></div>\n"
+
+
+def _differences(page: Page) -> Iterable[str]:
+    if page.differences is None:
+        return
+    if page.differences:
+        yield from _table("What differs in the recipes", ("", *page.heads[1:]), page.differences)
+    else:
+        yield "<h2>What differs in the recipes</h2>\n<p>Nothing that they record.</p>\n"
+
+
+def _recipes(recipes: Sequence[tuple[str, str]]) -> Iterable[str]:
+    if not recipes:
+        return
+    yield '<h2>Recipe</h2>\n<div class="recipes">\n'
+    for number, (title, text) in enumerate(recipes):
+        yield f'<div><p>{words(title)} <button type="button" data-copy="recipe-{number}">Copy'
+        yield f'</button></p><pre id="recipe-{number}">{words(text)}</pre></div>\n'
+    yield "</div>\n"

@@ -1,0 +1,124 @@
+"""(film file, its job) -> how it was made: recipe, commands, versions; two films -> differences."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.look.recorded import recorded
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.render.job import Job, job_folder, read_job
+from dreamvideo.report.pairing import Excerpt
+from dreamvideo.report.review import Seconds
+from dreamvideo.settings import Look, look_to_toml
+from dreamvideo.settings.presets import look_values
+
+Difference = tuple[str, str, str]
+UNSET = "not set"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a film was made, as far as it says; ``why_not`` is what hides it otherwise.
+
+    ``command`` is the line that was run, "" where nobody knows it; ``again`` are lines that make
+    such a film from this one.
+    """
+
+    look: Look | None
+    version: str = ""
+    command: str = ""
+    again: tuple[str, ...] = ()
+    why_not: str = ""
+
+    @property
+    def toml(self) -> str:
+        """The look as a preset's text; "" where it is not known."""
+        return look_to_toml(self.look) if self.look is not None else ""
+
+
+def recipe_of(
+    film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt, command: Sequence[str] = ()
+) -> Recipe:
+    """What the film's own tags say. ``command`` are the words that have just made it."""
+    ran = shlex.join(command)
+    try:
+        version, look = recorded(film.path)
+    except DreamVideoError as error:
+        job = kept_job(film.path)
+        if job is None:
+            return Recipe(None, command=ran, why_not=str(error))
+        version, look = job.manifest.versions.get("dreamvideo", ""), job.manifest.decoded_look
+    return Recipe(look, version, ran, _again(film, source, excerpt))
+
+
+def kept_job(film: Path) -> Job | None:
+    """The folder that ``--keep-job`` has left beside a film."""
+    try:
+        return read_job(film) if job_folder(film).exists() else None
+    except (DreamVideoError, OSError):
+        return None
+
+
+def seconds_of(film: Path) -> Seconds:
+    """What each frame took, from a kept job's records; nothing where there are none."""
+    job = kept_job(film)
+    records = [record for part in job.parts() for record in part.records] if job else []
+    return tuple(record.seconds for record in sorted(records, key=lambda r: r.time))
+
+
+def source_of(film: Path) -> tuple[Path | None, Excerpt]:
+    """The clip that a film was made from: as its kept job says, or as its name does.
+
+    A film is called ``cat-dream.mp4`` beside ``cat.mp4`` where nobody has given it another name.
+    """
+    job = kept_job(film)
+    request = job.manifest.request if job else {}
+    if request.get("clip"):
+        parts = {name: request.get(name) for name in ("start", "end", "fps")}
+        return Path(str(request["clip"])), Excerpt(**parts)
+    name = film.stem.removesuffix("-dream")
+    if name == film.stem or not name:
+        return None, Excerpt()
+    found = [p for p in sorted(film.absolute().parent.iterdir()) if p.stem == name and p.suffix]
+    clips = [path for path in found if path.suffix.lower() not in (".html", ".toml", ".json")]
+    return (clips[0] if len(clips) == 1 else None), Excerpt()
+
+
+def differences(a: Recipe, b: Recipe) -> list[Difference]:
+    """(setting, of a, of b) where two looks differ; nothing where one is not known."""
+    if a.look is None or b.look is None:
+        return []
+    one, other = (dict(_flat(look_values(r.look))) for r in (a, b) if r.look is not None)
+    names = dict.fromkeys([*one, *other])
+    both = ((name, one.get(name, UNSET), other.get(name, UNSET)) for name in names)
+    found = [row for row in both if row[1] != row[2]]
+    if a.version != b.version:
+        found.append(("dreamvideo", a.version, b.version))
+    return found
+
+
+def _again(film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt) -> tuple[str, ...]:
+    if source is None:
+        return (shlex.join(["dreamvideo", "info", str(film.path), "--recipe"]) + " > look.toml",)
+    words = ["dreamvideo", "video", str(source.path), "--preset", "look.toml", *excerpt.options]
+    if (film.width, film.height) != (source.width, source.height):
+        words += ["--size", f"{film.width}x{film.height}"]
+    return (
+        shlex.join(["dreamvideo", "info", str(film.path), "--recipe"]) + " > look.toml",
+        shlex.join([*words, "-o", f"{film.path.stem}-again{film.path.suffix}"]),
+    )
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if name == "description":
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, str(value)

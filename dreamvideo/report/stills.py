@@ -1,0 +1,98 @@
+"""Frames that pass -> the few that a page shows: evenly spread ones, and the worst moments."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+SHEET = 24
+WIDTH = 320
+QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Still:
+    """Frame number ``index`` as a JPEG."""
+
+    index: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A frame that stands out by ``badness``, and why, in words."""
+
+    badness: float
+    index: int
+    why: str = field(compare=False)
+    still: Still = field(compare=False)
+
+
+@dataclass
+class Sheet:
+    """At most ``count`` stills, evenly spread over however many frames come."""
+
+    count: int = SHEET
+    _every: int = 1
+    _kept: list[Still] = field(default_factory=list)
+
+    def watch(self, index: int, pixels: Pixels) -> None:
+        """A frame passes."""
+        if index % self._every:
+            return
+        self._kept.append(Still(index, jpeg(pixels)))
+        if len(self._kept) >= 4 * self.count:
+            self._every *= 2
+            self._kept = self._kept[::2]
+
+    @property
+    def stills(self) -> list[Still]:
+        """Those to show."""
+        places = np.linspace(0, len(self._kept) - 1, min(self.count, len(self._kept)))
+        return [self._kept[round(place)] for place in places]
+
+
+@dataclass
+class Worst:
+    """The ``count`` frames of greatest badness, no two closer than ``apart`` frames."""
+
+    count: int
+    apart: int
+    _found: list[Moment] = field(default_factory=list)
+
+    def watch(self, badness: float, index: int, why: str, pixels: Pixels) -> None:
+        """A frame passes. Nothing is kept of one with no badness."""
+        if not badness > 0:
+            return
+        near = [m for m in self._found if abs(m.index - index) < self.apart]
+        if near:
+            if badness <= max(near).badness:
+                return
+            self._found = [m for m in self._found if m not in near]
+        elif len(self._found) >= 2 * self.count and badness <= min(self._found).badness:
+            return
+        moment = Moment(badness, index, why, Still(index, jpeg(pixels)))
+        self._found = heapq.nlargest(2 * self.count, [*self._found, moment])
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The worst, worst first."""
+        return sorted(self._found, reverse=True)[: self.count]
+
+
+def jpeg(pixels: Pixels) -> bytes:
+    """H x W x 3 RGB as a JPEG, ``WIDTH`` wide at most."""
+    height, width = pixels.shape[:2]
+    if width > WIDTH:
+        size = (WIDTH, max(1, round(height * WIDTH / width)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    found = cv2.imencode(
+        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )[1]
+    return bytes(found)
