@@ -21,11 +21,12 @@ from dreamvideo.media.write import StoredFrame
 from dreamvideo.render import manifest as manifests
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.manifest import Manifest
-from dreamvideo.render.part import Part, source_path
+from dreamvideo.render.part import Part
+from dreamvideo.render.places import source_path
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.segments import Segment
 
-_FOLDERS = ("frames", "parts", "source", "second")
+_FOLDERS = ("frames", "parts", "source", "ahead", "joined", "second")
 # How long the processes of a render that was killed may take to notice.
 PATIENCE = 3.0
 
@@ -44,7 +45,7 @@ class Job:
 
     def part(self, segment: Segment) -> Part:
         """What is there of a segment."""
-        return Part(self.folder, segment.index, segment.first)
+        return Part(self.folder, segment.index, segment.first, segment.warm_up)
 
     def parts(self) -> list[Part]:
         """All segments, in the order of the film."""

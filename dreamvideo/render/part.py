@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import os_words, replacing, shown
-from dreamvideo.media.stills import png_bytes, to_depth
+from dreamvideo.media.stills import load_deep, png_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
+from dreamvideo.render.places import ahead_path, source_path
 
 Arrays = Mapping[str, NDArray[Any]]
 # Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
@@ -96,6 +97,13 @@ class Shelf:
         """Keep the source of a frame, a PNG, for a pass that needs it again. Raises MediaError."""
         raise NotImplementedError
 
+    def put_ahead(self, number: int, data: bytes) -> None:
+        """Keep a frame before the first, dreamt ahead: a PNG of it above its source.
+
+        Raises MediaError.
+        """
+        raise NotImplementedError
+
     def put_checkpoint(self, count: int, data: bytes) -> None:
         """Keep what the frame after the first ``count`` is made from. Raises MediaError."""
         raise NotImplementedError
@@ -143,10 +151,15 @@ class Part(Shelf):
     One process at a time may write to it.
     """
 
-    def __init__(self, folder: Path, index: int, first: int = 0) -> None:
-        """``folder`` is the job's. Reads the log; a last line that is not whole is no line."""
+    def __init__(self, folder: Path, index: int, first: int = 0, ahead: int = 0) -> None:
+        """``folder`` is the job's; ``ahead`` frames before the first are dreamt, and kept, too.
+
+        Reads the log; a last line that is not whole is no line.
+        """
         super().__init__(first)
         self._folder = folder
+        self._index = index
+        self._ahead = range(first - ahead, first)
         self._frames = folder / "frames"
         self._log = folder / "parts" / f"{index:04d}.log"
         self._checkpoints = [self._log.with_suffix(f".{letter}.npz") for letter in "ab"]
@@ -174,7 +187,7 @@ class Part(Shelf):
 
         All kept frames are whole. What was stored after them is forgotten, and dreamt again.
         """
-        whole = self._whole()
+        whole = self._whole() if self._has_ahead() else 0
         kept, arrays = 0, None
         if self.ending is not None and whole == len(self.records):
             return whole, None
@@ -198,6 +211,10 @@ class Part(Shelf):
     def put_source(self, number: int, data: bytes) -> None:
         """Store the source of a frame, a PNG. Raises MediaError."""
         write_whole(source_path(self._folder, number), data)
+
+    def put_ahead(self, number: int, data: bytes) -> None:
+        """Store a frame before the first, dreamt ahead, above its source. Raises MediaError."""
+        write_whole(ahead_path(self._folder, self._index, number), data)
 
     def put_checkpoint(self, count: int, data: bytes) -> None:
         """Store what the frame after the first ``count`` is made from. Raises MediaError."""
@@ -238,6 +255,13 @@ class Part(Shelf):
                 self.records.append(Record.of(values))
             self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
 
+    def _has_ahead(self) -> bool:
+        with suppress(MediaError):
+            for number in self._ahead:
+                load_deep(ahead_path(self._folder, self._index, number))
+            return True
+        return False
+
     def _whole(self) -> int:
         """How many frames from the first on are stored as their records say."""
         for count, record in enumerate(self.records):
@@ -275,11 +299,6 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises MediaError."""
     with replacing(path) as part:
         part.write_bytes(data)
-
-
-def source_path(folder: Path, number: int) -> Path:
-    """Where a job's folder keeps a source frame for a pass that needs it again."""
-    return folder / "source" / f"{number:08d}.png"
 
 
 def packed(count: int, arrays: Arrays) -> bytes:
