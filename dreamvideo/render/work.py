@@ -16,6 +16,7 @@ from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
+from dreamvideo.render.ahead import begun
 from dreamvideo.render.carry import State
 from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import deepened
@@ -32,6 +33,8 @@ from dreamvideo.settings import Look, make_output
 OnFrame = Callable[[int, float], None]
 
 
+# Frames that are decoded, and whose motion is estimated, while another is dreamt.
+AHEAD = 1
 AGAIN = "its dream held what is no number, and was begun again from the source"
 
 
@@ -56,7 +59,9 @@ class Renderer:
         """The dreams of source frames, gone on with from ``state``."""
         if self._scene is None:
             self._scene = Scene(self.look, self.footage, self.job.manifest.machine, self._on_tile)
-        return self._scene.dream(frames, state)
+        # One thread is better off without another beside it.
+        ahead = AHEAD if self.job.manifest.threads > 1 else 0
+        return self._scene.dream(frames, state, ahead)
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
         """Dream what is not there yet of a segment. Raises MediaError.
@@ -89,8 +94,8 @@ class Renderer:
         end = None if segment.count is None else segment.first + segment.count
         left: tuple[Arrays, int] | None = None
         again: list[str] = []
-        with self.footage.open() as source:
-            frames = islice(source, begin, end)
+        # The first frame is decoded while the network is loaded.
+        with self.footage.open() as source, begun(islice(source, begin, end)) as frames:
             try:
                 with closing(self.dream(frames, state)) as film:
                     for dreamt in film:

@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 
+from dreamvideo.dream.runtime import own_process
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.crew import Offer, Tally
 from dreamvideo.render.job import Job
@@ -147,6 +148,7 @@ def _work(folder: Path, pipe: connection.Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         job = Job.at(folder)
+        own_process()
         use_threads(job.manifest.threads)
         renderer = Renderer(job)
         while (segment := pipe.recv()) is not None:
