@@ -34,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": {*LEAVES, "media", "motion", "dream", "paint"},
     "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
     "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "look"},
-    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench"},
+    "studio": {*LEAVES, "media", "dream", "render"},
+    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench", "studio"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

@@ -90,7 +90,7 @@ def _stop_before(error: BaseException) -> Stopped | None:
 
 def _dispatch(arguments: list[str]) -> Any:
     # Imported for the commands that they register.
-    from dreamvideo.cli import bench, gallery, inspect, measure, presets, report, zoom  # noqa: F401
+    from dreamvideo.cli import bench, gallery, inspect, measure, presets, report, studio, zoom  # noqa: F401
     from dreamvideo.cli.app import app
 
     return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)

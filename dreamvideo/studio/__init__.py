@@ -1,0 +1,1 @@
+"""The studio: a page in the browser, on this machine alone, to find a look and render it."""

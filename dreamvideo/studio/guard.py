@@ -1,0 +1,144 @@
+"""Who may talk to the studio: (a request's address, headers, cookies) -> let in, or refused.
+
+A page elsewhere may point its own name at 127.0.0.1 (DNS rebinding) or send requests here from the
+browser: so the name asked for must be this machine's, the page that asks must be ours, and whoever
+asks must know the token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+NAMES = ("127.0.0.1", "localhost")
+_REFUSED = b"dreamvideo studio: open the address that the command has printed, with its token.\n"
+# The page's own scripts are written into it, and Vue compiles its templates in the browser.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "font-src 'self' data:; connect-src 'self' {sockets}; worker-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a request must know and come from."""
+
+    port: int
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name: browsers do not keep those of two ports apart."""
+        return f"dreamvideo_studio_{self.port}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What the Host header may be."""
+        return tuple(f"{name}:{self.port}" for name in NAMES)
+
+    @property
+    def address(self) -> str:
+        """Where to open the page."""
+        return f"http://{self.hosts[0]}/?token={self.token}"
+
+    def admits(self, headers: dict[str, str], query: str) -> bool:
+        """Whether a request comes from our page on this machine and knows the token."""
+        if headers.get("host", "").lower() not in self.hosts or not self.is_ours(headers):
+            return False
+        return self.knows(asked_token(query)) or self.knows(self.kept_token(headers))
+
+    def is_ours(self, headers: dict[str, str]) -> bool:
+        """Whether no page but ours has sent it; one that was typed in has no origin."""
+        origin = headers.get("origin")
+        if origin is not None:
+            parts = urlsplit(origin)
+            return parts.scheme == "http" and parts.netloc.lower() in self.hosts
+        return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (
+            # A link to the address is fine: it must know the token anyway.
+            headers.get("sec-fetch-mode") == "navigate"
+        )
+
+    def knows(self, token: str) -> bool:
+        """Whether this is the token; takes as long for every wrong one."""
+        return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def kept_token(self, headers: dict[str, str]) -> str:
+        """What the cookie holds; empty: nothing."""
+        try:
+            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return ""
+        return found.value if found else ""
+
+
+def asked_token(query: str) -> str:
+    """The token in an address; empty: none."""
+    return parse_qs(query).get("token", [""])[0]
+
+
+class Guard:
+    """An ASGI layer that lets nobody by whom the gate does not admit."""
+
+    def __init__(self, app: App, gate: Gate) -> None:
+        self.app = app
+        self.gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or refuse with 403; what is passed on is never kept by anybody else."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        query = scope.get("query_string", b"").decode("latin-1")
+        if not self.gate.admits(headers, query):
+            await _refuse(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
+        keep = scope["path"] == "/" and self.gate.knows(asked_token(query))
+
+        async def added(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self._headers(keep)]
+            await send(message)
+
+        await self.app(scope, receive, added)
+
+    def _headers(self, keep: bool) -> list[tuple[bytes, bytes]]:
+        sockets = " ".join(f"ws://{host}" for host in self.gate.hosts)
+        made = {
+            "content-security-policy": _POLICY.format(sockets=sockets),
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+            "cross-origin-resource-policy": "same-origin",
+            "cross-origin-opener-policy": "same-origin",
+        }
+        if keep:
+            kept = f"{self.gate.cookie}={self.gate.token}; Path=/; HttpOnly; SameSite=Strict"
+            made["set-cookie"] = kept
+        return [(name.encode(), value.encode()) for name, value in made.items()]
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    head = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 403, "headers": head})
+    await send({"type": "http.response.body", "body": _REFUSED})

@@ -1,0 +1,250 @@
+"""The renders of a session: each in a process of its own, paused, gone on with, stopped.
+
+A paused render has ended in order and left its job folder, as one stopped with Ctrl-C on the
+command line; to go on is to order the same again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dreamvideo.errors import UsageError
+from dreamvideo.render.job import job_folder
+from dreamvideo.render.progress import Progress
+from dreamvideo.settings import look_values
+from dreamvideo.studio import rendering
+from dreamvideo.studio.children import Child
+from dreamvideo.studio.choice import FILM, Choice, command_of, output_name
+from dreamvideo.studio.rendering import Broken, Done, Left, Order, Said
+from dreamvideo.studio.uploads import Material
+
+JobState = Literal["running", "pausing", "paused", "stopping", "stopped", "done", "failed"]
+BUSY: tuple[JobState, ...] = ("running", "pausing", "stopping")
+
+
+@dataclass
+class RenderJob:
+    """One render of the session and how far it is.
+
+    ``pace_from`` is (time, frames done) when frames of this run began to come, for the time left.
+    """
+
+    number: int
+    order: Order
+    material: Material
+    command: str
+    state: JobState = "running"
+    progress: Progress | None = None
+    line: str = ""
+    notes: tuple[str, ...] = ()
+    pace_from: tuple[float, int] | None = None
+    child: Child | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The output's name."""
+        return self.order.output.name
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it leaves something to go on from: a still picture does not."""
+        return self.order.choice.kind in FILM
+
+    @property
+    def share(self) -> float:
+        """How much of its present stage is done, 0 .. 1."""
+        if self.state == "done":
+            return 1.0
+        p = self.progress
+        return p.done / p.total if p is not None and p.total else 0.0
+
+    def words(self, now: float) -> str:
+        """How it is, in a line: ``dreaming: frame 12 of 132, 1:26 left``."""
+        if self.state not in BUSY:
+            return self.line
+        if self.progress is None:
+            return "Preparing: the network is being loaded"
+        p = self.progress
+        made = f"{p.stage.capitalize()}: {p.unit} {p.done}" + (f" of {p.total}" if p.total else "")
+        left = seconds_left(self, now)
+        return made + (f", {clock(left)} left" if left is not None else "")
+
+
+def seconds_left(job: RenderJob, now: float) -> float | None:
+    """How long the present stage takes yet; None where that is not known."""
+    p = job.progress
+    if p is None or not p.total or job.pace_from is None or p.done <= job.pace_from[1]:
+        return None
+    began, before = job.pace_from
+    return (p.total - p.done) * (now - began) / (p.done - before)
+
+
+def clock(seconds: float) -> str:
+    """``2:03``, or ``1:02:03``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Jobs:
+    """All renders of a session, the newest first; one at a time runs.
+
+    ``folder`` is where they are written; ``on_change`` is called, on whatever thread, whenever
+    something of them is different.
+    """
+
+    def __init__(self, folder: Path, on_change: Callable[[], None]) -> None:
+        self.folder = folder
+        self.all: list[RenderJob] = []
+        self._changed = on_change
+        self._lock = threading.RLock()
+
+    @property
+    def running(self) -> RenderJob | None:
+        """The one that a process is at."""
+        return next((job for job in self.all if job.state in BUSY), None)
+
+    def get(self, number: int) -> RenderJob | None:
+        """A render by its number."""
+        return next((job for job in self.all if job.number == number), None)
+
+    def free_output(self, choice: Choice, material: Material) -> Path:
+        """A name in the folder that neither a file nor an unfinished render has."""
+        for number in range(1, 100_000):
+            name = output_name(material.path, choice.kind, choice.ending, number)
+            path = self.folder / name
+            if not path.exists() and not job_folder(path).exists():
+                return path
+        raise UsageError(f"{self.folder}: too many films of one name")
+
+    def render(self, choice: Choice, material: Material) -> RenderJob:
+        """Begin a render. Raises UsageError while another one runs, or for a look that is none."""
+        with self._lock:
+            self._check_free()
+            output = self.free_output(choice, material)
+            order = Order(choice, material.path, output, look_values(choice.look))
+            command = command_of(choice, material.name, output.name)
+            job = RenderJob(len(self.all) + 1, order, material, command)
+            self.all.insert(0, job)
+            self._start(job)
+        return job
+
+    def pause(self, job: RenderJob) -> None:
+        """End it in order, what is finished kept."""
+        self._end(job, "pausing")
+
+    def resume(self, job: RenderJob) -> None:
+        """Go on where it was. Raises UsageError while another one runs."""
+        with self._lock:
+            if job.state in ("paused", "failed", "stopped"):
+                self._check_free()
+                self._start(job)
+
+    def stop(self, job: RenderJob) -> None:
+        """End it for good: what is finished of it is forgotten."""
+        if job.state in ("paused", "failed"):
+            self._forget(job)
+            self._settle(job, "stopped", "Stopped; its frames are forgotten")
+        else:
+            self._end(job, "stopping")
+
+    def close(self) -> list[str]:
+        """End everything; the command lines that go on with what is not finished.
+
+        What was made from a copy of ours cannot be gone on with when that copy goes.
+        """
+        with self._lock:
+            running = self.running
+            child = running.child if running else None
+        if running and child:
+            self.pause(running)
+            child.close()
+        left = []
+        for job in self.all:
+            if job.state not in ("paused", "failed") or not job_folder(job.order.output).exists():
+                continue
+            if job.material.is_private:
+                self._forget(job)
+            else:
+                output = str(job.order.output)
+                left.append(command_of(job.order.choice, str(job.material.path), output))
+        return left
+
+    def _check_free(self) -> None:
+        if self.running is not None:
+            raise UsageError(f"{self.running.name} is being rendered: pause or stop it first")
+
+    def _start(self, job: RenderJob) -> None:
+        job.state, job.progress, job.pace_from, job.line = "running", None, None, ""
+        job.child = Child(
+            rendering.live,
+            (job.order,),
+            lambda said: self._hear(job, said),
+            lambda code: self._ended(job, code),
+        )
+        self._changed()
+
+    def _end(self, job: RenderJob, state: JobState) -> None:
+        with self._lock:
+            if job.state not in BUSY or job.child is None:
+                return
+            job.state = state
+            child = job.child
+        child.ask_to_end()
+        self._changed()
+
+    def _hear(self, job: RenderJob, said: Said) -> None:
+        with self._lock:
+            if isinstance(said, Progress):
+                before = job.progress
+                if before is None or before.stage != said.stage or said.note:
+                    job.pace_from = (time.monotonic(), said.done)
+                job.progress = said
+            elif isinstance(said, Done):
+                job.notes = said.notes
+                job.state, job.line = "done", _made(job, said.frames)
+            elif isinstance(said, Broken):
+                job.state = "failed"
+                job.line = f"{said.line}; {said.kept}" if said.kept else said.line
+            else:
+                self._left(job, said)
+        self._changed()
+
+    def _left(self, job: RenderJob, said: Left) -> None:
+        if job.state == "stopping":
+            self._forget(job)
+            job.state, job.line = "stopped", "Stopped; its frames are forgotten"
+        else:
+            job.state = "paused"
+            job.line = f"Paused: {said.kept}" if said.kept else "Paused before the first frame"
+
+    def _ended(self, job: RenderJob, code: int) -> None:
+        with self._lock:
+            job.child = None
+            if job.state in ("pausing", "stopping"):
+                self._left(job, Left(""))
+            elif job.state in BUSY:
+                how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+                job.state = "failed"
+                job.line = f"the process that rendered it ended ({how}); go on to try again"
+        self._changed()
+
+    def _settle(self, job: RenderJob, state: JobState, line: str) -> None:
+        with self._lock:
+            job.state, job.line = state, line
+        self._changed()
+
+    def _forget(self, job: RenderJob) -> None:
+        shutil.rmtree(job_folder(job.order.output), ignore_errors=True)
+
+
+def _made(job: RenderJob, frames: int) -> str:
+    size = job.order.output.stat().st_size / 1e6 if job.order.output.is_file() else 0
+    much = f"{size:.1f} MB" if size >= 1 else f"{size * 1000:.0f} kB"
+    return f"Done: {frames} frames, {much}" if frames > 1 else f"Done: {much}"

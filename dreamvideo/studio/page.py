@@ -1,0 +1,82 @@
+"""The page: its parts in their places, following the session that lives in the server."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.studio.panels import KindPanel, LooksPanel, Panel, SlidersPanel, SourcePanel
+from dreamvideo.studio.parts import box, button, words
+from dreamvideo.studio.results import RecipePanel, RendersPanel
+from dreamvideo.studio.script import SCRIPT
+from dreamvideo.studio.stage import StagePanel
+from dreamvideo.studio.state import Studio
+from dreamvideo.studio.style import STYLE
+
+# Seconds between looks at the session.
+EVERY = 0.15
+_SCHEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
+
+
+def build(studio: Studio) -> None:
+    """Fill one page."""
+    ui.add_head_html(f"<style>{STYLE}</style>")
+    ui.add_body_html(SCRIPT)
+    ui.colors(primary="#6d3bd1")
+    _head()
+    with box("main", "studio"):
+        with box("div", "left"):
+            source, looks = SourcePanel(studio), LooksPanel(studio)
+        with box("div", "middle"):
+            stage = StagePanel(studio)
+            recipe, renders = RecipePanel(studio), RendersPanel(studio)
+        with box("div", "right"):
+            sliders = SlidersPanel(studio)
+            kind = KindPanel(studio, lambda: _render(studio))
+    panels: list[Panel] = [source, looks, stage, sliders, kind, recipe, renders]
+    seen = -1
+
+    def follow() -> None:
+        nonlocal seen
+        running = studio.jobs.running is not None
+        if seen != studio.version:
+            seen = studio.version
+            for panel in panels:
+                panel.refresh()
+        elif running:
+            renders.refresh()
+
+    follow()
+    ui.timer(EVERY, follow)
+
+
+def _head() -> None:
+    scheme = ui.dark_mode(None)
+
+    async def kept() -> None:
+        name = await ui.run_javascript("window.studioScheme")
+        scheme.value = _SCHEMES.get(name)
+        shown.text = f"Colours: {name}"
+
+    def turn() -> None:
+        names = list(_SCHEMES)
+        now = next(name for name, value in _SCHEMES.items() if value is scheme.value)
+        name = names[(names.index(now) + 1) % len(names)]
+        scheme.value = _SCHEMES[name]
+        shown.text = f"Colours: {name}"
+        ui.run_javascript(f"localStorage.setItem('dreamvideo-scheme', '{name}')")
+
+    with box("header", "head"):
+        words("h1", "dreamvideo studio")
+        words("p", "Everything stays on this machine", "tagline")
+        shown = button("Colours: auto", turn, "quiet", id="scheme")
+    ui.timer(0.05, kept, once=True)
+
+
+def _render(studio: Studio) -> None:
+    if studio.material is None:
+        return
+    try:
+        studio.jobs.render(studio.choice, studio.material)
+    except DreamVideoError as error:
+        ui.notify(str(error), type="negative")

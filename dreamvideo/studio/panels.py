@@ -1,0 +1,278 @@
+"""The page's controls: what is dreamt, in which look, how strongly, as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.studio.choice import ENDINGS, KINDS, SLIDERS, Kind, Slider, descriptions
+from dreamvideo.studio.parts import (
+    box,
+    button,
+    change,
+    picture,
+    radio,
+    section,
+    select,
+    shown,
+    with_attributes,
+    words,
+)
+from dreamvideo.studio.state import Studio, look_pictures, sample_paths
+
+_SAMPLES = {"coffee": "Photo: coffee", "chelsea": "Photo: cat", "bunny": "Clip: Big Buck Bunny"}
+_KINDS: dict[Kind, tuple[str, str]] = {
+    "image": ("Still", "The picture, dreamt"),
+    "video": ("Film", "The clip, dreamt, with its sound"),
+    "zoom": ("Zoom", "An endless journey into the picture"),
+}
+_SIZES = {"": "As the source", "75%": "75 %", "50%": "50 %: quicker", "25%": "25 %: a sketch"}
+_ZOOM_SIZES = {
+    "": "640 at most",
+    "480": "480 wide",
+    "320": "320 wide: quicker",
+    "1280": "1280 wide",
+}
+_RATES = {"": "As the source", "12": "12", "15": "15", "24": "24", "25": "25", "30": "30"}
+_ZOOM_RATES = {"": "25", "12": "12", "15": "15", "24": "24", "30": "30"}
+
+
+class Panel:
+    """A part of the page that follows the session."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def refresh(self) -> None:
+        """Show what has become different."""
+
+
+class SourcePanel(Panel):
+    """What is dreamt: a file that is dropped or chosen, or a sample."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        with section("Source", "source"):
+            with box("label", "drop", for_="upload"):
+                words("span", "Drop a photo or a clip, or choose one", "drop-words")
+                box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
+            with_attributes(words("p", "", "line"), {"id": "upload-line", "role": "status"})
+            self.name = words("p", "", "source-name")
+            with box("p", "samples", role="group", aria_label="Samples"):
+                words("span", "Or begin with")
+                for name in sample_paths():
+                    begin = partial(self._sample, name)
+                    button(_SAMPLES.get(name, name), begin, "link")
+
+    def refresh(self) -> None:
+        """Name what is dreamt."""
+        material = self.studio.material
+        if material is not None:
+            self.name.text = f"{material.path.name}: {material.words}"
+
+    def _sample(self, name: str) -> None:
+        try:
+            self.studio.take_sample(name)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="negative")
+
+
+class LooksPanel(Panel):
+    """Looks, each by what it makes of one photograph."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        pictures = look_pictures()
+        self.inputs: dict[str, Element] = {}
+        grid = box("div", "look-grid", role="radiogroup", aria_label="Look")
+        with section("Look", "looks") as part:
+            grid.move(part)
+        with grid:
+            self._tile("", "default", "The usual dream: creatures and towers", True)
+            for name, text in descriptions().items():
+                self._tile(name, name, text, name in pictures)
+
+    def _tile(self, name: str, label: str, text: str, has_picture: bool) -> None:
+        chosen = (self.studio.choice.preset or "") == name
+        with with_attributes(box("label", "look"), {"title": text}):
+            self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
+            with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
+            if has_picture:
+                picture(f"/studio/look/{label}", "")
+            else:
+                words("span", "needs a download", "no-picture")
+            words("span", label, "look-name")
+
+    def refresh(self) -> None:
+        """Mark the chosen one."""
+        for name, each in self.inputs.items():
+            change(each, checked=name == (self.studio.choice.preset or ""))
+
+    def _pick(self, name: str) -> None:
+        self.studio.choose(self.studio.choice.with_preset(name or None))
+
+
+class SlidersPanel(Panel):
+    """The main numbers of the look."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        self.rows: list[tuple[Slider, Element, ui.slider, TextElement, Element]] = []
+        with section("Controls", "controls"):
+            for each in SLIDERS:
+                self._row(each)
+        self.seen: object = None
+
+    def _row(self, slider: Slider) -> None:
+        # The page's ids need no dots.
+        key = slider.key.replace(".", "-")
+        with with_attributes(box("div", "slider"), {"title": slider.help}) as row:
+            with box("div", "slider-head"):
+                words("span", slider.label, "slider-label")
+                value = words("span", "", "slider-value")
+                back = button(
+                    "reset",
+                    lambda: self.studio.move(slider, None),
+                    "link",
+                    aria_label=f"Reset {slider.label}",
+                )
+            made = ui.slider(
+                min=slider.low,
+                max=slider.high,
+                step=slider.step,
+                value=self._value(slider),
+                on_change=lambda event: self._moved(slider, event.value),
+            )
+            with_attributes(made, {"aria-label": slider.label, "id": f"slider-{key}"})
+        self.rows.append((slider, row, made, value, back))
+
+    def _value(self, slider: Slider) -> float:
+        own = self.studio.choice.changes.get(slider.key)
+        if own is not None:
+            return float(own)
+        unset = float(self.studio.octaves)
+        try:
+            return min(
+                max(slider.value_in(self.studio.choice.look, unset), slider.low), slider.high
+            )
+        except DreamVideoError:
+            return slider.low
+
+    def _moved(self, slider: Slider, value: float | None) -> None:
+        if value is not None and abs(value - self._value(slider)) > slider.step / 1000:
+            self.studio.move(slider, value)
+
+    def refresh(self) -> None:
+        """Follow the look: its own numbers where nothing was changed."""
+        material = self.studio.material
+        now = (self.studio.choice, material)
+        if now == self.seen:
+            return
+        self.seen = now
+        for slider, row, made, text, back in self.rows:
+            shown(row, self.studio.choice.kind in slider.kinds)
+            value = self._value(slider)
+            if made.value is None or abs(made.value - value) > slider.step / 1000:
+                made.value = value
+            own = slider.key in self.studio.choice.changes
+            text.text = f"{value:g}" + (
+                "" if own or slider.name != "octaves" else ", from the size"
+            )
+            shown(back, own)
+
+
+class KindPanel(Panel):
+    """What is rendered: a still, a film or a zoom; how large; as what."""
+
+    def __init__(self, studio: Studio, on_render: Callable[[], None]) -> None:
+        super().__init__(studio)
+        self.inputs: dict[Kind, Element] = {}
+        self.tiles: dict[Kind, Element] = {}
+        with section("Render", "render"):
+            with box("div", "kinds", role="radiogroup", aria_label="Kind of render"):
+                for kind in KINDS:
+                    self._tile(kind)
+            self.fields = box("div", "fields")
+            self.part = box("div", "part")
+            with self.part:
+                self.part_words = words("span", "")
+                button("Begin here", lambda: self._bound(start=studio.at), "link")
+                button("End here", lambda: self._bound(end=studio.at), "link")
+                self.whole = button("Whole clip", self._whole, "link")
+            self.go = button("Render", on_render, "primary wide")
+            self.line = words("p", "", "line")
+            with_attributes(self.line, {"role": "status"})
+        self.kind: tuple[object, ...] = ()
+
+    def _tile(self, kind: Kind) -> None:
+        label, text = _KINDS[kind]
+        with with_attributes(box("label", "kind"), {"title": text}) as tile:
+            pick = radio("kind", kind, kind == self.studio.choice.kind, lambda: self._pick(kind))
+            words("span", label)
+        self.inputs[kind], self.tiles[kind] = pick, tile
+
+    def _pick(self, kind: Kind) -> None:
+        self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
+
+    def _bound(self, start: float | None = None, end: float | None = None) -> None:
+        choice = self.studio.choice
+        start = choice.start if start is None else start
+        end = choice.end if end is None else end
+        if start is not None and end is not None and end <= start:
+            ui.notify("The end must come after the beginning", type="warning")
+            return
+        self.studio.choose(replace(choice, start=start, end=end))
+
+    def _whole(self) -> None:
+        self.studio.choose(replace(self.studio.choice, start=None, end=None))
+
+    def refresh(self) -> None:
+        """Offer what this source can become."""
+        choice, material = self.studio.choice, self.studio.material
+        running = self.studio.jobs.running
+        change(self.go, disabled=material is None or running is not None)
+        busy = f"{running.name} is being rendered" if running else ""
+        self.line.text = busy or ("" if material else "Choose a photo or a clip first")
+        now = (choice, material)
+        if now == self.kind:
+            return
+        self.kind = now
+        unfit = "image" if material is not None and material.kind == "film" else "video"
+        for kind, each in self.inputs.items():
+            change(each, checked=kind == choice.kind, disabled=kind == unfit)
+            shown(self.tiles[kind], kind != unfit)
+        shown(self.part, choice.kind == "video" and material is not None)
+        if material is not None:
+            end = float(material.duration) if choice.end is None else choice.end
+            self.part_words.text = f"From {choice.start or 0:.2f} s to {end:.2f} s"
+        shown(self.whole, choice.start is not None or choice.end is not None)
+        self.go.text = f"Render the {_KINDS[choice.kind][0].lower()}"
+        self._fill()
+
+    def _fill(self) -> None:
+        choice = self.studio.choice
+        zooms = choice.kind == "zoom"
+        self.fields.clear()
+        with self.fields:
+            endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
+            select("Format", endings, choice.ending, self._ending)
+            sizes = _ZOOM_SIZES if zooms else _SIZES
+            select("Size", sizes, choice.size or "", lambda v: self._set(size=v or None))
+            if choice.kind != "image":
+                rates = _ZOOM_RATES if zooms else _RATES
+                select(
+                    "Frames a second", rates, choice.fps or "", lambda v: self._set(fps=v or None)
+                )
+
+    def _ending(self, ending: str) -> None:
+        choice = self.studio.choice
+        self.studio.choose(replace(choice, endings={**choice.endings, choice.kind: ending}))
+
+    def _set(self, **given: str | None) -> None:
+        self.studio.choose(replace(self.studio.choice, **given))  # type: ignore[arg-type]

@@ -1,0 +1,98 @@
+"""Small building blocks of the page: plain HTML elements, which keyboards and readers know."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+Handler = Callable[[Any], Any]
+
+
+def words(tag: str, text: str, style: str = "") -> TextElement:
+    """``<tag>text</tag>`` with these classes."""
+    made = TextElement(tag=tag, text=text)
+    return made.classes(style) if style else made
+
+
+def box(tag: str, style: str = "", **attributes: str) -> Element:
+    """An element to be filled, with these classes and attributes; ``_`` in a name means ``-``."""
+    made = ui.element(tag)
+    if style:
+        made.classes(style)
+    return with_attributes(made, attributes)
+
+
+def with_attributes(element: Element, attributes: Mapping[str, Any]) -> Element:
+    """Set attributes as they are, whatever characters their values hold."""
+    for name, value in attributes.items():
+        element.props[name.strip("_").replace("_", "-")] = value
+    return element
+
+
+def section(title: str, style: str = "", level: str = "h2") -> Element:
+    """A part of the page with a heading that names it."""
+    made = box("section", f"card {style}".strip(), aria_label=title)
+    with made:
+        words(level, title)
+    return made
+
+
+def button(
+    label: str, on_click: Callable[[], Any], style: str = "", **attributes: str
+) -> TextElement:
+    """A button."""
+    made = words("button", label, f"btn {style}".strip())
+    with_attributes(made, {"type": "button", **attributes})
+    made.on("click", lambda _: on_click(), args=[])
+    return made
+
+
+def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> Element:
+    """One of several: the arrow keys go through those of a group."""
+    made = box("input", "", type="radio", name=group, value=value)
+    made.props["checked"] = checked
+    made.on("change", lambda _: on_pick(), args=[])
+    return made
+
+
+def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler) -> Element:
+    """A choice from a list, ``options`` by value; ``on_pick`` gets the value."""
+    with box("label", "field") as made:
+        words("span", label)
+        with box("select") as chosen:
+            for each, shown in options.items():
+                option = with_attributes(words("option", shown), {"value": each})
+                if each == value:
+                    option.props["selected"] = True
+        chosen.on(
+            "change", lambda event: on_pick(event.args), js_handler="(e) => emit(e.target.value)"
+        )
+    return made
+
+
+def picture(source: str, text: str, style: str = "") -> Element:
+    """An image and what it shows, for those who do not see it."""
+    return with_attributes(box("img", style), {"src": source, "alt": text})
+
+
+def shown(element: Element, yes: bool) -> None:
+    """Show an element, or take it out of sight and of reach."""
+    element.set_visibility(yes)
+
+
+def change(element: Element, **attributes: Any) -> None:
+    """Set attributes, and tell the page only of those that are new."""
+    new = {name.strip("_").replace("_", "-"): value for name, value in attributes.items()}
+    if any(element.props.get(name) != value for name, value in new.items()):
+        element.props.update(new)
+        element.update()
+
+
+def escaped(text: str) -> str:
+    """Text that may stand in HTML."""
+    return html.escape(text)

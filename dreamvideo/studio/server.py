@@ -1,0 +1,214 @@
+"""The page's server: on this machine alone, behind its token, gone with everything it has begun."""
+
+from __future__ import annotations
+
+import mimetypes
+import signal
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from nicegui import ui
+
+from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.media.paths import os_words
+from dreamvideo.studio.guard import NAMES, Gate, Guard
+from dreamvideo.studio.page import build
+from dreamvideo.studio.state import MOST_UPLOAD, Studio, look_pictures, sample_paths
+from dreamvideo.studio.uploads import look_into, megabytes, take
+
+_NO_STORE = {"cache-control": "no-store"}
+# Seconds that open pages are given to let go when the studio is closed.
+_GRACE = 1
+_ENDING = [n for n in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, n)]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How the studio is opened: with which file, on which port (0: a free one), in a browser?
+
+    ``folder`` is where films are written, ``most_upload`` the largest upload in bytes.
+    """
+
+    source: Path | None = None
+    port: int = 0
+    opens: bool = True
+    folder: Path = Path()
+    most_upload: int = MOST_UPLOAD
+
+
+def serve(wishes: Wishes, say: Callable[[str], None] = print) -> None:
+    """Serve the page until Ctrl-C. ``say`` gets its address, and in the end what is unfinished.
+
+    Raises UsageError for a port or folder that cannot be had, MediaError for a bad ``source``.
+    """
+    material = None if wishes.source is None else look_into(wishes.source)
+    if not wishes.folder.is_dir():
+        raise UsageError(f"{wishes.folder}: there is no such folder to write films into")
+    with _bound(wishes.port) as sock:
+        gate = Gate(sock.getsockname()[1])
+        studio = Studio(wishes.folder, wishes.most_upload)
+        try:
+            studio.previewer.start()
+            if material is not None:
+                studio.take(material)
+            _run(application(studio, gate), sock, lambda: _opened(gate, wishes.opens, say))
+        finally:
+            left = studio.close()
+    for command in left:
+        say(f"unfinished, go on with: {command}")
+
+
+def application(studio: Studio, gate: Gate) -> Guard:
+    """The whole page, guarded."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    _pictures(app, studio)
+    _films(app, studio)
+    _uploads(app, studio)
+
+    @ui.page("/", title="dreamvideo studio", language="en-US", favicon=_ICON)
+    def main() -> None:
+        build(studio)
+
+    # What NiceGUI could do beyond this machine (on_air) stays off; Tailwind is not needed.
+    ui.run_with(app, tailwind=False, show_welcome_message=False, on_air=None)
+    return Guard(app, gate)
+
+
+def _pictures(app: FastAPI, studio: Studio) -> None:
+    @app.get("/studio/seen/{which}/{serial}")
+    def seen(which: str, serial: int) -> Response:
+        picture = studio.seen.source if which == "source" else studio.seen.dream
+        return _jpeg(picture) if picture else _missing()
+
+    looks = look_pictures()
+
+    @app.get("/studio/look/{name}")
+    def look(name: str) -> Response:
+        return FileResponse(looks[name]) if name in looks else _missing()
+
+    samples = sample_paths()
+
+    @app.get("/studio/sample/{name}")
+    def sample(name: str) -> Response:
+        return FileResponse(samples[name]) if name in samples else _missing()
+
+
+def _films(app: FastAPI, studio: Studio) -> None:
+    @app.get("/studio/moving/{serial}")
+    def moving(serial: int) -> Response:
+        path = studio.moving.path
+        return _missing() if path is None or not path.is_file() else _file(path)
+
+    @app.get("/studio/result/{number}")
+    def result(number: int, download: bool = False) -> Response:
+        job = studio.jobs.get(number)
+        if job is None or job.state != "done" or not job.order.output.is_file():
+            return _missing()
+        return _file(job.order.output, job.name if download else None)
+
+
+def _uploads(app: FastAPI, studio: Studio) -> None:
+    @app.post("/studio/upload")
+    async def upload(request: Request, name: str) -> Response:
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > studio.most_upload:
+            line = f"larger than {megabytes(studio.most_upload)}; --max-upload allows more"
+            return JSONResponse({"error": line}, 413)
+        try:
+            chunks: AsyncIterator[bytes] = request.stream()
+            studio.take(await take(chunks, name, studio.private, studio.most_upload))
+        except MediaError as error:
+            return JSONResponse({"error": str(error)}, 415)
+        except UsageError as error:
+            return JSONResponse({"error": str(error)}, 413)
+        except DreamVideoError as error:
+            return JSONResponse({"error": str(error)}, 507)
+        return JSONResponse({})
+
+
+def _jpeg(picture: bytes) -> Response:
+    return Response(picture, media_type="image/jpeg", headers=_NO_STORE)
+
+
+def _file(path: Path, download: str | None = None) -> Response:
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return FileResponse(path, media_type=kind, filename=download, headers=_NO_STORE)
+
+
+def _missing() -> Response:
+    return PlainTextResponse("not there (any more)", 404, headers=_NO_STORE)
+
+
+@contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((NAMES[0], port))
+            sock.listen(64)
+        except OSError as error:
+            raise UsageError(f"--port {port}: {os_words(error)}; choose another one") from error
+        yield sock
+
+
+def _opened(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
+    say(f"dreamvideo studio: {gate.address}")
+    if opens:
+        webbrowser.open(gate.address)
+
+
+class _Server(uvicorn.Server):
+    """A server for which Ctrl-C is the usual end, not an error."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order when asked to; at once when asked again."""
+        before = {name: signal.getsignal(getattr(signal, name)) for name in _ENDING}
+        for name in _ENDING:
+            signal.signal(getattr(signal, name), self._end)
+        try:
+            yield
+        finally:
+            for name, how in before.items():
+                signal.signal(getattr(signal, name), how)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _run(app: Any, sock: socket.socket, ready: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        lifespan="on",
+    )
+    _Server(config, ready).run([sock])
+
+
+_ICON = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><circle cx='16' cy='16' r='15' "
+    "fill='#6d3bd1'/><path d='M3 16c6-9 20-9 26 0-6 9-20 9-26 0z' fill='#fff'/>"
+    "<circle cx='16' cy='16' r='5' fill='#16102b'/></svg>"
+)

@@ -1,0 +1,128 @@
+"""The page's picture: the frame and its dream as it grows, the scrubber, the moving preview."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from dreamvideo.studio.panels import Panel
+from dreamvideo.studio.parts import box, button, change, picture, shown, with_attributes, words
+from dreamvideo.studio.state import MOVING, Seen, Studio
+
+# A picture of nothing, so that an image is never without a source.
+BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+class StagePanel(Panel):
+    """One dreamt frame, and what else can be seen of the clip."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        self.shows_source = self.shows_film = False
+        with box("section", "card stage", aria_label="Preview"):
+            with box("div", "screen") as self.screen:
+                self.image = picture(BLANK, "The dreamt frame", "frame")
+                with_attributes(self.image, {"id": "frame"})
+                self.film = box("video", "frame", aria_label="Moving preview")
+                with_attributes(
+                    self.film,
+                    {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
+                )
+                with_attributes(self.film, {"muted": True, "id": "moving"})
+                self.empty = words("p", "Drop a photo or a clip anywhere on this page", "empty")
+            self.bar = box("progress", "bar", aria_label="Dreamt so far", max="1")
+            with box("div", "stage-foot"):
+                self.line = words("p", "", "line grow")
+                with_attributes(self.line, {"role": "status", "id": "preview-line"})
+                self.source = button("Show the source", self._toggle_source, aria_pressed="false")
+                self.move = button("Moving preview", self._toggle_film)
+            with box("div", "scrub") as self.scrub:
+                words("span", "Time", "slider-label")
+                self.time = ui.slider(
+                    min=0, max=1, step=0.01, value=0, on_change=lambda e: self._scrubbed(e.value)
+                )
+                with_attributes(self.time, {"aria-label": "Time in the clip", "id": "scrubber"})
+                self.clock = words("span", "", "slider-value")
+        self.serials: tuple[object, ...] = ()
+        self.material: object = None
+
+    def refresh(self) -> None:
+        """Show the newest picture, and how far it is."""
+        studio, seen, moving = self.studio, self.studio.seen, self.studio.moving
+        material = studio.material
+        if self.shows_film and not (moving.words or moving.path or moving.error):
+            self.shows_film = False
+        if material is not self.material:
+            self.material = material
+            self._fit()
+        plays = self.shows_film and moving.path is not None
+        which = "source" if self.shows_source or not seen.dream else "dream"
+        now = (which, seen.serial, moving.serial, plays)
+        if now != self.serials:
+            self.serials = now
+            there = seen.source or seen.dream
+            change(
+                self.image,
+                src=f"/studio/seen/{which}/{seen.serial}" if there else BLANK,
+                alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
+            )
+            change(self.film, src=f"/studio/moving/{moving.serial}" if plays else "")
+            shown(self.film, plays)
+            shown(self.image, not plays and material is not None)
+        shown(self.empty, material is None)
+        for each in (self.source, self.move):
+            change(each, disabled=material is None)
+        shown(self.move, studio.choice.kind != "image")
+        change(self.source, aria_pressed="true" if self.shows_source else "false")
+        self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
+        shown(self.scrub, studio.choice.kind == "video" and material is not None)
+        self.clock.text = f"{studio.at:.2f} s"
+        self._say(seen)
+
+    def _fit(self) -> None:
+        material = self.studio.material
+        if material is None:
+            return
+        self.screen.style(f"aspect-ratio: {material.width} / {material.height}")
+        length = max(0.0, float(material.duration - 1 / material.rate))
+        # Props first: a value beyond the old end would be cut.
+        change(self.time, max=round(length, 3), step=round(float(1 / material.rate), 4))
+        self.time.value = min(self.studio.at, length)
+
+    def _say(self, seen: Seen) -> None:
+        studio, moving = self.studio, self.studio.moving
+        bad, share = seen.error, seen.done / seen.total if seen.total else 0.0
+        if studio.material is None:
+            text = "" if studio.is_warm else "Loading the network"
+        elif self.shows_film and moving.path is None:
+            text, bad, share = moving.words or moving.error, moving.error, 0.0
+        elif self.shows_film:
+            text = f"{MOVING:g} seconds, small and coarse"
+        elif seen.error:
+            text = seen.error
+        elif seen.is_busy:
+            begun = f"Dreaming: step {seen.done} of {seen.total}" if seen.total else "Dreaming"
+            text = begun if studio.is_warm else "Loading the network, once"
+        else:
+            text = "As the render begins" if studio.choice.kind == "zoom" else "Dreamt"
+        text = studio.complaint or text
+        self.line.text = text
+        self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
+        busy = studio.material is not None and (seen.is_busy or bool(moving.words))
+        change(self.bar, value=f"{share:.3f}" if share or not busy else None)
+        self.bar.classes(**{"remove" if busy else "add": "idle"})
+
+    def _toggle_source(self) -> None:
+        self.shows_source = not self.shows_source
+        self.shows_film = False
+        self.refresh()
+
+    def _toggle_film(self) -> None:
+        self.shows_film = not self.shows_film
+        if self.shows_film:
+            self.studio.ask_moving()
+        self.refresh()
+
+    def _scrubbed(self, value: float | None) -> None:
+        if value is not None and abs(value - self.studio.at) > 1e-4:
+            self.shows_film = False
+            self.studio.go_to(value)

@@ -1,0 +1,170 @@
+"""What is dropped into the page: taken into a private folder, and known by what it is.
+
+A name says nothing: a file is a picture or a film if our own readers read it as one. It keeps a
+tame form of its name, with the ending of what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.media.paths import os_words, shown
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.stills import STILL_ENDINGS, read_still
+
+_TAME = re.compile(r"[^\w. -]+")
+_LONGEST_STEM = 60
+# What a container is called, beside the endings that mean it.
+_FILM_ENDINGS = {
+    "mp4": (".mp4", ".m4v", ".mov"),
+    "matroska": (".mkv", ".webm"),
+    "avi": (".avi",),
+    "gif": (".gif",),
+    "webp_anim": (".webp",),
+    "apng": (".png", ".apng"),
+    "mpegts": (".ts", ".mts", ".m2ts"),
+    "ogg": (".ogv", ".ogg"),
+    "flv": (".flv",),
+    "asf": (".wmv", ".asf"),
+    "mpeg": (".mpg", ".mpeg", ".vob"),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is to be dreamt: a picture or a film, its size in px, and of a film its time.
+
+    ``name`` is what it is called in a command line. ``is_private`` if it is a copy of ours, which
+    goes when the studio is closed.
+    """
+
+    path: Path
+    name: str
+    kind: Literal["still", "film"]
+    width: int
+    height: int
+    duration: Fraction = Fraction(0)
+    rate: Fraction = Fraction(25)
+    is_private: bool = False
+
+    @property
+    def words(self) -> str:
+        """``480 x 270, 5.3 s, 25 frames a second``."""
+        size = f"{self.width} x {self.height}"
+        if self.kind == "still":
+            return size
+        return f"{size}, {float(self.duration):.1f} s, {float(self.rate):.4g} frames a second"
+
+
+def private_folder() -> Path:
+    """A new folder that nobody else may look into."""
+    # mkdtemp's own promise is 0700, whatever the umask.
+    return Path(tempfile.mkdtemp(prefix="dreamvideo-studio-"))
+
+
+def tame(name: str) -> str:
+    """A file's name without folders, control characters, and all else that is no name.
+
+    ``../../etc/pass wd;rm`` -> ``pass wd_rm``; never empty, hidden, or an option.
+    """
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    kept = _TAME.sub("_", "".join(c for c in last if c.isprintable())).strip(" .-_")
+    stem, dot, ending = kept.rpartition(".")
+    if not dot:
+        stem, ending = kept, ""
+    stem = stem[:_LONGEST_STEM].strip(" .-_") or "upload"
+    return f"{stem}.{ending[:8].lower()}" if ending else stem
+
+
+def look_into(path: Path, name: str | None = None, *, is_private: bool = False) -> Material:
+    """What a file (or a folder of frames) is. Raises MediaError, one line, if it is nothing."""
+    name = str(path) if name is None else name
+    try:
+        info = probe(path)
+    except MediaError as no_film:
+        return _still(path, name, is_private, no_film)
+    if info.kind != "sequence" and is_private:
+        path = _renamed(path, info)
+        name = path.name
+    # A clip may not know how long it is; there is a first frame at any rate.
+    duration = info.duration or Fraction(1, 1) / info.rate
+    return Material(
+        path, name, "film", info.width, info.height, duration, info.rate, is_private=is_private
+    )
+
+
+def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Material:
+    try:
+        pixels = read_still(path)
+    except MediaError as no_still:
+        # Of a file by a picture's name, what is wrong with the picture; else with the film.
+        worse = no_still if path.suffix.lower() in STILL_ENDINGS else no_film
+        raise MediaError(_said(worse, path, name)) from None
+    if path.suffix.lower() not in STILL_ENDINGS and is_private:
+        # A name that says nothing of a picture, where names are asked later.
+        path = path.rename(path.with_suffix(_still_ending(path)))
+        name = path.name
+    height, width = pixels.shape[:2]
+    return Material(path, name, "still", width, height, is_private=is_private)
+
+
+def _said(error: MediaError, path: Path, name: str) -> str:
+    return str(error).replace(shown(path), shown(name))
+
+
+def _renamed(path: Path, info: MediaInfo) -> Path:
+    """The file, with an ending that belongs to what it holds."""
+    key = next((key for key in _FILM_ENDINGS if key in info.container), None)
+    endings = _FILM_ENDINGS[key] if key else (path.suffix.lower() or ".film",)
+    if path.suffix.lower() in endings:
+        return path
+    return path.rename(path.with_suffix(endings[0]))
+
+
+def _still_ending(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(12)
+    known = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"II*\0": ".tif", b"MM\0*": ".tif"}
+    return next((end for start, end in known.items() if head.startswith(start)), ".webp")
+
+
+async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int) -> Material:
+    """Take an upload of ``most`` bytes at most into a folder of its own below ``folder``.
+
+    Raises UsageError for one that is too large, MediaError for what is neither picture nor film;
+    nothing of it is left then.
+    """
+    own = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        path = own / tame(name)
+        taken = 0
+        with path.open("wb") as file:
+            async for chunk in chunks:
+                taken += len(chunk)
+                if taken > most:
+                    raise UsageError(
+                        f"{tame(name)}: larger than {megabytes(most)}; --max-upload allows more"
+                    )
+                file.write(chunk)
+        return await asyncio.to_thread(look_into, path, tame(name), is_private=True)
+    except OSError as error:
+        shutil.rmtree(own, ignore_errors=True)
+        raise DreamVideoError(f"{tame(name)}: cannot be kept ({os_words(error)})") from error
+    except BaseException:
+        shutil.rmtree(own, ignore_errors=True)
+        raise
+
+
+def megabytes(size: int) -> str:
+    """``500 MB``."""
+    return f"{size / 1e6:.4g} MB"
