@@ -172,6 +172,16 @@ def video(
     restart: Restart = False,
     keep_job: KeepJob = False,
     partial: Partial = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="Dream on the workers of a Dask cluster: its scheduler's address, as "
+            "tcp://scheduler:8786, or its scheduler file; --workers is how many at most.",
+            show_default="this machine",
+            rich_help_panel="Side by side",
+        ),
+    ] = None,
     segment_length: Annotated[
         int | None,
         typer.Option(
@@ -187,7 +197,7 @@ def video(
         typer.Option(
             "--warm-up",
             min=0,
-            help="Frames that a part of a divided shot dreams ahead, so that no joint shows.",
+            help="Frames in which one part of a divided shot goes over into the next; both dream them.",
             rich_help_panel="Side by side",
         ),
     ] = WARM_UP,
@@ -203,6 +213,11 @@ def video(
     from dreamvideo.render.api import Budget, Going, dream_video, partial_film
 
     going = Going(restart, keep_job, segment_length, warm_up)
+    crew = None
+    if cluster is not None:
+        from dreamvideo.cluster.farm import Farm
+
+        crew = Farm(cluster)
     if dry_run:
         from dreamvideo.render.foresee import foresee
 
@@ -229,6 +244,7 @@ def video(
                 budget=Budget(time_budget, fps_target),
                 machine=machine,
                 going=going,
+                crew=crew,
                 on_progress=listen,
             )
     say(quiet, f"{made.output}: {made.frames} frames")

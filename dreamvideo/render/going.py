@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Frames in which a carried dream comes of age, and its governor to rest.
-WARM_UP = 12
+# Frames in which one part's dream goes over into the next one's: on real clips the film is then as
+# still as within a part, to 10 %.
+WARM_UP = 24
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Going:
 
     ``restart`` forgets an earlier job, ``keep_job`` keeps this one's folder when the film is
     complete. Shots of a clip of more than ``segment_length`` frames are divided into parts that
-    may be dreamt side by side, each begun ``warm_up`` frames early; None: only scene cuts divide.
+    may be dreamt side by side, each begun ``warm_up`` frames early, in which the film goes over
+    from one to the next; None: only scene cuts divide.
     """
 
     restart: bool = False

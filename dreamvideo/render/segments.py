@@ -2,7 +2,7 @@
 
 Dreaming is sequential within a shot and independent between shots. A part that begins where a
 shot does is dreamt exactly as in a film in one piece; one that begins inside a shot starts some
-frames earlier, so that the carried dream has settled before its first frame that is kept.
+frames earlier, over which the film goes over from the dream before to this one's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dreamvideo.settings.base import Settings
 class Segment(Settings):
     """Frames ``first`` to ``first + count - 1`` (``count`` None: to the end) of a film.
 
-    They are dreamt in one go, ``warm_up`` frames before them too, which are not kept.
+    They are dreamt in one go, and ``warm_up`` frames before them too.
     """
 
     index: int = Field(ge=0)

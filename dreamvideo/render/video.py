@@ -20,6 +20,7 @@ from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.footage import Footage, Request, footage
 from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
+from dreamvideo.render.joint import joined
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import Manifest, describe
 from dreamvideo.render.part import Record, write_whole
@@ -98,7 +99,9 @@ def dream_video(
         else:
             at_work.render(job, on_progress)
         records = [record for part in job.parts() for record in part.records]
-        frames = _steadied(job, records, on_progress) if look.coherence.passes > 1 else job.frames
+        frames = joined(job.folder, job.manifest.segments, job.frames, on_progress)
+        if look.coherence.passes > 1:
+            frames = _steadied(job, frames, records, on_progress)
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
         said, missing = _said(job)
     said = [*roomy, *said, *_depth_notes(read.info, wanted), *notes]
@@ -211,6 +214,8 @@ def _check_room(job: Job, read: Footage) -> tuple[str, ...]:
     # A second pass needs the source's frames and has frames of its own.
     copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
     left = max(0, (job.manifest.frames or 0) - job.done)
+    # A frame dreamt ahead lies beside its source, and is joined to the other one.
+    left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
     depth, alpha = read.wanted.depth, read.info.has_alpha
     need = resources.needed(left, width, height, copies, depth=depth, alpha=alpha)
     return resources.check_room(job.folder, need)
@@ -237,9 +242,10 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
         before += len(job.part(segment).records)
 
 
-def _steadied(job: Job, records: list[Record], on_progress: OnProgress) -> list[StoredFrame]:
+def _steadied(
+    job: Job, dreamt: Sequence[StoredFrame], records: list[Record], on_progress: OnProgress
+) -> list[StoredFrame]:
     """The frames after a second pass, last to first; those of an earlier run are gone on from."""
-    dreamt = job.frames
     sources = [replace(frame, path=job.source_path(n)) for n, frame in enumerate(dreamt)]
     made = [replace(frame, path=job.second_path(n)) for n, frame in enumerate(dreamt)]
     left = len(made)

@@ -12,6 +12,9 @@ from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.read import Frame
@@ -23,12 +26,14 @@ from dreamvideo.render.deliver import deepened
 from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
+from dreamvideo.render.joint import ahead_png
 from dreamvideo.render.part import Arrays, Shelf
 from dreamvideo.render.resources import Watch, reserve_for
 from dreamvideo.render.scene import Scene
 from dreamvideo.render.segments import Segment
 from dreamvideo.settings import Look, make_output
 
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 # Told how many frames of a segment are stored, and the last one's objective.
 OnFrame = Callable[[int, float], None]
 
@@ -100,6 +105,7 @@ class Renderer:
                 with closing(self.dream(frames, state)) as film:
                     for dreamt in film:
                         if dreamt.index < wanted:
+                            part.put_ahead(dreamt.index, ahead_png(*_stored(dreamt)))
                             continue
                         self._room.look()
                         self._store(part, dreamt)
@@ -123,18 +129,16 @@ class Renderer:
 
     def _store(self, part: Shelf, dreamt: Dreamt) -> None:
         """Keep a frame, as deep and as transparent as the source frame it was made from."""
-        source = dreamt.frame
-        assert source is not None
+        frame = dreamt.frame
+        assert frame is not None
+        pixels, source = _stored(dreamt)
         if self.look.coherence.passes > 1:
-            kept = source.pixels if source.deep is None else source.deep
-            part.put_source(dreamt.index, png_bytes(kept, None))
+            part.put_source(dreamt.index, png_bytes(source, None))
         part.add(
-            dreamt.pixels
-            if source.deep is None
-            else deepened(dreamt.pixels, source.pixels, source.deep),
+            pixels,
             dreamt.time,
-            source.duration,
-            alpha=source.alpha,
+            frame.duration,
+            alpha=frame.alpha,
             loss=dreamt.loss,
             starts=dreamt.starts_shot,
         )
@@ -153,3 +157,12 @@ def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
 
 def _arrays(state: State) -> Arrays:
     return {field.name: getattr(state, field.name) for field in fields(state)}
+
+
+def _stored(dreamt: Dreamt) -> tuple[Pixels, Pixels]:
+    """A frame's colours and its source's, H x W x 3, both as deep as the source was read."""
+    frame = dreamt.frame
+    assert frame is not None
+    if frame.deep is None:
+        return dreamt.pixels, frame.pixels
+    return deepened(dreamt.pixels, frame.pixels, frame.deep), frame.deep
