@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -74,3 +75,63 @@ def report(
             on_progress=listen,
         )
     say(quiet, str(made))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A film.", metavar="A")],
+    b: Annotated[Path, typer.Argument(help="Another film of the same source.", metavar="B")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The clip that both were made from.", show_default="as A's job or name says"
+        ),
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page.", show_default="A-B.compare.html"),
+    ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Look for no source: tell of the two films alone.")
+    ] = False,
+    start: Start = None,
+    end: End = None,
+    fps: Fps = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON for programs; a page only if --output asks."),
+    ] = False,
+    embed_height: EmbedHeight = None,
+    embed_size: EmbedSize = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two films of one source: beside each other, the same figures and curves of both."""
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.report.compare import compare_films, write_comparison
+    from dreamvideo.report.film import check_report
+    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.report.recipe import source_of
+    from dreamvideo.report.review import Embed
+
+    if alone and source is not None:
+        raise UsageError("give a SOURCE or --alone, not both")
+    if output is None and not as_json:
+        output = a.with_name(f"{a.stem}-{b.stem}.compare.html")
+    if output is not None:
+        check_report(output, overwrite, a, b, source)
+    excerpt = Excerpt(start, end, fps)
+    if source is None and not alone:
+        source, found = source_of(a)
+        excerpt = excerpt if excerpt != Excerpt() else found
+    embed = Embed(height=0) if output is None else embed_of(embed_height, embed_size)
+    with progress_display(quiet or as_json) as listen:
+        compared = compare_films(a, b, source, excerpt=excerpt, embed=embed, on_progress=listen)
+    if output is not None:
+        write_comparison(compared, output, overwrite=overwrite)
+    if as_json:
+        print(json.dumps(compared.to_json_able(), indent=2))
+    elif output is not None:
+        say(quiet, str(output))

@@ -49,3 +49,36 @@ def embed_of(height: int | None, size: str | None) -> Embed:
     except ValueError as error:
         raise UsageError(f"--embed-size {size}: {error}") from None
     return Embed(usual.height if height is None else height, most)
+
+
+def page_before(
+    asked: bool, film: Path, *inputs: Path | None, overwrite: bool, partial: bool
+) -> None:
+    """Refuse, before any work, a page that could not be written after it. Raises UsageError."""
+    if asked and not partial:
+        from dreamvideo.report.film import check_report, report_path
+
+        check_report(report_path(film), overwrite, *inputs)
+
+
+def page_after(
+    made: Rendered,
+    source: Path | None,
+    on_progress: OnProgress,
+    **part: str | None,
+) -> Path:
+    """The page of a film that was just made; ``part`` is what it shows of its source."""
+    from dreamvideo.report.film import report_film
+    from dreamvideo.report.pairing import Excerpt
+
+    program, *words = sys.argv
+    ran = Path(program).stem in ("dreamvideo", "__main__")
+    return report_film(
+        made.output,
+        source,
+        excerpt=Excerpt(**part),
+        seconds=made.seconds,
+        command=["dreamvideo", *words] if ran else (),
+        overwrite=True,
+        on_progress=on_progress,
+    )

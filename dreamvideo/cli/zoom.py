@@ -21,6 +21,7 @@ from dreamvideo.cli.common import (
     say,
 )
 from dreamvideo.cli.options import look_options, output_options
+from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import UsageError
 from dreamvideo.settings import Look, MachineSettings, OutputSettings, Stage
 
@@ -69,6 +70,7 @@ def zoom(
     restart: Restart = False,
     keep_job: KeepJob = False,
     partial: Partial = False,
+    report: Report = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -78,6 +80,7 @@ def zoom(
 ) -> None:
     """Zoom endlessly into a dream, to a video or a GIF."""
     from dreamvideo.cli.display import progress_display
+    from dreamvideo.render import naming
     from dreamvideo.render.going import Going
     from dreamvideo.render.zoom.film import partial_zoom
     from dreamvideo.render.zoom.film import zoom as render_zoom
@@ -88,6 +91,8 @@ def zoom(
         names = [name.strip() for name in journey.split(",")]
         stages = tuple(Stage(look=name) for name in names)
         look = look.model_copy(update={"journey": stages})
+    film = output or naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+    page_before(report, film, photo, to, overwrite=overwrite, partial=partial)
     with progress_display(quiet) as listen:
         if partial:
             made = partial_zoom(photo, output, on_progress=listen)
@@ -106,5 +111,8 @@ def zoom(
                 going=Going(restart, keep_job),
                 on_progress=listen,
             )
+        # A still picture is no source to hold a film against, frame by frame.
+        page = page_after(made, None, listen) if report else None
     say(quiet, f"{made.output}: {made.frames} frames")
+    say(quiet, *([str(page)] if page else []))
     note(quiet, made.notes)

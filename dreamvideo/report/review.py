@@ -33,6 +33,8 @@ _OVERSHOOT = 1.15
 _SLOW = 2.0
 # (how many are listed, what they are) of each kind of moment.
 _LISTED = {"coherence": 4, "leap": 2, "brightness": 1, "saturation": 1, "slow": 1}
+# What nobody would see is no bad moment.
+_SEEN = {"coherence": 1e-5, "leap": 0.005, "brightness": 0.02, "saturation": 0.02, "slow": 0.0}
 
 Series = dict[str, list[float | None]]
 Seconds = Sequence[float | None]
@@ -214,10 +216,9 @@ class _Desk:
 
     def review(self, figures: FilmReport | None) -> Review:
         """All that was noted down, once the last frame has passed and the proxies are whole."""
-        known = len(self.seconds) >= len(self.times)
-        self.series["seconds"] = list(self.seconds[: len(self.times)]) if known else []
-        if self.seconds and not known:
-            self.notes.append("how long its frames took is not known for all of them")
+        # A film that was made to a size has not all the frames that were dreamt.
+        known = len(self.seconds) == len(self.times) and any(s is not None for s in self.seconds)
+        self.series["seconds"] = list(self.seconds) if known else []
         worst = [moment for kind in self.worst.values() for moment in kind.moments]
         film, source = self._clip("film"), self._clip("source")
         if self.reels.source is None or film is None:
@@ -249,7 +250,8 @@ class _Desk:
             self.cuts.append(len(self.times) - 1)
 
     def _watch(self, kind: str, badness: float, why: str) -> None:
-        self.worst[kind].watch(badness, len(self.times) - 1, why, self.pixels)
+        if badness > _SEEN[kind]:
+            self.worst[kind].watch(badness, len(self.times) - 1, why, self.pixels)
 
     def _slow(self, index: int) -> None:
         # The first one loads the network.

@@ -98,8 +98,9 @@ const plot = (figure, panel) => {
       "data-points": line.values.length, "data-drawn": drawn});
   });
   const now = draw(svg, "path", {class: "now", d: `M0 0V${HIGH}`});
-  one(".most", figure).textContent = (beyond ? "up to " + digits(sorted[sorted.length - 1]) +
-    ", scale ends at " : "") + digits(high);
+  one(".most", figure).textContent = digits(high);
+  if (beyond) one("figcaption", figure).append(
+    ` Peaks beyond the scale: up to ${digits(sorted[sorted.length - 1])}.`);
   one(".least", figure).textContent = digits(low);
   const values = all(".key b", figure);
   const tell = time => {

@@ -67,9 +67,7 @@ class Worst:
     _found: list[Moment] = field(default_factory=list)
 
     def watch(self, badness: float, index: int, why: str, pixels: Pixels) -> None:
-        """A frame passes. Nothing is kept of one with no badness."""
-        if not badness > 0:
-            return
+        """A frame passes."""
         near = [m for m in self._found if abs(m.index - index) < self.apart]
         if near:
             if badness <= max(near).badness:

@@ -29,7 +29,7 @@ p { margin: .2rem 0 .8rem; max-width: 75ch; overflow-wrap: anywhere; }
   aspect-ratio: var(--ratio); background: var(--well); border-radius: 10px; overflow: hidden;
   touch-action: pan-y; }
 .stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: fill; }
-.stage.split .left { clip-path: inset(0 calc(100% - var(--at, 50%)) 0 0); }
+.stage.split video.left { clip-path: inset(0 calc(100% - var(--at, 50%)) 0 0); }
 .stage.right .left, .stage.left .right { visibility: hidden; }
 .stage.beside { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; width: 100%;
   aspect-ratio: calc(2 * var(--ratio)); }
@@ -61,25 +61,24 @@ button:hover, select:hover { border-color: var(--one); }
   font-weight: 600; }
 :focus-visible { outline: 3px solid var(--one); outline-offset: 2px; border-radius: 6px; }
 .panels { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%,
-  30rem), 1fr)); }
+  25rem), 1fr)); }
 figure { margin: 0; min-width: 0; }
 .panel { background: var(--card); border: 1px solid var(--edge); border-radius: 10px;
   padding: .7rem .85rem .55rem; break-inside: avoid; }
 .panel h3 { font-size: .95rem; margin: 0; }
 .panel figcaption { font-size: .82rem; min-height: 1.3em; }
-.plot { position: relative; margin: .45rem 0 .1rem; }
+.plot { position: relative; margin: .45rem 0 .1rem; padding-left: 3.7rem; }
 .plot svg { display: block; width: 100%; height: 120px; overflow: visible; cursor: crosshair; }
-.plot .most, .plot .least { position: absolute; left: 3px; font: 11px var(--mono);
-  color: var(--soft); background: var(--card); padding: 0 .2rem; border-radius: 3px; opacity: .85;
-  pointer-events: none; }
-.plot .most { top: 1px; } .plot .least { bottom: 1px; }
+.plot .most, .plot .least { position: absolute; left: 0; width: 3.4rem; text-align: right;
+  font: 11px/1 var(--mono); color: var(--soft); pointer-events: none; }
+.plot .most { top: 0; } .plot .least { bottom: 0; }
 .line { fill: none; stroke: var(--one); stroke-width: 1.8; stroke-linejoin: round;
   vector-effect: non-scaling-stroke; }
 .line.second { stroke: var(--two); stroke-width: 1.4; }
 .scene, .zero, .now { vector-effect: non-scaling-stroke; fill: none; stroke: var(--edge); }
 .scene { stroke: var(--cut); stroke-dasharray: 3 3; } .now { stroke: var(--ink); opacity: .55; }
 .frame { fill: none; stroke: var(--edge); vector-effect: non-scaling-stroke; }
-.axis { display: flex; justify-content: space-between; font: 11px var(--mono);
+.axis { display: flex; justify-content: space-between; padding-left: 3.7rem; font: 11px var(--mono);
   color: var(--soft); }
 .key { float: right; display: flex; gap: .8rem; font: 12px/1.6 var(--mono); }
 .key span::before { content: ""; display: inline-block; width: .8em; height: 3px;
@@ -87,7 +86,7 @@ figure { margin: 0; min-width: 0; }
 .key span.second::before { background: var(--two); }
 .stills { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(min(47%,
   11rem), 1fr)); margin: .6rem 0 0; padding: 0; list-style: none; }
-.stills.big { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
+.stills.big { grid-template-columns: repeat(auto-fill, minmax(min(47%, 15rem), 1fr)); }
 .stills a, .stills .dead { display: block; color: inherit; text-decoration: none; font-size: .82rem;
   line-height: 1.35; break-inside: avoid; }
 .stills img { display: block; width: 100%; height: auto; border-radius: 7px; margin-bottom: .25rem;

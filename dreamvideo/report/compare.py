@@ -1,0 +1,236 @@
+"""(two films, their source if known) -> one page of both, or the same figures for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.look.rows import rows
+from dreamvideo.media.paths import replacing
+from dreamvideo.render.progress import OnProgress, silent
+from dreamvideo.report.film import (
+    EMBED,
+    WHOLE,
+    check_report,
+    curves_note,
+    facts,
+    length,
+    machine,
+    panels,
+    ratio,
+    recipes,
+)
+from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
+from dreamvideo.report.pairing import Excerpt, reels
+from dreamvideo.report.recipe import Difference, Recipe, differences, recipe_of, seconds_of
+from dreamvideo.report.review import Embed, Review, review
+
+_NONE = Embed(height=0)
+_ANOTHER = 0.02
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two films, each against the source if there is one, and the second against the first."""
+
+    one: Review
+    other: Review
+    between: Review | None
+    recipes: tuple[Recipe, Recipe]
+    differences: list[Difference]
+    notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two are called: their files' names, with their folders' where those agree."""
+        a, b = self.one.film.path, self.other.film.path
+        if a.name != b.name:
+            return a.name, b.name
+        return f"{a.absolute().parent.name}/{a.name}", f"{b.absolute().parent.name}/{b.name}"
+
+    def to_json_able(self) -> dict[str, Any]:
+        """All figures as plain values: what is no number is null."""
+        films = [
+            {
+                "film": str(seen.film.path),
+                "width": seen.film.width,
+                "height": seen.film.height,
+                "rate": str(seen.film.rate),
+                "frames": len(seen.times),
+                "measured": list(seen.measured),
+                "figures": seen.figures.to_json_able() if seen.figures else None,
+                "cuts": list(seen.cuts),
+                "times": seen.times,
+                "curves": seen.series,
+                "recipe": recipe.toml or None,
+            }
+            for seen, recipe in zip((self.one, self.other), self.recipes, strict=True)
+        ]
+        between = None
+        if self.between is not None:
+            strengths = self.between.series["strength"]
+            between = {"times": self.between.times, "strength": strengths}
+        source = self.one.source
+        found = {
+            "source": str(source.path) if source else None,
+            "films": films,
+            "between": between,
+            "differences": [{"setting": name, "a": a, "b": b} for name, a, b in self.differences],
+            "notes": list(self.notes),
+        }
+        plain: dict[str, Any] = _finite(found)
+        return plain
+
+
+def compare_films(
+    a: Path | str,
+    b: Path | str,
+    source: Path | str | None = None,
+    *,
+    excerpt: Excerpt = WHOLE,
+    embed: Embed = EMBED,
+    on_progress: OnProgress = silent,
+) -> Comparison:
+    """Measure two films of one source; without it, what each shows alone, and how they differ.
+
+    Raises MediaError for what is no film, UsageError for what makes no sense.
+    """
+    paths = [Path(a), Path(b)]
+    origin = Path(source) if source is not None else None
+    opened = [reels(path, origin, excerpt) for path in paths]
+    between = reels(paths[1], paths[0], WHOLE) if origin is None else None
+    seen = [
+        review(reel, embed=embed, seconds=seconds_of(path), on_progress=on_progress)
+        for reel, path in zip(opened, paths, strict=True)
+    ]
+    apart = review(between, embed=_NONE, on_progress=on_progress) if between else None
+    found = [recipe_of(reel.film, reel.source, excerpt) for reel in opened]
+    notes = [
+        f"{name}: {note}"
+        for name, reviewed in zip("AB", seen, strict=True)
+        for note in reviewed.notes
+    ]
+    if apart is not None:
+        notes.append(
+            "no source was given: strength, coherence and what else takes a source is left out"
+        )
+    return Comparison(
+        seen[0],
+        seen[1],
+        apart,
+        (found[0], found[1]),
+        differences(found[0], found[1]),
+        (*notes, *_odd(seen[0], seen[1])),
+    )
+
+
+def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False) -> Path:
+    """The page of two films; its path. Raises UsageError, MediaError."""
+    check_report(output, overwrite, found.one.film.path, found.other.film.path)
+    with replacing(output) as part:
+        part.write_text(html(_page(found)), encoding="utf-8")
+    return output
+
+
+def _odd(one: Review, other: Review) -> list[str]:
+    """In what the two are no equals."""
+    found = []
+    a, b = length(one), length(other)
+    if abs(a - b) > max(1 / float(one.film.rate), 0.05):
+        found.append(f"the films are of different length: A {a:.4g} s, B {b:.4g} s")
+    if abs(one.film.rate / other.film.rate - 1) > 0.01:
+        rates = f"A {float(one.film.rate):.4g}, B {float(other.film.rate):.4g}"
+        found.append(f"the films have different rates: {rates} frames a second")
+    if abs(ratio(one.film) / ratio(other.film) - 1) > _ANOTHER:
+        found.append("the films have different shapes: B is shown in A's")
+    return found
+
+
+def _page(found: Comparison) -> Page:
+    one, other = found.one, found.other
+    a, b = found.names
+    source = f" Both dreamt from {one.source.path.name}." if one.source else ""
+    both = one.film_clip is not None and other.film_clip is not None
+    return Page(
+        title=f"A: {a} and B: {b}",
+        subtitle=f"A: {facts(one.film, len(one.times))}. B: {facts(other.film, len(other.times))}."
+        + source,
+        times=one.times,
+        seconds=max(length(one), length(other)),
+        ratio=ratio(one.film),
+        left=Player(f"A {a}", one.film_clip) if both and one.film_clip else None,
+        right=Player(f"B {b}", other.film_clip) if both and other.film_clip else None,
+        master="left",
+        sound=bool(one.film.audio),
+        cuts=[one.times[cut] for cut in one.cuts],
+        panels=[*_between(found), *_overlaid(one, other)],
+        curves_note=curves_note(one),
+        worst=[Picture(moment.still, f"A {moment.why}") for moment in one.worst],
+        sheet=[Picture(still) for still in one.sheet],
+        heads=("", f"A {a}", f"B {b}"),
+        rows=_rows(one, other),
+        differences=found.differences if all(r.look is not None for r in found.recipes) else None,
+        recipes=[
+            row
+            for name, recipe in zip("AB", found.recipes, strict=True)
+            for row in recipes(recipe, name)
+        ],
+        machine=machine(),
+        notes=[*found.notes, *_silent(found.recipes)],
+    )
+
+
+def _silent(found: Sequence[Recipe]) -> list[str]:
+    return [f"{name}: {r.why_not}" for name, r in zip("AB", found, strict=True) if r.why_not]
+
+
+def _between(found: Comparison) -> list[Panel]:
+    if found.between is None:
+        return []
+    line = Line("B less A", found.between.series["strength"], found.between.times)
+    return [Panel("Difference", "How far B is from A: root of the mean square.", (line,))]
+
+
+def _overlaid(one: Review, other: Review) -> list[Panel]:
+    """Both films' curves in the same panels."""
+    made = []
+    for ours, theirs in zip(panels(one), panels(other), strict=True):
+        lines = tuple(
+            Line(name, panel.lines[0].values, times)
+            for name, panel, times in (("A", ours, None), ("B", theirs, other.times))
+            if panel.lines
+        )
+        told = ours if ours.lines else theirs
+        made.append(Panel(told.title, told.words, lines, told.capped))
+    return made
+
+
+def _rows(one: Review, other: Review) -> list[Row]:
+    """The same figures in two columns."""
+    if one.figures is None or other.figures is None:
+        found = []
+        for name in ("brightness", "saturation"):
+            values = [_mean(seen.series[name]) for seen in (one, other)]
+            found.append((f"{name}, mean", *values))
+        return found
+    ours, theirs = dict(rows(one.figures)), dict(rows(other.figures))
+    return [
+        (name, ours.get(name, "-"), theirs.get(name, "-"))
+        for name in dict.fromkeys([*ours, *theirs])
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.3g}" if known else "-"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
