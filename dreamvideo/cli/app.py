@@ -197,7 +197,7 @@ def video(
         typer.Option(
             "--warm-up",
             min=0,
-            help="Frames in which one part of a divided shot goes over into the next; both dream them.",
+            help="Frames in which one part of a divided shot goes over into the next.",
             rich_help_panel="Side by side",
         ),
     ] = WARM_UP,
