@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +11,8 @@ import typer
 from dreamvideo.errors import UsageError
 
 if TYPE_CHECKING:
+    from dreamvideo.render.made import Rendered
+    from dreamvideo.render.progress import OnProgress
     from dreamvideo.report.review import Embed
 
 Report = Annotated[
