@@ -21,6 +21,7 @@ from dreamvideo.cli.common import (
     say,
 )
 from dreamvideo.cli.options import look_options, output_options
+from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import DamagedError
 from dreamvideo.render.going import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
@@ -172,6 +173,7 @@ def video(
     restart: Restart = False,
     keep_job: KeepJob = False,
     partial: Partial = False,
+    report: Report = False,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -210,6 +212,7 @@ def video(
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
     from dreamvideo.cli.display import progress_display
+    from dreamvideo.render import naming
     from dreamvideo.render.api import Budget, Going, dream_video, partial_film
 
     going = Going(restart, keep_job, segment_length, warm_up)
@@ -227,6 +230,8 @@ def video(
         for line in seen.lines:
             print(line)
         return
+    film = output or naming.beside(clip, "dream", naming.film_ending(clip))
+    page_before(report, film, clip, overwrite=overwrite, partial=partial)
     with progress_display(quiet) as listen:
         if partial:
             made = partial_film(clip, output, on_progress=listen)
@@ -247,7 +252,8 @@ def video(
                 crew=crew,
                 on_progress=listen,
             )
-    say(quiet, f"{made.output}: {made.frames} frames")
+        page = page_after(made, clip, listen, start=start, end=end, fps=fps) if report else None
+    say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
     note(quiet, made.notes)
     if strict and made.missing:
         raise DamagedError(

@@ -113,6 +113,5 @@ def zoom(
             )
         # A still picture is no source to hold a film against, frame by frame.
         page = page_after(made, None, listen) if report else None
-    say(quiet, f"{made.output}: {made.frames} frames")
-    say(quiet, *([str(page)] if page else []))
+    say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
     note(quiet, made.notes)
