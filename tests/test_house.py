@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
     "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "look"},
     "studio": {*LEAVES, "media", "dream", "render"},
-    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench", "studio"},
+    "report": {*LEAVES, "media", "motion", "dream", "paint", "render", "look", "bench"},
+    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench", "report", "studio"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }
