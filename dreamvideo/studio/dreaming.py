@@ -13,17 +13,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.octaves import resize
-from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
-from dreamvideo.media.stills import STILL_ENDINGS, read_still
 from dreamvideo.render.api import dream_video
 from dreamvideo.render.director import Director, Span, direct, still_look
 from dreamvideo.render.preview import MOST_RATE
@@ -33,6 +29,7 @@ from dreamvideo.render.zoom.film import zoom
 from dreamvideo.schedules import SOUNDS, Moment
 from dreamvideo.settings import Look, MachineSettings, look_from_values
 from dreamvideo.settings.changes import changed
+from dreamvideo.studio import frames
 from dreamvideo.studio.children import Dismissed, begin_child
 from dreamvideo.studio.messages import (
     Answer,
@@ -47,8 +44,6 @@ from dreamvideo.studio.messages import (
     Wanted,
 )
 
-# A dream of this many pixels takes two or three seconds on two cores.
-MOST_PIXELS = 576 * 384
 FILM_WIDTH = 256
 # Seconds between pictures of a dream that grows: more often costs more than it shows.
 BETWEEN = 0.3
@@ -80,7 +75,7 @@ def live(pipe: Connection) -> None:
 class _Dreaming:
     pipe: Connection
     directors: OrderedDict[Any, Director] = field(default_factory=OrderedDict)
-    frames: OrderedDict[Any, NDArray[np.uint8]] = field(default_factory=OrderedDict)
+    kept: OrderedDict[Any, NDArray[np.uint8]] = field(default_factory=OrderedDict)
 
     def warm_up(self) -> None:
         """Load the network and compile the usual step before anybody waits for it."""
@@ -119,7 +114,7 @@ class _Dreaming:
     def picture(self, wanted: PictureWanted) -> None:
         """One frame: as it is, then its dream as it grows."""
         source = self.frame_at(wanted.path, wanted.at)
-        self.say(SourceSeen(wanted.ticket, jpeg(source)))
+        self.say(SourceSeen(wanted.ticket, frames.jpeg(source)))
         self.check()
         moment = Moment(wanted.at, max(wanted.length, 1e-3), 25.0, _HEARD)
         look = still_look(look_from_values(wanted.values).at(moment))
@@ -140,7 +135,7 @@ class _Dreaming:
         self.grown(wanted.ticket, dreamt.image, total, total)
 
     def grown(self, ticket: int, image: Image, done: int, total: int) -> None:
-        self.say(PictureGrown(ticket, jpeg(to_bytes(image)), done, total))
+        self.say(PictureGrown(ticket, frames.jpeg(to_bytes(image)), done, total))
 
     def film(self, wanted: FilmWanted) -> None:
         """A short film, by the renders themselves."""
@@ -203,12 +198,12 @@ class _Dreaming:
     def frame_at(self, path: Path, at: float) -> NDArray[np.uint8]:
         """A source frame, no larger than a preview is."""
         key = (path, round(at, 3))
-        if key not in self.frames:
-            self.frames[key] = _shrunk(_read(path, at))
-        self.frames.move_to_end(key)
-        while len(self.frames) > KEPT:
-            self.frames.popitem(last=False)
-        return self.frames[key]
+        if key not in self.kept:
+            self.kept[key] = frames.shrunk(frames.read_frame(path, at))
+        self.kept.move_to_end(key)
+        while len(self.kept) > KEPT:
+            self.kept.popitem(last=False)
+        return self.kept[key]
 
     def size_of(self, path: Path) -> tuple[int, int]:
         """(width, height) of what is dreamt."""
@@ -216,39 +211,7 @@ class _Dreaming:
         return width, height
 
 
-def _read(path: Path, at: float) -> NDArray[np.uint8]:
-    if path.is_file() and path.suffix.lower() in STILL_ENDINGS:
-        try:
-            return read_still(path)
-        except MediaError:
-            # An animation by a picture's name.
-            pass
-    # The last frame may begin a moment before the time that the clip is said to end.
-    for start in (Fraction(at).limit_denominator(10_000), Fraction(at) * Fraction(9, 10), 0):
-        with open_source(path, start=Fraction(start)) as source:
-            for frame in source:
-                return frame.pixels
-    raise MediaError(f"{path}: no frame could be decoded")
-
-
-def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = pixels.shape[:2]
-    scale = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
-    if scale == 1:
-        return pixels
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return to_bytes(resize(to_float(pixels), size))
-
-
 def _small(width: int, height: int) -> tuple[int, int]:
     """(width, height) of a short film: even sides, none too short for the network."""
     scale = min(1.0, max(FILM_WIDTH / width, 100 / min(width, height)))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
-
-
-def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """H x W x 3 RGB as a JPEG."""
-    done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise MediaError("a preview could not be written as JPEG")
-    return data.tobytes()

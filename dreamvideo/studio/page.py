@@ -24,15 +24,15 @@ def build(studio: Studio) -> None:
     ui.add_body_html(SCRIPT)
     ui.colors(primary="#6d3bd1")
     _head()
-    with box("main", "studio"):
+    with box("div", "studio"):
         with box("div", "left"):
             source, looks = SourcePanel(studio), LooksPanel(studio)
-        with box("div", "middle"):
-            stage = StagePanel(studio)
-            recipe, renders = RecipePanel(studio), RendersPanel(studio)
+        stage = StagePanel(studio)
         with box("div", "right"):
             sliders = SlidersPanel(studio)
             kind = KindPanel(studio, lambda: _render(studio))
+        with box("div", "below"):
+            recipe, renders = RecipePanel(studio), RendersPanel(studio)
     panels: list[Panel] = [source, looks, stage, sliders, kind, recipe, renders]
     seen = -1
 
@@ -56,20 +56,20 @@ def _head() -> None:
     async def kept() -> None:
         name = await ui.run_javascript("window.studioScheme")
         scheme.value = _SCHEMES.get(name)
-        shown.text = f"Colours: {name}"
+        shown.text = f"Theme: {name}"
 
     def turn() -> None:
         names = list(_SCHEMES)
         now = next(name for name, value in _SCHEMES.items() if value is scheme.value)
         name = names[(names.index(now) + 1) % len(names)]
         scheme.value = _SCHEMES[name]
-        shown.text = f"Colours: {name}"
+        shown.text = f"Theme: {name}"
         ui.run_javascript(f"localStorage.setItem('dreamvideo-scheme', '{name}')")
 
     with box("header", "head"):
         words("h1", "dreamvideo studio")
         words("p", "Everything stays on this machine", "tagline")
-        shown = button("Colours: auto", turn, "quiet", id="scheme")
+        shown = button("Theme: auto", turn, "quiet", id="scheme")
     ui.timer(0.05, kept, once=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import count
@@ -17,6 +18,7 @@ from dreamvideo.dream.dreamer import ladder_for
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.zoom.ground import MOST_WIDTH
 from dreamvideo.settings import look_values
+from dreamvideo.studio import frames
 from dreamvideo.studio.choice import Choice, Kind, Slider, command_of, toml_of
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.messages import (
@@ -128,8 +130,7 @@ class Studio:
         with self._lock:
             before, self.choice = self.choice, choice
         self.touch()
-        changes = (choice.preset, choice.changes, choice.kind)
-        if changes != (before.preset, before.changes, before.kind):
+        if _picture_of(choice) != _picture_of(before):
             self.ask()
 
     def move(self, slider: Slider, value: float | None) -> None:
@@ -159,10 +160,14 @@ class Studio:
                 self.seen = replace(self.seen, error=str(error))
                 return
             wanted = PictureWanted(
-                self._picture, material.path, values, self.at, float(material.duration)
+                self._picture, material.path, values, self._moment, float(material.duration)
             )
+            is_warm = self.is_warm
         self.touch()
         self.previewer.ask(wanted)
+        if not is_warm:
+            # The process that dreams is deaf while it loads its network.
+            threading.Thread(target=self._show_source, args=(wanted,), daemon=True).start()
 
     def ask_moving(self) -> None:
         """Have a few seconds from here on dreamt, small, as a film."""
@@ -215,6 +220,19 @@ class Studio:
         except DreamVideoError:
             return 1
 
+    @property
+    def _moment(self) -> float:
+        """The time of the frame that is looked at: a zoom begins with a clip's last one."""
+        material = self.material
+        if material is None or self.choice.kind != "zoom":
+            return self.at
+        return max(0.0, float(material.duration - 1 / material.rate))
+
+    def _show_source(self, wanted: PictureWanted) -> None:
+        with suppress(DreamVideoError):
+            picture = frames.jpeg(frames.shrunk(frames.read_frame(wanted.path, wanted.at)))
+            self._hear(SourceSeen(wanted.ticket, picture))
+
     def _needed(self, material: Material) -> bool:
         return any(
             job.material == material and job.state not in ("done", "stopped")
@@ -256,6 +274,12 @@ class Studio:
             self.moving = Moving(path=answer.path, serial=moving.serial + 1)
         elif isinstance(answer, Failed):
             self.moving = Moving(error=answer.line, serial=moving.serial + 1)
+
+
+def _picture_of(choice: Choice) -> object:
+    """What of a choice a single frame shows."""
+    changes = [each for each in choice.own_changes if each[0].group in ("dream", "colour")]
+    return choice.kind, choice.preset, changes
 
 
 def sample_paths() -> Mapping[str, Path]:

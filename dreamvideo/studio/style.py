@@ -5,7 +5,7 @@ STYLE = """
   --accent: #6d3bd1; --on-accent: #ffffff; --well: #ece9f3; --bad: #b3261e; color-scheme: light; }
 body.body--dark { --bg: #100d18; --card: #1a1626; --ink: #efecf7; --soft: #a79fbd;
   --line: #342d47; --accent: #b694ff; --on-accent: #180c33; --well: #0a0810; --bad: #ff8a80;
-  color-scheme: dark; }
+  color-scheme: dark; --q-primary: #b694ff !important; }
 body { background: var(--bg) !important; color: var(--ink);
   font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .nicegui-content { padding: 0; gap: 0; align-items: stretch; display: block; }
@@ -15,14 +15,22 @@ body { background: var(--bg) !important; color: var(--ink);
 .tagline { color: var(--soft); margin: 0; flex: 1; }
 .studio { display: grid; gap: 1rem; padding: .8rem 1.25rem 2rem; align-items: start;
   grid-template-columns: minmax(0, 1fr); max-width: 1800px; margin: 0 auto; }
-.left, .middle, .right { display: grid; gap: 1rem; min-width: 0;
-  grid-template-columns: minmax(0, 1fr); }
+.left { display: contents; }
+.source { order: 1; } .stage { order: 2; } .looks { order: 3; } .right { order: 4; }
+.below { order: 5; }
+.left, .right, .below { gap: 1rem; min-width: 0; grid-template-columns: minmax(0, 1fr); }
+.right, .below { display: grid; }
+@media (max-width: 759px) {
+  .stage { position: sticky; top: 0; z-index: 5; box-shadow: 0 6px 18px -10px #0008; } }
 @media (min-width: 760px) {
   .studio { grid-template-columns: minmax(0, 1fr) 320px; }
-  .left { grid-column: 1 / -1; } }
+  .source, .looks { grid-column: 1 / -1; } }
 @media (min-width: 1180px) {
-  .studio { grid-template-columns: 300px minmax(0, 1fr) 320px; }
-  .left { grid-column: auto; } }
+  .studio { grid-template: "left stage right" auto "left below right" 1fr
+    / 300px minmax(0, 1fr) 320px; }
+  .left { display: grid; grid-area: left; }
+  .stage { grid-area: stage; } .right { grid-area: right; } .below { grid-area: below; }
+  .source, .looks { grid-column: auto; } }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: .9rem 1rem 1rem; min-width: 0; }
 .card h2 { font-size: .95rem; font-weight: 650; line-height: 1.3; margin: 0 0 .6rem; }
@@ -58,8 +66,8 @@ p { margin: 0; }
 #upload-line { margin-top: .5rem; }
 .look-grid { display: grid; gap: .6rem; grid-auto-flow: column; grid-auto-columns: 104px;
   overflow-x: auto; padding: 4px; margin: -4px; scrollbar-width: thin; }
-@media (min-width: 1180px) { .look-grid { grid-auto-flow: row; overflow: visible;
-  grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (min-width: 1180px) { .look-grid { grid-auto-flow: row; overflow: hidden auto;
+  grid-template-columns: repeat(2, minmax(0, 1fr)); max-height: max(26rem, 100vh - 23rem); } }
 .look { position: relative; cursor: pointer; border-radius: 10px; overflow: hidden;
   background: var(--well); border: 2px solid transparent; display: block; }
 .look img, .no-picture { width: 100%; aspect-ratio: 3 / 2; object-fit: cover; display: block; }
@@ -94,7 +102,8 @@ p { margin: 0; }
 .slider-value { color: var(--soft); font-variant-numeric: tabular-nums; margin-left: auto;
   white-space: nowrap; }
 .slider .q-slider { width: calc(100% - 14px); margin: 0 7px; }
-.q-slider { color: var(--accent); }
+.q-slider .text-primary, .q-slider .bg-primary { color: var(--accent) !important; }
+.q-slider__selection { background: var(--accent) !important; }
 .q-slider__track-container--h { padding: 10px 0; }
 .kinds { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 3px;
   background: var(--well); border-radius: 10px; padding: 3px; margin-bottom: .7rem; }
@@ -122,7 +131,7 @@ details[open] > summary { list-style-type: disclosure-open; }
 .jobs { display: grid; gap: .9rem; }
 .job { border-top: 1px solid var(--line); padding-top: .8rem; display: grid; gap: .4rem; }
 .job:first-child { border-top: 0; padding-top: 0; }
-.made { max-width: 100%; max-height: 60vh; border-radius: 10px; display: block;
+.made { width: min(100%, 560px); max-height: 60vh; border-radius: 10px; display: block;
   background: var(--well); }
 .saved { margin-top: .3rem; font-size: .86rem; }
 .ask { max-width: 26rem; display: grid; gap: 1rem; }
@@ -130,7 +139,9 @@ details[open] > summary { list-style-type: disclosure-open; }
   .head { padding: .7rem .8rem .1rem; flex-wrap: wrap; gap: .2rem .8rem; }
   .tagline { order: 3; flex-basis: 100%; font-size: .88rem; }
   .head .btn { margin-left: auto; }
-  .studio { padding: .6rem .8rem 2rem; }
+  .studio { padding: .6rem .8rem 2rem; gap: .7rem; }
+  .screen { max-height: 42vh; }
+  .stage-foot .btn { padding: .3rem .6rem; font-size: .92rem; }
   .copied { grid-template-columns: minmax(0, 1fr); }
   .copied .btn { justify-self: end; } }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
