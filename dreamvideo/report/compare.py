@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
 from dreamvideo.report.pairing import Excerpt, reels
 from dreamvideo.report.recipe import Difference, Recipe, differences, recipe_of, seconds_of
 from dreamvideo.report.review import Embed, Review, review
+from dreamvideo.report.stills import Still
 
 _NONE = Embed(height=0)
 _ANOTHER = 0.02
@@ -168,8 +170,14 @@ def _page(found: Comparison) -> Page:
         cuts=[one.times[cut] for cut in one.cuts],
         panels=[*_between(found), *_overlaid(one, other)],
         curves_note=curves_note(one),
-        worst=[Picture(moment.still, f"A {moment.why}") for moment in one.worst],
-        sheet=[Picture(still) for still in one.sheet],
+        worst=[
+            *(Picture(moment.still, f"A {moment.why}") for moment in one.worst),
+            *(Picture(_at(found, moment.still), f"B {moment.why}") for moment in other.worst),
+        ],
+        sheets=[
+            ("Contact sheet of A", [Picture(still) for still in one.sheet]),
+            ("Contact sheet of B", [Picture(_at(found, still)) for still in other.sheet]),
+        ],
         heads=("", f"A {a}", f"B {b}"),
         rows=_rows(one, other),
         differences=found.differences if all(r.look is not None for r in found.recipes) else None,
@@ -181,6 +189,12 @@ def _page(found: Comparison) -> Page:
         machine=machine(),
         notes=[*found.notes, *_silent(found.recipes)],
     )
+
+
+def _at(found: Comparison, still: Still) -> Still:
+    """A still of B under the number of the frame that A shows at its time."""
+    moment = found.other.times[still.index]
+    return replace(still, index=max(0, bisect_right(found.one.times, moment + 1e-4) - 1))
 
 
 def _silent(found: Sequence[Recipe]) -> list[str]:

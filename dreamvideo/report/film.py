@@ -91,7 +91,7 @@ def _page(seen: Review, recipe: Recipe) -> Page:
         panels=panels(seen),
         curves_note=curves_note(seen),
         worst=[Picture(moment.still, moment.why) for moment in seen.worst],
-        sheet=[Picture(still) for still in seen.sheet],
+        sheets=[("Contact sheet", [Picture(still) for still in seen.sheet])],
         rows=figures,
         recipes=recipes(recipe),
         machine=machine(("film dreamt by", f"dreamvideo {recipe.version}"))

@@ -76,7 +76,7 @@ class Page:
     panels: Sequence[Panel] = ()
     curves_note: str = ""
     worst: Sequence[Picture] = ()
-    sheet: Sequence[Picture] = ()
+    sheets: Sequence[tuple[str, Sequence[Picture]]] = ()
     heads: Row = ()
     rows: Sequence[Row] = ()
     differences: Sequence[Row] | None = None
@@ -102,7 +102,7 @@ def html(page: Page) -> str:
         *_players(page),
         *_curves(page),
         *_stills("The worst moments", "big", page.worst, page),
-        *_stills("Contact sheet", "", page.sheet, page),
+        *(part for title, sheet in page.sheets for part in _stills(title, "", sheet, page)),
         *_table("Figures", page.heads, page.rows),
         *_differences(page),
         *_recipes(page.recipes),
@@ -218,7 +218,8 @@ def _bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     if page.sound:
         yield '<label><input id="mute" type="checkbox" checked> sound</label>'
     yield '</div>\n<p class="soft"><kbd>space</kbd> plays, <kbd>,</kbd> and <kbd>.</kbd> go a '
-    yield "frame back and on; on the divider the arrow keys move it.</p>\n"
+    yield "frame back and on"
+    yield "; on the divider the arrow keys move it.</p>\n" if len(sides) == 2 else ".</p>\n"
 
 
 def _curves(page: Page) -> Iterable[str]:
@@ -249,13 +250,13 @@ def _stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> I
     if not pictures:
         return
     links = page.left is not None or page.right is not None
-    yield f"<h2>{title}</h2>\n"
+    yield f"<h2>{words(title)}</h2>\n"
     if links:
         yield "<p class=soft>Each leads to its time in the player.</p>\n"
     yield f'<ul class="stills {kind}">\n'
     for picture in pictures:
         index = picture.still.index
-        time = f"{page.times[index]:.2f} s"
+        time = f"{page.times[min(index, len(page.times) - 1)]:.2f} s"
         data = b64encode(picture.still.jpeg).decode("ascii")
         image = f'<img alt="frame {index}" src="data:image/jpeg;base64,{data}">'
         inner = f"{image}<b>{time}</b> {words(picture.words)}"

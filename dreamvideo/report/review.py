@@ -35,6 +35,8 @@ _SLOW = 2.0
 _LISTED = {"coherence": 4, "leap": 2, "brightness": 1, "saturation": 1, "slow": 1}
 # What nobody would see is no bad moment.
 _SEEN = {"coherence": 1e-5, "leap": 0.005, "brightness": 0.02, "saturation": 0.02, "slow": 0.0}
+# Sources grow lighter and darker by themselves.
+_LEAP_ALONE = 0.05
 
 Series = dict[str, list[float | None]]
 Seconds = Sequence[float | None]
@@ -205,7 +207,7 @@ class _Desk:
             last = bright[-1] if bright and not cut else None
             seen = look(Pair(now, np.zeros_like(now)))
             self._note_down(seen, cut, None, None)
-            if last is not None:
+            if last is not None and abs(seen.brightness - last) > _LEAP_ALONE:
                 words = f"brightness leaps from {last:.3g} to {seen.brightness:.3g}"
                 self._watch("leap", abs(seen.brightness - last), words)
             self._slow(len(self.times) - 1)
