@@ -18,7 +18,7 @@ HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PI
 LEAVES = {"errors", "memory", "parsing", "schedules", "settings", "version"}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
-RUN_PROGRAMS = {"media/ffmpeg.py", "bench/talk.py", "render/workers.py"}
+RUN_PROGRAMS = {"media/ffmpeg.py", "bench/talk.py", "render/workers.py", "cluster/desk.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -32,11 +32,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dream": LEAVES,
     "paint": {*LEAVES, "media", "motion"},
     "render": {*LEAVES, "media", "motion", "dream", "paint"},
+    "cluster": {*LEAVES, "media", "render"},
     "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
     "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "look"},
     "studio": {*LEAVES, "media", "dream", "render"},
     "report": {*LEAVES, "media", "motion", "dream", "paint", "render", "look", "bench"},
-    "cli": {*LEAVES, "media", "dream", "paint", "render", "look", "bench", "report", "studio"},
+    "cli": {
+        *LEAVES,
+        "cluster",
+        "media",
+        "dream",
+        "paint",
+        "render",
+        "look",
+        "bench",
+        "report",
+        "studio",
+    },
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

@@ -103,6 +103,8 @@ def _live_bar() -> Iterator[OnProgress]:
         def listen(progress: Progress) -> None:
             if progress.note:
                 bar.console.print(progress.note, markup=False, highlight=False)
+            if not progress.stage:
+                return
             if progress.stage not in tasks:
                 bar.update(preparing, visible=False)
                 tasks[progress.stage] = bar.add_task(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Progress:
     """``done`` of ``total`` (None: unknown) ``unit`` of a stage; ``loss`` is the objective.
 
-    ``detail`` says more about the stage at this moment; ``note`` is a line to be shown by itself.
+    ``detail`` says more about the stage at this moment; ``note`` is a line to be shown by itself;
+    without a stage it is all that there is.
     """
 
     stage: str

@@ -38,8 +38,9 @@ def cores() -> int:
 
 def most_workers(machine: MachineSettings, look: Look, read: Footage) -> int:
     """How many processes are asked for, or may at most pay. Raises UsageError."""
-    if machine.workers != "auto":
-        return _number(machine.workers)
+    asked = asked_workers(machine)
+    if asked is not None:
+        return asked
     if machine.device == "gpu" or any(path.exists() for path in GPUS):
         # A GPU is busy with one of them.
         return 1
@@ -67,7 +68,11 @@ def longest_queue(lengths: Sequence[int], count: int) -> int:
     return max(queues)
 
 
-def _number(text: str) -> int:
+def asked_workers(machine: MachineSettings) -> int | None:
+    """How many processes are asked for; None: as many as pay. Raises UsageError."""
+    text = machine.workers
+    if text == "auto":
+        return None
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST:
         return int(text)
     raise UsageError(f"--workers {text}: write auto, or a number of processes from 1 to {MOST}")
