@@ -39,8 +39,17 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def decoded(info: MediaInfo, size: Size, begin: Fraction, depth: int, report: Report) -> Timed:
+def decoded(
+    info: MediaInfo,
+    size: Size,
+    begin: Fraction,
+    depth: int,
+    report: Report,
+    checked: bool = False,
+) -> Timed:
     """(time, pixels) of all frames, from a little before ``begin`` on, seconds.
+
+    Where the first frame will be ``checked``, a start is tried that may prove to be wrong.
 
     Pixels are H x W x 3 RGB, or x 4 with straight alpha if the source has it; uint8, or uint16 for
     a ``depth`` of 16. Raises MediaError if nothing can be decoded or ffmpeg dies.
@@ -56,7 +65,8 @@ def decoded(info: MediaInfo, size: Size, begin: Fraction, depth: int, report: Re
             summary.append(line)
 
     shape = (size[1], size[0], 4 if info.has_alpha else 3)
-    arguments = _arguments(info, size, begin, depth)
+    seeks = begin > _SEEK_MARGIN if checked else info.container.split(",")[0] in _SEEKABLE
+    arguments = _arguments(info, size, begin if seeks else Fraction(0), depth)
     last = Fraction(0)
     count = 0
     with ffmpeg.Process(arguments, on_line=listen, on_end=lambda: times.put(None)) as process:
@@ -128,9 +138,9 @@ def _content_end(path: Path) -> Fraction:
 
 def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list[str]:
     options = ["-copyts"]
-    if begin and info.container.split(",")[0] in _SEEKABLE:
-        seek = info.first_time + begin - _SEEK_MARGIN
-        options += ["-seek_timestamp", "1", "-ss", f"{float(seek):.6f}"]
+    if begin:
+        # Counted from where the earliest stream begins.
+        options += ["-ss", f"{float(max(Fraction(0), info.start + begin - _SEEK_MARGIN)):.6f}"]
     if info.decoder:
         options += [f"-c:{info.stream_index}", info.decoder]
     letters = "rgba" if info.has_alpha else "rgb"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +21,7 @@ from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.stills import Color, flatten, read_deep, to_depth
 
-__all__ = ["Frame", "Source", "count_packets", "open_source"]
+__all__ = ["Frame", "Opening", "Source", "checksum", "count_packets", "open_source"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,24 @@ class Frame:
     pixels: NDArray[np.uint8]
     deep: NDArray[np.uint16] | None = None
     alpha: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A frame that an earlier pass has seen: its ``index``, its ``time``, its ``checksum``."""
+
+    index: int
+    time: Fraction
+    check: int
+
+
+def checksum(frame: Frame) -> int:
+    """A number by which a frame is known again: of its time, its duration and all its values."""
+    check = zlib.crc32(f"{frame.index} {frame.time} {frame.duration}".encode())
+    for values in (frame.pixels, frame.deep, frame.alpha):
+        if values is not None:
+            check = zlib.crc32(np.ascontiguousarray(values).data, check)
+    return check
 
 
 class Source:
@@ -94,13 +114,16 @@ def open_source(
     background: Color = (0, 0, 0),
     deep: bool = False,
     keep_alpha: bool = False,
+    opening: Opening | None = None,
 ) -> Source:
     """Open a film for one pass over its frames with ``start <= time < end``.
 
     ``size`` is (width, height) of the delivered frames; ``fps`` resamples to a constant rate, each
     tick showing what the source shows at that time. For a picture sequence ``fps`` is its rate.
     Transparency is laid over ``background``, unless ``keep_alpha`` asks for the straight colours
-    and their alpha; ``deep`` asks for 16 bits besides 8.
+    and their alpha; ``deep`` asks for 16 bits besides 8. Of an ``opening`` that was seen with the
+    same other arguments, the frames from there on are given, as they would be by reading from the
+    start; what is before it is read only where it cannot be reached otherwise.
     Raises MediaError for unreadable files and UsageError for an empty range.
     """
     info = probe(path)
@@ -110,14 +133,25 @@ def open_source(
     _check_range(info, begin, end)
     size = size or (info.width, info.height)
     report = Report(notes=_notes(info))
-    if info.kind == "sequence":
-        timed = _pictures(info, size)
-    else:
-        timed = decoded(info, size, begin, 16 if deep else 8, report)
-    frames = _clipped(_with_durations(timed, info, report), begin, end)
-    if fps is not None and info.kind != "sequence":
-        frames = _resampled(frames, fps, begin)
-    return Source(info, size, _finished(frames, background, deep, keep_alpha), report)
+    resampled = fps if info.kind != "sequence" else None
+
+    def frames_from(opening: Opening | None) -> Generator[Frame, None, None]:
+        since, index = (begin, 0) if opening is None else (opening.time, opening.index)
+        if info.kind == "sequence":
+            timed = _pictures(info, size, int(since * info.rate))
+        else:
+            timed = decoded(info, size, since, 16 if deep else 8, report, opening is not None)
+        frames = _with_durations(timed, info, report)
+        if resampled is not None:
+            # What an opening shows may have begun before it.
+            frames = _resampled(_clipped(frames, begin, end, 0), resampled, begin, index)
+        else:
+            frames = _clipped(frames, since, end, index)
+        return _finished(frames, background, deep, keep_alpha)
+
+    if opening is None:
+        return Source(info, size, frames_from(None), report)
+    return Source(info, size, _opened(frames_from, opening, report), report)
 
 
 @dataclass(frozen=True)
@@ -160,8 +194,31 @@ def _notes(info: MediaInfo) -> list[str]:
     return notes
 
 
-def _pictures(info: MediaInfo, size: Size) -> Timed:
-    for number, file in enumerate(info.files):
+def _opened(
+    frames_from: Callable[[Opening | None], Generator[Frame, None, None]],
+    opening: Opening,
+    report: Report,
+) -> Generator[Frame, None, None]:
+    """The frames from an opening on; read from the start if what is found there is not it."""
+    notes = list(report.notes)
+    with closing(frames_from(opening)) as frames:
+        first = None
+        with suppress(MediaError):
+            first = next(frames, None)
+        if first is not None and checksum(first) == opening.check:
+            yield first
+            yield from frames
+            return
+    report.notes[:] = notes
+    report.missing = 0
+    with closing(frames_from(None)) as frames:
+        for frame in frames:
+            if frame.index >= opening.index:
+                yield frame
+
+
+def _pictures(info: MediaInfo, size: Size, first: int) -> Timed:
+    for number, file in enumerate(info.files[first:], first):
         pixels, alpha = read_deep(file)
         if pixels.shape[:2] != (info.height, info.width):
             raise MediaError(f"{shown(file)}: has changed its size since the beginning")
@@ -203,9 +260,8 @@ def _last_duration(last: _Raw, info: MediaInfo) -> Fraction:
     return rest if info.kind == "animation" and rest > 0 else last.duration
 
 
-def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None) -> _Raws:
-    """Frames with begin <= time < end, counted from 0, the last one shown until ``end`` at most."""
-    index = 0
+def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:
+    """Frames with begin <= time < end, counted on from ``index``, shown until ``end`` at most."""
     try:
         for frame in frames:
             if end is not None and frame.time >= end:
@@ -218,9 +274,8 @@ def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None) -> _Raws:
         frames.close()
 
 
-def _resampled(frames: _Raws, fps: Fraction, begin: Fraction) -> _Raws:
-    """What is on display at the times begin + k / fps."""
-    index = 0
+def _resampled(frames: _Raws, fps: Fraction, begin: Fraction, index: int) -> _Raws:
+    """What is on display at the times begin + k / fps, k counted on from ``index``."""
     try:
         for frame in frames:
             until = frame.time + frame.duration

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import Source, open_source
+from dreamvideo.media.read import Opening, Source, open_source
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.settings import OutputSettings
 
@@ -38,8 +38,11 @@ class Footage:
         until = self.info.duration if self.end is None else min(self.end, self.info.duration)
         return max(1, round((until - self.begin) * self.rate))
 
-    def open(self) -> Source:
-        """One pass over all the frames, counted from 0. Raises MediaError, UsageError."""
+    def open(self, opening: Opening | None = None) -> Source:
+        """One pass over all the frames, counted from 0, or over those from an opening on.
+
+        Raises MediaError, UsageError.
+        """
         return open_source(
             self.info.path,
             start=self.begin,
@@ -49,6 +52,7 @@ class Footage:
             background=self.wanted.background_color,
             deep=self.wanted.depth > 8,
             keep_alpha=True,
+            opening=opening,
         )
 
 
