@@ -33,9 +33,13 @@ _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-tim
 
 @dataclass
 class Report:
-    """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end."""
+    """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end.
+
+    ``complaints`` are how many the decoder had, however far it came.
+    """
 
     missing: int = 0
+    complaints: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,17 +74,21 @@ def decoded(
     last = Fraction(0)
     count = 0
     with ffmpeg.Process(arguments, on_line=listen, on_end=lambda: times.put(None)) as process:
-        while True:
-            pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
-            if not _fill(process, pixels):
-                break
-            moment = times.get()
-            if moment is None:
-                raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
-            count += 1
-            last = moment - info.first_time
-            yield last, pixels
+        try:
+            while True:
+                pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
+                if not _fill(process, pixels):
+                    break
+                moment = times.get()
+                if moment is None:
+                    raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
+                count += 1
+                last = moment - info.first_time
+                yield last, pixels
+        finally:
+            report.complaints = process.complaint_count
         code = process.wait()
+        report.complaints = process.complaint_count
         if code < 0 or (code != 0 and count == 0):
             raise MediaError(f"{shown(info.path)}: decoding stopped: {process.reason()}")
         _judge(info, banner.packets_read(summary), last, process, report)

@@ -89,6 +89,11 @@ class Source:
         """Frames lost to damage."""
         return self._report.missing
 
+    @property
+    def sound(self) -> bool:
+        """Whether, as far as it was read, nothing was amiss."""
+        return not self._report.complaints and not self._report.missing
+
     def __enter__(self) -> Source:
         return self
 
@@ -210,7 +215,7 @@ def _opened(
             yield from frames
             return
     report.notes[:] = notes
-    report.missing = 0
+    report.missing = report.complaints = 0
     with closing(frames_from(None)) as frames:
         for frame in frames:
             if frame.index >= opening.index:

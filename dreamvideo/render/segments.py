@@ -8,13 +8,12 @@ frames earlier, over which the film goes over from the dream before to this one'
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 
 from pydantic import Field
 
-from dreamvideo.media.pixels import to_float
-from dreamvideo.media.read import Frame
-from dreamvideo.motion.cuts import is_cut
+from dreamvideo.media.read import Opening
 from dreamvideo.render.going import WARM_UP
 from dreamvideo.settings.base import Settings
 
@@ -22,13 +21,23 @@ from dreamvideo.settings.base import Settings
 class Segment(Settings):
     """Frames ``first`` to ``first + count - 1`` (``count`` None: to the end) of a film.
 
-    They are dreamt in one go, and ``warm_up`` frames before them too.
+    They are dreamt in one go, and ``warm_up`` frames before them too. ``time`` (s, a fraction) and
+    ``check`` are those of the first of them all, where the clip may be opened at it.
     """
 
     index: int = Field(ge=0)
     first: int = Field(default=0, ge=0)
     count: int | None = Field(default=None, ge=1)
     warm_up: int = Field(default=0, ge=0)
+    time: str | None = None
+    check: int | None = None
+
+    @property
+    def opening(self) -> Opening | None:
+        """Where the clip may be opened; None: at its start alone."""
+        if self.time is None or self.check is None:
+            return None
+        return Opening(self.first - self.warm_up, Fraction(self.time), self.check)
 
 
 WHOLE = (Segment(index=0),)
@@ -58,15 +67,11 @@ def plan(
     return tuple(found)
 
 
-def cuts_of(frames: Iterable[Frame], threshold: float) -> tuple[tuple[int, ...], int]:
-    """(numbers of the frames that begin a new shot, how many frames there are)."""
-    cuts: list[int] = []
-    count = 0
-    before = None
-    for frame in frames:
-        now = to_float(frame.pixels)
-        if before is not None and is_cut(now, before, threshold):
-            cuts.append(count)
-        before = now
-        count += 1
-    return tuple(cuts), count
+def opened(segments: Iterable[Segment], frames: Sequence[Opening]) -> tuple[Segment, ...]:
+    """The same segments, which know where of a clip of these frames they begin."""
+    found = []
+    for segment in segments:
+        begin = frames[segment.first - segment.warm_up]
+        known = {"time": str(begin.time), "check": begin.check}
+        found.append(segment.model_copy(update=known if begin.index else {}))
+    return tuple(found)

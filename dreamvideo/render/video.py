@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import ladder_for
-from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.paths import shown
+from dreamvideo.errors import UsageError
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.media.read import Frame, Source
 from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render import naming, resources
@@ -25,8 +23,9 @@ from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT
 from dreamvideo.render.manifest import Manifest, describe
 from dreamvideo.render.part import Record, write_whole
 from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.scan import segments_of
 from dreamvideo.render.second import steadied
-from dreamvideo.render.segments import WHOLE, Segment, cuts_of, plan
+from dreamvideo.render.segments import WHOLE
 from dreamvideo.render.work import Renderer, footage_of
 from dreamvideo.render.workers import Processes, use_threads
 from dreamvideo.render.worth import cores, most_workers, sensible_workers
@@ -161,7 +160,7 @@ def _divide(
     begins = not job.done
     apart = most > 1 or crew is not None or going.segment_length
     if begins and job.manifest.segments == WHOLE and apart:
-        job.settle(divided(job.manifest, read, going, on_progress))
+        job.settle(divided(job.manifest, read, going, most, on_progress))
     parts = zip(job.manifest.segments, job.parts(), strict=True)
     left = [segment.count or 0 for segment, part in parts if part.ending is None]
     if crew is None:
@@ -175,36 +174,18 @@ def _divide(
 
 
 def divided(
-    manifest: Manifest, read: Footage, going: Going, on_progress: OnProgress = silent
+    manifest: Manifest, read: Footage, going: Going, most: int, on_progress: OnProgress = silent
 ) -> Manifest:
-    """The manifest with segments that can be dreamt apart."""
-    found = segments_of(read, manifest.decoded_look, going, on_progress)
-    segments, frames, missing, notes = found
+    """The manifest with segments that ``most`` processes can dream apart."""
+    segments, found = segments_of(read, manifest.decoded_look, going, most, on_progress)
     return manifest.model_copy(
-        update={"segments": segments, "frames": frames, "missing": missing, "notes": notes}
+        update={
+            "segments": segments,
+            "frames": len(found.frames),
+            "missing": found.missing,
+            "notes": found.notes,
+        }
     )
-
-
-def segments_of(
-    read: Footage, look: Look, going: Going, on_progress: OnProgress
-) -> tuple[tuple[Segment, ...], int, int, tuple[str, ...]]:
-    """(parts of a clip, its frames, those that are missing, notes); it is read whole for that.
-
-    Raises MediaError.
-    """
-    total = read.expected
-
-    def passing(source: Source) -> Iterator[Frame]:
-        for frame in source:
-            on_progress(Progress("looking for cuts", "frame", frame.index + 1, total))
-            yield frame
-
-    with read.open() as source:
-        cuts, frames = cuts_of(passing(source), look.coherence.cut_threshold)
-        missing, notes = source.missing, tuple(source.notes)
-    if not frames:
-        raise MediaError(f"{shown(read.info.path)}: no frame could be decoded in that range")
-    return plan(cuts, frames, going.segment_length, going.warm_up), frames, missing, notes
 
 
 def _check_room(job: Job, read: Footage) -> tuple[str, ...]:

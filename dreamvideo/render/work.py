@@ -6,10 +6,10 @@ dreamt by any process that sees both; and again, after whatever ended it, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import fields
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,8 @@ class Renderer:
         left: tuple[Arrays, int] | None = None
         again: list[str] = []
         # The first frame is decoded while the network is loaded.
-        with self.footage.open() as source, begun(islice(source, begin, end)) as frames:
+        passage = range(begin, sys.maxsize if end is None else end)
+        with self.footage.open(segment.opening) as source, begun(among(source, passage)) as frames:
             try:
                 with closing(self.dream(frames, state)) as film:
                     for dreamt in film:
@@ -142,6 +143,15 @@ class Renderer:
             loss=dreamt.loss,
             starts=dreamt.starts_shot,
         )
+
+
+def among(frames: Iterable[Frame], numbers: range) -> Iterator[Frame]:
+    """The frames of these numbers; no more is asked for than the last of them."""
+    for frame in frames:
+        if frame.index in numbers:
+            yield frame
+        if frame.index + 1 >= numbers.stop:
+            return
 
 
 def footage_of(job: Job) -> Footage:
