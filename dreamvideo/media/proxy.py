@@ -24,6 +24,8 @@ QUALITY = 21
 KEY_EVERY = 24
 CLOCK = Fraction(1, 90_000)
 SOUND_BITS = 96_000
+# Bits a second that nothing of this kind needs more of.
+_FASTEST = 50_000_000
 _WAITING = 4
 _QUICKTIME = "mov,mp4"
 
@@ -43,7 +45,8 @@ class Proxy:
         sound = ffmpeg.input_file(sound_of) if sound_of else []
         kept = ["-map", "1:a:0?", "-c:a", "aac", "-b:a", str(SOUND_BITS), "-ac", "2"]
         spent = SOUND_BITS if sound_of else 0
-        rate = max(20_000, int(most_bytes * 8 / max(seconds, 0.1) * 0.92) - spent)
+        rate = int(most_bytes * 8 / max(seconds, 0.1) * 0.92) - spent
+        rate = min(max(rate, 20_000), _FASTEST)
         colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1"
         even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
         self._process = ffmpeg.Process(

@@ -109,10 +109,10 @@ class Reels:
             yield Paired(frame, now)
             count += 1
         else:
-            if len(list(islice(frames, 2))) == 2:
+            if self.excerpt.start is None and len(list(islice(frames, 2))) == 2:
                 self.notes.append(
-                    "the source goes on where the film ends: for a film of a part of it, give "
-                    "the render's --start and --end here too"
+                    "the source goes on where the film ends; for a film that begins later in it, "
+                    "give the render's --start here too"
                 )
             return
         self.notes.append(
