@@ -13,6 +13,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.studio.choice import ENDINGS, KINDS, SLIDERS, Kind, Slider, descriptions
 from dreamvideo.studio.parts import (
+    Range,
     box,
     button,
     change,
@@ -123,7 +124,7 @@ class SlidersPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        self.rows: list[tuple[Slider, Element, ui.slider, TextElement, Element]] = []
+        self.rows: list[tuple[Slider, Element, Range, TextElement, Element]] = []
         with section("Controls", "controls"):
             for each in SLIDERS:
                 self._row(each)
@@ -142,14 +143,14 @@ class SlidersPanel(Panel):
                     "link",
                     aria_label=f"Reset {slider.label}",
                 )
-            made = ui.slider(
-                min=slider.low,
-                max=slider.high,
-                step=slider.step,
-                value=self._value(slider),
-                on_change=lambda event: self._moved(slider, event.value),
+            made = Range(
+                f"slider-{key}",
+                slider.label,
+                slider.low,
+                slider.high,
+                slider.step,
+                lambda to: self.studio.move(slider, to),
             )
-            with_attributes(made, {"aria-label": slider.label, "id": f"slider-{key}"})
         self.rows.append((slider, row, made, value, back))
 
     def _value(self, slider: Slider) -> float:
@@ -164,10 +165,6 @@ class SlidersPanel(Panel):
         except DreamVideoError:
             return slider.low
 
-    def _moved(self, slider: Slider, value: float | None) -> None:
-        if value is not None and abs(value - self._value(slider)) > slider.step / 1000:
-            self.studio.move(slider, value)
-
     def refresh(self) -> None:
         """Follow the look: its own numbers where nothing was changed."""
         material = self.studio.material
@@ -178,12 +175,10 @@ class SlidersPanel(Panel):
         for slider, row, made, text, back in self.rows:
             shown(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
-            if made.value is None or abs(made.value - value) > slider.step / 1000:
-                made.value = value
             own = slider.key in self.studio.choice.changes
-            text.text = f"{value:g}" + (
-                "" if own or slider.name != "octaves" else ", from the size"
-            )
+            derived = "" if own or slider.name != "octaves" else ", from the size"
+            text.text = f"{value:g}{derived}"
+            made.show(value, text.text)
             shown(back, own)
 
 

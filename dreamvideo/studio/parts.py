@@ -75,6 +75,52 @@ def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler)
     return made
 
 
+class Range:
+    """A slider of the browser's own: arrow keys, page keys, Home and End move it.
+
+    ``on_move`` gets its value. The page never sets the value of one that is being moved: a
+    position that comes back late would pull it from under the hand.
+    """
+
+    def __init__(
+        self, name: str, label: str, low: float, high: float, step: float, on_move: Handler
+    ) -> None:
+        self.name, self._value = name, low
+        self.element = box(
+            "input", "range", id=name, type="range", aria_label=label, min=f"{low:g}"
+        )
+        self.bounds(high, step)
+        # As an attribute ("^"), which Vue leaves alone, it is but where the slider begins.
+        self.element.props["^value"] = f"{low:g}"
+        self._on_move = on_move
+        self.element.on(
+            "input",
+            lambda event: self._moved(event.args),
+            throttle=0.05,
+            js_handler="(e) => emit(e.target.value)",
+        )
+
+    def bounds(self, high: float, step: float) -> None:
+        """Say how far it goes, in which steps."""
+        change(self.element, max=f"{high:g}", step=f"{step:g}")
+
+    def show(self, value: float, words: str) -> None:
+        """Put it there, unless it is there already; ``words`` are what it says of itself."""
+        change(self.element, aria_valuetext=words)
+        if abs(value - self._value) > 1e-6:
+            self._value = value
+            change(self.element, **{"^value": f"{value:g}"})
+            # Late enough for new bounds to be there, which would cut it else.
+            self.element.client.run_javascript(
+                f"setTimeout(() => {{const e = document.getElementById('{self.name}'); "
+                f"if (e) e.value = {value:g};}}, 50)"
+            )
+
+    def _moved(self, text: str) -> None:
+        self._value = float(text)
+        self._on_move(self._value)
+
+
 def picture(source: str, text: str, style: str = "") -> Element:
     """An image and what it shows, for those who do not see it."""
     return with_attributes(box("img", style), {"src": source, "alt": text})

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from nicegui import ui
-
 from dreamvideo.studio.panels import Panel
-from dreamvideo.studio.parts import box, button, change, picture, shown, with_attributes, words
+from dreamvideo.studio.parts import (
+    Range,
+    box,
+    button,
+    change,
+    picture,
+    shown,
+    with_attributes,
+    words,
+)
 from dreamvideo.studio.state import MOVING, Seen, Studio
 
 # A picture of nothing, so that an image is never without a source.
@@ -37,10 +44,7 @@ class StagePanel(Panel):
                 self.move = button("Moving preview", self._toggle_film)
             with box("div", "scrub") as self.scrub:
                 words("span", "Time", "slider-label")
-                self.time = ui.slider(
-                    min=0, max=1, step=0.01, value=0, on_change=lambda e: self._scrubbed(e.value)
-                )
-                with_attributes(self.time, {"aria-label": "Time in the clip", "id": "scrubber"})
+                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._scrubbed)
                 self.clock = words("span", "", "slider-value")
         self.serials: tuple[object, ...] = ()
         self.material: object = None
@@ -76,6 +80,7 @@ class StagePanel(Panel):
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
         shown(self.scrub, studio.choice.kind == "video" and material is not None)
         self.clock.text = f"{studio.at:.2f} s"
+        self.time.show(studio.at, self.clock.text)
         self._say(seen)
 
     def _fit(self) -> None:
@@ -84,9 +89,7 @@ class StagePanel(Panel):
             return
         self.screen.style(f"aspect-ratio: {material.width} / {material.height}")
         length = max(0.0, float(material.duration - 1 / material.rate))
-        # Props first: a value beyond the old end would be cut.
-        change(self.time, max=round(length, 3), step=round(float(1 / material.rate), 4))
-        self.time.value = min(self.studio.at, length)
+        self.time.bounds(round(length, 4), round(float(1 / material.rate), 4))
 
     def _say(self, seen: Seen) -> None:
         studio, moving = self.studio, self.studio.moving
@@ -122,7 +125,6 @@ class StagePanel(Panel):
             self.studio.ask_moving()
         self.refresh()
 
-    def _scrubbed(self, value: float | None) -> None:
-        if value is not None and abs(value - self.studio.at) > 1e-4:
-            self.shows_film = False
-            self.studio.go_to(value)
+    def _scrubbed(self, value: float) -> None:
+        self.shows_film = False
+        self.studio.go_to(value)

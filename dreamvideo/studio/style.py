@@ -5,7 +5,7 @@ STYLE = """
   --accent: #6d3bd1; --on-accent: #ffffff; --well: #ece9f3; --bad: #b3261e; color-scheme: light; }
 body.body--dark { --bg: #100d18; --card: #1a1626; --ink: #efecf7; --soft: #a79fbd;
   --line: #342d47; --accent: #b694ff; --on-accent: #180c33; --well: #0a0810; --bad: #ff8a80;
-  color-scheme: dark; --q-primary: #b694ff !important; }
+  color-scheme: dark; }
 body { background: var(--bg) !important; color: var(--ink);
   font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .nicegui-content { padding: 0; gap: 0; align-items: stretch; display: block; }
@@ -52,7 +52,7 @@ p { margin: 0; }
 .link { border: 0; padding: 0 .1rem; color: var(--accent); font-weight: 500; border-radius: 4px; }
 .link:hover { text-decoration: underline; }
 .quiet { color: var(--soft); font-weight: 450; }
-:is(button, input, select, a, pre, summary, .q-slider, label):focus-visible,
+:is(button, input, select, a, pre, summary, label):focus-visible,
 .look:has(input:focus-visible), .kind:has(input:focus-visible), .drop:focus-within {
   outline: 3px solid var(--accent); outline-offset: 2px; }
 .drop { display: block; border: 2px dashed var(--line); border-radius: 11px; padding: 1.1rem .8rem;
@@ -95,16 +95,14 @@ p { margin: 0; }
 .bar.idle { visibility: hidden; }
 .stage-foot, .actions { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
 .scrub { display: flex; gap: .9rem; align-items: center; padding: .3rem .5rem 0; }
-.scrub .q-slider { flex: 1; }
+.scrub .range { flex: 1; }
 .slider { margin-bottom: .15rem; }
 .slider-head { display: flex; gap: .5rem; align-items: baseline; }
 .slider-label { font-weight: 500; }
 .slider-value { color: var(--soft); font-variant-numeric: tabular-nums; margin-left: auto;
   white-space: nowrap; }
-.slider .q-slider { width: calc(100% - 14px); margin: 0 7px; }
-.q-slider .text-primary, .q-slider .bg-primary { color: var(--accent) !important; }
-.q-slider__selection { background: var(--accent) !important; }
-.q-slider__track-container--h { padding: 10px 0; }
+.range { width: 100%; min-width: 0; height: 26px; margin: 0; accent-color: var(--accent);
+  cursor: pointer; border-radius: 6px; display: block; }
 .kinds { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 3px;
   background: var(--well); border-radius: 10px; padding: 3px; margin-bottom: .7rem; }
 .kind { position: relative; text-align: center; padding: .3rem; border-radius: 8px;
