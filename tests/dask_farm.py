@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,36 +15,27 @@ HERE = Path(__file__).parent
 
 
 class Cluster:
-    """Its scheduler, at ``address``; nothing of it is left after the block."""
+    """A scheduler at ``address``, and its workers; nothing of it is left after the block."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = ""
-        self._file = folder / "scheduler.json"
+        self.scheduler_file = folder / "scheduler.json"
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log = folder / "frames.log"
         self._started: list[subprocess.Popen[bytes]] = []
-        self._names = 0
-
-    @property
-    def scheduler_file(self) -> Path:
-        return self._file
 
     def __enter__(self) -> Cluster:
-        self._start(
-            "scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            str(self._file),
-        )
+        options = ("--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file))
+        # Should the tests themselves be killed.
+        options += ("--idle-timeout", "300")
+        self._start("scheduler", *options)
         until = time.monotonic() + 60
         while not self.address:
             assert time.monotonic() < until, "the scheduler does not start"
             time.sleep(0.05)
-            if self._file.exists() and self._file.stat().st_size:
-                self.address = json.loads(self._file.read_text("utf-8"))["address"]
+            with suppress(OSError, ValueError):
+                self.address = json.loads(self.scheduler_file.read_text("utf-8"))["address"]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,46 +44,48 @@ class Cluster:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def worker(
-        self, *options: str, environment: Mapping[str, str] = {}, preload: str = "swirling.py"
-    ) -> subprocess.Popen[bytes]:
-        """Start a worker with one thread; it joins when it is ready."""
-        self._names += 1
-        folder = self.folder / f"worker-{self._names}"
+    def worker(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker of one thread; it joins when it is ready."""
+        name = f"w{len(self._started)}"
+        folder = self.folder / name
         folder.mkdir()
-        return self._start(
-            "worker",
-            self.address,
-            "--host",
-            "127.0.0.1",
-            "--nthreads",
-            "1",
-            "--no-nanny",
-            "--no-dashboard",
-            "--name",
-            f"w{self._names}",
-            "--local-directory",
-            str(folder),
-            "--preload",
-            str(HERE / preload),
-            *options,
-            cwd=folder,
-            environment=environment,
-        )
+        places = ("--local-directory", str(folder), "--preload", str(HERE / "swirling.py"))
+        plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name, "--death-timeout", "5")
+        process = self._start("worker", self.address, *plain, *places, *options, **environment)
+        self.workers.append(process)
+        return process
 
-    def _start(
-        self, *words: str, cwd: Path | None = None, environment: Mapping[str, str] = {}
-    ) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{words[0]}-{len(self._started)}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words],
-            cwd=cwd or self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "SWIRLING_HAND": str(HERE / "swirling_hand.py"), **environment},
-        )
-        log.close()
+    @property
+    def dreamt(self) -> list[int]:
+        """The numbers of the frames that its workers have dreamt, in turn."""
+        return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
+
+    @property
+    def dreaming(self) -> list[int]:
+        """The dreaming processes that there are of it."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                mine = f"SWIRLING_LOG={self.log}".encode() in (path / "environ").read_bytes()
+                if mine and b"swirling_hand.py" in (path / "cmdline").read_bytes():
+                    found.append(int(path.name))
+        return found
+
+    def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        own = {
+            "SWIRLING_HAND": str(HERE / "swirling_hand.py"),
+            "SWIRLING_LOG": str(self.log),
+            "SWIRLING_PAUSE": "0.05",
+        }
+        with (self.folder / f"{len(self._started)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *words, "--host", "127.0.0.1"],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **own, **environment},
+            )
         self._started.append(process)
         return process

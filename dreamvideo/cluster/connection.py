@@ -45,8 +45,9 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
         warnings.simplefilter("ignore")
         try:
             client = await Client(**where, asynchronous=True, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            why = " ".join(str(error).split())[:200]
+        # Dask raises all kinds of things on what is no scheduler.
+        except Exception as error:
+            why = " ".join(str(error).split())[:200] or type(error).__name__
             raise DreamVideoError(
                 f"--cluster {shown(cluster)}: no scheduler answers there ({why})"
             ) from error

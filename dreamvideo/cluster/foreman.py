@@ -82,6 +82,7 @@ class _Foreman:
         self.joined: dict[str, Joined] = {}
         self.flights: dict[str, Flight] = {}
         self.attending: dict[str, asyncio.Task[None]] = {}
+        self.failed: dict[int, set[str]] = {}
         self.chores: set[asyncio.Future[None]] = set()
         self.numbers = count()
         self.stopping = False
@@ -233,7 +234,9 @@ class _Foreman:
         while self.tally.waiting and len(self.flights) < most:
             segment = self.tally.waiting.popleft()
             key = f"{self.line.token}:segment-{segment.index}-{next(self.numbers)}"
-            workers = frozenset(self.joined)
+            # Rather not where it failed before.
+            joined = frozenset(self.joined)
+            workers = joined - self.failed.get(segment.index, set()) or joined
             future = self.client.submit(
                 dream,
                 key,
@@ -266,6 +269,8 @@ class _Foreman:
 
     def _again(self, key: str, how: str) -> None:
         """A segment's worker, or the process there, is gone: it is to be tried again."""
+        flight = self.flights[key]
+        self.failed.setdefault(flight.segment.index, set()).add(flight.address or "")
         segment = self._requeue(key)
         if not self.stopping:
             self.tally.lost(segment, how)

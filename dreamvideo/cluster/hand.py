@@ -62,8 +62,17 @@ class Sent(Shelf):
         say(self._out, Message("ended", {"notes": notes, "missing": missing}))
 
 
+def run() -> None:
+    """``main`` as a process, which ends at once when it is told to."""
+    try:
+        main()
+    except SystemExit as leave:
+        # The thread that listens must not be met by the interpreter's own end.
+        os._exit(leave.code if isinstance(leave.code, int) else 1)
+
+
 def main() -> None:
-    """Dream what is ordered until there are no more orders."""
+    """Dream what is ordered, a job's segments, until there are no more orders."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     out = os.fdopen(os.dup(1), "wb", 0)
@@ -71,14 +80,13 @@ def main() -> None:
     os.dup2(2, 1)
     orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    job = orders.get()
     renderer: Renderer | None = None
     while True:
         order = orders.get()
         try:
-            if order.kind == "job":
-                renderer = _renderer(order)
-            elif renderer is not None:
-                _dream(renderer, order, out)
+            renderer = renderer or _renderer(job)
+            _dream(renderer, order, out)
         except DreamVideoError as error:
             say(out, Message("error", {"what": type(error).__name__, "text": str(error)}))
         except Exception as error:
@@ -141,4 +149,4 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

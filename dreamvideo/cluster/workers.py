@@ -98,7 +98,8 @@ async def inspect(
     call = line.client.run(open_station, workers=[address], on_error="return")
     try:
         found = (await asyncio.wait_for(call, ANSWER)).get(address)
-    except (OSError, asyncio.TimeoutError) as error:
+    # Dask hands on whatever a worker may raise, and raises on what it cannot.
+    except Exception as error:
         found = error
     if isinstance(found, ModuleNotFoundError | ImportError | AttributeError):
         raise RefusedError("it has no dreamvideo like ours (pip install 'dreamvideo[cluster]')")

@@ -1,0 +1,252 @@
+"""A Dask cluster makes the film that one process makes, whatever becomes of its workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dask_farm import Cluster
+from media_clips import make, tone
+from slow_dreamer import without_network
+from tiny import QUICK, Cli, contents
+
+from dreamvideo import dream_video, make_look
+from dreamvideo.cluster import connection
+from dreamvideo.cluster import farm as farm_module
+from dreamvideo.cluster.farm import Farm
+from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.media.stills import write_still
+from dreamvideo.render.job import job_folder
+from dreamvideo.render.progress import Progress
+from dreamvideo.settings import Look, make_machine
+
+Frames = dict[str, bytes]
+SHOTS = ("testsrc2", "mandelbrot", "smptebars", "rgbtestsrc")
+LOOK = make_look((), {"dream": {"layers": "block1", "steps": 1, "octaves": 1}})
+# What a frame takes where something is to happen between two of them.
+PAUSE = "0.08"
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that some workers see nothing of."""
+    return tmp_path_factory.mktemp("ours")
+
+
+@pytest.fixture(scope="module")
+def clip(ours: Path) -> Path:
+    """Four shots of ten frames, with a tone."""
+    inputs = [["-f", "lavfi", "-t", "0.4", "-i", f"{name}=size=64x48:rate=25"] for name in SHOTS]
+    joined = ("-filter_complex", f"concat=n={len(SHOTS)}", "-pix_fmt", "yuv420p")
+    return make(ours / "shots.mp4", *chain(*inputs), *tone(1.6), *joined)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        without_network(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(clip: Path, no_network: None, ours: Path) -> Frames:
+    return by_one(clip, ours / "whole")
+
+
+def by_one(clip: Path, out: Path, look: Look = LOOK) -> Frames:
+    dream_video(clip, out, look, machine=make_machine(workers="1"))
+    return contents(out)
+
+
+@pytest.fixture(scope="module")
+def farm(ours: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A worker that sees our folder and one that sees nothing of it."""
+    with Cluster(tmp_path_factory.mktemp("farm")) as cluster:
+        cluster.worker()
+        cluster.worker(SWIRLING_BLIND=str(ours))
+        yield cluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """One that may be damaged."""
+    with Cluster(tmp_path) as started:
+        yield started
+
+
+def test_workers_that_share_a_folder_and_that_do_not_make_one_film(
+    clip: Path, farm: Cluster, ours: Path, whole: Frames
+) -> None:
+    heard: list[Progress] = []
+    out = ours / "frames"
+    made = dream_video(clip, out, LOOK, crew=Farm(farm.address), on_progress=heard.append)
+    assert made.frames == 40
+    assert contents(out) == whole
+    assert sorted(farm.dreamt) == list(range(40))
+    assert not job_folder(out).exists()
+    dreaming = [p for p in heard if p.stage == "dreaming"]
+    assert (dreaming[-1].done, dreaming[-1].total) == (40, 40)
+    assert dreaming[-1].detail.startswith("4/4 segments")
+    assert {"2 workers"} <= {p.detail.partition(", ")[2] for p in dreaming}
+
+
+def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path) -> None:
+    half = np.zeros((48, 64, 3), np.uint8)
+    half[:, 20:] = 255
+    write_still(ours / "half.png", half)
+    write_still(ours / "red.png", np.full((8, 8, 3), (200, 40, 30), np.uint8))
+    (ours / "deep.toml").write_text('[dream]\nsteps = 3\nguide = "red.png"\n', "utf-8")
+    look = make_look(
+        (),
+        {
+            "dream": {"layers": "block1", "steps": 1, "octaves": 1, "strength": "audio:loud"},
+            "mask": {"mask": "half.png"},
+            "colour": {"match_colour": "red.png"},
+            "coherence": {"passes": 2},
+            "regions": [{"look": "deep.toml", "mask": "left 0.5"}],
+        },
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        # Names that mean nothing where the workers are.
+        patch.chdir(ours)
+        one = by_one(clip, Path("one"), look)
+        before = len(farm.dreamt)
+        dream_video(clip, "many", look, crew=Farm(str(farm.scheduler_file)))
+        assert contents(Path("many")) == one
+    assert len(farm.dreamt) - before == 40
+
+
+def test_a_worker_with_other_versions_is_not_used(
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+) -> None:
+    out = ours / "versions"
+    with pytest.raises(DreamVideoError, match=r"has had no workers for 0\.1 seconds"):
+        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=0.1))
+    cluster.worker(SWIRLING_NUMPY="1.0")
+    message = r"worker w1 \(tcp://.*\) is not used: numpy is 1\.0 there and .* here"
+    with pytest.raises(DreamVideoError, match=message):
+        dream_video(clip, out, LOOK, crew=Farm(cluster.address))
+    assert not job_folder(out).exists()
+    # One that comes meanwhile is as good as one that was there, and one that is lost is replaced.
+    cluster.worker(SWIRLING_BLIND=str(ours))
+    notes: list[str] = []
+
+    def listen(progress: Progress) -> None:
+        notes.extend([progress.note] if progress.note else [])
+        if progress.done == 5 and progress.stage == "dreaming" and len(cluster.workers) == 2:
+            cluster.workers[1].kill()
+            cluster.worker(SWIRLING_BLIND=str(ours))
+
+    until = time.monotonic() + 30
+    while True:
+        try:
+            dream_video(clip, out, LOOK, crew=Farm(cluster.address), on_progress=listen)
+            break
+        except DreamVideoError as error:
+            assert "numpy" in str(error) and time.monotonic() < until
+    assert contents(out) == whole
+    assert any("w1" in note and "numpy" in note for note in notes)
+    assert any("no worker is left" in note for note in notes)
+    # The last frame's state may not have arrived.
+    assert [cluster.dreamt.count(number) for number in range(4)] == [1] * 4
+    assert len(cluster.dreamt) <= 43
+
+
+def start_command(clip: Path, out: Path, farm: Cluster) -> subprocess.Popen[str]:
+    """The command, when its first frame is there."""
+    words = ["video", clip, "-o", out, *QUICK, "--cluster", farm.address]
+    command = [sys.executable, "-m", "dreamvideo", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("dreaming: "):
+            break
+    return process
+
+
+def wait_for_rest(farm: Cluster) -> None:
+    """Nobody dreams any more."""
+    until = time.monotonic() + 15
+    while farm.dreaming and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not farm.dreaming
+
+
+def test_a_render_whose_command_was_killed_is_gone_on_with_here(
+    clip: Path, farm: Cluster, ours: Path, whole: Frames
+) -> None:
+    out = ours / "killed"
+    process = start_command(clip, out, farm)
+    process.kill()
+    process.communicate()
+    wait_for_rest(farm)
+    notes: list[str] = []
+
+    def listen(progress: Progress) -> None:
+        notes.extend([progress.note] if progress.note else [])
+
+    dream_video(clip, out, LOOK, machine=make_machine(workers="1"), on_progress=listen)
+    assert contents(out) == whole
+    assert notes and notes[0].startswith(f"resuming {out}: ")
+
+
+def test_ctrl_c_leaves_a_job_and_nobody_at_work(
+    clip: Path, farm: Cluster, ours: Path, whole: Frames
+) -> None:
+    out = ours / "stopped"
+    process = start_command(clip, out, farm)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate()
+    wait_for_rest(farm)
+    assert process.returncode == 130
+    last = said.splitlines()[-1]
+    assert "stopped before the end" in last and "of 40 frames are kept, go on with: " in last
+    assert f"--cluster {farm.address}" in last
+    before = len(farm.dreamt)
+    dream_video(clip, out, LOOK, crew=Farm(farm.address))
+    assert contents(out) == whole
+    assert len(farm.dreamt) - before < 40
+
+
+def test_when_all_workers_are_lost_the_job_is_kept(
+    clip: Path, cluster: Cluster, ours: Path
+) -> None:
+    cluster.worker()
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == "dreaming":
+            cluster.workers[0].kill()
+
+    out = ours / "lost"
+    with pytest.raises(DreamVideoError, match="no worker has been left for 3 seconds") as lost:
+        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=3), on_progress=listen)
+    assert "of 40 frames are kept" in left(lost.value)
+    wait_for_rest(cluster)
+
+
+def test_what_is_no_cluster_is_told_in_one_line(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setattr(connection, "ANSWER", 0.5)
+    out = tmp_path / "out.mp4"
+    for cluster, code, words in (
+        ("tcp://127.0.0.1:9", 1, "no scheduler answers there"),
+        ("127.0.0.1:9", 1, "no scheduler answers there"),
+        (str(tmp_path / "none.json"), 2, "give a scheduler's address"),
+        (str(clip), 1, "no scheduler answers there"),
+    ):
+        ended = cli("video", clip, "-o", out, *QUICK, "--cluster", cluster)
+        assert (ended.code, len(ended.err.splitlines())) == (code, 1), ended.err
+        assert words in ended.err
+    monkeypatch.setattr(farm_module, "find_spec", lambda name: None)
+    ended = cli("video", clip, "-o", out, *QUICK, "--cluster", "tcp://127.0.0.1:9")
+    assert (ended.code, "pip install 'dreamvideo[cluster]'" in ended.err) == (2, True)
+    assert contents(tmp_path) == {}
