@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.look.rows import rows
 from dreamvideo.media.paths import replacing
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.film import (
@@ -18,6 +17,7 @@ from dreamvideo.report.film import (
     check_report,
     curves_note,
     facts,
+    figure_rows,
     length,
     machine,
     panels,
@@ -224,22 +224,9 @@ def _overlaid(one: Review, other: Review) -> list[Panel]:
 
 def _rows(one: Review, other: Review) -> list[Row]:
     """The same figures in two columns."""
-    if one.figures is None or other.figures is None:
-        found = []
-        for name in ("brightness", "saturation"):
-            values = [_mean(seen.series[name]) for seen in (one, other)]
-            found.append((f"{name}, mean", *values))
-        return found
-    ours, theirs = dict(rows(one.figures)), dict(rows(other.figures))
-    return [
-        (name, ours.get(name, "-"), theirs.get(name, "-"))
-        for name in dict.fromkeys([*ours, *theirs])
-    ]
-
-
-def _mean(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{sum(known) / len(known):.3g}" if known else "-"
+    ours, theirs = dict(figure_rows(one)), dict(figure_rows(other))
+    names = dict.fromkeys([*ours, *theirs])
+    return [(name, ours.get(name, "-"), theirs.get(name, "-")) for name in names]
 
 
 def _finite(value: Any) -> Any:

@@ -74,7 +74,7 @@ def report_film(
 def _page(seen: Review, recipe: Recipe) -> Page:
     film, source = seen.film, seen.source
     made_from = f" Dreamt from {source.path.name}." if source is not None else ""
-    figures = rows(seen.figures) if seen.figures else []
+    figures = figure_rows(seen)
     if recipe.why_not:
         figures.append(("recipe", recipe.why_not))
     return Page(
@@ -99,6 +99,21 @@ def _page(seen: Review, recipe: Recipe) -> Page:
         else machine(),
         notes=seen.notes,
     )
+
+
+def figure_rows(seen: Review) -> list[tuple[str, str]]:
+    """(name, value) of every figure that there is, in reading order."""
+    found = rows(seen.figures) if seen.figures else []
+    named = [("frames measured" if name == "frames" else name, value) for name, value in found]
+    if seen.figures is None:
+        for name in ("brightness", "saturation"):
+            known = [value for value in seen.series[name] if value is not None]
+            named.append((f"{name}, mean", f"{sum(known) / len(known):.3g}"))
+    took = [value for value in seen.series["seconds"] if value is not None]
+    if took:
+        words = f"{median(took):.3g} s usually, {sum(took):.4g} s in all"
+        named.append(("time a frame", words))
+    return named
 
 
 def facts(film: MediaInfo, frames: int) -> str:

@@ -85,7 +85,7 @@ figure { margin: 0; min-width: 0; }
   margin-right: .35em; vertical-align: middle; background: var(--one); border-radius: 2px; }
 .key span.second::before { background: var(--two); }
 .stills { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(min(47%,
-  11rem), 1fr)); margin: .6rem 0 0; padding: 0; list-style: none; }
+  10rem), 1fr)); margin: .6rem 0 0; padding: 0; list-style: none; }
 .stills.big { grid-template-columns: repeat(auto-fill, minmax(min(47%, 15rem), 1fr)); }
 .stills a, .stills .dead { display: block; color: inherit; text-decoration: none; font-size: .82rem;
   line-height: 1.35; break-inside: avoid; }
