@@ -24,6 +24,7 @@ from dreamvideo.dream.octaves import (
     octave_sizes,
     resize,
 )
+from dreamvideo.dream.patches import Box
 
 SIDES = st.integers(16, 1500)
 
@@ -44,6 +45,7 @@ class Brightening:
         on_step: OnStep | None = None,
         *,
         even: bool = False,
+        within: Box | None = None,
         extras: Mapping[str, NDArray[Any]] | None = None,
         on_tile: OnTile | None = None,
     ) -> tuple[Image, list[float]]:

@@ -32,7 +32,7 @@ def dreamer() -> Dreamer:
 
 @dataclass
 class Counting:
-    """A dreamer that remembers how often it was asked."""
+    """A dreamer that remembers how often it was asked for whole frames."""
 
     dreamer: Dreamer
     calls: list[int | None] = field(default_factory=list)
@@ -42,7 +42,8 @@ class Counting:
         return self.dreamer.settings
 
     def dream(self, image: Image, **how: Any) -> Dream:
-        self.calls.append(how.get("steps"))
+        if not how.get("within"):
+            self.calls.append(how.get("steps"))
         return self.dreamer.dream(image, **how)
 
 

@@ -19,9 +19,9 @@ from dreamvideo.render.carry import (
     governed,
     proceed,
     settle,
-    steps_for,
 )
 from dreamvideo.render.direction import Part
+from dreamvideo.render.where_missing import steps_for
 from dreamvideo.settings import CoherenceSettings
 
 COHERENCE = CoherenceSettings()
@@ -35,9 +35,8 @@ def parts() -> tuple[Part]:
 
 
 def test_steps_follow_what_is_missing() -> None:
-    assert steps_for(0.0, 12, CARRY) == CARRY.steps == 2
-    assert steps_for(0.5, 12, CARRY) == 6
-    assert steps_for(1.0, 12, CARRY) == 12
+    assert CARRY.steps == 2
+    assert [steps_for(lacking, 12, CARRY.steps) for lacking in (0.0, 0.5, 1.0)] == [2, 6, 12]
 
 
 def test_the_dial_settles_the_parts_that_are_not_set() -> None:
@@ -45,8 +44,9 @@ def test_the_dial_settles_the_parts_that_are_not_set() -> None:
     assert [c.gain for c in dials] == sorted(c.gain for c in dials)
     assert [c.blend for c in dials] == sorted(c.blend for c in dials)
     assert [c.steps for c in dials] == sorted((c.steps for c in dials), reverse=True)
-    chosen = CoherenceSettings(gain=0.3, blend=0.2, carried_steps=7, leak=0.4)
-    assert settle(chosen, 12) == Carry(gain=0.3, blend=0.2, leak=0.4, steps=7)
+    assert [c.every for c in dials] == [2, 2, 3, 4]
+    chosen = CoherenceSettings(gain=0.3, blend=0.2, carried_steps=7, refresh=5, leak=0.4)
+    assert settle(chosen, 12) == Carry(gain=0.3, blend=0.2, leak=0.4, steps=7, every=5)
 
 
 def test_the_governor_turns_towards_the_wanted_contrast_within_bounds() -> None:
@@ -74,16 +74,16 @@ def test_contrast_is_local_and_scales_with_the_detail() -> None:
 
 def test_what_comes_into_view_ripens_over_some_frames(parts: tuple[Part]) -> None:
     (source,) = stored(scene(72, 96, still(1)).frames)
-    later = [np.asarray(source + shift, np.float32) for shift in (0.01, 0.02, 0.03, 0.04)]
+    later = [np.asarray(source + 0.01 * turn, np.float32) for turn in range(1, 8)]
     state, _ = begin(source, parts, WHOLE)
     fresh = np.abs(state.dream - state.source)
     blind = no_motion(source.shape)
     trust = blind.confidence.copy()
-    trust[:, :48] = 1
+    trust[:, :72] = 1
     half = Motion(blind.flow, trust)
     everywhere = Motion(blind.flow, np.ones_like(trust))
     strengths, maturities = [], []
-    for frame, motion in zip(later, (half, everywhere, everywhere, everywhere), strict=True):
+    for frame, motion in zip(later, (half, *6 * [everywhere]), strict=True):
         state, _ = proceed(state, frame, motion, parts, COHERENCE, WHOLE)
         strengths.append(float(np.abs(state.dream - state.source)[8:-8, 60:-8].mean()))
         maturities.append(float(state.maturity[:, 60:].mean()))

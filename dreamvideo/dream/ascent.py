@@ -12,6 +12,7 @@ from dreamvideo.dream.device import chosen_device
 from dreamvideo.dream.footprint import Footprint
 from dreamvideo.dream.half import in_half
 from dreamvideo.dream.objectives import Objective
+from dreamvideo.dream.patches import Box, shifts_in
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.step import Forward, Step
 from dreamvideo.dream.tiles import tile_shape, tiles
@@ -55,6 +56,7 @@ class Ascent:
         self._extras_spec = self._step.extras_spec
         self._footprint = Footprint(self._step, machine)
         compiled = self._device.is_gpu if xla is None else xla
+        self.takes_any_size = not compiled
         image = tf.TensorSpec([None, None, 3], tf.float32)
         size = tf.TensorSpec([None, None, 1], tf.float32)
         even = tf.TensorSpec([], tf.float32)
@@ -80,19 +82,23 @@ class Ascent:
         on_step: OnStep | None = None,
         *,
         even: bool = False,
+        within: Box | None = None,
         extras: Mapping[str, NDArray[Any]] | None = None,
         on_tile: OnTile | None = None,
     ) -> tuple[Image, list[float]]:
         """Take one step for each (dy, dx) of ``shifts`` (n x 2, pixels).
 
         ``image`` is H x W x 3 in [-1, 1]; ``step_size`` a number or an H x W map, in the same
-        units; ``extras`` is what the step's ``extras_spec`` asks for. Returns the image and the
-        objective before each step. The steps run without waiting for one another unless
+        units; ``extras`` is what the step's ``extras_spec`` asks for. Nothing but ``within`` is
+        climbed, if that is given, and of it only where ``step_size`` is not 0. Returns the image
+        and the objective before each step. The steps run without waiting for one another unless
         ``on_step(step, loss, image)`` looks at each, or the image is taken in tiles:
         ``on_tile(done, total)`` then tells of each in a step.
         """
         tf = tensorflow()
         height, width = image.shape[:2]
+        if within is not None and within != Box(0, 0, height, width):
+            return self._climb_in(within, image, step_size, shifts, even, extras or {})
         tile = tile_shape(height, width, self._footprint.most_pixels(height, width))
         losses = []
         with tf.device(self._device.name):
@@ -112,6 +118,27 @@ class Ascent:
                 if on_step is not None:
                     on_step(index, float(loss), current.numpy())
             return current.numpy(), [float(loss) for loss in losses]
+
+    def _climb_in(
+        self,
+        window: Box,
+        image: Image,
+        step_size: float | Image,
+        shifts: NDArray[np.int32],
+        even: bool,
+        extras: Mapping[str, NDArray[Any]],
+    ) -> tuple[Image, list[float]]:
+        """See ``climb``: what is in the window is a picture of its own."""
+        step = np.broadcast_to(np.float32(step_size), image.shape[:2])[window.place]
+        given = {
+            name: extras[name][window.place] if _lies_over_picture(spec) else extras[name]
+            for name, spec in self._extras_spec.items()
+        }
+        part = image[window.place]
+        climbed, losses = self.climb(part, step, shifts_in(window, shifts), even=even, extras=given)
+        whole = image.copy()
+        whole[window.place] = np.where(step[..., None] > 0, climbed, part)
+        return whole, losses
 
     def _tensors(self, extras: Mapping[str, NDArray[Any]]) -> Tensors:
         convert = tensorflow().convert_to_tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from functools import partial
 
@@ -34,6 +34,7 @@ from dreamvideo.dream.octaves import (
     octave_sizes,
     resize,
 )
+from dreamvideo.dream.patches import Box
 from dreamvideo.dream.shaping import SIGMA, Shaping
 from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
@@ -157,17 +158,22 @@ class Dreamer:
         *,
         steps: int | None = None,
         step_scale: Image | None = None,
+        within: Sequence[Box] = (),
         even: bool = False,
         frame: int = 0,
         on_step: Callable[[Climbing], None] | None = None,
     ) -> Dream:
-        """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given."""
+        """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given.
+
+        ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0.
+        """
         height, width = image.shape[:2]
         return dream(
             self._ascent,
             image,
             self.ladder(height, width, steps),
             step_scale=step_scale,
+            within=within,
             # All of the gradient of a place is near it, where the deviation of the whole would
             # let a few steps burn it.
             even=even or bool(self._of(PLACE)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Ascent, Image, OnTile
+from dreamvideo.dream.patches import Box, windows
 
 OnStep = Callable[["Climbing"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
@@ -39,7 +40,10 @@ class Climbing:
 
 @dataclass(frozen=True)
 class Dream:
-    """A dreamt image (H x W x 3 in [-1, 1]) and the objective before each step, in order."""
+    """A dreamt image (H x W x 3 in [-1, 1]) and the objective before each step, in order.
+
+    Steps within boxes tell of the objective there.
+    """
 
     image: Image
     losses: tuple[float, ...]
@@ -105,6 +109,7 @@ def dream(
     ladder: Ladder,
     *,
     step_scale: Image | None = None,
+    within: Sequence[Box] = (),
     even: bool = False,
     frame: int = 0,
     extras: ExtrasAt | None = None,
@@ -115,8 +120,9 @@ def dream(
 
     What an octave adds is scaled up and added to the base at the next one, so that the base
     keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
-    place to place; ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects
-    the jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
+    place to place. Of boxes ``within``, outside of which it must be 0, no more is climbed than
+    they need. ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects the
+    jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
     (height, width). ``on_tile`` tells of the tiles of large pictures (``Ascent.climb``).
     """
     added: Image | None = None
@@ -132,10 +138,15 @@ def dream(
         shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
         report = on_step and _reporter(on_step, octave, ladder, base)
         given = extras(size) if extras else None
-        current, octave_losses = ascent.climb(
-            start, step, shifts, report, even=even, extras=given, on_tile=on_tile
-        )
-        losses += octave_losses
+        boxes: Sequence[Box] = (Box(0, 0, *size),)
+        if within and ascent.takes_any_size:
+            boxes = windows(within, base.shape[:2], size)
+        current = start
+        for box in boxes:
+            current, seen = ascent.climb(
+                current, step, shifts, report, even=even, within=box, extras=given, on_tile=on_tile
+            )
+            losses += seen
         added = current - resize(base, size)
     return Dream(current, tuple(losses))
 

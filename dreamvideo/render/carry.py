@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
 from dreamvideo.render.direction import Parts
+from dreamvideo.render.where_missing import boxes, climbs, covers_most, rises
 from dreamvideo.settings import CoherenceSettings
 
 # Radii are in pixels of a frame this wide, and scale with the frame.
@@ -29,12 +31,10 @@ REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
 CONTRAST_SIGMA = 2.0
 NEIGHBOURHOOD_SIGMA = 8.0
-# Gradient work in a frame as a share of a fresh dream's: where a dream was carried, at first and
-# as far as the governor may turn it; and the most that one step does where it is still missing.
-# A dream forced in a frame by a few long steps is noise, and its noise would be carried on.
+# Gradient work for a frame as a share of a fresh dream's where a dream was carried, at first and
+# as far as the governor may turn it.
 CARRIED = 0.16
 CARRIED_BOUNDS = (0.02, 0.81)
-WORK_PER_STEP = 0.16
 # The governor aims a little low: it sees a loss of contrast sooner than it can undo a gain.
 AIM = 0.97
 GOVERNOR_BOUNDS = (0.6, 1.6)
@@ -55,7 +55,9 @@ class State:
 
     Three maps (H x W) travel with the detail: ``maturity``, the dream that each pixel has had, in
     full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
-    the governor's present share of a fresh dream's work.
+    the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
+    is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
+    ago that was.
     """
 
     source: Image
@@ -63,16 +65,19 @@ class State:
     maturity: Image
     contrast: Image
     effort: Image
+    pending: Image
+    waited: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Carry:
-    """``CoherenceSettings`` with every part settled."""
+    """``CoherenceSettings`` with every part settled; ``every`` counts dreamt frames."""
 
     gain: float
     blend: float
     leak: float
     steps: int
+    every: int
 
 
 def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
@@ -93,6 +98,7 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         blend=blend if settings.blend is None else settings.blend,
         leak=settings.leak,
         steps=settings.carried_steps or steps,
+        every=max(1, round((settings.refresh or along(1, 3, 4)) / settings.cadence)),
     )
 
 
@@ -111,7 +117,8 @@ def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
     image = stored(image, source, target)
     maturity = np.minimum(target, target * sum(part.share for part in parts))
     found = as_full(contrast(image - source), target)
-    return State(source, image, maturity, found, np.full_like(target, CARRIED)), loss
+    effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
+    return State(source, image, maturity, found, effort, pending, np.array(0)), loss
 
 
 def proceed(
@@ -126,36 +133,55 @@ def proceed(
     carry = settle(settings, 1)
     detail = warp(state.dream - state.source, motion.flow)
     detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
-    maturity, effort, wanted = (
+    pending, maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
-        for each in (state.maturity, state.effort, state.contrast)
+        for each in (state.pending, state.maturity, state.effort, state.contrast)
     )
     kept = thinned(maturity, target)
-    detail *= kept[..., None] ** GROWTH
+    shrunk = kept[..., None] ** GROWTH
+    detail *= shrunk
     old = motion.confidence * (maturity * kept)
     age: Image = old / np.maximum(target, np.float32(NEGLIGIBLE))
     effort = effort * age + CARRIED * (1 - age)
-    missing = float((target - old).mean())
-    start = source + carry.gain * motion.confidence[..., None] * detail
+    missing = target - old
+    places, waited = boxes(missing), int(state.waited) + 1
+    rising = rises(target, maturity * kept)
+    due = waited >= carry.every or rising or covers_most(places, missing.shape)
+    trust = motion.confidence[..., None]
+    start = source + (carry.gain**waited if due else 1) * trust * detail
     dreamt, loss, new = start, float("nan"), np.zeros_like(target)
+    work, fresh = np.full_like(target, NEGLIGIBLE), np.zeros_like(target)
     for part in parts:
         full = part.dreamer.settings.steps
-        steps = steps_for(missing, full, settle(settings, full))
-        grown = np.minimum(target - old, WORK_PER_STEP * steps)
-        scale = np.asarray((effort * old + grown) * part.share * full / steps, np.float32)
-        if scale.any():
-            climbed = part.dreamer.dream(dreamt, steps=steps, step_scale=scale, even=True)
-            dreamt, loss = climbed.image, climbed.losses[-1]
-            new = np.minimum(target - old, new + grown * part.share)
+        refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
+        for climb in climbs(missing, places, refresh, full, settle(settings, full).steps):
+            scale = np.asarray(climb.work * part.share * full / climb.steps, np.float32)
+            if scale.any():
+                climbed = part.dreamer.dream(
+                    dreamt, steps=climb.steps, step_scale=scale, within=climb.within, even=True
+                )
+                dreamt, loss = climbed.image, climbed.losses[-1]
+                new = np.minimum(missing, new + climb.grown * part.share)
+                work = work + climb.work * part.share
+                fresh = fresh + climb.grown * part.share
     keep = (carry.blend * age)[..., None]
-    blended = (1 - keep) * dreamt + keep * np.clip(source + detail, -1, 1)
-    image = stored(blended, source, target)
+    carried = keep * np.clip(source + detail, -1, 1)
+    blended = (1 - keep) * dreamt + carried
+    # What is new is seen at once; what keeps the rest alive comes in slowly.
+    rest = (1 - keep) * (source + trust * detail) + carried
+    later = (1 - fresh / work)[..., None] * (blended - rest)
+    pending = pending * trust * shrunk + later
+    left = 1 if rising else carry.every if due else carry.every - waited
+    image = stored(blended - later + pending / left, source, target)
     found = as_full(contrast(image - source), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
     aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
     effort = governed(effort, AIM * wanted / found)
-    return State(source, image, old + new, wanted, effort), loss
+    pending = np.asarray(pending * (1 - 1 / left), np.float32)
+    return State(
+        source, image, old + new, wanted, effort, pending, np.array(0 if due else waited)
+    ), loss
 
 
 def thinned(maturity: Image, target: Image) -> Image:
@@ -178,14 +204,6 @@ def settled(state: State, source: Image, target: Image) -> bool:
 def as_full(contrast: Image, target: Image) -> Image:
     """The contrast that a full dream would have where one of ``target`` has this."""
     return np.asarray(contrast / np.maximum(target, NEGLIGIBLE) ** GROWTH, np.float32)
-
-
-def steps_for(missing: float, full: int, carry: Carry) -> int:
-    """Steps an octave for a frame that lacks this much of its dream.
-
-    Few while next to everything was carried; as many as a fresh dream has when nothing was.
-    """
-    return max(carry.steps, min(full, round(missing * full)))
 
 
 def governed(effort: Image, ratio: Image) -> Image:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.octaves import Climbing, Dream
+from dreamvideo.dream.patches import Box
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
 # The most that a pixel may be asked to dream, in full dreams: further up it is noise.
@@ -30,6 +31,7 @@ class Dreams(Protocol):
         *,
         steps: int | None = None,
         step_scale: Image | None = None,
+        within: Sequence[Box] = (),
         even: bool = False,
         on_step: Callable[[Climbing], None] | None = None,
     ) -> Dream:

@@ -37,6 +37,14 @@ class CoherenceSettings(Settings):
         description="Gradient steps an octave where a dream was carried. More: livelier, slower.",
         json_schema_extra={"none": "from --coherence"},
     )
+    refresh: int | None = Field(
+        default=None,
+        ge=1,
+        le=12,
+        description="Frames from one refreshing of the carried dream to the next; what comes into "
+        "view is dreamt at once. More: faster, duller.",
+        json_schema_extra={"none": "from --coherence"},
+    )
     cadence: int = Field(
         default=1,
         ge=1,
@@ -54,7 +62,7 @@ class CoherenceSettings(Settings):
         json_schema_extra={"constant": True},
     )
     leak: float = Field(
-        default=0.1,
+        default=0.15,
         ge=0,
         le=1,
         description="Share of the carried low frequencies dropped each frame.",

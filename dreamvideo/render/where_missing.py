@@ -1,0 +1,133 @@
+"""What is climbed of a carried frame: (how much is missing where) -> steps, and boxes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.patches import Box, apart, windows
+
+# Lengths are in pixels of a frame this wide, and scale with the frame.
+REFERENCE_WIDTH = 320
+CELL = 8
+# How far the steps fade out round a box.
+FADE = 8
+# A cell that lacks more than this share of a dream is dreamt at once; the rest can wait for the
+# next full frame.
+NOTABLE = 0.5
+# A dream that rises by this much in a frame must be fed in every frame.
+RISING = 0.02
+# The most that one step does where a dream is missing, as a share of a fresh dream's work: one
+# forced in a frame by a few long steps is noise, and its noise would be carried on.
+WORK_PER_STEP = 0.16
+
+
+@dataclass(frozen=True)
+class Climb:
+    """So many steps an octave that do ``work`` (H x W, in fresh dreams' work).
+
+    ``grown`` of it is dream that was missing; outside of boxes ``within``, if any, there is none.
+    """
+
+    steps: int
+    work: Image
+    grown: Image
+    within: tuple[Box, ...] = ()
+
+
+def climbs(
+    missing: Image, places: Sequence[Box], refresh: Image | None, full: int, few: int
+) -> Iterator[Climb]:
+    """What is to be climbed of a frame of which ``missing`` (H x W) of a dream was not carried.
+
+    ``refresh`` (H x W) is work on what was carried, None where it is not this frame's turn.
+    ``places`` are the boxes round what is missing, ``full`` the steps of a fresh dream, ``few``
+    those of one that was carried.
+    """
+    steps, grown = 0, np.zeros_like(missing)
+    if refresh is not None:
+        steps = steps_for(float(missing.mean()), full, few)
+        if not covers_most(places, missing.shape):
+            steps = few
+        grown = np.minimum(missing, WORK_PER_STEP * steps)
+        yield Climb(steps, refresh + grown, grown)
+    if not places or covers_most(places, missing.shape):
+        return
+    lacking = sum(float(missing[box.place].sum()) for box in places)
+    lacking /= sum(box.area for box in places)
+    more = steps_for(lacking, full, few) - steps
+    if more > 0:
+        grown = np.minimum(missing - grown, WORK_PER_STEP * more) * mask(places, missing.shape)
+        yield Climb(more, grown, grown, tuple(places))
+
+
+def steps_for(missing: float, full: int, few: int) -> int:
+    """Steps an octave for what lacks this much of its dream.
+
+    Few while next to everything was carried; as many as a fresh dream has when nothing was.
+    """
+    return max(few, min(full, round(missing * full)))
+
+
+def rises(target: Image, had: Image) -> bool:
+    """Whether most of what is to be dreamt at all is to have more of it than it ``had``."""
+    some = target > 0
+    return bool(some.any() and np.median((target - had)[some]) > RISING)
+
+
+def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
+    """Whether boxes of a picture of that shape are no saving, with what must be seen round them."""
+    size = shape[0], shape[1]
+    return windows(places, size, size) == (Box(0, 0, *size),)
+
+
+def boxes(missing: Image) -> tuple[Box, ...]:
+    """Boxes round all that is notably ``missing`` (H x W, in full dreams) of a frame.
+
+    No two of them meet. None where nothing is.
+    """
+    height, width = missing.shape
+    scale = width / REFERENCE_WIDTH
+    rows, columns = (max(1, round(side / (CELL * scale))) for side in (height, width))
+    cells = cv2.resize(missing, (columns, rows), interpolation=cv2.INTER_AREA) > NOTABLE
+    _, _, found, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
+    fade = round(FADE * scale)
+    return apart([_box(each, (rows, columns), missing.shape, fade) for each in found[1:]])
+
+
+def _box(found: Image, cells: tuple[int, int], shape: tuple[int, ...], fade: int) -> Box:
+    left, top, wide, high = (int(value) for value in found[:4])
+    down, across = shape[0] / cells[0], shape[1] / cells[1]
+    return Box(
+        max(0, round(top * down) - fade),
+        max(0, round(left * across) - fade),
+        min(shape[0], round((top + high) * down) + fade),
+        min(shape[1], round((left + wide) * across) + fade),
+    )
+
+
+def mask(found: Sequence[Box], shape: tuple[int, ...]) -> Image:
+    """H x W: 1 within the boxes, falling to 0 towards their sides, 0 outside.
+
+    A side that is the frame's own does not fade.
+    """
+    fade = FADE * shape[1] / REFERENCE_WIDTH
+    total = np.zeros(shape[:2], np.float32)
+    for box in found:
+        down = _ramp(box.top, box.bottom, shape[0], fade)
+        across = _ramp(box.left, box.right, shape[1], fade)
+        total[box.place] = down[:, None] * across
+    return total
+
+
+def _ramp(begin: int, end: int, length: int, fade: float) -> Image:
+    places = np.arange(begin, end, dtype=np.float32) + np.float32(0.5)
+    ones = np.full_like(places, np.inf)
+    up = ones if begin == 0 else places - begin
+    down = ones if end == length else end - places
+    linear = np.clip(np.minimum(up, down) / fade, 0, 1)
+    return np.asarray(linear * linear * (3 - 2 * linear), np.float32)
