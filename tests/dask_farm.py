@@ -50,10 +50,19 @@ class Cluster:
         folder = self.folder / name
         folder.mkdir()
         places = ("--local-directory", str(folder), "--preload", str(HERE / "swirling.py"))
-        plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name, "--death-timeout", "5")
+        plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name)
+        places += ("--death-timeout", "5")
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
         return process
+
+    def wait_for(self, count: int) -> None:
+        """So many workers have joined since it began."""
+        until = time.monotonic() + 60
+        log = self.folder / "0.log"
+        while log.read_text("utf-8").count("Register worker") < count:
+            assert time.monotonic() < until, "the workers do not start"
+            time.sleep(0.05)
 
     @property
     def dreamt(self) -> list[int]:

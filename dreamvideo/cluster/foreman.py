@@ -214,9 +214,10 @@ class _Foreman:
                     how_far = (flight.segment, flight.done, flight.loss, at_work)
                     self.tally.heard(*how_far, ended=flight.ended)
             except FailedError as failed:
+                why = f"worker {address}: {failed}"
                 if isinstance(failed.error, UsageError | WeightsError):
-                    raise failed.error from None
-                self._again(key, str(failed))
+                    raise type(failed.error)(why) from None
+                self._again(key, why)
                 return
             if flight.ended:
                 # That it has arrived lets the task end.

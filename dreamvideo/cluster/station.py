@@ -24,6 +24,8 @@ from dreamvideo.render.worth import cores
 
 # Seconds after which a client that asks for nothing is taken to be gone.
 ABANDONED = 60.0
+# And after which no process waits for its next segment.
+IDLE = 10.0
 # Seconds that a process may take to end its step and tell its state when it is told to stop.
 STOPPING = 10.0
 
@@ -98,6 +100,8 @@ class Station:
                 await asyncio.sleep(1)
                 now = time.monotonic()
                 for token, asked in list(self._asked.items()):
+                    if now - asked > IDLE:
+                        self._dismiss(token)
                     if now - asked > ABANDONED:
                         await self._leave(token)
                 for token in self._idle.keys() - self._asked.keys():
@@ -182,10 +186,13 @@ class Station:
         """A render is over, or its client gone: nothing of it stays."""
         for key in [key for key in self._desks if key.startswith(token)]:
             self._drop(key)
-        for hand in self._idle.pop(token, []):
-            hand.dismiss()
+        self._dismiss(token)
         self._asked.pop(token, None)
         shutil.rmtree(self.folder / token, ignore_errors=True)
+
+    def _dismiss(self, token: str) -> None:
+        for hand in self._idle.pop(token, []):
+            hand.dismiss()
 
     def _drop(self, key: str) -> None:
         if key in self._desks:

@@ -44,7 +44,8 @@ class Line:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.token = secrets.token_hex(8)
+        # Dask's own display groups tasks by how their names begin.
+        self.token = f"dream-{secrets.token_hex(8)}"
         self._way = asyncio.Semaphore(ON_THE_WAY)
 
     async def workers(self) -> dict[str, dict[str, Any]]:

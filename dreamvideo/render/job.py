@@ -28,7 +28,7 @@ from dreamvideo.render.segments import Segment
 
 _FOLDERS = ("frames", "parts", "source", "ahead", "joined", "second")
 # How long the processes of a render that was killed may take to notice.
-PATIENCE = 3.0
+PATIENCE = 15.0
 
 
 @dataclass
