@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.steady import stem_conv
+from dreamvideo.dream.steady import pointwise_conv, stem_conv
 
 Array = NDArray[np.float32]
 
@@ -129,10 +129,9 @@ def _walk(image: Any) -> Iterator[tuple[str, Any]]:
 
     weights, dtype = folded_weights(), image.dtype
 
-    def conv(x: Any, layer: str, stride: int = 1) -> Any:
+    def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]
-        value = tf.nn.conv2d(x, tf.constant(kernel, dtype), stride, "SAME")
-        return tf.nn.bias_add(value, tf.constant(bias, dtype))
+        return tf.nn.bias_add(pointwise_conv(x, kernel), tf.constant(bias, dtype))
 
     def depthwise(x: Any, layer: str, stride: int) -> Any:
         kernel, bias = weights[layer]

@@ -48,19 +48,19 @@ class Shaping:
             gradient = smoothed(gradient, extras[SIGMA])
         return normalised_bands(gradient, self.levels) if self.levels else gradient
 
-    def scale(self, gradient: Any, even: Any) -> Any:
-        """What it is divided by: a scalar or H x W x 1, where ``even`` of what is round about."""
+    def scale(self, gradient: Any) -> Any:
+        """What it is divided by, a scalar."""
         tf = tensorflow()
         if self.norm == "none":
             # The mean over n values has gradients of 1 / n.
             return TYPICAL / tf.cast(tf.size(gradient), tf.float32)
-        whole = mean(tf.abs(gradient)) if self.norm == "mean-abs" else deviation(gradient)
-        # For every pixel, as XLA takes only branches of one shape.
-        whole = tf.fill([*tf.unstack(tf.shape(gradient)[:2]), 1], whole)
-        return tf.cond(even > 0, lambda: tf.maximum(whole, self._local(gradient)), lambda: whole)
+        return mean(tf.abs(gradient)) if self.norm == "mean-abs" else deviation(gradient)
 
-    def _local(self, gradient: Any) -> Any:
+    def scale_about(self, gradient: Any) -> Any:
+        """The same of what is round about each pixel, H x W x 1; 0 where it is a constant."""
         tf = tensorflow()
+        if self.norm == "none":
+            return tf.zeros_like(gradient[..., :1])
         if self.norm == "mean-abs":
             return _round_about(tf.abs(gradient))
         return tf.sqrt(_round_about(gradient**2))

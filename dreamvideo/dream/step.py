@@ -73,5 +73,16 @@ class Step:
         """
         tf = tensorflow()
         gradient = self._shaping.shaped(gradient, extras)
-        scale = self._shaping.scale(gradient, even)
-        return tf.clip_by_value(image + gradient / (scale + STD_EPSILON) * size, -1.0, 1.0)
+
+        def moved(scale: Any) -> Any:
+            return image + gradient * (size / (scale + STD_EPSILON))
+
+        # Pictures are what is chosen between: XLA takes only branches of one shape, and to divide
+        # a picture by a map of one channel takes longer than all else here.
+        whole = self._shaping.scale(gradient)
+        further = tf.cond(
+            even > 0,
+            lambda: moved(tf.maximum(whole, self._shaping.scale_about(gradient))),
+            lambda: moved(whole),
+        )
+        return tf.clip_by_value(further, -1.0, 1.0)
