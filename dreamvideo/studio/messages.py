@@ -44,6 +44,11 @@ Wanted = PictureWanted | FilmWanted
 
 
 @dataclass(frozen=True)
+class Starting:
+    """A process begins to load the network."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """The network is loaded."""
 
@@ -90,4 +95,4 @@ class Failed:
     line: str
 
 
-Answer = Ready | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed
+Answer = Starting | Ready | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed

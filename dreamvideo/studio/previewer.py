@@ -1,5 +1,4 @@
-"""The one process that dreams previews, as the page's process sees it: always there, if need be
-anew."""
+"""The one process that dreams previews, as the page's sees it: always there, if need be anew."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any
 
 from dreamvideo.studio import dreaming
 from dreamvideo.studio.children import Child
-from dreamvideo.studio.messages import Answer, Failed, Wanted
+from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
 
 # A wish at which so many processes have died is not tried again.
 ATTEMPTS = 2
@@ -71,6 +70,8 @@ class Previewer:
             last, self._deaths = self._last, self._deaths + 1
             again = self._deaths < ATTEMPTS
             child = self._ensure() if again else None
+        if child is not None:
+            self._hear(Starting())
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         if last is not None and again and child is not None:
             child.say(last)

@@ -31,6 +31,7 @@ from dreamvideo.studio.messages import (
     PictureWanted,
     Ready,
     SourceSeen,
+    Starting,
 )
 from dreamvideo.studio.previewer import Previewer
 from dreamvideo.studio.uploads import Material, look_into, private_folder
@@ -241,8 +242,8 @@ class Studio:
 
     def _hear(self, answer: Answer) -> None:
         with self._lock:
-            if isinstance(answer, Ready):
-                self.is_warm = True
+            if isinstance(answer, Ready | Starting):
+                self.is_warm = isinstance(answer, Ready)
             elif answer.ticket == self._picture:
                 self._picture_heard(answer)
             elif answer.ticket == self._film:

@@ -1,0 +1,363 @@
+"""The studio as people use it: its command, its page in a real browser, its renders to the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import cv2
+import numpy as np
+import pytest
+from browser import Browse, browse, chromium, sideways
+from media_clips import make
+from numpy.typing import NDArray
+from playwright.sync_api import Page, expect
+from synthetic import glide, scene
+from tiny import Cli, pixels_of
+
+from dreamvideo.media.pixels import to_bytes
+from dreamvideo.media.stills import store_frame
+from dreamvideo.render.job import job_folder
+
+__all__ = ["browse", "chromium"]
+# A network has to be loaded first, on machines that have other things to do.
+LONG = 120_000
+FRAMES = 40
+
+
+@dataclass
+class Running:
+    """A studio at work: its command's process, its page's address, its folders, its inputs."""
+
+    process: subprocess.Popen[str]
+    address: str
+    films: Path
+    temporary: Path
+    photo: Path
+    clip: Path
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        return children_of(self.process.pid)
+
+
+def children_of(number: int) -> list[int]:
+    listed = Path(f"/proc/{number}/task/{number}/children").read_text("ascii").split()
+    return [int(each) for each in listed]
+
+
+def eventually(true: Callable[[], bool], seconds: float = 60) -> bool:
+    until = time.monotonic() + seconds
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
+
+
+def begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], str, Path]:
+    """Start the command; (its process, the address that it prints, where it keeps its things)."""
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamvideo", "studio", "--no-browser", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(temporary), "TF_NUM_INTRAOP_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.fullmatch(r"dreamvideo studio: (http://127\.0\.0\.1:\d+/\?token=[\w-]{30,})\n", line)
+    assert found, line
+    return process, found[1], temporary
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A studio, and a photo and a clip that are quickly dreamt."""
+    folder = tmp_path_factory.mktemp("studio")
+    shots = folder / "shots"
+    shots.mkdir()
+    for number, frame in enumerate(scene(72, 96, glide(FRAMES, 0.5 + 0.25j)).frames):
+        store_frame(shots / f"{number:04d}.png", to_bytes(frame))
+    make(folder / "clip.mp4", "-i", str(shots / "%04d.png"), "-pix_fmt", "yuv420p")
+    store_frame(folder / "photo.png", to_bytes(scene(72, 96, glide(1), seed=5).frames[0]))
+    films = folder / "films"
+    films.mkdir()
+    process, address, temporary = begin(folder, "--folder", str(films), "--max-upload", "3MB")
+    yield Running(process, address, films, temporary, folder / "photo.png", folder / "clip.mp4")
+    process.terminate()
+    assert process.wait(60) == 0
+    assert not list(temporary.glob("dreamvideo-studio-*"))
+
+
+def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
+    """The page, with a source dropped in and dreamt."""
+    page = browse.open(studio.address, patience=LONG)
+    # The session outlives the page: what another test has chosen is still chosen.
+    page.get_by_role("radio", name="default:").check(force=True)
+    for reset in page.get_by_role("button", name="Reset").all():
+        reset.click()
+    expect(page.locator("#command")).not_to_contain_text("--preset")
+    if source is not None:
+        page.set_input_files("#upload", source)
+        expect(page.locator(".source-name")).to_contain_text(source.name, timeout=LONG)
+        dreamt(page)
+    return page
+
+
+def dreamt(page: Page) -> NDArray[np.uint8]:
+    """Wait for the finished frame; its pixels as the page shows them."""
+    expect(page.locator("#preview-line")).to_have_text("Dreamt", timeout=LONG)
+    frame = page.locator("#frame")
+    assert frame.evaluate("e => e.decode().then(() => e.naturalWidth)") > 1
+    data = np.frombuffer(frame.screenshot(), np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+@contextmanager
+def another_picture(page: Page) -> Iterator[None]:
+    """Wait for the frame to be another one after what is done here."""
+    frame = page.locator("#frame")
+    before = frame.get_attribute("src")
+    assert before is not None
+    yield
+    expect(frame).not_to_have_attribute("src", before, timeout=LONG)
+
+
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return float(np.abs(a.astype(np.int16) - b.astype(np.int16)).mean())
+
+
+def test_a_slider_changes_the_picture(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+    before = dreamt(page)
+    with another_picture(page):
+        page.get_by_role("slider", name="Strength").press("Home")
+    expect(page.locator("#command")).to_contain_text("--strength 0 ")
+    none = dreamt(page)
+    assert difference(before, none) > 5
+    with another_picture(page):
+        page.get_by_role("button", name="Show the source").click()
+    assert difference(dreamt(page), none) < 1
+    with another_picture(page):
+        page.get_by_role("button", name="Reset Strength").click()
+    expect(page.locator("#command")).not_to_contain_text("--strength")
+    expect(page.locator("#preview-line")).to_have_text("Dreamt", timeout=LONG)
+    with another_picture(page):
+        page.get_by_role("button", name="Show the source").click()
+    assert difference(dreamt(page), before) < 1
+
+
+def test_a_look_is_picked_by_its_picture(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+    before = dreamt(page)
+    tile = page.locator(".look", has_text="ink")
+    assert tile.locator("img").evaluate("e => e.naturalWidth") > 100
+    with another_picture(page):
+        tile.click()
+    expect(page.locator("#command")).to_contain_text("--preset ink")
+    ink = dreamt(page)
+    assert difference(before, ink) > 5
+    assert np.ptp(ink.astype(np.int16), axis=2).max() < 12
+    page.get_by_text("The look as a preset file").click()
+    expect(page.locator("#toml")).to_contain_text("saturation = 0.0")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the command line").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#command").text_content()
+
+
+def test_a_clip_is_scrubbed_and_seen_moving(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.clip)
+    before = dreamt(page)
+    with another_picture(page):
+        page.get_by_role("slider", name="Time in the clip").press("End")
+    expect(page.locator(".scrub .slider-value")).to_have_text("1.56 s")
+    assert difference(before, dreamt(page)) > 3
+    page.get_by_role("button", name="Moving preview").click()
+    film = page.locator("#moving")
+    expect(film).to_be_visible(timeout=LONG)
+    assert film.evaluate(
+        "async e => { while (e.readyState < 2 || e.currentTime == 0) "
+        "await new Promise(r => setTimeout(r, 50)); return e.duration; }"
+    ) == pytest.approx(1.6, abs=0.2)
+    page.get_by_role("button", name="Back to the frame").click()
+    expect(page.locator("#frame")).to_be_visible()
+
+
+def test_a_render_is_found_again_paused_gone_on_with_and_watched(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.clip)
+    page.get_by_role("button", name="Render the film").click()
+    job = page.get_by_role("article", name="clip-dream.mp4")
+    expect(job).to_contain_text(re.compile(r"Dreaming: frame [1-9]"), timeout=LONG)
+    page.reload()
+    expect(job).to_contain_text(re.compile(r"Dreaming: frame [1-9]"))
+    expect(page.get_by_role("button", name="Render the film")).to_be_disabled()
+    job.get_by_role("button", name="Pause").click()
+    expect(job).to_contain_text(re.compile(rf"Paused: \d+ of {FRAMES} frames are kept"))
+    output = studio.films / "clip-dream.mp4"
+    assert job_folder(output).is_dir() and not output.exists()
+    job.get_by_role("button", name="Resume").click()
+    expect(job).to_contain_text(f"Done: {FRAMES} frames", timeout=LONG)
+    assert not job_folder(output).exists() and len(pixels_of(output)) == FRAMES
+    film = job.locator("video")
+    assert film.evaluate("e => e.play().then(() => e.videoWidth)") == 96
+    with page.expect_download() as download:
+        job.get_by_role("link", name="Download").click()
+    assert Path(download.value.path()).read_bytes() == output.read_bytes()
+    assert download.value.suggested_filename == "clip-dream.mp4"
+
+
+def test_a_render_that_is_stopped_leaves_nothing(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.clip)
+    page.get_by_role("radio", name="Zoom").check(force=True)
+    page.get_by_role("button", name="Render the zoom").click()
+    job = page.get_by_role("article", name="clip-zoom.mp4")
+    expect(job).to_contain_text(re.compile(r"Dreaming: frame [1-9]"), timeout=LONG)
+    job.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(job).to_contain_text("Stopped; its frames are forgotten")
+    assert not list(studio.films.glob("clip-zoom*"))
+
+
+def test_the_keyboard_alone_is_enough(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+
+    def reach(name: str) -> None:
+        for _ in range(60):
+            held = page.evaluate(
+                "(() => { const e = document.activeElement;"
+                "return e.getAttribute('aria-label') || e.textContent || ''; })()"
+            )
+            if held.startswith(name):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"{name} is not reached")
+
+    reach("default")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#command")).to_contain_text("--preset breathing")
+    reach("Steps")
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#command")).to_contain_text("--steps 11")
+    reach("Render the still")
+    page.keyboard.press("Enter")
+    job = page.get_by_role("article", name="photo-dream.png")
+    expect(job).to_contain_text("Done", timeout=LONG)
+    made = job.locator("img")
+    expect(made).to_have_attribute("alt", "The dream photo-dream.png")
+    assert made.evaluate("e => e.decode().then(() => e.naturalWidth)") == 96
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_can_be_read(browse: Browse, studio: Running, width: int, scheme: str) -> None:
+    assert scheme in ("light", "dark")
+    page = browse.open(studio.address, width=width, scheme="dark" if scheme == "dark" else "light")
+    expect(page.get_by_role("heading", name="dreamvideo studio")).to_be_visible()
+    expect(page.locator("body.body--dark")).to_have_count(1 if scheme == "dark" else 0)
+    assert sideways(page) == 0
+    unnamed = page.locator(
+        "img:not([alt]), video:not([aria-label]), [role=slider]:not([aria-label])"
+    )
+    assert unnamed.count() == 0
+
+
+def test_what_is_no_picture_is_refused_in_a_line(
+    browse: Browse, studio: Running, tmp_path: Path
+) -> None:
+    browse.expected += ["415", "413"]
+    page = browse.open(studio.address)
+    (tmp_path / "cat.png").write_text("no picture\n" * 100)
+    page.set_input_files("#upload", tmp_path / "cat.png")
+    expect(page.locator("#upload-line")).to_contain_text("cat.png: ")
+    (tmp_path / "large.png").write_bytes(bytes(3_000_001))
+    page.set_input_files("#upload", tmp_path / "large.png")
+    expect(page.locator("#upload-line")).to_contain_text("larger than 3 MB; --max-upload")
+    assert "no picture" not in " ".join(
+        path.read_text(errors="replace") for path in studio.temporary.rglob("*.png")
+    )
+
+
+def test_previews_outlive_their_process(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+    (child,) = [number for number in studio.children if "spawn_main" in command_of(number)]
+    os.kill(child, signal.SIGKILL)
+    assert eventually(lambda: child not in studio.children)
+    with another_picture(page):
+        page.get_by_role("slider", name="Detail size").press("ArrowRight")
+    expect(page.locator("#command")).to_contain_text("--smooth 0.25")
+    dreamt(page)
+
+
+def command_of(number: int) -> str:
+    return Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?token=wrong", "/studio/look/ink", "/_nicegui_ws/socket.io/"]
+)
+def test_nobody_comes_in_without_the_token(studio: Running, path: str) -> None:
+    base = studio.address.partition("/?")[0]
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{base}{path}", timeout=20)
+    assert refused.value.code == 403
+
+
+def test_another_name_for_this_machine_is_refused(studio: Running) -> None:
+    asked = Request(studio.address, headers={"Host": "evil.example"})
+    with pytest.raises(HTTPError) as refused:
+        urlopen(asked, timeout=20)
+    assert refused.value.code == 403
+
+
+def test_its_end_leaves_neither_process_nor_file(shelf: Path, tmp_path: Path) -> None:
+    process, _, temporary = begin(tmp_path, str(shelf / "photo.png"))
+    assert list(temporary.glob("dreamvideo-studio-*"))
+    assert eventually(lambda: bool(children_of(process.pid)))
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert not list(temporary.glob("dreamvideo-studio-*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["temporary"]
+
+
+def test_without_its_extra_it_says_what_to_install(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamvideo.cli.studio.find_spec", lambda name: None)
+    ended = cli("studio")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "dreamvideo: the studio needs nicegui, which is not installed: "
+        "pip install 'dreamvideo[studio]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nothing.mp4"], "nothing.mp4: no such file"),
+        (["--folder", "nowhere"], "nowhere: there is no such folder"),
+        (["--max-upload", "much"], "--max-upload 'much': write a size as 5MB"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(cli: Cli, arguments: list[str], line: str) -> None:
+    ended = cli("studio", "--no-browser", *arguments)
+    assert ended.code in (1, 2) and ended.out == ""
+    assert ended.err.startswith(f"dreamvideo: {line}") and ended.err.count("\n") == 1

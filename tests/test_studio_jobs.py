@@ -1,0 +1,170 @@
+"""The studio's renders: the very ones of the command line, which goes on with what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from tiny import Cli, pixels_of
+
+from dreamvideo.errors import UsageError
+from dreamvideo.render.job import job_folder
+from dreamvideo.render.progress import Progress, silent
+from dreamvideo.settings import look_values
+from dreamvideo.studio import jobs
+from dreamvideo.studio.children import Dismissed
+from dreamvideo.studio.choice import SLIDERS, Choice, arguments_of
+from dreamvideo.studio.jobs import Jobs, clock
+from dreamvideo.studio.rendering import Broken, Done, Left, Order, rendered
+from dreamvideo.studio.uploads import Material, look_into
+
+BY_NAME = {slider.name: slider for slider in SLIDERS}
+QUICK = (
+    Choice(kind="video", preset="brush")
+    .changed(BY_NAME["steps"], 2)
+    .changed(BY_NAME["octaves"], 1)
+    .changed(BY_NAME["coherence"], 0.5)
+)
+
+
+class FakeChild:
+    """A process that does nothing by itself."""
+
+    made: ClassVar[list[FakeChild]] = []
+
+    def __init__(
+        self,
+        target: Callable[..., None],
+        arguments: tuple[Any, ...],
+        hear: Callable[[Any], None],
+        ended: Callable[[int], None],
+    ) -> None:
+        self.order, self.hear, self.ended = arguments[0], hear, ended
+        self.asked = False
+        FakeChild.made.append(self)
+
+    def ask_to_end(self) -> None:
+        self.asked = True
+
+    def close(self) -> None:
+        self.hear(Left("3 of 8 frames are kept"))
+        self.ended(0)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakeChild]:
+    monkeypatch.setattr(jobs, "Child", FakeChild)
+    monkeypatch.setattr(FakeChild, "made", [])
+    return FakeChild.made
+
+
+@pytest.fixture
+def clip(shelf: Path) -> Material:
+    return look_into(shelf / "clip.mp4")
+
+
+def begun(folder: Path) -> Jobs:
+    return Jobs(folder, lambda: None)
+
+
+def leave_frames(output: Path) -> None:
+    job_folder(output).mkdir()
+    (job_folder(output) / "manifest.json").touch()
+
+
+def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) -> None:
+    source, ours, theirs = shelf / "clip.mp4", tmp_path / "ours.mp4", tmp_path / "theirs.mp4"
+    order = Order(QUICK, source, ours, look_values(QUICK.look))
+    assert rendered(order, silent).frames == 8
+    assert cli(*arguments_of(QUICK, str(source), str(theirs))).code == 0
+    assert all(map(np.array_equal, pixels_of(ours), pixels_of(theirs)))
+
+    def stopping(progress: Progress) -> None:
+        if progress.stage == "dreaming" and progress.done == 3:
+            raise Dismissed
+
+    broken = tmp_path / "broken.mp4"
+    with pytest.raises(Dismissed):
+        rendered(replace(order, output=broken), stopping)
+    went_on = cli(*arguments_of(QUICK, str(source), str(broken)))
+    assert went_on.code == 0 and "resuming" in went_on.err
+    assert all(map(np.array_equal, pixels_of(ours), pixels_of(broken)))
+
+
+def test_a_render_goes_from_running_to_done(
+    fake: list[FakeChild], clip: Material, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    job = all_.render(QUICK, clip)
+    assert job.state == "running" and "network is being loaded" in job.words(0.0)
+    assert job.order.output == tmp_path / "clip-dream.mp4"
+    fake[0].hear(Progress("dreaming", "frame", 2, 8))
+    assert job.share == 0.25 and job.words(0.0) == "Dreaming: frame 2 of 8"
+    with pytest.raises(UsageError, match=r"clip-dream\.mp4 is being rendered"):
+        all_.render(QUICK, clip)
+    job.order.output.write_bytes(bytes(2000))
+    fake[0].hear(Done(8, ("sound left out",)))
+    fake[0].ended(0)
+    assert (job.state, job.line, job.notes) == ("done", "Done: 8 frames, 2 kB", ("sound left out",))
+    assert all_.render(QUICK, clip).name == "clip-dream-2.mp4"
+
+
+def test_the_time_left_is_that_of_this_run(
+    fake: list[FakeChild], clip: Material, tmp_path: Path
+) -> None:
+    job = begun(tmp_path).render(QUICK, clip)
+    fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
+    assert job.pace_from is not None and jobs.seconds_left(job, 1.0) is None
+    fake[0].hear(Progress("dreaming", "frame", 50, 100))
+    assert jobs.seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
+    assert (clock(65), clock(3700)) == ("1:05", "1:01:40")
+
+
+def test_pause_keeps_and_stop_forgets(
+    fake: list[FakeChild], clip: Material, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    job = all_.render(QUICK, clip)
+    leave_frames(job.order.output)
+    all_.pause(job)
+    assert job.state == "pausing" and fake[0].asked
+    fake[0].close()
+    assert (job.state, job.line) == ("paused", "Paused: 3 of 8 frames are kept")
+    all_.resume(job)
+    assert fake[1].order == fake[0].order
+    all_.stop(job)
+    fake[1].close()
+    assert job.state == "stopped" and not job_folder(job.order.output).exists()
+
+
+def test_what_failed_says_why_and_can_be_tried_again(
+    fake: list[FakeChild], clip: Material, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    job = all_.render(QUICK, clip)
+    fake[0].hear(Broken("the disk is full", "3 of 8 frames are kept"))
+    fake[0].ended(0)
+    assert (job.state, job.line) == ("failed", "the disk is full; 3 of 8 frames are kept")
+    all_.resume(job)
+    fake[1].ended(-9)
+    assert job.state == "failed" and "killed by signal 9" in job.line
+
+
+def test_at_the_end_what_can_be_gone_on_with_is_told(
+    fake: list[FakeChild], clip: Material, tmp_path: Path, shelf: Path
+) -> None:
+    all_ = begun(tmp_path)
+    own = all_.render(QUICK, clip)
+    leave_frames(own.order.output)
+    (line,) = all_.close()
+    assert line.startswith(f"dreamvideo video {shelf}/clip.mp4 --preset brush --octaves 1")
+    assert line.endswith(f"-o {tmp_path}/clip-dream.mp4")
+    assert job_folder(own.order.output).exists()
+    copied = begun(tmp_path)
+    lost = copied.render(QUICK, replace(clip, is_private=True))
+    leave_frames(lost.order.output)
+    assert copied.close() == [] and not job_folder(lost.order.output).exists()
