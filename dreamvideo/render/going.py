@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Frames in which one part's dream goes over into the next one's: on real clips the film is then as
 # still as within a part, to 10 %.
-WARM_UP = 24
+WARM_UP = 32
 
 
 @dataclass(frozen=True)
