@@ -17,10 +17,13 @@ from slow_dreamer import without_network
 from tiny import QUICK, Cli, contents
 
 from dreamvideo import dream_video, make_look
-from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.dream import runtime
+from dreamvideo.errors import DreamVideoError, UsageError, left
 from dreamvideo.render.going import Going
 from dreamvideo.render.job import Job, job_folder
-from dreamvideo.render.progress import Progress
+from dreamvideo.render.progress import Progress, silent
+from dreamvideo.render.workers import Processes
+from dreamvideo.render.worth import cores
 from dreamvideo.settings import make_machine
 
 Frames = dict[str, bytes]
@@ -202,3 +205,30 @@ def test_a_script_without_a_guard_is_not_run_again(clip: Path, tmp_path: Path) -
     assert (done.stdout, done.returncode) == ("once\n40\n", 0), done.stderr
     dream_video(clip, tmp_path / "one", LOOK, machine=make_machine(workers="1"))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_the_cores_that_are_asked_for_are_divided_among_the_processes() -> None:
+    machine = make_machine(threads=6)
+    assert cores(machine) == 6 and cores() >= 1
+    offers = [Processes(count).offer(machine, silent).threads for count in (1, 2, 4, 9)]
+    assert offers == [6, 3, 1, 1]
+    with pytest.raises(UsageError, match="--threads"):
+        make_machine(threads=0)
+
+
+def test_a_picture_is_dreamt_on_the_threads_that_are_asked_for(
+    cli: Cli, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    threads: list[int] = []
+    monkeypatch.setattr(runtime, "_started", started)
+    monkeypatch.setattr(runtime, "_threads", threads)
+    without_network(monkeypatch)
+    render = ["image", shelf / "photo.png", "-q", "-o", tmp_path / "a.png", "--overwrite"]
+    assert cli(*render).code == 0 and threads == []
+    assert cli(*render, "--threads", "3").code == 0 and threads == [3]
+    runtime.settle_threads(5)
+    assert threads == [3], "a process has one number of threads"
+    threads.clear()
+    started.append("TensorFlow")
+    assert cli(*render, "--threads", "3").code == 0 and threads == []

@@ -59,7 +59,7 @@ def _root(
 
 @app.command()
 @look_options("dream", "mask", "colour")
-@machine_options("device", "precision", "max_memory")
+@machine_options("device", "precision", "max_memory", "threads")
 @output_options()
 def image(
     photo: Annotated[Path, typer.Argument(help="The picture to dream.")],

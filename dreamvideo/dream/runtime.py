@@ -48,6 +48,13 @@ def use_threads(count: int) -> None:
         _threads[:] = [count]
 
 
+def settle_threads(count: int) -> None:
+    """``use_threads``, unless that is settled: for this process, or by a start before."""
+    with _lock:
+        if not _started and not _threads:
+            _threads[:] = [count]
+
+
 def own_process() -> None:
     """What TensorFlow loads need never be looked through for garbage: the program ends with it.
 

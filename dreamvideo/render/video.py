@@ -168,7 +168,7 @@ def _divide(
         crew = Processes(count) if count > 1 else None
     if begins:
         # Of many threads the last bits depend on their number, so that is kept to.
-        threads = cores() if crew is None else crew.offer(machine, silent).threads
+        threads = cores(machine) if crew is None else crew.offer(machine, silent).threads
         job.settle(job.manifest.model_copy(update={"threads": threads}))
     return crew
 

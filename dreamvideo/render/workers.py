@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 
-from dreamvideo.dream.runtime import own_process
+from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.crew import Offer, Tally
 from dreamvideo.render.job import Job
@@ -52,7 +52,7 @@ class Processes:
 
     def offer(self, machine: MachineSettings, on_progress: OnProgress) -> Offer:
         """The cores of this machine, divided among them."""
-        return Offer(self.count, max(1, cores() // self.count))
+        return Offer(self.count, max(1, cores(machine) // self.count))
 
     def render(self, job: Job, on_progress: OnProgress) -> None:
         """Dream all segments that are not complete.
@@ -168,6 +168,7 @@ def _work(folder: Path, pipe: connection.Connection) -> None:
 def use_threads(count: int) -> None:
     """Let this process compute on so many threads; to be called before TensorFlow is loaded."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
+    settle_threads(count)
     cv2.setNumThreads(count)
 
 

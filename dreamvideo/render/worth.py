@@ -12,6 +12,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.memory import available_memory
 from dreamvideo.render.carry import settle
 from dreamvideo.render.footage import Footage
+from dreamvideo.render.made import DEFAULT_MACHINE
 from dreamvideo.render.resources import working_memory
 from dreamvideo.settings import Look
 from dreamvideo.settings.machine import MachineSettings
@@ -29,8 +30,10 @@ GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 MOST = 256
 
 
-def cores() -> int:
-    """How many processors this process may use."""
+def cores(machine: MachineSettings = DEFAULT_MACHINE) -> int:
+    """How many processors may be used: those that are asked for, or all that there are."""
+    if machine.threads is not None:
+        return machine.threads
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -50,7 +53,7 @@ def most_workers(machine: MachineSettings, look: Look, read: Footage) -> int:
     if (read.expected or 0) * pixels * steps < LONG_ENOUGH * PIXEL_STEPS:
         return 1
     fit = available_memory() // (OWN_MEMORY + working_memory(width, height))
-    return max(1, min(cores(), fit))
+    return max(1, min(cores(machine), fit))
 
 
 def sensible_workers(most: int, machine: MachineSettings, lengths: Sequence[int]) -> int:

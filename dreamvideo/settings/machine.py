@@ -12,7 +12,7 @@ from dreamvideo.settings.output import parse_bytes
 
 
 class MachineSettings(Settings):
-    """Device, precision, memory and processes of a render."""
+    """Device, precision, memory, processes and threads of a render."""
 
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="Where the gradient is computed; auto: a GPU if there is one."
@@ -31,6 +31,13 @@ class MachineSettings(Settings):
     )
     workers: str = Field(
         default="auto", description="Processes that dream parts of a clip side by side."
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processor cores to compute on, by all processes together.",
+        json_schema_extra={"none": "all"},
     )
 
     @property
