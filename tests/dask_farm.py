@@ -26,9 +26,9 @@ class Cluster:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
-        options = ("--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file))
+        options = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file)]
         # Should the tests themselves be killed.
-        options += ("--idle-timeout", "300")
+        options += ["--idle-timeout", "300"]
         self._start("scheduler", *options)
         until = time.monotonic() + 60
         while not self.address:
@@ -49,9 +49,9 @@ class Cluster:
         name = f"w{len(self._started)}"
         folder = self.folder / name
         folder.mkdir()
-        places = ("--local-directory", str(folder), "--preload", str(HERE / "swirling.py"))
+        places = ["--local-directory", str(folder), "--preload", str(HERE / "swirling.py")]
         plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name)
-        places += ("--death-timeout", "5")
+        places += ["--death-timeout", "5"]
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
         return process

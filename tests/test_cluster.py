@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,16 +106,14 @@ def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path)
     write_still(ours / "half.png", half)
     write_still(ours / "red.png", np.full((8, 8, 3), (200, 40, 30), np.uint8))
     (ours / "deep.toml").write_text('[dream]\nsteps = 3\nguide = "red.png"\n', "utf-8")
-    look = make_look(
-        (),
-        {
-            "dream": {"layers": "block1", "steps": 1, "octaves": 1, "strength": "audio:loud"},
-            "mask": {"mask": "half.png"},
-            "colour": {"match_colour": "red.png"},
-            "coherence": {"passes": 2},
-            "regions": [{"look": "deep.toml", "mask": "left 0.5"}],
-        },
-    )
+    changes: dict[str, Any] = {
+        "dream": {"layers": "block1", "steps": 1, "octaves": 1, "strength": "audio:loud"},
+        "mask": {"mask": "half.png"},
+        "colour": {"match_colour": "red.png"},
+        "coherence": {"passes": 2},
+        "regions": [{"look": "deep.toml", "mask": "left 0.5"}],
+    }
+    look = make_look((), changes)
     with pytest.MonkeyPatch.context() as patch:
         # Names that mean nothing where the workers are.
         patch.chdir(ours)

@@ -54,7 +54,7 @@ class Line:
             return dict((await self.client.scheduler.identity())["workers"])
         except OSError as error:
             raise DreamVideoError(
-                f"{self.client.scheduler.address}: the scheduler is gone ({error})"
+                f"{self.client.scheduler.address}: the scheduler is gone"
             ) from error
 
     async def ask(self, address: str, do: str, **values: Any) -> dict[str, Any] | None:
