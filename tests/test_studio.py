@@ -106,9 +106,9 @@ def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
     page = browse.open(studio.address, patience=LONG)
     # The session outlives the page: what another test has chosen is still chosen.
     page.get_by_role("radio", name="default:").check(force=True)
+    expect(page.locator("#command")).not_to_contain_text("--preset")
     for reset in page.get_by_role("button", name="Reset").all():
         reset.click()
-    expect(page.locator("#command")).not_to_contain_text("--preset")
     if source is not None:
         page.set_input_files("#upload", source)
         expect(page.locator(".source-name")).to_contain_text(source.name, timeout=LONG)
