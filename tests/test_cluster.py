@@ -124,7 +124,7 @@ def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path)
     assert len(farm.dreamt) - before == 40
 
 
-def test_a_worker_with_other_versions_is_not_used(
+def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
     clip: Path, cluster: Cluster, ours: Path, whole: Frames
 ) -> None:
     out = ours / "versions"
@@ -153,6 +153,16 @@ def test_a_worker_with_other_versions_is_not_used(
     # The last frame's state may not have arrived.
     assert [cluster.dreamt.count(number) for number in range(4)] == [1] * 4
     assert len(cluster.dreamt) <= 43
+
+    def end(progress: Progress) -> None:
+        if progress.stage == "dreaming":
+            cluster.workers[2].kill()
+
+    out = ours / "lost"
+    with pytest.raises(DreamVideoError, match="no worker has been left for 2 seconds") as lost:
+        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=2), on_progress=end)
+    assert "of 40 frames are kept" in left(lost.value)
+    wait_for_rest(cluster)
 
 
 def start_command(clip: Path, out: Path, farm: Cluster) -> subprocess.Popen[str]:
@@ -209,23 +219,6 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     dream_video(clip, out, LOOK, crew=Farm(farm.address))
     assert contents(out) == whole
     assert len(farm.dreamt) - before < 40
-
-
-def test_when_all_workers_are_lost_the_job_is_kept(
-    clip: Path, cluster: Cluster, ours: Path
-) -> None:
-    cluster.worker()
-    cluster.wait_for(1)
-
-    def listen(progress: Progress) -> None:
-        if progress.stage == "dreaming":
-            cluster.workers[0].kill()
-
-    out = ours / "lost"
-    with pytest.raises(DreamVideoError, match="no worker has been left for 3 seconds") as lost:
-        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=3), on_progress=listen)
-    assert "of 40 frames are kept" in left(lost.value)
-    wait_for_rest(cluster)
 
 
 def test_what_is_no_cluster_is_told_in_one_line(
