@@ -23,6 +23,9 @@ from dreamvideo import dream_video, make_look
 from dreamvideo.cluster import connection
 from dreamvideo.cluster import farm as farm_module
 from dreamvideo.cluster.farm import Farm
+from dreamvideo.cluster.signature import difference, signature
+from dreamvideo.cluster.wire import Message, Unpacker
+from dreamvideo.cluster.workers import takes_gpus
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.media.stills import write_still
 from dreamvideo.render.job import job_folder
@@ -239,3 +242,35 @@ def test_what_is_no_cluster_is_told_in_one_line(
     ended = cli("video", clip, "-o", out, *QUICK, "--cluster", "tcp://127.0.0.1:9")
     assert (ended.code, "pip install 'dreamvideo[cluster]'" in ended.err) == (2, True)
     assert contents(tmp_path) == {}
+
+
+def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None:
+    words = ("-o", tmp_path / "out.mp4", "--dry-run", "--cluster", "tcp://127.0.0.1:9")
+    ended = cli("video", clip, *QUICK, *words)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 is not asked" in ended.out
+
+
+def test_messages_arrive_in_pieces_of_any_size() -> None:
+    said = [Message("frame", {"n": n}, bytes(range(n))) for n in (0, 1, 10, 200)]
+    data = b"".join(message.packed() for message in said)
+    for size in (1, 7, len(data)):
+        unpacker = Unpacker()
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+        assert [m for piece in pieces for m in unpacker.feed(piece)] == said
+
+
+def test_only_gpus_are_used_where_there_are_any() -> None:
+    plain: dict[str, Any] = {"resources": {}}
+    gpu: dict[str, Any] = {"resources": {"GPU": 1}}
+    assert takes_gpus("gpu", {"a": plain})
+    assert takes_gpus("auto", {"a": plain, "b": gpu})
+    assert not takes_gpus("auto", {"a": plain})
+    assert not takes_gpus("cpu", {"a": gpu})
+
+
+def test_what_differs_is_named_first_to_last() -> None:
+    assert difference({"a": "1", "b": "2"}, {"b": "2", "a": "1"}) == ""
+    assert difference({"a": "1", "b": "2"}, {"b": "3", "a": "1"}) == "b is 3 there and 2 here"
+    assert difference({"a": "1"}, {}) == "a is none there and 1 here"
+    assert difference(signature(), signature()) == ""

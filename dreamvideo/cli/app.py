@@ -229,6 +229,8 @@ def video(
             seen = foresee(clip, request, look, wanted, machine, going, listen)
         for line in seen.lines:
             print(line)
+        if cluster is not None:
+            print(f"{cluster} is not asked: it dreams as many at a time as its workers can")
         return
     film = output or naming.beside(clip, "dream", naming.film_ending(clip))
     page_before(report, film, clip, overwrite=overwrite, partial=partial)
