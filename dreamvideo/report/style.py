@@ -91,7 +91,8 @@ figure { margin: 0; min-width: 0; }
   line-height: 1.35; break-inside: avoid; }
 .stills img { display: block; width: 100%; height: auto; border-radius: 7px; margin-bottom: .25rem;
   background: var(--edge); }
-.stills a:hover img, .stills a.here img { box-shadow: 0 0 0 3px var(--one); }
+@media screen {
+  .stills a:hover img, .stills a.here img { box-shadow: 0 0 0 3px var(--one); } }
 .stills b { font: 600 12px var(--mono); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; width: 100%; max-width: 62rem; }
@@ -110,7 +111,7 @@ kbd { font: 12px var(--mono); border: 1px solid var(--edge); border-bottom-width
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --edge: #bbb;
   --one: #5a2bd0; --two: #06695c; } body { max-width: none; padding: 0; font-size: 11px; }
-  .stage, .bar, .player, button { display: none !important; } h2 { break-after: avoid; }
+  .stage, .bar, .player, .now, button { display: none !important; } h2 { break-after: avoid; }
   .panels { grid-template-columns: 1fr 1fr; } .stills { grid-template-columns: repeat(6, 1fr); }
   .stills.big { grid-template-columns: repeat(4, 1fr); } pre { font-size: 9px; } }
 """
