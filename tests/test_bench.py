@@ -18,6 +18,7 @@ from dreamvideo.bench import peak, report
 from dreamvideo.bench.figures import Spread, exponent, ratio
 from dreamvideo.bench.machine import describe, has_onednn_by_default
 from dreamvideo.bench.plan import Plan, full_plan, quick_plan
+from dreamvideo.bench.profile import KINDS, kind_of
 from dreamvideo.bench.run import SCHEMA, run
 from dreamvideo.bench.stages import STAGES, Clock, watched
 from dreamvideo.bench.steps import in_turn
@@ -67,6 +68,32 @@ def test_every_framework_takes_the_same_step(measured: Report) -> None:
     for each in seen:
         assert each["cosine"] > 0.999
         assert each["distance"] < 0.05
+
+
+def test_a_step_goes_into_its_convolutions_above_all(measured: Report) -> None:
+    found = measured["steps"]["profile"]
+    assert [each["form"] for each in found] == ["ours", "reference"]
+    for each in found:
+        spent = each["milliseconds"]
+        assert min(spent.values()) >= 0
+        assert max(spent, key=spent.__getitem__).startswith("convolutions")
+    (table,) = [each for each in report.tables(measured) if "goes" in each.title]
+    assert len(table.heads) == 3 and len(table.rows) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ("_MklNativeFusedConv2D", "convolutions and what is fused into them"),
+        ("_MklDepthwiseConv2dNativeBackpropInput", "convolutions and what is fused into them"),
+        ("Relu6Grad", "gradients of ReLUs"),
+        ("_MklNativeMaxPoolGrad", "pooling"),
+        ("AddV2", "arithmetic, norms included"),
+        ("StridedSliceGrad", "the rest"),
+    ],
+)
+def test_operations_are_told_apart(operation: str, kind: str) -> None:
+    assert kind_of(operation) == kind
 
 
 def test_without_torch_it_says_so(measured: Report) -> None:

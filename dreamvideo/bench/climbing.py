@@ -36,7 +36,8 @@ def handlers(prepare: Prepare, versions: Callable[[], dict[str, str]]) -> dict[s
     """The requests of a worker that takes steps; ``form`` is one of the forms it knows.
 
     ``load`` makes a form ready, ``batch`` times steps of it from the same picture, ``step`` takes
-    one from a picture in a file (.npy), ``memory`` is the peak so far in bytes.
+    one from a picture in a file (.npy), ``profile`` tells where a step of TensorFlow's goes,
+    ``memory`` is the peak so far in bytes.
     """
     climbs: dict[str, Climb] = {}
 
@@ -53,7 +54,18 @@ def handlers(prepare: Prepare, versions: Callable[[], dict[str, str]]) -> dict[s
     def step(form: str, image: str, output: str) -> None:
         np.save(output, climbs[form](np.load(image), 1))
 
-    return {"load": load, "batch": batch, "step": step, "memory": peak_memory}
+    def profile(form: str, height: int, width: int) -> dict[str, float]:
+        from dreamvideo.bench.profile import profiled
+
+        return profiled(climbs[form], height, width)
+
+    return {
+        "load": load,
+        "batch": batch,
+        "step": step,
+        "profile": profile,
+        "memory": peak_memory,
+    }
 
 
 def picture(height: int, width: int) -> Image:

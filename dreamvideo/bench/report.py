@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dreamvideo.bench.figures import Spread, ratio
+from dreamvideo.bench.profile import profiles
 from dreamvideo.bench.staff import FORMS, OURS
 
 LABELS = {form.name: form.label for form in FORMS}
@@ -30,6 +31,7 @@ def tables(report: Report) -> list[Table]:
         whole_ratios(report),
         *step_times(report),
         shares_of_peak(report),
+        *(Table(*each) for each in profiles(report.get("steps", {}).get("profile", []), LABELS)),
         all_cores(report),
         film(report),
         growth(report),

@@ -32,6 +32,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     """Cells (network, threads, size) with the milliseconds a step of each form, and the peak."""
     cells: list[dict[str, Any]] = []
     agreement: list[dict[str, Any]] = []
+    profile: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     failures: dict[str, str] = {}
     peaks: list[float] = []
@@ -54,16 +55,21 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
                         )
                         peaks += filter(None, [anvil.ask("loop")])
                         products.append(anvil.ask("product"))
+                    compiled = next(filter(plan.compiles, plan.sizes))
                     if threads == plan.threads[0]:
-                        compiled = next(filter(plan.compiles, plan.sizes))
                         say(f"{network}: do all take the same step?")
                         agreement += compared(workers, network, weights[network], compiled)
+                    if threads == 1:
+                        profile += profiles(
+                            workers, network, next(filter(plan.compiles, plan.sizes))
+                        )
                     versions |= workers.versions
                     failures |= workers.failures
     rate = max(peaks) if peaks else max(products)
     return {
         "cells": cells,
         "agreement": agreement,
+        "profile": profile,
         "versions": versions,
         "failures": failures,
         "peak": {
@@ -130,6 +136,19 @@ def timed(milliseconds: list[float]) -> dict[str, Any]:
         "high": round(spread.high, 3),
         "rounds": [round(value, 3) for value in milliseconds],
     }
+
+
+def profiles(workers: Staff, network: str, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Where a step of ours and of the reference goes, of those that work."""
+    rows = []
+    for form in ("ours", "reference"):
+        if form not in workers.workers:
+            continue
+        found = workers.ask(form, "profile", height=size[0], width=size[1])
+        if found:
+            place = {"network": network, "form": form, "height": size[0], "width": size[1]}
+            rows.append({**place, "milliseconds": found})
+    return rows
 
 
 def compared(
