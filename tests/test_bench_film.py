@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dreamvideo.bench import growth, report
+from dreamvideo.bench.cores import processes
 from dreamvideo.bench.film_worker import make_clip, texture
 from dreamvideo.bench.plan import Plan
 from dreamvideo.bench.run import run
@@ -64,6 +65,6 @@ def test_films_cores_and_growth_report_what_they_promise(monkeypatch: pytest.Mon
     assert len(found["growth"]["octaves"]["sizes"]) == len(found["growth"]["octaves"]["seconds"])
     (cores,) = found["cores"]["steps"]
     assert {"ours, one process", "ours, single threads"} <= set(cores["rates"])
-    assert set(found["cores"]["film"]["workers"]) == {"1", "auto"}
+    assert set(found["cores"]["film"]["workers"]) == {"1", str(processes())}
     for table in report.tables(found):
         assert all(len(row) == len(table.heads) for row in table.rows)

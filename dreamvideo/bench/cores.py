@@ -125,20 +125,24 @@ def best(rates: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def film_in_segments(plan: Plan, say: Say) -> dict[str, Any]:
-    """Frames a second of a film dreamt by one worker and by as many as the command would take."""
+    """Frames a second of a film of several shots by one worker and by one for each core.
+
+    From its first frame on: a film has more frames than this one to make up for its start.
+    """
     say("all cores: a film in segments")
     height, width = plan.film_size
     rates: dict[str, list[float]] = {}
     steps = 0.0
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name, Worker(MODULE) as worker:
         folder = Path(name)
-        with clip_of(plan, folder, plan.frames) as clip:
-            for workers in in_turn(["1", "auto"], 1 if plan.quick else 2):
+        frames, shots = 2 * plan.frames, 2 * processes()
+        with clip_of(plan, folder, frames, shots) as clip:
+            ways = list(dict.fromkeys(["1", str(processes())]))
+            for workers in in_turn(ways, 1 if plan.quick else 2):
                 output = folder / "film.mp4"
-                done = render(
-                    worker, clip, output, plan.frames, f"{width}x{height}", workers=workers
-                )
-                rates.setdefault(workers, []).append(done["frames"] / done["seconds"])
+                done = render(worker, clip, output, frames, f"{width}x{height}", workers=workers)
+                rate = (done["frames"] - 1) / (done["seconds"] - done["times"][0])
+                rates.setdefault(workers, []).append(rate)
                 if workers == "1":
                     steps = done["pixels"] / height / width / done["frames"]
     workers_rates = {name: spread_of(values) for name, values in rates.items()}

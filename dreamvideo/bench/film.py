@@ -67,7 +67,7 @@ def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
 
 
 @contextmanager
-def clip_of(plan: Plan, folder: Path, frames: int) -> Iterator[Path]:
+def clip_of(plan: Plan, folder: Path, frames: int, shots: int = 1) -> Iterator[Path]:
     """The plan's clip, or a synthetic one for as long as the block."""
     if plan.clip is not None:
         yield plan.clip
@@ -80,6 +80,7 @@ def clip_of(plan: Plan, folder: Path, frames: int) -> Iterator[Path]:
             width=plan.film_size[1],
             height=plan.film_size[0],
             frames=frames,
+            shots=shots,
         )
     yield clip
 
@@ -93,6 +94,7 @@ def render(
     *,
     settings: dict[str, Any] | None = None,
     workers: str = "1",
+    segment_length: int | None = None,
 ) -> dict[str, Any]:
     """Have a film rendered (see ``film_worker.render``)."""
     found: dict[str, Any] = worker.ask(
@@ -103,6 +105,7 @@ def render(
         size=size,
         settings=settings or {},
         workers=workers,
+        segment_length=segment_length,
     )
     return found
 

@@ -22,22 +22,34 @@ PAN, BALL = 2.2, -3.1
 
 
 def render(
-    clip: str, output: str, frames: int, size: str, settings: dict[str, Any], workers: str
+    clip: str,
+    output: str,
+    frames: int,
+    size: str,
+    settings: dict[str, Any],
+    workers: str,
+    segment_length: int | None = None,
 ) -> dict[str, Any]:
     """Render the first frames of a clip.
 
-    Seconds from the call to the first frame, between the frames (one after the first: the mean
-    pace), of every stage and of the whole; pixels of all gradient steps; the peak memory in bytes.
+    Seconds from the call to every frame that is dreamt (``times``) and to every word of progress
+    by its stage (``marks``), of every stage and of the whole; pixels of all gradient steps; the
+    peak memory in bytes; ``size`` of all frames as they are stored, in bytes.
     """
     import dreamvideo
+    from dreamvideo.render.going import Going
+    from dreamvideo.render.job import Job, job_folder
     from dreamvideo.settings.machine import make_machine
 
     look = dreamvideo.make_look((), settings)
-    times: list[float] = []
+    marks: dict[str, list[float]] = {}
+    stored = [0]
 
     def listen(progress: dreamvideo.Progress) -> None:
-        if progress.stage == "dreaming":
-            times.append(time.perf_counter() - began)
+        marks.setdefault(progress.stage, []).append(time.perf_counter() - began)
+        if progress.stage == "encoding" and not stored[0]:
+            parts = Job.at(job_folder(Path(output))).parts()
+            stored[0] = sum(record.size for part in parts for record in part.records)
 
     with watched() as clock:
         began = time.perf_counter()
@@ -50,39 +62,48 @@ def render(
             overwrite=True,
             on_progress=listen,
             machine=make_machine(workers=workers),
+            going=Going(segment_length=segment_length),
         )
         whole = time.perf_counter() - began
     return {
         "frames": made.frames,
         "seconds": whole,
-        "times": times,
+        "times": marks.get("dreaming", []),
+        "marks": marks,
+        "size": stored[0],
         "stages": clock.seconds,
         "pixels": clock.pixels,
         "memory": peak_memory(),
     }
 
 
-def make_clip(path: str, width: int, height: int, frames: int) -> None:
-    """Write a synthetic film: a textured scene that pans, and a ball that flies before it."""
+def make_clip(path: str, width: int, height: int, frames: int, shots: int = 1) -> None:
+    """Write a synthetic film: a textured scene that pans, and a ball that flies before it.
+
+    In each of ``shots`` of equal length it is another scene.
+    """
     from dreamvideo.media.stills import store_frame
     from dreamvideo.media.write import StoredFrame, encode
 
     scale = width / 640
-    travel = round(abs(PAN) * scale * frames) + 2
-    scene, ball = texture(height, width + travel, 0), texture(height, width, 1)
+    length = -(-frames // shots)
+    travel = round(abs(PAN) * scale * length) + 2
+    scenes = [texture(height, width + travel, 2 * shot) for shot in range(shots)]
+    ball = texture(height, width, 1)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     with TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         stored = []
-        for index in range(frames):
+        for number in range(frames):
+            shot, index = divmod(number, length)
             shift = np.float32(PAN * scale * index)
-            frame = cv2.remap(scene, columns + shift, rows, cv2.INTER_CUBIC)
+            frame = cv2.remap(scenes[shot], columns + shift, rows, cv2.INTER_CUBIC)
             x = (width * 0.8 + BALL * scale * index) % width
             disc = np.hypot(columns - x, rows - height * 0.55) < height * 0.18
             moved = cv2.remap(
                 ball, columns - np.float32(x), rows, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP
             )
             frame = np.where(disc[..., None], moved, frame)
-            stored.append(StoredFrame(Path(folder, f"{index:06d}.png"), index / RATE))
+            stored.append(StoredFrame(Path(folder, f"{number:06d}.png"), number / RATE))
             store_frame(stored[-1].path, frame)
         encode(
             stored, Path(path), duration_of_last=1 / RATE, source=None, rate=RATE, overwrite=True
@@ -111,5 +132,36 @@ def flicker(film: str, source: str, frames: int, pairs: int) -> dict[str, Any]:
     return {"X": against["flicker"], "strength": against["strength"]}
 
 
+def join_seconds(width: int, height: int) -> float:
+    """Seconds that a frame at a joint takes: both dreams read, one made of them, that stored."""
+    from dreamvideo.media.stills import store_frame
+    from dreamvideo.media.write import StoredFrame
+    from dreamvideo.render.joint import ahead_png, joined
+    from dreamvideo.render.places import ahead_path
+    from dreamvideo.render.segments import Segment
+
+    count = 4
+    part = Segment(index=1, first=count, count=1, warm_up=count)
+    with TemporaryDirectory(prefix="dreamvideo-bench-") as name:
+        folder = Path(name)
+        for each in ("ahead", "joined"):
+            (folder / each).mkdir()
+        frames = [StoredFrame(folder / f"{n}.png", n / RATE) for n in range(count + 1)]
+        for number, frame in enumerate(frames):
+            store_frame(frame.path, texture(height, width, number))
+            ahead = ahead_png(texture(height, width, 90 + number), texture(height, width, 99))
+            ahead_path(folder, 1, number).write_bytes(ahead)
+        began = time.perf_counter()
+        joined(folder, [part], frames, lambda _: None)
+        return (time.perf_counter() - began) / count
+
+
 if __name__ == "__main__":
-    serve({"render": render, "make_clip": make_clip, "flicker": flicker})
+    serve(
+        {
+            "render": render,
+            "make_clip": make_clip,
+            "flicker": flicker,
+            "join_seconds": join_seconds,
+        }
+    )

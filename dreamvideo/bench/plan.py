@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 SIZES = ((225, 375), (360, 640), (720, 1280))
 HEADLINE = (360, 640)
 FILM_NETWORK = "efficientnet-lite0"
-SECTIONS = ("steps", "cores", "film", "growth")
+SECTIONS = ("steps", "cores", "film", "farm", "growth")
 
 
 def torch_here() -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dreamvideo.bench.farm_tables import farms
 from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.profile import profiles
 from dreamvideo.bench.staff import FORMS, OURS
@@ -34,6 +35,7 @@ def tables(report: Report) -> list[Table]:
         *(Table(*each) for each in profiles(report.get("steps", {}).get("profile", []), LABELS)),
         all_cores(report),
         film(report),
+        *(Table(*each) for each in farms(report.get("farm", {}))),
         growth(report),
         agreement(report),
         machine(report),

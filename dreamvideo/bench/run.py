@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench import cores, film, growth, steps
+from dreamvideo.bench import cores, farm, film, growth, steps
 from dreamvideo.bench.machine import describe, has_onednn_by_default
 from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.talk import Worker, WorkerError
@@ -48,6 +48,7 @@ def run(plan: Plan, say: Say) -> dict[str, Any]:
             ("steps", steps.measure),
             ("cores", cores.measure),
             ("film", film.measure),
+            ("farm", farm.measure),
             ("growth", growth.measure),
         ):
             if name not in plan.sections:

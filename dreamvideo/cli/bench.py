@@ -20,6 +20,7 @@ class Section(str, Enum):
     steps = "steps"
     cores = "cores"
     film = "film"
+    farm = "farm"
     growth = "growth"
 
 

@@ -8,7 +8,10 @@ over from the earlier part's dream to the later one's in the course of them, ove
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
+from dreamvideo.media.paths import replacing
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
-from dreamvideo.render.part import write_whole
 from dreamvideo.render.places import ahead_path, joined_path
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.segments import Segment
+from dreamvideo.render.worth import cores
 
 # Fine detail and its neighbourhood, in pixels of a frame this wide.
 WIDTH = 320
@@ -50,22 +54,20 @@ def joined(
 
     ``frames`` are all frames of all ``segments``. Raises MediaError.
     """
-    made = list(frames)
     later = [segment for segment in segments if segment.warm_up]
-    total = len({number for segment in later for number in _ahead(segment)})
-    done: set[int] = set()
-    for segment in later:
-        for number, share in zip(_ahead(segment), shares(frames, segment), strict=True):
-            pixels, alpha = load_deep(made[number].path)
-            ahead, _ = load_deep(ahead_path(folder, segment.index, number))
-            dream, source = np.split(ahead, 2)
-            mixed = dissolved(to_float(pixels), to_float(dream), to_float(source), share)
-            path = joined_path(folder, number)
-            held = to_deep if pixels.dtype == np.uint16 else to_bytes
-            write_whole(path, png_bytes(held(mixed), alpha))
+    if not later:
+        return list(frames)
+    made = list(frames)
+    with _pool() as pool:
+        ways: dict[int, list[tuple[Segment, float]]] = {}
+        for segment, gone in zip(later, pool.map(partial(shares, frames), later), strict=True):
+            for number, share in zip(_ahead(segment), gone, strict=True):
+                ways.setdefault(number, []).append((segment, share))
+        work = [(number, folder, frames[number], ways[number]) for number in sorted(ways)]
+        for done, path in enumerate(pool.map(_join, *zip(*work, strict=True)), 1):
+            number = work[done - 1][0]
             made[number] = replace(made[number], path=path)
-            done.add(number)
-            on_progress(Progress("joining", "frame", len(done), total))
+            on_progress(Progress("joining", "frame", done, len(work)))
     return made
 
 
@@ -96,6 +98,34 @@ def dissolved(before: Image, after: Image, source: Image, share: float) -> Image
     there = np.maximum(_smooth((fine**2).mean(-1), AREA_SIGMA), 1e-8)
     gain = np.minimum(1 + lost / there, 2) ** (GIVEN_BACK / 2) - 1
     return np.asarray(np.clip(mixed + gain[..., None] * fine, -1, 1), np.float32)
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads, one for each core: what they call leaves Python's lock alone."""
+    pool = ThreadPoolExecutor(cores(), "join")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _join(
+    number: int, folder: Path, frame: StoredFrame, ways: Sequence[tuple[Segment, float]]
+) -> Path:
+    """Go over from a stored frame to what each of the segments dreamt of it, one after another."""
+    pixels, alpha = load_deep(frame.path)
+    picture = to_float(pixels)
+    for segment, share in ways:
+        both, _ = load_deep(ahead_path(folder, segment.index, number))
+        dream, source = np.split(both, 2)
+        picture = dissolved(picture, to_float(dream), to_float(source), share)
+    path = joined_path(folder, number)
+    held = to_deep if pixels.dtype == np.uint16 else to_bytes
+    # Made anew whenever it is wanted, it need not outlive a power cut.
+    with replacing(path, sync=False) as part:
+        part.write_bytes(png_bytes(held(picture), alpha))
+    return path
 
 
 def _changes(frames: Iterator[Image]) -> Iterator[float]:
