@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from nicegui import ui
 from nicegui.element import Element
@@ -25,9 +24,8 @@ from dreamvideo.studio.parts import (
     with_attributes,
     words,
 )
-from dreamvideo.studio.state import Studio, look_pictures, sample_paths
+from dreamvideo.studio.state import Studio, look_pictures
 
-_SAMPLES = {"coffee": "Photo: coffee", "chelsea": "Photo: cat", "bunny": "Clip: Big Buck Bunny"}
 _KINDS: dict[Kind, tuple[str, str]] = {
     "image": ("Still", "The picture, dreamt"),
     "video": ("Film", "The clip, dreamt, with its sound"),
@@ -65,23 +63,12 @@ class SourcePanel(Panel):
                 box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
             with_attributes(words("p", "", "line"), {"id": "upload-line", "role": "status"})
             self.name = words("p", "", "source-name")
-            with box("p", "samples", role="group", aria_label="Samples"):
-                words("span", "Or begin with")
-                for name in sample_paths():
-                    begin = partial(self._sample, name)
-                    button(_SAMPLES.get(name, name), begin, "link")
 
     def refresh(self) -> None:
         """Name what is dreamt."""
         material = self.studio.material
         if material is not None:
             self.name.text = f"{material.path.name}: {material.words}"
-
-    def _sample(self, name: str) -> None:
-        try:
-            self.studio.take_sample(name)
-        except DreamVideoError as error:
-            ui.notify(str(error), type="negative")
 
 
 class LooksPanel(Panel):

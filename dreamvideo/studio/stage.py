@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.parts import (
     Range,
@@ -13,8 +15,9 @@ from dreamvideo.studio.parts import (
     with_attributes,
     words,
 )
-from dreamvideo.studio.state import MOVING, Seen, Studio
+from dreamvideo.studio.state import MOVING, Seen, Studio, sample_paths
 
+_SAMPLES = {"coffee": "A photo: coffee", "chelsea": "A photo: a cat", "bunny": "A clip: a bunny"}
 # A picture of nothing, so that an image is never without a source.
 BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
@@ -35,7 +38,9 @@ class StagePanel(Panel):
                     {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
                 )
                 with_attributes(self.film, {"muted": True, "id": "moving"})
-                self.empty = words("p", "Drop a photo or a clip anywhere on this page", "empty")
+                with box("div", "empty") as self.empty:
+                    words("p", "Drop a photo or a clip anywhere on this page, or begin with")
+                    self._samples()
             self.bar = box("progress", "bar", aria_label="Dreamt so far", max="1")
             with box("div", "stage-foot"):
                 self.line = words("p", "", "line grow")
@@ -48,6 +53,20 @@ class StagePanel(Panel):
                 self.clock = words("span", "", "slider-value")
         self.serials: tuple[object, ...] = ()
         self.material: object = None
+
+    def _samples(self) -> None:
+        with box("div", "begin", role="group", aria_label="Samples"):
+            for name, path in sample_paths().items():
+                with button("", partial(self.studio.take_sample, name)):
+                    address = f"/studio/sample/{name}"
+                    if path.suffix == ".mp4":
+                        with_attributes(
+                            box("video", aria_hidden="true", src=address),
+                            {"autoplay": True, "loop": True, "muted": True, "playsinline": True},
+                        )
+                    else:
+                        picture(address, "")
+                    words("span", _SAMPLES.get(name, name))
 
     def refresh(self) -> None:
         """Show the newest picture, and how far it is."""

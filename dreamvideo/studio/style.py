@@ -23,14 +23,15 @@ body { background: var(--bg) !important; color: var(--ink);
 @media (max-width: 759px) {
   .stage { position: sticky; top: 0; z-index: 5; box-shadow: 0 6px 18px -10px #0008; } }
 @media (min-width: 760px) {
-  .studio { grid-template-columns: minmax(0, 1fr) 320px; }
-  .source, .looks { grid-column: 1 / -1; } }
+  .stage { grid-area: stage; } .right { grid-area: right; } .below { grid-area: below; }
+  .studio { grid-template: "source source" auto "looks looks" auto "stage right" auto
+    "below right" 1fr / minmax(0, 1fr) 300px; }
+  .source { grid-area: source; } .looks { grid-area: looks; } }
 @media (min-width: 1180px) {
   .studio { grid-template: "left stage right" auto "left below right" 1fr
     / 300px minmax(0, 1fr) 320px; }
   .left { display: grid; grid-area: left; }
-  .stage { grid-area: stage; } .right { grid-area: right; } .below { grid-area: below; }
-  .source, .looks { grid-column: auto; } }
+  .source, .looks { grid-area: auto; } }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: .9rem 1rem 1rem; min-width: 0; }
 .card h2 { font-size: .95rem; font-weight: 650; line-height: 1.3; margin: 0 0 .6rem; }
@@ -61,8 +62,6 @@ p { margin: 0; }
 .drop input { position: absolute; inset: 0; opacity: 0; width: 100%; cursor: pointer; }
 .source-name { margin-top: .6rem; font-weight: 550; overflow-wrap: anywhere; }
 .source-name:empty { display: none; }
-.samples { margin-top: .6rem; display: flex; flex-wrap: wrap; gap: .1rem .7rem;
-  color: var(--soft); }
 #upload-line { margin-top: .5rem; }
 .look-grid { display: grid; gap: .6rem; grid-auto-flow: column; grid-auto-columns: 104px;
   overflow-x: auto; padding: 4px; margin: -4px; scrollbar-width: thin; }
@@ -85,7 +84,15 @@ p { margin: 0; }
   border-radius: 10px; overflow: hidden; display: grid; place-items: center;
   aspect-ratio: 16 / 9; }
 .frame { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
-.empty { color: var(--soft); padding: 2rem; text-align: center; font-size: 1.05rem; }
+.empty { color: var(--soft); padding: 1rem; text-align: center; font-size: 1.05rem;
+  display: grid; gap: 1rem; }
+.begin { display: flex; flex-wrap: wrap; gap: .8rem; justify-content: center; }
+.begin button { font: inherit; font-size: .9rem; color: var(--ink); background: var(--card);
+  border: 2px solid transparent; border-radius: 12px; padding: 0 0 .3rem; overflow: hidden;
+  cursor: pointer; width: clamp(88px, 24%, 200px); }
+.begin button:hover { border-color: var(--accent); }
+.begin :is(img, video) { width: 100%; aspect-ratio: 3 / 2; object-fit: cover; display: block;
+  margin-bottom: .3rem; }
 .bar { width: 100%; height: 5px; display: block; border: 0; border-radius: 3px; margin: .45rem 0;
   appearance: none; background: var(--line); overflow: hidden; accent-color: var(--accent); }
 .bar::-webkit-progress-bar { background: var(--line); border-radius: 3px; }
