@@ -48,7 +48,8 @@ class RecipePanel(Panel):
     def refresh(self) -> None:
         """Follow the choice."""
         studio = self.studio
-        now = (studio.choice, studio.material, len(studio.jobs.all))
+        states = [job.state for job in studio.jobs.all]
+        now = (studio.choice, studio.material, states)
         if now == self.seen:
             return
         self.seen = now

@@ -41,7 +41,7 @@ p { margin: 0; }
 .line { color: var(--soft); min-height: 1.45em; overflow-wrap: anywhere; }
 .line:empty { display: none; }
 .bad { color: var(--bad) !important; }
-.grow { flex: 1 1 12rem; }
+.grow { flex: 1 1 7rem; }
 .btn { font: inherit; font-weight: 550; color: var(--ink); background: transparent;
   border: 1px solid var(--line); border-radius: 9px; padding: .38rem .85rem; cursor: pointer;
   text-decoration: none; display: inline-block; }
