@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -20,9 +21,8 @@ from slow_dreamer import without_network
 from tiny import QUICK, Cli, contents
 
 from dreamvideo import dream_video, make_look
-from dreamvideo.cluster import connection
+from dreamvideo.cluster import Farm, connection
 from dreamvideo.cluster import farm as farm_module
-from dreamvideo.cluster.farm import Farm
 from dreamvideo.cluster.signature import difference, signature
 from dreamvideo.cluster.wire import Message, Unpacker
 from dreamvideo.cluster.workers import takes_gpus
@@ -274,3 +274,31 @@ def test_what_differs_is_named_first_to_last() -> None:
     assert difference({"a": "1", "b": "2"}, {"b": "3", "a": "1"}) == "b is 3 there and 2 here"
     assert difference({"a": "1"}, {}) == "a is none there and 1 here"
     assert difference(signature(), signature()) == ""
+
+
+def test_a_conversation_ends_politely_when_a_signal_comes() -> None:
+    seen: list[str] = []
+
+    async def talk() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            seen.append("dismissed")
+
+    with pytest.raises(KeyboardInterrupt):
+        connection.converse(talk)
+    assert seen == ["dismissed"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_conversation_can_be_had_where_a_loop_runs() -> None:
+    async def talk() -> str:
+        await asyncio.sleep(0)
+        return "said"
+
+    async def notebook() -> str:
+        return connection.converse(talk)
+
+    assert asyncio.run(notebook()) == "said"

@@ -218,7 +218,7 @@ def video(
     going = Going(restart, keep_job, segment_length, warm_up)
     crew = None
     if cluster is not None:
-        from dreamvideo.cluster.farm import Farm
+        from dreamvideo.cluster import Farm
 
         crew = Farm(cluster)
     if dry_run:

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -65,12 +65,21 @@ def converse(talk: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _converse(talk)
+        return _converse(talk, [])
+    cancels: list[Callable[[], object]] = []
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(_converse, talk).result()
+        talking = pool.submit(_converse, talk, cancels)
+        try:
+            return talking.result()
+        except BaseException:
+            for cancel in cancels:
+                # Its loop may be closed, where it failed by itself.
+                with suppress(RuntimeError):
+                    cancel()
+            raise
 
 
-def _converse(talk: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def _converse(talk: Callable[[], Coroutine[Any, Any, T]], cancels: list[Callable[[], object]]) -> T:
     caught: list[int] = []
 
     async def main() -> T:
@@ -78,10 +87,14 @@ def _converse(talk: Callable[[], Coroutine[Any, Any, T]]) -> T:
         assert task is not None
         loop = asyncio.get_running_loop()
 
-        def stop(number: int, _frame: FrameType | None) -> None:
-            caught.append(number)
+        def cancel() -> None:
             loop.call_soon_threadsafe(task.cancel)
 
+        def stop(number: int, _frame: FrameType | None) -> None:
+            caught.append(number)
+            cancel()
+
+        cancels.append(cancel)
         with _signals_go_to(stop):
             return await talk()
 

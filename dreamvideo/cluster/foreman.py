@@ -83,7 +83,7 @@ class _Foreman:
         self.flights: dict[str, Flight] = {}
         self.attending: dict[str, asyncio.Task[None]] = {}
         self.failed: dict[int, set[str]] = {}
-        self.chores: set[asyncio.Future[None]] = set()
+        self.chores: set[asyncio.Task[None]] = set()
         self.numbers = count()
         self.stopping = False
 
@@ -283,6 +283,11 @@ class _Foreman:
         return flight.segment
 
     def _call_off(self, futures: list[Any]) -> None:
-        task = asyncio.ensure_future(self.client.cancel(futures))
+        async def cancel() -> None:
+            # Where the scheduler is gone there is nothing to call off.
+            with suppress(OSError):
+                await self.client.cancel(futures)
+
+        task = asyncio.create_task(cancel())
         self.chores.add(task)
         task.add_done_callback(self.chores.discard)
