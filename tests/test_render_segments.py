@@ -71,6 +71,16 @@ def test_auto_starts_as_many_as_pay(lengths: list[int], workers: int) -> None:
     assert worth.sensible_workers(2, MachineSettings(workers="2"), lengths) == min(2, len(lengths))
 
 
+def test_several_processes_pay_where_there_are_cores_and_work_for_them() -> None:
+    # A second a frame; nothing of what a process costs can be made up for in a moment.
+    assert worth.pay_off(1, 1.0, 640 * 360, 2, 2) < 1
+    assert worth.pay_off(1000, 1.0, 640 * 360, 1, 1) < 1
+    paid = [worth.pay_off(1000, 1.0, 640 * 360, n, n) for n in (2, 4, 8, 16)]
+    assert 1.4 < paid[0] < 1.6 and paid == sorted(paid)
+    # A network that is as fast as its clip is read gains nothing by it.
+    assert worth.pay_off(100_000, 640 * 360 * worth.SCAN, 640 * 360, 8, 8) < 1
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "1000", "\u0662"])
 def test_a_number_of_workers_is_a_number(text: str) -> None:
     with pytest.raises(UsageError, match="--workers"):

@@ -13,12 +13,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dreamvideo.bench import machine
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.talk import Worker
 from dreamvideo.render.cost import LINE, Course, Pace, course
+from dreamvideo.render.estimate import THREADS_GAIN
 from dreamvideo.render.going import WARM_UP
 from dreamvideo.render.segments import Segment, plan
+from dreamvideo.render.worth import LEAST_GAIN, pay_off
 
 MANY = 2
 # Of the film that the paces are taken from, and of the one that the model is held to.
@@ -30,6 +33,7 @@ TWO_HOURS = 172_800
 SHOT = 120
 SIZE = (1920, 1080)
 WORKERS = (1, 16, 1000)
+MINUTE = 1440
 # Frames of a part, where all frames are one shot.
 PART = 240
 
@@ -69,6 +73,7 @@ def measure(plan_: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
         "join": round(join, 4),
         "paces": {str(workers): vars(pace) for workers, pace in paces.items()},
         "films": films,
+        "pays from": pays_from(paces[1].dream, width * height),
         "farm": farm(replace(paces[MANY], join=join).scaled(larger)),
     }
 
@@ -126,6 +131,17 @@ def compared(made: dict[str, Any], model: Course, workers: int) -> dict[str, Any
         "share of reading": round((scan[-1] - scan[0]) / made["seconds"], 4),
         "share of encoding": round((made["seconds"] - times[-1]) / made["seconds"], 4),
     }
+
+
+def pays_from(frame: float, pixels: int) -> int | None:
+    """From how many cores on a minute's film of such frames is faster in a process for each.
+
+    ``frame``: seconds that all cores of this machine take for one. None: never, up to 64.
+    """
+    alone = frame * machine.cores() ** THREADS_GAIN
+    most = range(2, 65)
+    enough = (n for n in most if pay_off(MINUTE, alone, pixels, n, n) >= LEAST_GAIN)
+    return next(enough, None)
 
 
 def farm(pace: Pace) -> list[dict[str, Any]]:

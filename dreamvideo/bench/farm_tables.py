@@ -22,8 +22,10 @@ def farms(found: dict[str, Any]) -> Iterator[Texts]:
     if not found:
         return
     heads = ("workers", "frames a second", "first frame", "reading", "encoding", "predicted")
+    cores = found["pays from"]
+    pays = f"a minute's film pays from {cores} cores on" if cores else "it does not pay here"
     yield (
-        f"A film in segments, {found['width']} x {found['height']}",
+        f"A film in segments, {found['width']} x {found['height']}; {pays}",
         (*heads, "predicted / measured"),
         tuple(_film(each) for each in found["films"]),
     )
