@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -276,3 +277,12 @@ def test_on_paper_there_are_curves_and_stills_and_no_player(browse: Browse, page
     assert view.locator(".panel svg").first.is_visible()
     assert view.locator(".stills img").first.is_visible()
     assert not view.locator(".stage").is_visible()
+
+
+def test_a_browser_that_cannot_play_it_says_so(browse: Browse, pages: Path, tmp_path: Path) -> None:
+    text = (pages / "report.html").read_text("utf-8")
+    broken = tmp_path / "broken.html"
+    broken.write_text(re.sub(r'(id="clip-right">)[^<]*', r"\1AAAA", text), "utf-8")
+    view = browse.open(broken.as_uri())
+    view.wait_for_selector("text=This browser does not play")
+    assert view.locator(".panel svg .line").count() == 5

@@ -11,6 +11,7 @@ from dreamvideo.look.rows import rows
 from dreamvideo.media.folder import place_of
 from dreamvideo.media.paths import check_place, replacing
 from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.sequence import is_sequence
 from dreamvideo.render.manifest import versions
 from dreamvideo.render.naming import check_apart
 from dreamvideo.render.progress import OnProgress, silent
@@ -29,7 +30,7 @@ UNKNOWN_TIMES = (
 
 def report_path(film: Path) -> Path:
     """``film.mp4`` -> ``film.report.html`` beside it, of a folder of frames too."""
-    place = place_of(film)
+    place = place_of(film) if is_sequence(film) else film
     return place.with_name(f"{place.stem}.report.html")
 
 

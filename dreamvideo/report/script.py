@@ -17,7 +17,14 @@ const blobOf = id => {
   return URL.createObjectURL(new Blob([bytes], {type: "video/mp4"}));
 };
 const films = all("video");
-for (const film of films) film.src = blobOf(film.dataset.clip);
+for (const film of films) {
+  film.addEventListener("error", () => {
+    const words = document.createElement("p");
+    words.textContent = "This browser does not play H.264 in MP4; figures and stills are below.";
+    one(".player").append(words);
+  }, {once: true});
+  film.src = blobOf(film.dataset.clip);
+}
 const master = one("video[data-master]"), other = films.find(film => film !== master);
 let waiting = -1;
 
