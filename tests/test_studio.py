@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -272,7 +273,7 @@ def test_it_fits_and_can_be_read(browse: Browse, studio: Running, width: int, sc
     expect(page.locator("body.body--dark")).to_have_count(1 if scheme == "dark" else 0)
     assert sideways(page) == 0
     unnamed = page.locator(
-        "img:not([alt]), video:not([aria-label]), [role=slider]:not([aria-label])"
+        "img:not([alt]), video:not([aria-label], [aria-hidden]), [role=slider]:not([aria-label])"
     )
     assert unnamed.count() == 0
 
@@ -335,6 +336,14 @@ def test_its_end_leaves_neither_process_nor_file(shelf: Path, tmp_path: Path) ->
     assert eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     assert not list(temporary.glob("dreamvideo-studio-*"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["temporary"]
+
+
+def test_a_port_that_is_taken_is_told(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = cli("studio", "--no-browser", "--port", port)
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(rf"dreamvideo: --port {port}: .* in use; choose another one\n", ended.err)
 
 
 def test_without_its_extra_it_says_what_to_install(

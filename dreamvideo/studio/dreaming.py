@@ -5,6 +5,7 @@ A newer wish ends the one before it at its next step.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -22,8 +23,9 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
 from dreamvideo.render.api import dream_video
 from dreamvideo.render.director import Director, Span, direct, still_look
+from dreamvideo.render.job import job_folder
 from dreamvideo.render.preview import MOST_RATE
-from dreamvideo.render.progress import Progress
+from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.still import Growing, dream_still
 from dreamvideo.render.zoom.film import zoom
 from dreamvideo.schedules import SOUNDS, Moment
@@ -144,8 +146,16 @@ class _Dreaming:
             self.check()
             self.say(FilmGrown(wanted.ticket, progress))
 
-        look = look_from_values(wanted.values)
         output = wanted.folder / f"preview-{wanted.ticket}.mp4"
+        try:
+            self._render(wanted, output, told)
+        finally:
+            # Nobody goes on with it.
+            shutil.rmtree(job_folder(output), ignore_errors=True)
+        self.say(FilmMade(wanted.ticket, output))
+
+    def _render(self, wanted: FilmWanted, output: Path, told: OnProgress) -> None:
+        look = look_from_values(wanted.values)
         one = MachineSettings(workers="1")
         width, height = _small(*self.size_of(wanted.path))
         size = f"{width}x{height}"
@@ -177,7 +187,6 @@ class _Dreaming:
                 machine=one,
                 on_progress=told,
             )
-        self.say(FilmMade(wanted.ticket, output))
 
     def director(self, look: Look, image: Image) -> Director:
         """One for this look; what is compiled already is not compiled again."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from nicegui import run
+
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.parts import (
     Range,
@@ -57,7 +59,7 @@ class StagePanel(Panel):
     def _samples(self) -> None:
         with box("div", "begin", role="group", aria_label="Samples"):
             for name, path in sample_paths().items():
-                with button("", partial(self.studio.take_sample, name)):
+                with button("", partial(run.io_bound, self.studio.take_sample, name)):
                     address = f"/studio/sample/{name}"
                     if path.suffix == ".mp4":
                         with_attributes(
