@@ -16,6 +16,7 @@ from slow_dreamer import Swirler
 
 from dreamvideo.cluster import hand
 from dreamvideo.render import dreamers
+from dreamvideo.render import part as parts
 from dreamvideo.render.work import Renderer
 
 _store = Renderer._store
@@ -36,6 +37,8 @@ def blind(event: str, arguments: tuple[Any, ...]) -> None:
 
 if __name__ == "__main__":
     vars(dreamers)["Dreamer"] = Swirler
+    # Each frame is followed by what the next one is made from.
+    vars(parts)["SHARE"] = 1e6
     Renderer._store = slowly  # type: ignore[method-assign]
     if "SWIRLING_BLIND" in os.environ:
         sys.addaudithook(blind)

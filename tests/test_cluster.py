@@ -153,9 +153,9 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
     assert contents(out) == whole
     assert any("w1" in note and "numpy" in note for note in notes)
     assert any("no worker is left" in note for note in notes)
-    # The last frame's state may not have arrived.
+    # What the fifth frame left may not have arrived, nor those that were dreamt meanwhile.
     assert [cluster.dreamt.count(number) for number in range(4)] == [1] * 4
-    assert len(cluster.dreamt) <= 43
+    assert [cluster.dreamt.count(number) for number in range(10, 40)] == [1] * 30
 
     def end(progress: Progress) -> None:
         if progress.stage == "dreaming":
@@ -182,7 +182,7 @@ def start_command(clip: Path, out: Path, farm: Cluster) -> subprocess.Popen[str]
 
 def wait_for_rest(farm: Cluster) -> None:
     """Nobody dreams any more."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while farm.dreaming and time.monotonic() < until:
         time.sleep(0.1)
     assert not farm.dreaming
