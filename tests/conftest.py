@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import browse, chromium
+from compiled_once import compiled_once
 from media_clips import make, tone
 from synthetic import glide, scene
 from tiny import Cli, Ended
@@ -15,7 +16,7 @@ from dreamvideo.cli.entry import run
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame, write_still
 
-__all__ = ["browse", "chromium"]
+__all__ = ["browse", "chromium", "compiled_once"]
 
 
 @pytest.fixture(scope="session")
