@@ -113,7 +113,7 @@ class _Foreman:
                     f"{self.client.scheduler.address}: no worker has been left for "
                     f"{patience:g} seconds"
                 )
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(max(TICK, len(workers) / ASKS_A_SECOND))
 
     async def dismiss(self) -> None:
         """Let the workers end what they are at and tell its state, then forget us."""

@@ -46,6 +46,8 @@ class Line:
         self.client = client
         # Dask's own display groups tasks by how their names begin.
         self.token = f"dream-{secrets.token_hex(8)}"
+        # Of a file that every worker is asked for.
+        self.digest = cache(fingerprint)
         self._way = asyncio.Semaphore(ON_THE_WAY)
 
     async def workers(self) -> dict[str, dict[str, Any]]:
@@ -126,13 +128,12 @@ class Joined:
 
 async def equip(line: Line, worker: Inspected, job: Job) -> Joined:
     """Give a worker what it does not see of what the job reads. Raises RefusedError, MediaError."""
-    digest = cache(fingerprint)
     folder = f"{worker.folder}/{line.token}"
-    shares = await _shares(line, worker, job, files_of(job.manifest, digest))
+    shares = await _shares(line, worker, job, files_of(job.manifest, line.digest))
     if shares:
         baggage = at_the_same_place(job.manifest, folder)
     else:
-        baggage = shipped(job.manifest, folder, digest)
+        baggage = shipped(job.manifest, folder, line.digest)
     parcels = {parcel.digest: parcel for parcel in baggage.parcels}
     lacking = await line.ask(worker.address, "lacks", digests=list(parcels))
     for content in (lacking or {}).get("lacks", []):
