@@ -23,8 +23,9 @@ from dreamvideo.report.compare import compare_films
 from dreamvideo.report.film import report_film
 from dreamvideo.report.pairing import Excerpt, reels
 from dreamvideo.report.recipe import source_of
-from dreamvideo.report.review import Embed, Review, review
+from dreamvideo.report.review import Review, review
 from dreamvideo.report.stills import Sheet, Worst
+from dreamvideo.settings.embed import Embed
 
 NOTHING = Embed(height=0)
 COUNT = 16

@@ -11,6 +11,7 @@ import typer
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
 from dreamvideo.cli.report_options import EmbedHeight, EmbedSize, embed_of
 from dreamvideo.errors import UsageError
+from dreamvideo.settings.embed import Embed
 
 Page = Annotated[
     Path | None,
@@ -114,7 +115,6 @@ def compare(
     from dreamvideo.report.film import check_report
     from dreamvideo.report.pairing import Excerpt
     from dreamvideo.report.recipe import source_of
-    from dreamvideo.report.review import Embed
 
     if alone and source is not None:
         raise UsageError("give a SOURCE or --alone, not both")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dreamvideo.errors import UsageError
+from dreamvideo.settings.embed import Embed
 
 if TYPE_CHECKING:
     from dreamvideo.render.made import Rendered
     from dreamvideo.render.progress import OnProgress
-    from dreamvideo.report.review import Embed
 
+USUAL = Embed()
 Report = Annotated[
     bool,
     typer.Option(
@@ -31,28 +32,28 @@ EmbedHeight = Annotated[
         max=4320,
         help="Height in px of the films that play in the page, where they are compressed anew; 0: "
         "none play.",
-        show_default="480",
+        show_default=f"{USUAL.height}",
     ),
 ]
 EmbedSize = Annotated[
     str | None,
     typer.Option(
-        "--embed-size", help="Largest film that goes into the page, as 30MB.", show_default="16MB"
+        "--embed-size",
+        help="Largest film that goes into the page, as 30MB.",
+        show_default=f"{USUAL.most_bytes // 10**6}MB",
     ),
 ]
 
 
 def embed_of(height: int | None, size: str | None) -> Embed:
     """What the options ask for. Raises UsageError."""
-    from dreamvideo.report.review import Embed
     from dreamvideo.settings.output import parse_bytes
 
-    usual = Embed()
     try:
-        most = usual.most_bytes if size is None else parse_bytes(size)
+        most = USUAL.most_bytes if size is None else parse_bytes(size)
     except ValueError as error:
         raise UsageError(f"--embed-size {size}: {error}") from None
-    return Embed(usual.height if height is None else height, most)
+    return Embed(USUAL.height if height is None else height, most)
 
 
 def page_before(

@@ -27,8 +27,9 @@ from dreamvideo.report.film import (
 from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
 from dreamvideo.report.pairing import Excerpt, reels
 from dreamvideo.report.recipe import Difference, Recipe, differences, recipe_of, seconds_of
-from dreamvideo.report.review import Embed, Review, review
+from dreamvideo.report.review import Review, review
 from dreamvideo.report.stills import Still
+from dreamvideo.settings.embed import Embed
 
 _NONE = Embed(height=0)
 _ANOTHER = 0.02

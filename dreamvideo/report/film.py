@@ -18,7 +18,8 @@ from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
 from dreamvideo.report.pairing import Excerpt, reels
 from dreamvideo.report.recipe import Recipe, recipe_of, seconds_of
-from dreamvideo.report.review import Embed, Review, Seconds, review
+from dreamvideo.report.review import Review, Seconds, review
+from dreamvideo.settings.embed import Embed
 
 EMBED = Embed()
 WHOLE = Excerpt()

@@ -24,6 +24,7 @@ from dreamvideo.motion.cuts import is_cut
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.report.pairing import Paired, Reels
 from dreamvideo.report.stills import Moment, Sheet, Still, Worst
+from dreamvideo.settings.embed import Embed
 
 # Wide enough to see what flickers; the judge of motion takes most of the time, by the pixel.
 MEASURED_WIDTH = 240
@@ -40,14 +41,6 @@ _LEAP_ALONE = 0.05
 
 Series = dict[str, list[float | None]]
 Seconds = Sequence[float | None]
-
-
-@dataclass(frozen=True)
-class Embed:
-    """How films go into a page: ``height`` px at most (0: not at all), ``most_bytes`` each."""
-
-    height: int = 480
-    most_bytes: int = 16_000_000
 
 
 @dataclass(frozen=True)
