@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dreamvideo.settings import Look, look_to_toml
 _CHOOSING = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd")
 
 
+@cache
 def signature() -> dict[str, str]:
     """By name, what has to be the same wherever a film's frames are made."""
     return {

@@ -108,7 +108,7 @@ async def inspect(
         raise RefusedError("it has no dreamvideo like ours (pip install 'dreamvideo[cluster]')")
     if not isinstance(found, dict):
         raise RefusedError(" ".join(f"it does not answer ({found})".split()))
-    differs = difference(_ours(), found["signature"])
+    differs = difference(signature(), found["signature"])
     if differs:
         raise RefusedError(differs)
     note = ""
@@ -159,11 +159,6 @@ async def _shares(line: Line, worker: Inspected, job: Job, files: dict[str, str]
     finally:
         note.unlink(missing_ok=True)
         theirs.unlink(missing_ok=True)
-
-
-@cache
-def _ours() -> dict[str, str]:
-    return signature()
 
 
 def refusal(address: str, info: Mapping[str, Any], why: object) -> str:
