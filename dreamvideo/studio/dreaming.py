@@ -44,6 +44,7 @@ from dreamvideo.studio.messages import (
     Ready,
     SourceSeen,
     Wanted,
+    moving_path,
 )
 
 FILM_WIDTH = 256
@@ -146,13 +147,13 @@ class _Dreaming:
             self.check()
             self.say(FilmGrown(wanted.ticket, progress))
 
-        output = wanted.folder / f"preview-{wanted.ticket}.mp4"
+        output = moving_path(wanted.folder, wanted.ticket)
         try:
             self._render(wanted, output, told)
         finally:
             # Nobody goes on with it.
             shutil.rmtree(job_folder(output), ignore_errors=True)
-        self.say(FilmMade(wanted.ticket, output))
+        self.say(FilmMade(wanted.ticket))
 
     def _render(self, wanted: FilmWanted, output: Path, told: OnProgress) -> None:
         look = look_from_values(wanted.values)

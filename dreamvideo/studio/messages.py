@@ -43,6 +43,11 @@ class FilmWanted:
 Wanted = PictureWanted | FilmWanted
 
 
+def moving_path(folder: Path, ticket: int) -> Path:
+    """Where the film of a wish is."""
+    return folder / f"preview-{ticket}.mp4"
+
+
 @dataclass(frozen=True)
 class Starting:
     """A process begins to load the network."""
@@ -81,10 +86,9 @@ class FilmGrown:
 
 @dataclass(frozen=True)
 class FilmMade:
-    """A short film is finished."""
+    """A short film is finished (``moving_path``)."""
 
     ticket: int
-    path: Path
 
 
 @dataclass(frozen=True)

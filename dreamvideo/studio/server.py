@@ -6,6 +6,7 @@ import mimetypes
 import signal
 import socket
 import webbrowser
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,13 @@ from nicegui import ui
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.media.paths import os_words
 from dreamvideo.studio.guard import NAMES, Gate, Guard
+from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.state import MOST_UPLOAD, Studio, look_pictures, sample_paths
 from dreamvideo.studio.uploads import look_into, megabytes, take
 
+# One pixel, transparent.
+_NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = {"cache-control": "no-store"}
 # Seconds that open pages are given to let go when the studio is closed.
 _GRACE = 1
@@ -87,7 +91,8 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
     @app.get("/studio/seen/{which}/{serial}")
     def seen(which: str, serial: int) -> Response:
         picture = studio.seen.source if which == "source" else studio.seen.dream
-        return _jpeg(picture) if picture else _missing()
+        # A page may ask a moment after another source was chosen.
+        return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
     looks = look_pictures()
 
@@ -103,10 +108,10 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
 
 
 def _films(app: FastAPI, studio: Studio) -> None:
-    @app.get("/studio/moving/{serial}")
-    def moving(serial: int) -> Response:
-        path = studio.moving.path
-        return _missing() if path is None or not path.is_file() else _file(path)
+    @app.get("/studio/moving/{ticket}")
+    def moving(ticket: int) -> Response:
+        path = moving_path(studio.private, ticket)
+        return _file(path) if path.is_file() else _missing()
 
     @app.get("/studio/result/{number}")
     def result(number: int, download: bool = False) -> Response:
@@ -132,11 +137,7 @@ def _uploads(app: FastAPI, studio: Studio) -> None:
             return JSONResponse({"error": str(error)}, 413)
         except DreamVideoError as error:
             return JSONResponse({"error": str(error)}, 507)
-        return JSONResponse({})
-
-
-def _jpeg(picture: bytes) -> Response:
-    return Response(picture, media_type="image/jpeg", headers=_NO_STORE)
+        return JSONResponse({"serial": studio.seen.serial})
 
 
 def _file(path: Path, download: str | None = None) -> Response:

@@ -74,14 +74,14 @@ class StagePanel(Panel):
         """Show the newest picture, and how far it is."""
         studio, seen, moving = self.studio, self.studio.seen, self.studio.moving
         material = studio.material
-        if self.shows_film and not (moving.words or moving.path or moving.error):
+        if self.shows_film and not (moving.words or moving.ticket or moving.error):
             self.shows_film = False
         if material is not self.material:
             self.material = material
             self._fit()
-        plays = self.shows_film and moving.path is not None
+        plays = self.shows_film and moving.ticket > 0
         which = "source" if self.shows_source or not seen.dream else "dream"
-        now = (which, seen.serial, moving.serial, plays)
+        now = (which, seen.serial, moving.ticket, plays)
         if now != self.serials:
             self.serials = now
             there = seen.source or seen.dream
@@ -90,7 +90,7 @@ class StagePanel(Panel):
                 src=f"/studio/seen/{which}/{seen.serial}" if there else BLANK,
                 alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
             )
-            change(self.film, src=f"/studio/moving/{moving.serial}" if plays else "")
+            change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
             shown(self.film, plays)
             shown(self.image, not plays and material is not None)
         shown(self.empty, material is None)
@@ -117,7 +117,7 @@ class StagePanel(Panel):
         bad, share = seen.error, seen.done / seen.total if seen.total else 0.0
         if studio.material is None:
             text = "" if studio.is_warm else "Loading the network"
-        elif self.shows_film and moving.path is None:
+        elif self.shows_film and not moving.ticket:
             text, bad, share = moving.words or moving.error, moving.error, 0.0
         elif self.shows_film:
             text = f"{MOVING:g} seconds, small and coarse"

@@ -63,11 +63,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Moving:
-    """A moving preview: being made (``words`` say how far), there (``path``), or neither."""
+    """A moving preview: being made (``words`` say how far), there (its ``ticket``), or neither."""
 
     words: str = ""
-    path: Path | None = None
-    serial: int = 0
+    ticket: int = 0
     error: str = ""
 
 
@@ -115,7 +114,7 @@ class Studio:
             kind: Kind = "video" if material.kind == "film" else "image"
             self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None)
             self.seen = replace(Seen(), serial=self.seen.serial + 1)
-            self.moving = replace(Moving(), serial=self.moving.serial + 1)
+            self.moving = Moving()
             self.complaint = ""
         if old is not None and old.is_private and not self._needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
@@ -186,9 +185,7 @@ class Studio:
                 self.choice.kind == "zoom",
                 self.private,
             )
-            old, self.moving = self.moving, Moving("Preparing", serial=self.moving.serial + 1)
-        if old.path is not None:
-            old.path.unlink(missing_ok=True)
+            self.moving = Moving("Preparing")
         self.touch()
         self.previewer.ask(wanted)
 
@@ -272,9 +269,9 @@ class Studio:
             words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
             self.moving = replace(moving, words=words)
         elif isinstance(answer, FilmMade):
-            self.moving = Moving(path=answer.path, serial=moving.serial + 1)
+            self.moving = Moving(ticket=answer.ticket)
         elif isinstance(answer, Failed):
-            self.moving = Moving(error=answer.line, serial=moving.serial + 1)
+            self.moving = Moving(error=answer.line)
 
 
 def _picture_of(choice: Choice) -> object:
