@@ -248,6 +248,7 @@ def test_real_clips_are_as_still_across_joints_as_inside_a_part(clip: Path, tmp_
         parts = parts or Job.at(job_folder(film)).manifest.segments
         # Of a shot's first frames, both parts have the same.
         joints = [part.first for part in parts if part.warm_up == WARM_UP]
+        assert joints, "no shot of it is long enough"
         pairs = [n for first in joints for n in range(first - warm_up, first + 1)]
         each = [error(film, clip, [n]) / error(whole, clip, [n]) for n in pairs]
         ratios[warm_up] = error(film, clip, pairs) / error(whole, clip, pairs)

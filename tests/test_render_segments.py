@@ -1,15 +1,28 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from fractions import Fraction
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from media_clips import make, picture
 
+from dreamvideo import make_look
 from dreamvideo.errors import UsageError
+from dreamvideo.render import scan as scanning
 from dreamvideo.render import worth
+from dreamvideo.render.footage import Footage, footage
+from dreamvideo.render.going import Going
+from dreamvideo.render.progress import silent
+from dreamvideo.render.scan import Scan, scan, segments_of
 from dreamvideo.render.segments import Segment, plan
+from dreamvideo.settings import Look, make_output
 from dreamvideo.settings.machine import MachineSettings
+
+SHOTS = ("testsrc2", "mandelbrot", "smptebars")
 
 FRAMES = 500
 CUTS = st.sets(st.integers(1, FRAMES - 1), max_size=30).map(sorted)
@@ -53,6 +66,59 @@ def test_a_long_shot_is_divided_evenly() -> None:
         Segment(index=2, first=66, count=34, warm_up=12),
         Segment(index=3, first=100, count=10),
     )
+
+
+CODED = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "20", "-x264-params", "open-gop=1"]
+
+
+def scanned(clip: Path, **request: str) -> Scan:
+    wanted = {name: request.get(name) for name in ("start", "end", "size", "fps")}
+    look = make_look((), {"camera": {"zoom": "1.3"}})
+    return scan(footage(clip, wanted, make_output()), look, silent)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.gif"])
+@pytest.mark.parametrize("request_", [{}, {"start": "0.7", "end": "3.3"}, {"fps": "10"}])
+def test_a_clip_read_in_stretches_is_the_clip_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, request_: dict[str, str]
+) -> None:
+    shots = [["-f", "lavfi", "-t", "1.3", "-i", f"{s}=size=64x48:rate=25"] for s in SHOTS]
+    join = ["-filter_complex", f"concat=n={len(SHOTS)}"]
+    coded = [] if name.endswith("gif") else CODED
+    clip = make(tmp_path / name, *chain(*shots), *join, *coded)
+    monkeypatch.setattr(scanning, "cores", lambda: 5)
+    at_once = scanned(clip, **request_)
+    assert len(at_once.cuts) == 2 and at_once.sound
+    asked: list[int] = []
+    side_by_side = scanning._side_by_side
+
+    def noted(read: Footage, look: Look, bounds: list[Fraction], told: Any) -> Any:
+        asked.append(len(bounds))
+        return side_by_side(read, look, bounds, told)
+
+    monkeypatch.setattr(scanning, "_side_by_side", noted)
+    monkeypatch.setattr(scanning, "LEAST_STRETCH", 0.5)
+    assert scanned(clip, **request_) == at_once
+    assert asked == ([5] if name in ("a.mp4", "b.mkv") and "fps" not in request_ else [])
+
+
+def test_a_damaged_clip_is_read_at_once_and_opened_at_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make(tmp_path / "clip.mkv", *picture(4), *CODED)
+    data = bytearray(clip.read_bytes())
+    for place in range(len(data) // 3, len(data) // 2, 300):
+        data[place : place + 40] = bytes(40)
+    clip.write_bytes(data)
+    monkeypatch.setattr(scanning, "cores", lambda: 4)
+    at_once = scanned(clip)
+    assert not at_once.sound
+    monkeypatch.setattr(scanning, "LEAST_STRETCH", 0.5)
+    again = scanned(clip)
+    assert (again.missing, again.notes) == (at_once.missing, at_once.notes)
+    read = footage(clip, {}, make_output())
+    segments, _ = segments_of(read, make_look(()), Going(segment_length=20), 2, silent)
+    assert len(segments) > 3 and not any(segment.opening for segment in segments)
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=30), st.integers(1, 16))

@@ -96,7 +96,7 @@ def pace_of(made: dict[str, Any], length: int, workers: int, alone: Pace | None)
         scanned, begin = 0.0, 0.0
     else:
         fresh = alone.fresh * dream / alone.dream
-        scanned = (scan[-1] - scan[0]) / max(1, len(scan) - 1)
+        scanned = (scan[-1] - scan[0]) / max(1, made["frames"] - 1)
         begin = scan[0]
     start = times[0] - (scan[-1] if scan else 0.0) - dream - fresh
     return Pace(

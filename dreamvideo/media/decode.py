@@ -22,7 +22,7 @@ Size = tuple[int, int]
 Timed = Generator[tuple[Fraction, NDArray[Any]], None, None]
 
 # Containers whose index lets ffmpeg land before the wanted time; elsewhere we read from the start.
-_SEEKABLE = ("mov", "matroska")
+_INDEXED = ("mov", "matroska")
 _SEEK_MARGIN = Fraction(1)
 # A last frame may be shown longer than the rate says; a file that ends this much earlier than it
 # claims was cut, even if the demuxer does not complain.
@@ -35,11 +35,13 @@ _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-tim
 class Report:
     """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end.
 
-    ``complaints`` are how many the decoder had, however far it came.
+    ``complaints`` are how many the decoder had and ``repeated`` how many frames had the time of
+    another, however far it came.
     """
 
     missing: int = 0
     complaints: int = 0
+    repeated: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,7 +71,7 @@ def decoded(
             summary.append(line)
 
     shape = (size[1], size[0], 4 if info.has_alpha else 3)
-    seeks = begin > _SEEK_MARGIN if checked else info.container.split(",")[0] in _SEEKABLE
+    seeks = begin > _SEEK_MARGIN if checked else has_index(info)
     arguments = _arguments(info, size, begin if seeks else Fraction(0), depth)
     last = Fraction(0)
     count = 0
@@ -92,6 +94,11 @@ def decoded(
         if code < 0 or (code != 0 and count == 0):
             raise MediaError(f"{shown(info.path)}: decoding stopped: {process.reason()}")
         _judge(info, banner.packets_read(summary), last, process, report)
+
+
+def has_index(info: MediaInfo) -> bool:
+    """Whether a film can be read from any time on without reading what is before it."""
+    return info.container.split(",")[0] in _INDEXED
 
 
 def _judge(

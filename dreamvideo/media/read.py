@@ -53,7 +53,7 @@ class Opening:
 
 def checksum(frame: Frame) -> int:
     """A number by which a frame is known again: of its time, its duration and all its values."""
-    check = zlib.crc32(f"{frame.index} {frame.time} {frame.duration}".encode())
+    check = zlib.crc32(f"{frame.time} {frame.duration}".encode())
     for values in (frame.pixels, frame.deep, frame.alpha):
         if values is not None:
             check = zlib.crc32(np.ascontiguousarray(values).data, check)
@@ -92,7 +92,8 @@ class Source:
     @property
     def sound(self) -> bool:
         """Whether, as far as it was read, nothing was amiss."""
-        return not self._report.complaints and not self._report.missing
+        report = self._report
+        return not (report.complaints or report.missing or report.repeated)
 
     def __enter__(self) -> Source:
         return self
@@ -215,7 +216,7 @@ def _opened(
             yield from frames
             return
     report.notes[:] = notes
-    report.missing = report.complaints = 0
+    report.missing = report.complaints = report.repeated = 0
     with closing(frames_from(None)) as frames:
         for frame in frames:
             if frame.index >= opening.index:
@@ -242,18 +243,18 @@ def _resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
 def _with_durations(timed: Timed, info: MediaInfo, report: Report) -> _Raws:
     """Frames that know how long they are shown: until the next one, the last as the rate says."""
     waiting: _Raw | None = None
-    index = repeated = 0
+    index = 0
     try:
         for time, pixels in timed:
             if waiting is not None:
                 if time <= waiting.time:
-                    repeated += 1
+                    report.repeated += 1
                     continue
                 yield replace(waiting, duration=time - waiting.time)
             waiting = _Raw(index, time, 1 / info.rate, pixels)
             index += 1
-        if repeated:
-            report.notes.append(f"{repeated} frames without a time of their own left out")
+        if report.repeated:
+            report.notes.append(f"{report.repeated} frames without a time of their own left out")
         if waiting is not None:
             yield replace(waiting, duration=_last_duration(waiting, info))
     finally:

@@ -1,10 +1,18 @@
-"""A clip, read once from its start to its end -> its shots, and where each part of it may begin."""
+"""A clip, read once as a whole -> its shots, and where each part of it may begin."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise, zip_longest
+from threading import Event
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.decode import has_index
 from dreamvideo.media.paths import shown
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import Opening, checksum
@@ -14,12 +22,16 @@ from dreamvideo.render.going import Going
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.scene import viewpoint_of
 from dreamvideo.render.segments import Segment, opened, plan
+from dreamvideo.render.worth import cores
 from dreamvideo.settings import Look
 
 # Frames that need no others are divided into so many parts for each process, so that none waits
 # long for the last one; but into none so short that its start would be felt.
 PARTS_EACH = 4
 LEAST_PART = 16
+# Seconds of a clip that are worth a decoder of their own, and between two words of progress.
+LEAST_STRETCH = 30
+TICK = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,24 +50,113 @@ class Scan:
 
 
 def scan(read: Footage, look: Look, on_progress: OnProgress) -> Scan:
-    """Read a clip whole. Raises MediaError."""
+    """Read a clip whole, stretches of a long one side by side. Raises MediaError."""
+    total = read.expected
+
+    def told(done: int) -> bool:
+        on_progress(Progress("looking for cuts", "frame", done, total))
+        return True
+
+    found = None
+    bounds = _bounds(read, cores())
+    if len(bounds) > 1:
+        with suppress(MediaError):
+            found = _joined(_side_by_side(read, look, bounds, told))
+    if found is None:
+        found = _joined([_stretch(read, look, read.begin, None, told)])
+    if found is None or not found.frames:
+        raise MediaError(f"{shown(read.info.path)}: no frame could be decoded in that range")
+    return found
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """What is found in a part of a clip; ``following`` is the frame after its last."""
+
+    frames: list[Opening]
+    cuts: list[int]
+    following: int | None
+    missing: int
+    notes: tuple[str, ...]
+    sound: bool
+
+
+def _side_by_side(
+    read: Footage, look: Look, bounds: list[Fraction], told: Callable[[int], bool]
+) -> list[_Stretch]:
+    stop = Event()
+    counts = [0] * len(bounds)
+
+    def counted(place: int, done: int) -> bool:
+        counts[place] = done
+        return not stop.is_set()
+
+    with ThreadPoolExecutor(len(bounds), "scan") as pool:
+        try:
+            work = [
+                pool.submit(_stretch, read, look, begin, end, partial(counted, place))
+                for place, (begin, end) in enumerate(zip_longest(bounds, bounds[1:]))
+            ]
+            while wait(work, TICK).not_done:
+                told(sum(counts))
+        finally:
+            stop.set()
+    told(sum(counts))
+    return [each.result() for each in work]
+
+
+def _bounds(read: Footage, most: int) -> list[Fraction]:
+    """The times at which stretches of a clip begin that can be read apart."""
+    info = read.info
+    apart = info.kind == "sequence" or has_index(info)
+    end = info.duration if read.end is None else min(read.end, info.duration)
+    length = end - read.begin
+    if not apart or (read.resampled and info.kind != "sequence"):
+        return [read.begin]
+    count = max(1, min(most, int(length / LEAST_STRETCH)))
+    return [read.begin + length * n / count for n in range(count)]
+
+
+def _stretch(
+    read: Footage, look: Look, begin: Fraction, end: Fraction | None, told: Callable[[int], bool]
+) -> _Stretch:
+    """The frames of a clip between two times; ``told`` says whether to go on."""
     viewpoint = viewpoint_of(look, read)
     follow = not independent(look)
     frames: list[Opening] = []
     cuts: list[int] = []
-    before = None
-    with read.open() as source:
+    following = before = None
+    with replace(read, begin=begin).open() as source:
         for frame in source:
             if follow:
                 now = to_float(viewpoint.seen(frame).pixels)
                 if before is not None and is_cut(now, before, look.coherence.cut_threshold):
-                    cuts.append(frame.index)
+                    cuts.append(len(frames))
                 before = now
-            frames.append(Opening(frame.index, frame.time, checksum(frame)))
-            on_progress(Progress("looking for cuts", "frame", len(frames), read.expected))
-    if not frames:
-        raise MediaError(f"{shown(read.info.path)}: no frame could be decoded in that range")
-    return Scan(tuple(frames), tuple(cuts), source.missing, tuple(source.notes), source.sound)
+            check = checksum(frame)
+            if end is not None and frame.time >= end:
+                following = check
+                break
+            frames.append(Opening(len(frames), frame.time, check))
+            if not told(len(frames)):
+                break
+    return _Stretch(frames, cuts, following, source.missing, tuple(source.notes), source.sound)
+
+
+def _joined(stretches: list[_Stretch]) -> Scan | None:
+    """What was found in all; None if it is not known to be what one reading finds."""
+    if len(stretches) > 1 and not all(each.sound and each.frames for each in stretches):
+        return None
+    for one, other in pairwise(stretches):
+        if one.following != other.frames[0].check:
+            return None
+    frames: list[Opening] = []
+    cuts: list[int] = []
+    for each in stretches:
+        cuts += [len(frames) + cut for cut in each.cuts]
+        frames += [replace(found, index=len(frames) + found.index) for found in each.frames]
+    last = stretches[-1]
+    return Scan(tuple(frames), tuple(cuts), last.missing, last.notes, last.sound)
 
 
 def segments_of(
