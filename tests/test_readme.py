@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib.metadata import metadata
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from media_clips import make, picture, tone
@@ -29,8 +34,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Minutes long even on a tiny picture.
 LONG_RUNS = ("--steps 2000", "dreamvideo bench")
+# Ends when it is told to.
+SERVERS = ("dreamvideo studio",)
 RENDERS = ("image", "video", "zoom", "preview")
-COMMANDS = (*RENDERS, "info", "models", "measure", "gallery", "presets", "bench")
+OTHERS = ("info", "models", "measure", "report", "compare", "gallery", "presets", "bench", "studio")
+COMMANDS = (*RENDERS, *OTHERS)
+# Of Dask's own commands.
+DASK_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
 
 
 def blocks(language: str) -> list[str]:
@@ -45,7 +55,8 @@ def command_lines() -> list[str]:
 
 def dreams() -> list[Any]:
     """What a reader types after set-up: each line a test case, the long run marked slow."""
-    typed = [line for line in command_lines() if line.startswith("dreamvideo ")]
+    lines = [line for line in command_lines() if line.startswith("dreamvideo ")]
+    typed = [line for line in lines if not line.startswith(SERVERS)]
     marks = {t: [pytest.mark.slow] if any(long in t for long in LONG_RUNS) else [] for t in typed}
     return [pytest.param(t, id=t[11:], marks=marks[t]) for t in typed]
 
@@ -114,8 +125,11 @@ def provide(words: list[str], clone: Path, weights: Any) -> None:
         (block,) = [block for block in blocks("toml") if block.startswith(f"# {preset}\n")]
         (clone / preset).write_text(block, encoding="utf-8")
     subject = words[2] if len(words) > 2 else ""
-    if words[1] == "measure":
+    if words[1] in ("measure", "report"):
         assert run(["video", words[3], "-o", subject, "--steps", "1", "-q"]) == 0
+    if words[1] == "compare":
+        for film in words[2:4]:
+            assert run(["video", words[4], "-o", film, "--steps", "1", "-q", "--end", "1"]) == 0
     if words[1] == "info" and not subject.startswith("samples/"):
         assert run(["video", "samples/bunny.mp4", "-o", subject, *QUICK, "--end", "2f"]) == 0
     if words[1] == "video" and not subject.startswith("samples/"):
@@ -153,6 +167,22 @@ def test_a_command_line_does_what_it_names(
     assert not [path for path in (clone / "samples").iterdir() if not path.is_symlink()]
 
 
+def test_the_studio_begins_and_ends(clone: Path) -> None:
+    (line,) = [line for line in command_lines() if line.startswith(SERVERS)]
+    words = [sys.executable, "-m", *shlex.split(line), "--no-browser"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as studio:
+        try:
+            assert studio.stdout is not None
+            said = studio.stdout.readline()
+            (address,) = re.findall(r"http://127\.0\.0\.1:\d+/\S*", said)
+            with urlopen(address, timeout=60) as page:
+                assert b"dreamvideo" in page.read()
+            studio.send_signal(signal.SIGINT)
+            assert studio.wait(60) == 0
+        finally:
+            studio.kill()
+
+
 def test_the_first_command_sets_up_and_dreams(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,8 +211,13 @@ def test_the_test_commands_set_up_and_test() -> None:
 
 
 def test_no_other_kind_of_command_line() -> None:
-    known = ("dreamvideo ", "python3 -m venv ", ".venv/bin/python -m pytest")
+    known = ("dreamvideo ", "python3 -m venv ", ".venv/bin/python -m pytest", "pip install ")
     assert [line for line in command_lines() if not line.startswith(known)] == []
+
+
+def test_what_is_installed_beside_is_an_extra() -> None:
+    named = set(re.findall(r"(?:dreamvideo|\.)\[(\w+)\]", README))
+    assert named == set(metadata("dreamvideo").get_all("Provides-Extra") or ())
 
 
 def test_python_blocks_run(clone: Path) -> None:
@@ -252,7 +287,7 @@ def test_the_options_table_gives_the_defaults() -> None:
 def test_every_option_named_exists() -> None:
     shown = "".join(_help(command) for command in COMMANDS)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    assert {option for option in named if f"{option} " not in shown} <= {"--help"}
+    assert {option for option in named if f"{option} " not in shown} <= {"--help", *DASK_OPTIONS}
 
 
 def _help(command: str) -> str:
