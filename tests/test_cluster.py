@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,9 @@ from media_clips import make, tone
 from slow_dreamer import without_network
 from tiny import QUICK, Cli, contents
 
+import dreamvideo
 from dreamvideo import dream_video, make_look
+from dreamvideo.cli.entry import run
 from dreamvideo.cluster import Farm, connection
 from dreamvideo.cluster import farm as farm_module
 from dreamvideo.cluster.signature import difference, signature
@@ -302,3 +307,52 @@ def test_a_conversation_can_be_had_where_a_loop_runs() -> None:
         return connection.converse(talk)
 
     assert asyncio.run(notebook()) == "said"
+
+
+def readme_blocks(language: str) -> list[str]:
+    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_farm_runs_on_loopback(
+    clip: Path, farm: Cluster, ours: Path, whole: Frames
+) -> None:
+    (block,) = [block for block in readme_blocks("sh") if "dask scheduler" in block]
+    lines = [shlex.split(line) for line in block.splitlines() if not line.startswith("#")]
+    scheduler, worker, render = lines
+    assert scheduler == ["dask", "scheduler"]
+    assert worker[:3] == ["dask", "worker", "tcp://scheduler:8786"]
+    farm.worker(*worker[3:])
+    farm.wait_for(3)
+    assert render[4:] == ["dream.mp4", "--cluster", worker[2]]
+    given = {"film.mp4": clip, "dream.mp4": ours / "readme", worker[2]: farm.address}
+    words = [str(given.get(word, word)) for word in render]
+    assert run([*words[1:], *QUICK]) == 0
+    assert contents(ours / "readme") == whole
+
+
+def test_the_readmes_script_for_a_site_runs_on_loopback(
+    clip: Path, farm: Cluster, ours: Path, whole: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = [block for block in readme_blocks("py") if "SLURMCluster" in block]
+
+    class Site:
+        """What stands for the site: a cluster that is there."""
+
+        scheduler_address = farm.address
+
+        def __init__(self, *, cores: int, memory: str, processes: int, walltime: str) -> None:
+            """With these words for its job script."""
+
+        def scale(self, *, jobs: int) -> None:
+            """Its workers have come already."""
+
+    def quick(film: str, output: str, **how: Any) -> None:
+        assert film == "film.mp4"
+        dream_video(clip, ours / output, LOOK, **how)
+
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=Site))
+    monkeypatch.setattr(dreamvideo, "dream_video", quick, raising=False)
+    monkeypatch.chdir(ours)
+    exec(compile(block.replace("dream.mp4", "site"), "README.md", "exec"), {"__name__": "__main__"})
+    assert contents(ours / "site") == whole
