@@ -43,4 +43,5 @@ def shared(
 def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renders of this process use shared dreamers; and TensorFlow is no garbage."""
     own_process()
-    monkeypatch.setattr(dreamers, "Dreamer", shared)
+    if vars(dreamers)["Dreamer"] is Dreamer:
+        monkeypatch.setattr(dreamers, "Dreamer", shared)
