@@ -111,12 +111,11 @@ def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
     for reset in page.get_by_role("button", name="Reset").all():
         reset.click()
     if source is not None:
-        with page.expect_response("**/studio/upload*") as answer:
-            page.set_input_files("#upload", source)
+        page.set_input_files("#upload", source)
         # What is seen is this source's, not the last one's.
         page.wait_for_function(
-            "n => Number(document.getElementById('frame').src.split('/').pop()) > n",
-            arg=answer.value.json()["serial"],
+            "Number(document.getElementById('frame').src.split('/').pop())"
+            "> Number(document.body.dataset.taken)"
         )
         expect(page.locator(".source-name")).to_contain_text(source.name, timeout=LONG)
         dreamt(page)

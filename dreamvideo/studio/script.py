@@ -21,7 +21,7 @@ SCRIPT = r"""
     request.onload = () => {
       let said = {};
       try { said = JSON.parse(request.responseText); } catch (e) { said = {}; }
-      if (request.status === 200) say('');
+      if (request.status === 200) { say(''); document.body.dataset.taken = said.serial; }
       else say(said.error || 'The file was refused (' + request.status + ')', true);
     };
     request.onerror = () => say('The studio does not answer: is its command still running?', true);
