@@ -22,23 +22,27 @@ def is_cut(
     current: NDArray[np.float32], previous: NDArray[np.float32], threshold: float = THRESHOLD
 ) -> bool:
     """Whether a new shot begins with ``current``; both frames H x W x 3 in [-1, 1]."""
-    return cut_score(current, previous) > threshold
+    return cut_score(current, previous, enough=threshold) > threshold
 
 
-def cut_score(current: NDArray[np.float32], previous: NDArray[np.float32]) -> float:
+def cut_score(
+    current: NDArray[np.float32], previous: NDArray[np.float32], enough: float = 0.0
+) -> float:
     """How little of the previous frame's structure is left: 0 = all of it, about 1 = none.
 
     1 - normalised correlation of the two frames, made small, grey and of equal local contrast,
     the previous one moved along its optical flow. Brightness does not enter, so that a flash, a
     fade or a change of exposure is no cut; motion is undone, so that a fast pan is none either.
     Next to a frame without structure (black, white) the other one's contrast decides: a fade
-    comes out of black gently, a shot does not.
+    comes out of black gently, a shot does not. A score of ``enough`` or less need not be the
+    lowest that can be found.
     """
     now, before = _small_grey(current), _small_grey(previous)
     a, b = _structure(now), _structure(before)
     if min(float((a * a).mean()), float((b * b).mean())) < _FLAT:
         return min(1.0, max(float(now.std()), float(before.std())) / _PLAIN_CUT_CONTRAST)
-    return min(_mismatch(now, before, a, start) for start in (None, _shift(a, b)))
+    score = _mismatch(now, before, a, None)
+    return score if score <= enough else min(score, _mismatch(now, before, a, _shift(a, b)))
 
 
 def _mismatch(

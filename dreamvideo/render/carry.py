@@ -41,6 +41,8 @@ GOVERNOR_BOUNDS = (0.6, 1.6)
 YOUNG, AGED = 0.5, 0.8
 # The contrast of a dream goes with this power of the work in it (measured from 0.05 to 3).
 GROWTH = 0.85
+# What is climbed in boxes in an ordinary film, as a share of climbing every frame whole.
+IN_BOXES = 0.12
 # Less than this share more or less of a dream is none.
 NEGLIGIBLE = 1e-3
 
@@ -57,7 +59,7 @@ class State:
     full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
     the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
     is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
-    ago that was.
+    ago that was, ``target`` what it was to become.
     """
 
     source: Image
@@ -66,6 +68,7 @@ class State:
     contrast: Image
     effort: Image
     pending: Image
+    target: Image
     waited: NDArray[np.int64]
 
 
@@ -78,6 +81,11 @@ class Carry:
     leak: float
     steps: int
     every: int
+
+    @property
+    def steps_a_frame(self) -> float:
+        """Steps an octave that a dreamt frame takes on average."""
+        return self.steps * min(1.0, 1 / self.every + IN_BOXES)
 
 
 def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
@@ -92,13 +100,15 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         return float(np.interp(dial, (0, 0.8, 1), (independent, best, still)))
 
     steps = max(1, round(full_steps * along(1, 0.2, 0.15)))
+    refresh = settings.refresh or round(along(1, 3, 4))
     gain, blend = along(0, 0.975, 0.985), along(0, 0.7, 0.8)
     return Carry(
         gain=gain if settings.gain is None else settings.gain,
         blend=blend if settings.blend is None else settings.blend,
-        leak=settings.leak,
+        # More where fewer frames drop it, though not for each frame: carrying it loses some too.
+        leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
-        every=max(1, round((settings.refresh or along(1, 3, 4)) / settings.cadence)),
+        every=min(refresh, max(2, round(refresh / settings.cadence))),
     )
 
 
@@ -118,7 +128,7 @@ def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
     maturity = np.minimum(target, target * sum(part.share for part in parts))
     found = as_full(contrast(image - source), target)
     effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
-    return State(source, image, maturity, found, effort, pending, np.array(0)), loss
+    return State(source, image, maturity, found, effort, pending, target, np.array(0)), loss
 
 
 def proceed(
@@ -145,7 +155,7 @@ def proceed(
     effort = effort * age + CARRIED * (1 - age)
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
-    rising = rises(target, maturity * kept)
+    rising = rises(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
     trust = motion.confidence[..., None]
     start = source + (carry.gain**waited if due else 1) * trust * detail
@@ -177,11 +187,11 @@ def proceed(
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
     aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
-    effort = governed(effort, AIM * wanted / found)
+    # As quick in time however few of the frames are dreamt.
+    effort = governed(effort, (AIM * wanted / found) ** settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
-    return State(
-        source, image, old + new, wanted, effort, pending, np.array(0 if due else waited)
-    ), loss
+    since = np.array(0 if due else waited)
+    return State(source, image, old + new, wanted, effort, pending, target, since), loss
 
 
 def thinned(maturity: Image, target: Image) -> Image:

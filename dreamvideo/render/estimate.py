@@ -117,7 +117,9 @@ def seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
     carried = coherence.coherence > 0
     dreaming = 0.0
     for dream in _dreams(look):
-        steps = settle(coherence, dream.steps).steps / coherence.cadence if carried else dream.steps
+        steps = float(dream.steps)
+        if carried:
+            steps = settle(coherence, dream.steps).steps_a_frame / coherence.cadence
         dreaming += cost.step * steps * dreamt_pixels(dream, size)
     flows = ONE_WAY * (passes - 1)
     if carried or look.over_time:

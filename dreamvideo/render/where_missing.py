@@ -19,8 +19,10 @@ FADE = 8
 # A cell that lacks more than this share of a dream is dreamt at once; the rest can wait for the
 # next full frame.
 NOTABLE = 0.5
-# A dream that rises by this much in a frame must be fed in every frame.
-RISING = 0.02
+# All that is notable together can wait if it is less than this share of a frame's dream.
+SLIGHT = 0.005
+# A target that rises by this much on average must be followed in every frame.
+RISING = 0.005
 # The most that one step does where a dream is missing, as a share of a fresh dream's work: one
 # forced in a frame by a few long steps is noise, and its noise would be carried on.
 WORK_PER_STEP = 0.16
@@ -58,8 +60,7 @@ def climbs(
     if not places or covers_most(places, missing.shape):
         return
     lacking = sum(float(missing[box.place].sum()) for box in places)
-    lacking /= sum(box.area for box in places)
-    more = steps_for(lacking, full, few) - steps
+    more = steps_for(lacking / sum(box.area for box in places), full, few) - steps
     if more > 0:
         grown = np.minimum(missing - grown, WORK_PER_STEP * more) * mask(places, missing.shape)
         yield Climb(more, grown, grown, tuple(places))
@@ -73,10 +74,9 @@ def steps_for(missing: float, full: int, few: int) -> int:
     return max(few, min(full, round(missing * full)))
 
 
-def rises(target: Image, had: Image) -> bool:
-    """Whether most of what is to be dreamt at all is to have more of it than it ``had``."""
-    some = target > 0
-    return bool(some.any() and np.median((target - had)[some]) > RISING)
+def rises(target: Image, before: Image) -> bool:
+    """Whether a target grows by itself, rather than moving with the picture."""
+    return float(np.maximum(target - before, 0).mean()) > RISING
 
 
 def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
@@ -88,7 +88,7 @@ def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
 def boxes(missing: Image) -> tuple[Box, ...]:
     """Boxes round all that is notably ``missing`` (H x W, in full dreams) of a frame.
 
-    No two of them meet. None where nothing is.
+    No two of them meet. None where it is next to nothing.
     """
     height, width = missing.shape
     scale = width / REFERENCE_WIDTH
@@ -96,7 +96,9 @@ def boxes(missing: Image) -> tuple[Box, ...]:
     cells = cv2.resize(missing, (columns, rows), interpolation=cv2.INTER_AREA) > NOTABLE
     _, _, found, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
     fade = round(FADE * scale)
-    return apart([_box(each, (rows, columns), missing.shape, fade) for each in found[1:]])
+    places = apart([_box(each, (rows, columns), missing.shape, fade) for each in found[1:]])
+    slight = sum(float(missing[box.place].sum()) for box in places) < SLIGHT * missing.size
+    return () if slight else places
 
 
 def _box(found: Image, cells: tuple[int, int], shape: tuple[int, ...], fade: int) -> Box:
