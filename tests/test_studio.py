@@ -299,6 +299,7 @@ def test_what_is_no_picture_is_refused_in_a_line(
     )
 
 
+@pytest.mark.slow
 def test_previews_outlive_their_process(browse: Browse, studio: Running) -> None:
     page = opened(browse, studio, studio.photo)
     (child,) = [number for number in studio.children if "spawn_main" in command_of(number)]

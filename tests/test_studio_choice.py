@@ -81,7 +81,7 @@ def choices(draw: st.DrawFn) -> Choice:
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
