@@ -14,13 +14,14 @@ from tiny import frames_of, quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.read import Frame
-from dreamvideo.render.ahead import observed, read_ahead
+from dreamvideo.render.ahead import at_work, begun, observed, read_ahead
 from dreamvideo.render.clip import dream_clip
 from dreamvideo.settings import CoherenceSettings
 
 
 def makers() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamvideo-ahead")]
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("dreamvideo-ahead")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
@@ -78,6 +79,38 @@ def test_whatever_ends_it_no_thread_is_left_and_the_source_can_be_closed(end: st
     assert not makers()
     source.close()  # type: ignore[attr-defined]
     assert closed == [threading.main_thread()]
+
+
+def test_the_first_item_is_made_at_once_and_the_others_when_they_are_asked_for() -> None:
+    made: list[int] = []
+    began = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            began.set()
+            yield number
+
+    with begun(items()) as stream:
+        assert began.wait(10) and at_work()
+        assert next(stream) == 0 and made == [0]
+        assert list(stream) == [1, 2]
+    assert not at_work() and not makers()
+    with begun(iter(())) as nothing:
+        assert list(nothing) == []
+
+
+def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
+    def items() -> Iterator[int]:
+        raise OSError("no such clip")
+        yield 0
+
+    with begun(items()) as stream, pytest.raises(OSError, match="no such clip"):
+        next(stream)
+    source = items()
+    with begun(source):
+        pass
+    assert not makers()
 
 
 def test_a_clip_read_ahead_is_the_same_film() -> None:
