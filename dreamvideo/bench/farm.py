@@ -33,6 +33,8 @@ TWO_HOURS = 172_800
 SHOT = 120
 SIZE = (1920, 1080)
 WORKERS = (1, 16, 1000)
+# Frames of that size that are read.
+FEW = 12
 MINUTE = 1440
 # Frames of a part, where all frames are one shot.
 PART = 240
@@ -64,17 +66,21 @@ def measure(plan_: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
                 films.append(
                     compared(made, predicted(paces[workers], frames, shots, workers), workers)
                 )
-        with Worker(MODULE) as worker:
-            join = worker.ask("join_seconds", width=width, height=height)
+        say("farm: what the client does of large frames")
+        large = replace(plan_, film_size=SIZE[::-1])
+        with clip_of(large, folder, FEW) as clip, Worker(MODULE) as worker:
+            join = worker.ask("join_seconds", width=SIZE[0], height=SIZE[1])
+            scan = worker.ask("scan_seconds", clip=str(clip))
     larger = SIZE[0] * SIZE[1] / width / height
     return {
         "height": height,
         "width": width,
         "join": round(join, 4),
+        "scan": round(scan, 4),
         "paces": {str(workers): vars(pace) for workers, pace in paces.items()},
         "films": films,
         "pays from": pays_from(paces[1].dream, width * height),
-        "farm": farm(replace(paces[MANY], join=join).scaled(larger)),
+        "farm": farm(replace(paces[MANY].scaled(larger), join=join, scan=scan)),
     }
 
 

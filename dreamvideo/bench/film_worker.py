@@ -132,6 +132,20 @@ def flicker(film: str, source: str, frames: int, pairs: int) -> dict[str, Any]:
     return {"X": against["flicker"], "strength": against["strength"]}
 
 
+def scan_seconds(clip: str) -> float:
+    """Seconds a frame to read a clip for its cuts, its beginning left out."""
+    import dreamvideo
+    from dreamvideo.render.footage import footage
+    from dreamvideo.render.scan import scan
+    from dreamvideo.settings import make_output
+
+    times: list[float] = []
+    look = dreamvideo.make_look(())
+    read = footage(Path(clip), {}, make_output())
+    scan(read, look, lambda _: times.append(time.perf_counter()))
+    return (times[-1] - times[0]) / (len(times) - 1)
+
+
 def join_seconds(width: int, height: int) -> float:
     """Seconds that a frame at a joint takes: both dreams read, one made of them, that stored."""
     from dreamvideo.media.stills import store_frame
@@ -163,5 +177,6 @@ if __name__ == "__main__":
             "make_clip": make_clip,
             "flicker": flicker,
             "join_seconds": join_seconds,
+            "scan_seconds": scan_seconds,
         }
     )
