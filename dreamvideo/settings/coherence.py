@@ -62,7 +62,7 @@ class CoherenceSettings(Settings):
         json_schema_extra={"constant": True},
     )
     leak: float = Field(
-        default=0.15,
+        default=0.12,
         ge=0,
         le=1,
         description="Share of the carried low frequencies dropped each frame.",
