@@ -117,11 +117,11 @@ def test_the_line_says_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         return COST
 
     monkeypatch.setattr(budgets, "measure_cost", measure)
-    chosen = within((640, 360), 500, Look(), time_budget="2m30s")
+    chosen = within((640, 360), 500, Look(), time_budget="4m")
     assert measured == [(Look(), (640, 360))]
-    assert chosen.line == "budget 3m: 640x360, 4 octaves of 12 steps, cadence 2: about 3m"
-    quick = within((640, 360), 500, Look(), fps_target=500 / 150)
-    assert quick == choose(COST, (640, 360), 500, Look(), 150)
+    assert chosen.line == "budget 4m: 640x360, 4 octaves of 12 steps, cadence 2: about 3m"
+    quick = within((640, 360), 500, Look(), fps_target=500 / 240)
+    assert quick == choose(COST, (640, 360), 500, Look(), 240)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from dreamvideo.render.where_missing import NOTABLE, boxes, climbs, covers_most,
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
 SIZE = (180, 320)
-COHERENCE = CoherenceSettings()
+COHERENCE = CoherenceSettings(refresh=3)
 
 
 def lacking(*places: tuple[slice, slice], amount: float = 1.0) -> Image:
@@ -190,6 +190,6 @@ def test_steps_go_where_a_thing_has_moved_away(dreamer: Dreamer) -> None:
 
 
 def test_dreaming_less_often_refreshes_no_less_than_every_second_dream() -> None:
-    found = [settle(CoherenceSettings(cadence=n), 12).every for n in (1, 2, 3, 4)]
+    found = [settle(CoherenceSettings(cadence=n, refresh=3), 12).every for n in (1, 2, 3, 4)]
     assert found == [3, 2, 2, 2]
     assert settle(CoherenceSettings(cadence=4, refresh=1), 12).every == 1

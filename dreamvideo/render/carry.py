@@ -100,7 +100,6 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         return float(np.interp(dial, (0, 0.8, 1), (independent, best, still)))
 
     steps = max(1, round(full_steps * along(1, 0.2, 0.15)))
-    refresh = settings.refresh or round(along(1, 3, 4))
     gain, blend = along(0, 0.975, 0.985), along(0, 0.7, 0.8)
     return Carry(
         gain=gain if settings.gain is None else settings.gain,
@@ -108,7 +107,7 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         # More where fewer frames drop it, though not for each frame: carrying it loses some too.
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
-        every=min(refresh, max(2, round(refresh / settings.cadence))),
+        every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
     )
 
 

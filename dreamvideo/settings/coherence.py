@@ -37,20 +37,20 @@ class CoherenceSettings(Settings):
         description="Gradient steps an octave where a dream was carried. More: livelier, slower.",
         json_schema_extra={"none": "from --coherence"},
     )
-    refresh: int | None = Field(
-        default=None,
+    refresh: int = Field(
+        default=1,
         ge=1,
         le=12,
         description="Frames from one refreshing of the carried dream to the next; what comes into "
-        "view is dreamt at once. More: faster, duller.",
-        json_schema_extra={"none": "from --coherence"},
+        "view is dreamt at once. More: faster, duller on what moves.",
+        json_schema_extra={"constant": True},
     )
     cadence: int = Field(
         default=1,
         ge=1,
         le=8,
         description="Dream every so many-th frame; those between are carried from both sides. "
-        "2: about half the work.",
+        "Pays for large frames and many steps.",
         json_schema_extra={"constant": True},
     )
     passes: int = Field(
@@ -62,7 +62,7 @@ class CoherenceSettings(Settings):
         json_schema_extra={"constant": True},
     )
     leak: float = Field(
-        default=0.12,
+        default=0.1,
         ge=0,
         le=1,
         description="Share of the carried low frequencies dropped each frame.",
