@@ -14,7 +14,7 @@ from dreamvideo.dream.device import chosen_device
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.machine import MachineSettings
+from dreamvideo.settings.machine import MachineSettings, make_machine
 
 LAYERS = ("block3_expand", "block5")
 
@@ -39,10 +39,11 @@ def test_compiled_for_its_size_a_step_is_the_same(even: bool) -> None:
 
 
 @pytest.mark.parametrize("xla", [False, True])
-def test_half_precision_goes_the_same_way(xla: bool) -> None:
+@pytest.mark.parametrize(("precision", "least"), [("float16", 0.95), ("bfloat16", 0.9999)])
+def test_half_precision_goes_the_same_way(precision: str, least: float, xla: bool) -> None:
     picture = 0.8 * cat(48, 64)
-    half = moved(picture, machine=MachineSettings(precision="float16"), xla=xla)
-    assert 0.95 < cosine(moved(picture), half) < 1 - 1e-7
+    half = moved(picture, machine=make_machine(precision=precision), xla=xla)
+    assert least < cosine(moved(picture), half) < 1 - 1e-7
 
 
 def test_a_gradient_too_large_for_half_precision_leaves_a_pixel_alone() -> None:

@@ -103,17 +103,20 @@ from dreamvideo.dream import models, runtime
 runtime.use_threads(int(sys.argv[1]))
 from dreamvideo.dream.ascent import Ascent
 from dreamvideo.dream.objectives import weighted_layers
+from dreamvideo.settings.machine import make_machine
 network = models.load("efficientnet-lite0")
 layers = models.entry("efficientnet-lite0").default_layers
-ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in layers))
-picture = np.random.default_rng(0).uniform(-0.8, 0.8, (180, 320, 3)).astype(np.float32)
-for even in (False, True):
-    picture, _ = ascent.climb(picture, 0.03, np.asarray([[5, -9], [1, 2]], np.int32), even=even)
-sys.stdout.buffer.write(picture.tobytes())
+for precision in ("float32", "bfloat16"):
+    objective = weighted_layers((name, 1.0) for name in layers)
+    ascent = Ascent(network.forward, objective, machine=make_machine(precision=precision))
+    picture = np.random.default_rng(0).uniform(-0.8, 0.8, (180, 320, 3)).astype(np.float32)
+    for even in (False, True):
+        picture, _ = ascent.climb(picture, 0.03, np.asarray([[5, -9], [1, 2]], np.int32), even=even)
+    sys.stdout.buffer.write(picture.tobytes())
 """
 
 
-def test_the_picture_is_the_same_on_any_number_of_threads() -> None:
+def test_pictures_are_the_same_on_any_number_of_threads() -> None:
     pictures = {
         subprocess.run(
             [sys.executable, "-c", THREADS, str(threads)],
@@ -123,7 +126,10 @@ def test_the_picture_is_the_same_on_any_number_of_threads() -> None:
         ).stdout
         for threads in (1, 4)
     }
-    assert [len(picture) for picture in pictures] == [180 * 320 * 3 * 4]
+    assert [len(picture) for picture in pictures] == [2 * 180 * 320 * 3 * 4]
+    (both,) = pictures
+    # The precision is another, and a gradient of that one is indeed another.
+    assert both[: len(both) // 2] != both[len(both) // 2 :]
 
 
 def test_no_module_of_the_dream_imports_tensorflow_by_itself() -> None:

@@ -11,11 +11,12 @@ from dreamvideo.bench.talk import serve
 from dreamvideo.version import __version__
 
 
-def dreamer(network: str, weights: str, **settings: Any) -> Any:
+def dreamer(network: str, weights: str, precision: str = "float32", **settings: Any) -> Any:
     """A dreamer of the bench's layers; the bundled network has its own weights."""
     from dreamvideo.dream import models
     from dreamvideo.dream.dreamer import Dreamer
     from dreamvideo.settings import DreamSettings
+    from dreamvideo.settings.machine import make_machine
 
     own = models.entry(network).is_bundled
     return Dreamer(
@@ -25,17 +26,21 @@ def dreamer(network: str, weights: str, **settings: Any) -> Any:
             layers=",".join(LAYERS[network]),
             step_size=STEP_SIZE,
             **settings,
-        )
+        ),
+        machine=make_machine(precision=precision),
     )
 
 
 def prepare(form: str, network: str, weights: str) -> Climb:
     """The climb of a dream with one octave and jitter.
 
-    Or, for ``ours-still``, without jitter; for ``ours-octaves-N``, with so many octaves.
+    Or, for ``ours-still``, without jitter; for ``ours-bfloat16``, with gradients in that; for
+    ``ours-octaves-N``, with so many octaves.
     """
-    settings = {"octaves": 1}
-    if form == "ours-still":
+    settings: dict[str, Any] = {"octaves": 1}
+    if form == "ours-bfloat16":
+        settings["precision"] = "bfloat16"
+    elif form == "ours-still":
         settings["jitter"] = 0
     elif form.startswith("ours-octaves-"):
         settings["octaves"] = int(form.rpartition("-")[2])

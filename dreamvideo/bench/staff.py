@@ -36,6 +36,7 @@ class Form:
 SLOW_TO_START = "torch-compiled"
 COMPILE_SECONDS = 240.0
 OURS = Form("ours", "dreamvideo", "ours")
+BRIEF = Form("ours-bfloat16", "dreamvideo --precision bfloat16", "ours")
 REFERENCES = (
     Form("reference", "reference, TensorFlow's defaults", "reference", {ONEDNN: None}),
     Form("reference-onednn-off", "reference, oneDNN off", "reference", {ONEDNN: "0"}),
@@ -47,7 +48,7 @@ TORCH = (
     Form("torch-folded", "PyTorch folded, channels-last", "torch_worker"),
     Form(SLOW_TO_START, "PyTorch torch.compile", "torch_worker"),
 )
-FORMS = (OURS, *REFERENCES, *TORCH)
+FORMS = (OURS, BRIEF, *REFERENCES, *TORCH)
 
 
 class Staff:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.convolution import with_brief_gradients
 from dreamvideo.dream.device import chosen_device
 from dreamvideo.dream.footprint import Footprint
 from dreamvideo.dream.half import in_half
@@ -23,6 +24,11 @@ OnStep = Callable[[int, float, Image], None]
 OnTile = Callable[[int, int], None]
 Tensors = Mapping[str, Any]
 MACHINE = MachineSettings()
+IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
+    "float32": lambda forward: forward,
+    "bfloat16": with_brief_gradients,
+    "float16": in_half,
+}
 
 
 class Ascent:
@@ -50,9 +56,7 @@ class Ascent:
         tf = tensorflow()
         self.traces = 0
         self._device = chosen_device(machine.device)
-        self._step = step(
-            in_half(forward) if machine.precision == "float16" else forward, objective
-        )
+        self._step = step(IN_PRECISION[machine.precision](forward), objective)
         self._extras_spec = self._step.extras_spec
         self._footprint = Footprint(self._step, machine)
         compiled = self._device.is_gpu if xla is None else xla

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.convolution import conv
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.steady import stem_conv
 
@@ -164,14 +165,12 @@ def _scaled(kernel: Array, norm: Affine | None) -> Array:
 
 
 def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
-    tf = tensorflow()
     kernel = _scaled(_array(layer.kernel), norm)
     if x.shape[-1] == PIXEL:
         bias = _bias(layer, norm)
         return stem_conv(x, kernel, layer.strides[0], layer.padding.upper(), bias)
     if layer.groups == 1:
-        weights = _constant(kernel, x.dtype)
-        value = tf.nn.conv2d(x, weights, layer.strides, layer.padding.upper())
+        value = conv(x, kernel, layer.strides[0], layer.padding.upper())
         return _finish(value, layer, norm)
     # One group for each channel, the only other kind that these networks have.
     assert layer.groups == kernel.shape[-1] == x.shape[-1]
@@ -194,15 +193,14 @@ def _depthwise_conv(layer: Any, norm: Affine | None, x: Any) -> Any:
 
 def _separable(layer: Any, norm: Affine | None, x: Any) -> Any:
     spread = _depthwise(layer, _array(layer.depthwise_kernel), x)
-    weights = _constant(_scaled(_array(layer.pointwise_kernel), norm), x.dtype)
-    return _finish(tensorflow().nn.conv2d(spread, weights, 1, "VALID"), layer, norm)
+    kernel = _scaled(_array(layer.pointwise_kernel), norm)
+    return _finish(conv(spread, kernel, 1, "VALID"), layer, norm)
 
 
 def _dense(layer: Any, norm: Affine | None, x: Any) -> Any:
     """A dense layer over the channels of a picture: a convolution of one pixel."""
     kernel = _scaled(_array(layer.kernel), norm)
-    weights = _constant(kernel[None, None], x.dtype)
-    return _finish(tensorflow().nn.conv2d(x, weights, 1, "VALID"), layer, norm)
+    return _finish(conv(x, kernel[None, None], 1, "VALID"), layer, norm)
 
 
 AFFINE = frozenset({"BatchNormalization", "LayerScale"})

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.steady import pointwise_conv, stem_conv
+from dreamvideo.dream.convolution import pointwise_conv
+from dreamvideo.dream.steady import stem_conv
 
 Array = NDArray[np.float32]
 

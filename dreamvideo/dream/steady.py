@@ -71,26 +71,6 @@ def stem_conv(
     return conv(image)
 
 
-def pointwise_conv(x: Any, kernel: Array) -> Any:
-    """Convolution of activations (1, H, W, C) with a kernel (1, 1, C, channels).
-
-    Its gradient is computed as the convolution that it is: TensorFlow's own operation for it
-    prepares its kernel anew at each step.
-    """
-    tf = tensorflow()
-    weights = tf.constant(kernel, x.dtype)
-    turned = tf.constant(kernel.transpose(0, 1, 3, 2), x.dtype)
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def conv(value: Any) -> tuple[Any, Any]:
-        return (
-            tf.nn.conv2d(value, weights, 1, "SAME"),
-            lambda upstream: tf.nn.conv2d(upstream, turned, 1, "SAME"),
-        )
-
-    return conv(x)
-
-
 def _phases(kernel: Array, stride: int) -> tuple[Array, int]:
     """The kernel of the gradient, (taps, taps, channels, stride * stride * C), and taps - 1.
 

@@ -17,9 +17,10 @@ class MachineSettings(Settings):
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="Where the gradient is computed; auto: a GPU if there is one."
     )
-    precision: Literal["float32", "float16"] = Field(
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32",
-        description="float16 is faster on GPUs made for it, and slightly another picture.",
+        description="Of the gradient. bfloat16 is faster on processors, float16 on GPUs made for "
+        "it; slightly another picture.",
     )
     max_memory: Annotated[str | None, AfterValidator(lambda text: checked(parse_bytes, text))] = (
         Field(

@@ -1,0 +1,100 @@
+"""Convolutions with constant kernels, and the precision in which their gradients are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.step import Forward
+
+Array = NDArray[np.float32]
+
+_brief: ContextVar[bool] = ContextVar("brief", default=False)
+
+
+def with_brief_gradients(forward: Forward) -> Forward:
+    """``forward`` as it is, but with gradients of its convolutions computed in bfloat16.
+
+    It has float32's range, so that no gradient needs scaling, and eight bits of precision; sums
+    are in float32. The activations, and with them what each ReLU lets through, stay exact, which
+    is where most of the error of a network wholly in bfloat16 comes from. Pays on processors
+    with instructions for it (AVX512_BF16, AMX).
+    """
+
+    def brief(image: Any, wanted: Sequence[str]) -> Any:
+        with _briefly():
+            return forward(image, wanted)
+
+    return brief
+
+
+@contextmanager
+def _briefly() -> Iterator[None]:
+    token = _brief.set(True)
+    try:
+        yield
+    finally:
+        _brief.reset(token)
+
+
+def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
+    """Convolution of (1, H, W, C) with a kernel (k, l, C, channels), SAME or VALID."""
+    tf = tensorflow()
+    weights = tf.constant(kernel, x.dtype)
+    if not _brief.get():
+        return tf.nn.conv2d(x, weights, stride, padding)
+    brief = tf.constant(_turned(kernel) if stride == 1 else kernel, tf.bfloat16)
+    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+    around = [[0, 0], [rows, rows], [columns, columns], [0, 0]] if padding == "VALID" else "SAME"
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forth(value: Any) -> tuple[Any, Any]:
+        def back(upstream: Any) -> Any:
+            short = tf.cast(upstream, tf.bfloat16)
+            if stride == 1:
+                found = tf.nn.conv2d(short, brief, 1, around)
+            else:
+                found = tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=tf.shape(value),
+                    filter=brief,
+                    out_backprop=short,
+                    strides=[1, stride, stride, 1],
+                    padding=padding,
+                )
+            return tf.cast(found, value.dtype)
+
+        return tf.nn.conv2d(value, weights, stride, padding), back
+
+    return forth(x)
+
+
+def pointwise_conv(x: Any, kernel: Array) -> Any:
+    """Convolution of activations (1, H, W, C) with a kernel (1, 1, C, channels).
+
+    Its gradient is computed as the convolution that it is: TensorFlow's own operation for it
+    prepares its kernel anew at each step.
+    """
+    if _brief.get():
+        return conv(x, kernel, 1, "SAME")
+    tf = tensorflow()
+    weights, turned = (tf.constant(array, x.dtype) for array in (kernel, _turned(kernel)))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forth(value: Any) -> tuple[Any, Any]:
+        return (
+            tf.nn.conv2d(value, weights, 1, "SAME"),
+            lambda upstream: tf.nn.conv2d(upstream, turned, 1, "SAME"),
+        )
+
+    return forth(x)
+
+
+def _turned(kernel: Array) -> Array:
+    """The kernel of the gradient of a convolution of stride 1."""
+    return np.ascontiguousarray(kernel[::-1, ::-1].transpose(0, 1, 3, 2))
