@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
 from dreamvideo.cli.report_options import EmbedHeight, EmbedSize, embed_of
 from dreamvideo.errors import UsageError
 from dreamvideo.settings.embed import Embed
+
+if TYPE_CHECKING:
+    from dreamvideo.report.pairing import Excerpt
 
 Page = Annotated[
     Path | None,
@@ -28,6 +31,30 @@ End = Annotated[
 Fps = Annotated[
     str | None, typer.Option("--fps", help="The render's --fps.", show_default="the source's")
 ]
+
+
+def beside(
+    film: Path,
+    source: Path | None,
+    alone: bool,
+    start: str | None,
+    end: str | None,
+    fps: str | None,
+) -> tuple[Path | None, Excerpt]:
+    """The source and the part of it that a film is shown beside, as given or as the film tells.
+
+    Raises UsageError.
+    """
+    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.report.recipe import source_of
+
+    if alone and source is not None:
+        raise UsageError("give a SOURCE or --alone, not both")
+    given = Excerpt(start, end, fps)
+    if alone or source is not None:
+        return source, given
+    source, found = source_of(film)
+    return source, found if given == Excerpt() else given
 
 
 @app.command()
@@ -56,15 +83,8 @@ def report(
     """Make a page of a film: beside its source, with curves, worst moments, stills and recipe."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.report.film import report_film
-    from dreamvideo.report.pairing import Excerpt
-    from dreamvideo.report.recipe import source_of
 
-    if alone and source is not None:
-        raise UsageError("give a SOURCE or --alone, not both")
-    excerpt = Excerpt(start, end, fps)
-    if source is None and not alone:
-        source, found = source_of(film)
-        excerpt = excerpt if excerpt != Excerpt() else found
+    source, excerpt = beside(film, source, alone, start, end, fps)
     with progress_display(quiet) as listen:
         made = report_film(
             film,
@@ -113,19 +133,12 @@ def compare(
     from dreamvideo.cli.display import progress_display
     from dreamvideo.report.compare import compare_films, write_comparison
     from dreamvideo.report.film import check_report
-    from dreamvideo.report.pairing import Excerpt
-    from dreamvideo.report.recipe import source_of
 
-    if alone and source is not None:
-        raise UsageError("give a SOURCE or --alone, not both")
+    source, excerpt = beside(a, source, alone, start, end, fps)
     if output is None and not as_json:
         output = a.with_name(f"{a.stem}-{b.stem}.compare.html")
     if output is not None:
         check_report(output, overwrite, a, b, source)
-    excerpt = Excerpt(start, end, fps)
-    if source is None and not alone:
-        source, found = source_of(a)
-        excerpt = excerpt if excerpt != Excerpt() else found
     embed = Embed(height=0) if output is None else embed_of(embed_height, embed_size)
     with progress_display(quiet or as_json) as listen:
         compared = compare_films(a, b, source, excerpt=excerpt, embed=embed, on_progress=listen)
