@@ -29,6 +29,9 @@ PEAK = "dreamvideo.bench.peak"
 Report = dict[str, Any]
 
 
+TORCH = ("torch-eager", "torch-channels-last", "torch-folded")
+
+
 @pytest.fixture(scope="module")
 def measured() -> Report:
     """One round of one tiny cell: ours beside the reference, and torch's forms where there."""
@@ -39,7 +42,7 @@ def measured() -> Report:
         threads=(1,),
         rounds=1,
         batch_seconds=0.01,
-        forms=("ours", "reference", "torch-eager", "torch-channels-last", "torch-folded"),
+        forms=("ours", "ours-bfloat16", "reference", *TORCH),
     )
     found = run(plan, lambda _: None)
     loaded: Report = json.loads(json.dumps(found))
@@ -60,9 +63,9 @@ def test_the_report_says_what_was_measured_on_what(measured: Report) -> None:
 
 
 def test_every_framework_takes_the_same_step(measured: Report) -> None:
-    others = {"reference"}
+    others = {"ours-bfloat16", "reference"}
     if find_spec("torch"):
-        others |= {"torch-eager", "torch-channels-last", "torch-folded"}
+        others |= set(TORCH)
     seen = measured["steps"]["agreement"]
     assert {each["form"] for each in seen} == others
     for each in seen:

@@ -64,7 +64,10 @@ def test_films_cores_and_growth_report_what_they_promise(monkeypatch: pytest.Mon
     assert set(found["growth"]) == {"pixels", "steps", "octaves", "frames"}
     assert len(found["growth"]["octaves"]["sizes"]) == len(found["growth"]["octaves"]["seconds"])
     (cores,) = found["cores"]["steps"]
-    assert {"ours, one process", "ours, single threads"} <= set(cores["rates"])
-    assert set(found["cores"]["film"]["workers"]) == {"1", str(processes())}
+    for form in ("ours", "ours-bfloat16"):
+        assert {f"{form}, one process", f"{form}, single threads"} <= set(cores["rates"])
+    many = str(processes())
+    ways = {"1", many, f"{many} --precision bfloat16"}
+    assert set(found["cores"]["film"]["workers"]) == ways
     for table in report.tables(found):
         assert all(len(row) == len(table.heads) for row in table.rows)

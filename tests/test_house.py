@@ -15,7 +15,7 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL"}
-LEAVES = {"errors", "memory", "parsing", "schedules", "settings", "version"}
+LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/talk.py", "render/workers.py", "cluster/desk.py"}
@@ -23,6 +23,7 @@ RUN_PROGRAMS = {"media/ffmpeg.py", "bench/talk.py", "render/workers.py", "cluste
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "memory": set(),
+    "processors": set(),
     "version": set(),
     "schedules": {"errors"},
     "parsing": {"errors"},

@@ -108,7 +108,7 @@ def test_only_frames_that_two_parts_have_dreamt_are_made_anew(tmp_path: Path) ->
             held = dream if number != 4 else np.full(shape, 51400, np.uint16)
             ahead_path(tmp_path, part.index, number).write_bytes(ahead_png(held, source))
     heard: list[Progress] = []
-    made = joined(tmp_path, plan, frames, heard.append)
+    made = joined(tmp_path, plan, frames, 2, heard.append)
     changed = [n for n in range(9) if made[n].path != frames[n].path]
     assert changed == [2, 3, 4, 5]
     assert [made[n].path for n in changed] == [joined_path(tmp_path, n) for n in changed]

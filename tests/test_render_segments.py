@@ -14,6 +14,7 @@ from dreamvideo import make_look
 from dreamvideo.errors import UsageError
 from dreamvideo.render import scan as scanning
 from dreamvideo.render import worth
+from dreamvideo.render.cost import longest_queue
 from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.going import Going
 from dreamvideo.render.progress import silent
@@ -71,10 +72,10 @@ def test_a_long_shot_is_divided_evenly() -> None:
 CODED = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "20", "-x264-params", "open-gop=1"]
 
 
-def scanned(clip: Path, **request: str) -> Scan:
+def scanned(clip: Path, threads: int, **request: str) -> Scan:
     wanted = {name: request.get(name) for name in ("start", "end", "size", "fps")}
     look = make_look((), {"camera": {"zoom": "1.3"}})
-    return scan(footage(clip, wanted, make_output()), look, silent)
+    return scan(footage(clip, wanted, make_output()), look, threads, silent)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.gif"])
@@ -86,8 +87,7 @@ def test_a_clip_read_in_stretches_is_the_clip_read_at_once(
     join = ["-filter_complex", f"concat=n={len(SHOTS)}"]
     coded = [] if name.endswith("gif") else CODED
     clip = make(tmp_path / name, *chain(*shots), *join, *coded)
-    monkeypatch.setattr(scanning, "cores", lambda: 5)
-    at_once = scanned(clip, **request_)
+    at_once = scanned(clip, 5, **request_)
     assert len(at_once.cuts) == 2 and at_once.sound
     asked: list[int] = []
     side_by_side = scanning._side_by_side
@@ -98,7 +98,7 @@ def test_a_clip_read_in_stretches_is_the_clip_read_at_once(
 
     monkeypatch.setattr(scanning, "_side_by_side", noted)
     monkeypatch.setattr(scanning, "LEAST_STRETCH", 0.5)
-    assert scanned(clip, **request_) == at_once
+    assert scanned(clip, 5, **request_) == at_once
     assert asked == ([5] if name in ("a.mp4", "b.mkv") and "fps" not in request_ else [])
 
 
@@ -110,20 +110,19 @@ def test_a_damaged_clip_is_read_at_once_and_opened_at_its_start(
     for place in range(len(data) // 3, len(data) // 2, 300):
         data[place : place + 40] = bytes(40)
     clip.write_bytes(data)
-    monkeypatch.setattr(scanning, "cores", lambda: 4)
-    at_once = scanned(clip)
+    at_once = scanned(clip, 4)
     assert not at_once.sound
     monkeypatch.setattr(scanning, "LEAST_STRETCH", 0.5)
-    again = scanned(clip)
+    again = scanned(clip, 4)
     assert (again.missing, again.notes) == (at_once.missing, at_once.notes)
     read = footage(clip, {}, make_output())
-    segments, _ = segments_of(read, make_look(()), Going(segment_length=20), 2, silent)
+    segments, _ = segments_of(read, make_look(()), Going(segment_length=20), 2, 4, silent)
     assert len(segments) > 3 and not any(segment.opening for segment in segments)
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=30), st.integers(1, 16))
 def test_the_longest_queue_is_no_shorter_than_an_even_share(lengths: list[int], count: int) -> None:
-    longest = worth.longest_queue(lengths, count)
+    longest = longest_queue(lengths, count)
     assert max(*lengths, sum(lengths) / count) <= longest <= sum(lengths)
 
 

@@ -12,11 +12,13 @@ from dreamvideo.bench import machine
 from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
-from dreamvideo.bench.staff import COMPILE_SECONDS, OURS, TORCH, Form, Staff, staff
+from dreamvideo.bench.staff import BRIEF, COMPILE_SECONDS, OURS, TORCH, Form, Staff, staff
 from dreamvideo.bench.steps import in_turn
 from dreamvideo.bench.talk import Worker
+from dreamvideo.processors import available_processors
 
 BEST_TORCH = TORCH[2:]
+BRIEFLY = " --precision bfloat16"
 # Each process holds a network and its activations.
 MEMORY_EACH = 1_500_000_000
 
@@ -29,7 +31,7 @@ def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
     report: dict[str, Any] = {
         "height": plan.film_size[0],
         "width": plan.film_size[1],
-        "cores": machine.cores(),
+        "cores": available_processors(),
         "steps": [together(plan, network, weights[network], say) for network in networks],
     }
     if FILM_NETWORK in plan.networks:
@@ -43,14 +45,14 @@ def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]
     height, width = plan.film_size
     request: dict[str, Any] = {"height": height, "width": width}
     say(f"{network}: all cores, one process or several")
-    forms = (OURS, *BEST_TORCH)
+    forms = (OURS, BRIEF, *BEST_TORCH)
     with ExitStack() as stack:
 
         def crew(threads: int) -> Staff:
             return stack.enter_context(staff(forms, threads, network, weights, plan.torch, say))
 
         crews = {
-            "one process": [crew(machine.cores())],
+            "one process": [crew(available_processors())],
             "single threads": [crew(1) for _ in range(processes())],
         }
         rates: dict[str, list[float]] = {}
@@ -74,7 +76,7 @@ def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]
 def processes() -> int:
     """As many single-threaded processes as there are cores, and memory for."""
     memory = machine.describe()["memory"] or MEMORY_EACH
-    return int(max(1, min(machine.cores(), memory // MEMORY_EACH)))
+    return int(max(1, min(available_processors(), memory // MEMORY_EACH)))
 
 
 def batch_steps(plan: Plan, form: Form, team: list[Staff], request: dict[str, int]) -> int:
@@ -111,7 +113,7 @@ def best(rates: dict[str, list[float]]) -> dict[str, Any]:
         names = [name for name in rates if name.startswith(prefix)]
         return max(names, key=lambda name: Spread.of(rates[name]).median, default=None)
 
-    ours, other = fastest("ours"), fastest("torch")
+    ours, other = fastest(f"{OURS.name}, "), fastest("torch")
     if ours is None or other is None:
         return {}
     spread = ratio(rates[ours], rates[other])
@@ -137,23 +139,42 @@ def film_in_segments(plan: Plan, say: Say) -> dict[str, Any]:
         folder = Path(name)
         frames, shots = 2 * plan.frames, 2 * processes()
         with clip_of(plan, folder, frames, shots) as clip:
-            ways = list(dict.fromkeys(["1", str(processes())]))
-            for workers in in_turn(ways, 1 if plan.quick else 2):
+            many = str(processes())
+            # Way -> its processes and the precision of its gradients.
+            ways = {name: (name, "float32") for name in ("1", many)}
+            ways[f"{many}{BRIEFLY}"] = (many, "bfloat16")
+            for way in in_turn(list(ways), 1 if plan.quick else 2):
                 output = folder / "film.mp4"
-                done = render(worker, clip, output, frames, f"{width}x{height}", workers=workers)
+                workers, precision = ways[way]
+                size = f"{width}x{height}"
+                done = render(
+                    worker, clip, output, frames, size, workers=workers, precision=precision
+                )
                 rate = (done["frames"] - 1) / (done["seconds"] - done["times"][0])
-                rates.setdefault(workers, []).append(rate)
-                if workers == "1":
+                rates.setdefault(way, []).append(rate)
+                if way == "1":
                     steps = done["pixels"] / height / width / done["frames"]
     workers_rates = {name: spread_of(values) for name, values in rates.items()}
     return {"workers": workers_rates, "steps a frame": round(steps, 3)}
 
 
 def beside_torch(steps: list[dict[str, Any]], film: dict[str, Any]) -> dict[str, float]:
-    """Our film, all of it, beside the time that torch's best form takes for its steps alone."""
+    """Our film, all of it, beside the time that torch's best form takes for its steps.
+
+    ``ratio``: frames a second over those of torch if it had nothing else to do; ``engine ratio``:
+    over those of the same film, were its steps as slow as torch's.
+    """
     for each in steps:
         if each["network"] == FILM_NETWORK and "best torch" in each:
-            other = each["rates"][each["best torch"]]["median"] / film["steps a frame"]
-            ours = max(rate["median"] for rate in film["workers"].values())
-            return {"torch": round(other, 4), "ratio": round(ours / other, 4)}
+            torch, ours = (
+                film["steps a frame"] / each["rates"][each[form]]["median"]
+                for form in ("best torch", "ours")
+            )
+            workers = film["workers"]
+            frame = 1 / max(workers[way]["median"] for way in workers if BRIEFLY not in way)
+            return {
+                "torch": round(1 / torch, 4),
+                "ratio": round(torch / frame, 4),
+                "engine ratio": round((frame - ours + torch) / frame, 4),
+            }
     return {}

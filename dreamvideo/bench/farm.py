@@ -13,10 +13,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench import machine
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.talk import Worker
+from dreamvideo.processors import available_processors
 from dreamvideo.render.cost import LINE, Course, Pace, course
 from dreamvideo.render.estimate import THREADS_GAIN
 from dreamvideo.render.going import WARM_UP
@@ -144,7 +144,7 @@ def pays_from(frame: float, pixels: int) -> int | None:
 
     ``frame``: seconds that all cores of this machine take for one. None: never, up to 64.
     """
-    alone = frame * machine.cores() ** THREADS_GAIN
+    alone = frame * available_processors() ** THREADS_GAIN
     most = range(2, 65)
     enough = (n for n in most if pay_off(MINUTE, alone, pixels, n, n) >= LEAST_GAIN)
     return next(enough, None)

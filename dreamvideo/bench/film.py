@@ -94,7 +94,7 @@ def render(
     *,
     settings: dict[str, Any] | None = None,
     workers: str = "1",
-    segment_length: int | None = None,
+    precision: str = "float32",
 ) -> dict[str, Any]:
     """Have a film rendered (see ``film_worker.render``)."""
     found: dict[str, Any] = worker.ask(
@@ -105,7 +105,7 @@ def render(
         size=size,
         settings=settings or {},
         workers=workers,
-        segment_length=segment_length,
+        precision=precision,
     )
     return found
 

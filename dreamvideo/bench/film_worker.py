@@ -28,7 +28,7 @@ def render(
     size: str,
     settings: dict[str, Any],
     workers: str,
-    segment_length: int | None = None,
+    precision: str,
 ) -> dict[str, Any]:
     """Render the first frames of a clip.
 
@@ -37,7 +37,6 @@ def render(
     peak memory in bytes; ``size`` of all frames as they are stored, in bytes.
     """
     import dreamvideo
-    from dreamvideo.render.going import Going
     from dreamvideo.render.job import Job, job_folder
     from dreamvideo.settings.machine import make_machine
 
@@ -61,8 +60,7 @@ def render(
             size=size,
             overwrite=True,
             on_progress=listen,
-            machine=make_machine(workers=workers),
-            going=Going(segment_length=segment_length),
+            machine=make_machine(workers=workers, precision=precision),
         )
         whole = time.perf_counter() - began
     return {
@@ -142,7 +140,7 @@ def scan_seconds(clip: str) -> float:
     times: list[float] = []
     look = dreamvideo.make_look(())
     read = footage(Path(clip), {}, make_output())
-    scan(read, look, lambda _: times.append(time.perf_counter()))
+    scan(read, look, 1, lambda _: times.append(time.perf_counter()))
     return (times[-1] - times[0]) / (len(times) - 1)
 
 
@@ -150,6 +148,7 @@ def join_seconds(width: int, height: int) -> float:
     """Seconds that a frame at a joint takes: both dreams read, one made of them, that stored."""
     from dreamvideo.media.stills import store_frame
     from dreamvideo.media.write import StoredFrame
+    from dreamvideo.processors import available_processors
     from dreamvideo.render.joint import ahead_png, joined
     from dreamvideo.render.places import ahead_path
     from dreamvideo.render.segments import Segment
@@ -166,7 +165,7 @@ def join_seconds(width: int, height: int) -> float:
             ahead = ahead_png(texture(height, width, 90 + number), texture(height, width, 99))
             ahead_path(folder, 1, number).write_bytes(ahead)
         began = time.perf_counter()
-        joined(folder, [part], frames, lambda _: None)
+        joined(folder, [part], frames, available_processors(), lambda _: None)
         return (time.perf_counter() - began) / count
 
 

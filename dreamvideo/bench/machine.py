@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from dreamvideo.processors import available_processors
+
 # Instructions that convolutions are made of, or that TensorFlow's defaults go by.
 FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "asimd")
 SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS")
@@ -23,20 +25,13 @@ def describe() -> dict[str, Any]:
         "family and model": " ".join(
             filter(None, (_field(info, "cpu family"), _field(info, "model")))
         ),
-        "cores": cores(),
+        "cores": available_processors(),
         "flags": [flag for flag in FLAGS if flag in flags],
         "memory": int(total[1]) * 1024 if total else 0,
         "system": f"{platform.system()} {platform.release()}",
         "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "load": load(),
     }
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load() -> float | None:

@@ -34,16 +34,17 @@ def dreamer(network: str, weights: str, precision: str = "float32", **settings: 
 def prepare(form: str, network: str, weights: str) -> Climb:
     """The climb of a dream with one octave and jitter.
 
-    Or, for ``ours-still``, without jitter; for ``ours-bfloat16``, with gradients in that; for
-    ``ours-octaves-N``, with so many octaves.
+    Words after ``ours`` change that: ``bfloat16`` has gradients in it, ``still`` has no jitter,
+    ``octaves-N`` so many octaves.
     """
+    words = form.split("-")
     settings: dict[str, Any] = {"octaves": 1}
-    if form == "ours-bfloat16":
+    if "bfloat16" in words:
         settings["precision"] = "bfloat16"
-    elif form == "ours-still":
+    if "still" in words:
         settings["jitter"] = 0
-    elif form.startswith("ours-octaves-"):
-        settings["octaves"] = int(form.rpartition("-")[2])
+    if "octaves" in words:
+        settings["octaves"] = int(words[-1])
     dreams = dreamer(network, weights, **settings)
 
     def climb(image: Image, steps: int) -> Image:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.bench.climbing import LAYERS
-from dreamvideo.bench.machine import cores
+from dreamvideo.processors import available_processors
 
 Say = Callable[[str], None]
 # (height, width) in pixels, small to large: what a worker's peak memory is told after.
@@ -39,7 +39,9 @@ class Plan:
     sections: tuple[str, ...] = SECTIONS
     networks: tuple[str, ...] = tuple(LAYERS)
     sizes: tuple[tuple[int, int], ...] = SIZES
-    threads: tuple[int, ...] = field(default_factory=lambda: tuple(sorted({1, cores()})))
+    threads: tuple[int, ...] = field(
+        default_factory=lambda: tuple(sorted({1, available_processors()}))
+    )
     rounds: int = 5
     cell_seconds: float = 15.0
     batch_seconds: float = 0.4

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dreamvideo.bench.machine import cores
 from dreamvideo.bench.plan import Say
 from dreamvideo.bench.talk import Worker, WorkerError
+from dreamvideo.processors import available_processors
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Staff:
         def work(form: str) -> tuple[str, Any]:
             return form, self.ask(form, op, **arguments)
 
-        with ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(available_processors()) as pool:
             found = dict(pool.map(work, self.forms if forms is None else forms))
         return {form: answer for form, answer in found.items() if form in self.workers}
 
@@ -130,6 +130,6 @@ def thread_environment(threads: int) -> dict[str, str | None]:
     found: dict[str, str | None] = dict.fromkeys(names, count)
     # More than one thread: what TensorFlow itself would do, which is what its users get.
     found["TF_NUM_INTEROP_THREADS"] = count if threads == 1 else None
-    if threads == cores():
+    if threads == available_processors():
         found["TF_NUM_INTRAOP_THREADS"] = None
     return found

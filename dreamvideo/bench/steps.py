@@ -15,8 +15,10 @@ from dreamvideo.bench.climbing import picture
 from dreamvideo.bench.figures import Spread
 from dreamvideo.bench.plan import Plan, Say
 from dreamvideo.bench.staff import (
+    BRIEF,
     COMPILE_SECONDS,
     FORMS,
+    OURS,
     SLOW_TO_START,
     Staff,
     staff,
@@ -158,23 +160,25 @@ def compared(
     workers: Staff, network: str, weights: str, size: tuple[int, int]
 ) -> list[dict[str, Any]]:
     """How near every form's step is to ours: cosine and relative distance of what they add."""
-    if "ours" not in workers.workers:
+    if OURS.name not in workers.workers:
         return []
-    ours = workers.workers["ours"]
-    ours.ask("load", form="ours-still", network=network, weights=weights)
     start = picture(*size)
     with TemporaryDirectory() as folder:
         image, output = Path(folder, "image.npy"), Path(folder, "output.npy")
         np.save(image, start)
 
         def added(worker: Worker, form: str) -> Any:
+            if form in (OURS.name, BRIEF.name):
+                # Jitter is the only thing in which others could not agree.
+                form += "-still"
+                worker.ask("load", form=form, network=network, weights=weights)
             worker.ask("step", form=form, image=str(image), output=str(output))
             return (np.load(output) - start).astype(np.float64).ravel()
 
-        own = added(ours, "ours-still")
+        own = added(workers.workers[OURS.name], OURS.name)
         rows = []
         for form, worker in workers.workers.items():
-            if form == "ours":
+            if form == OURS.name:
                 continue
             other = added(worker, form)
             norms = np.linalg.norm(own) * np.linalg.norm(other)

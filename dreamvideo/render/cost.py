@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 
-from dreamvideo.render.segments import Segment, plan
+from dreamvideo.render.segments import Segment
 
 # What a 1 Gbit/s line carries.
 LINE = 117e6
@@ -124,9 +124,3 @@ def longest_queue(costs: Sequence[float], count: int) -> float:
     for cost in sorted(costs, reverse=True):
         heapreplace(queues, queues[0] + cost)
     return max(queues)
-
-
-def evenly(frames: int, shot: int, longest: int, warm_up: int) -> tuple[Segment, ...]:
-    """The segments of a film whose shots are all ``shot`` frames long."""
-
-    return plan(range(shot, frames, shot), frames, longest, warm_up)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import MAX_WIDTH, Motion
+from dreamvideo.processors import available_processors
 from dreamvideo.render.ahead import observed
 from dreamvideo.render.carry import begin, proceed, settle
 from dreamvideo.render.direction import Part
@@ -137,8 +137,7 @@ def _dreams(look: Look) -> list[DreamSettings]:
 
 def gain(workers: int) -> float:
     """How much faster so many processes are than one, on the cores that this one may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
+    cores = available_processors()
     workers = max(1, min(workers, cores))
     return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
 

@@ -12,7 +12,7 @@ from dreamvideo.render.progress import OnProgress
 from dreamvideo.render.resources import amount
 from dreamvideo.render.scan import segments_of
 from dreamvideo.render.segments import Segment
-from dreamvideo.render.worth import most_workers, sensible_workers
+from dreamvideo.render.worth import cores, most_workers, sensible_workers
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
 
 
@@ -54,6 +54,6 @@ def foresee(
     """Read the whole clip for its scene cuts, and time a few steps. Raises as ``dream_video``."""
     read = footage(clip, request, wanted)
     most = most_workers(machine, look, read)
-    segments, _ = segments_of(read, look, going, most, on_progress)
+    segments, _ = segments_of(read, look, going, most, cores(machine), on_progress)
     workers = sensible_workers(most, machine, [segment.count or 0 for segment in segments])
     return Foreseen(segments, workers, estimate_clip(read.info, read.size, look, read.rate))

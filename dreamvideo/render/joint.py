@@ -27,7 +27,6 @@ from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.places import ahead_path, joined_path
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.segments import Segment
-from dreamvideo.render.worth import cores
 
 # Fine detail and its neighbourhood, in pixels of a frame this wide.
 WIDTH = 320
@@ -48,17 +47,19 @@ def joined(
     folder: Path,
     segments: Sequence[Segment],
     frames: Sequence[StoredFrame],
+    threads: int,
     on_progress: OnProgress,
 ) -> list[StoredFrame]:
     """The film's stored frames, those around joints gone over from one part to the next.
 
-    ``frames`` are all frames of all ``segments``. Raises MediaError.
+    ``frames`` are all frames of all ``segments``, the work is done by ``threads``. Raises
+    MediaError.
     """
     later = [segment for segment in segments if segment.warm_up]
     if not later:
         return list(frames)
     made = list(frames)
-    with _pool() as pool:
+    with _pool(threads) as pool:
         ways: dict[int, list[tuple[Segment, float]]] = {}
         for segment, gone in zip(later, pool.map(partial(shares, frames), later), strict=True):
             for number, share in zip(_ahead(segment), gone, strict=True):
@@ -101,9 +102,9 @@ def dissolved(before: Image, after: Image, source: Image, share: float) -> Image
 
 
 @contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads, one for each core: what they call leaves Python's lock alone."""
-    pool = ThreadPoolExecutor(cores(), "join")
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads: what they call leaves Python's lock alone."""
+    pool = ThreadPoolExecutor(threads, "join")
     try:
         yield pool
     finally:

@@ -22,7 +22,6 @@ from dreamvideo.render.going import Going
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.scene import viewpoint_of
 from dreamvideo.render.segments import Segment, opened, plan
-from dreamvideo.render.worth import cores
 from dreamvideo.settings import Look
 
 # Frames that need no others are divided into so many parts for each process, so that none waits
@@ -49,8 +48,8 @@ class Scan:
     sound: bool
 
 
-def scan(read: Footage, look: Look, on_progress: OnProgress) -> Scan:
-    """Read a clip whole, stretches of a long one side by side. Raises MediaError."""
+def scan(read: Footage, look: Look, threads: int, on_progress: OnProgress) -> Scan:
+    """Read a clip whole, ``threads`` stretches of a long one side by side. Raises MediaError."""
     total = read.expected
 
     def told(done: int) -> bool:
@@ -58,7 +57,7 @@ def scan(read: Footage, look: Look, on_progress: OnProgress) -> Scan:
         return True
 
     found = None
-    bounds = _bounds(read, cores())
+    bounds = _bounds(read, threads)
     if len(bounds) > 1:
         with suppress(MediaError):
             found = _joined(_side_by_side(read, look, bounds, told))
@@ -160,13 +159,13 @@ def _joined(stretches: list[_Stretch]) -> Scan | None:
 
 
 def segments_of(
-    read: Footage, look: Look, going: Going, most: int, on_progress: OnProgress
+    read: Footage, look: Look, going: Going, most: int, threads: int, on_progress: OnProgress
 ) -> tuple[tuple[Segment, ...], Scan]:
     """The parts in which a clip is dreamt by ``most`` processes at a time, and what it holds.
 
-    Raises MediaError.
+    It is read by ``threads``. Raises MediaError.
     """
-    found = scan(read, look, on_progress)
+    found = scan(read, look, threads, on_progress)
     count = len(found.frames)
     longest, warm_up = going.segment_length, going.warm_up
     if independent(look):

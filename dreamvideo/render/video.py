@@ -98,7 +98,7 @@ def dream_video(
         else:
             at_work.render(job, on_progress)
         records = [record for part in job.parts() for record in part.records]
-        frames = joined(job.folder, job.manifest.segments, job.frames, on_progress)
+        frames = joined(job.folder, job.manifest.segments, job.frames, cores(machine), on_progress)
         if look.coherence.passes > 1:
             frames = _steadied(job, frames, records, on_progress)
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
@@ -177,7 +177,9 @@ def divided(
     manifest: Manifest, read: Footage, going: Going, most: int, on_progress: OnProgress = silent
 ) -> Manifest:
     """The manifest with segments that ``most`` processes can dream apart."""
-    segments, found = segments_of(read, manifest.decoded_look, going, most, on_progress)
+    segments, found = segments_of(
+        read, manifest.decoded_look, going, most, cores(manifest.machine), on_progress
+    )
     return manifest.model_copy(
         update={
             "segments": segments,

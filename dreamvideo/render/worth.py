@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from heapq import heapreplace
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import ladder_for
 from dreamvideo.errors import UsageError
 from dreamvideo.memory import available_memory
+from dreamvideo.processors import available_processors
 from dreamvideo.render.carry import settle
+from dreamvideo.render.cost import longest_queue
 from dreamvideo.render.estimate import THREADS_GAIN
 from dreamvideo.render.footage import Footage
 from dreamvideo.render.made import DEFAULT_MACHINE
@@ -34,11 +34,7 @@ MOST = 256
 
 def cores(machine: MachineSettings = DEFAULT_MACHINE) -> int:
     """How many processors may be used: those that are asked for, or all that there are."""
-    if machine.threads is not None:
-        return machine.threads
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return machine.threads or available_processors()
 
 
 def most_workers(machine: MachineSettings, look: Look, read: Footage) -> int:
@@ -84,14 +80,6 @@ def sensible_workers(most: int, machine: MachineSettings, lengths: Sequence[int]
         return float(longest_queue(lengths, workers) / (processors / workers) ** THREADS_GAIN)
 
     return min(range(1, count + 1), key=time)
-
-
-def longest_queue(lengths: Sequence[int], count: int) -> int:
-    """How many frames the busiest of ``count`` workers dreams, the longest segments going first."""
-    queues = [0] * count
-    for length in sorted(lengths, reverse=True):
-        heapreplace(queues, queues[0] + length)
-    return max(queues)
 
 
 def asked_workers(machine: MachineSettings) -> int | None:

@@ -1,0 +1,12 @@
+"""How many processors there are to compute on."""
+
+from __future__ import annotations
+
+import os
+
+
+def available_processors() -> int:
+    """Those that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
