@@ -241,7 +241,7 @@ def test_real_clips_are_as_still_across_joints_as_inside_a_part(clip: Path, tmp_
     dream_video(clip, whole, size=size, end="110f")
     ratios: dict[int, float] = {}
     parts: tuple[Segment, ...] = ()
-    for warm_up in (WARM_UP, 12, 8, 4, 0):
+    for warm_up in (WARM_UP, 24, 12, 8, 4, 0):
         film = tmp_path / str(warm_up)
         going = Going(segment_length=42, warm_up=warm_up, keep_job=True)
         dream_video(clip, film, size=size, end="110f", going=going)

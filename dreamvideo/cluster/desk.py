@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import IO
 
 from dreamvideo.cluster.wire import LAST, head_of
+from dreamvideo.render.processes import how_ended
 
 PROGRAM = ("-m", "dreamvideo.cluster.hand")
 # Bytes that may wait before the process has to; a message may be longer.
@@ -62,7 +63,7 @@ class Hand:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        return how_ended(code)
 
 
 class Desk:

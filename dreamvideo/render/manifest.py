@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import os_words, replacing, shown
 from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.segments import WHOLE, Segment
-from dreamvideo.settings import Look, OutputSettings, look_to_toml, preset_paths
+from dreamvideo.settings import Look, OutputSettings, look_to_toml, look_values, preset_paths
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.presets import look_from_toml
@@ -76,9 +75,8 @@ def describe(
     that cannot be read.
     """
     read = {**files, **look_files(look)}
-    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    text = look_to_toml(look)
-    asked = {name: str(value) for name, value in _flat(toml.loads(text)) if name not in read}
+    values = _flat(look_values(look))
+    asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
     # How it is encoded may well change once its frames are dreamt.
     asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
@@ -90,7 +88,7 @@ def describe(
         asked=asked,
         files={name: fingerprint(path) for name, path in read.items()},
         versions=versions(),
-        look=text,
+        look=look_to_toml(look),
         machine=with_memory_bound(machine),
         wanted=wanted.model_dump(exclude_unset=True, mode="json"),
         request={name: None if v is None else str(v) for name, v in request.items()},

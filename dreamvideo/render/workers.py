@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -24,6 +21,7 @@ from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.crew import Offer, Tally
 from dreamvideo.render.job import Job
+from dreamvideo.render.processes import how_ended, reachable, undisturbed
 from dreamvideo.render.progress import OnProgress
 from dreamvideo.render.segments import Segment
 from dreamvideo.render.work import Renderer
@@ -132,10 +130,8 @@ class _Shift:
         worker.process.join()
         worker.pipe.close()
         self.workers.remove(worker)
-        code = worker.process.exitcode or 0
-        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         hint = ": fewer --workers or a smaller --size need less memory"
-        self.tally.lost(worker.segment, how, hint)
+        self.tally.lost(worker.segment, how_ended(worker.process.exitcode or 0), hint)
         self._start(worker.segment)
 
 
@@ -143,8 +139,7 @@ def _work(folder: Path, pipe: connection.Connection) -> None:
     """A worker's whole life: segments in, (frames done, objective, ended) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    reachable()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         job = Job.at(folder)
@@ -182,25 +177,3 @@ def _die_with_parent() -> None:
 
 def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
-
-
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Start a process: signals wait, in it too, until it is ready for them.
-
-    Ctrl-C reaches all processes of a terminal. And a child must not run the program that called
-    us again, as a script without a guard would: ``__main__`` is hidden from it.
-    """
-    main = sys.modules["__main__"]
-    has_masks = hasattr(signal, "pthread_sigmask")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if has_masks else set()
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        if has_masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -37,9 +37,8 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
 
 def look_from_toml(text: str, origin: str) -> Look:
     """The look of a preset's text; UsageError naming ``origin`` where it is none."""
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        values: dict[str, Any] = tomllib.loads(text)
+        values = _from_toml(text)
     except ValueError as error:
         raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
     return _validated(values, f"{origin}: ")
@@ -47,7 +46,6 @@ def look_from_toml(text: str, origin: str) -> Look:
 
 def read_preset(name: str) -> dict[str, Any]:
     """The TOML of a bundled preset, or of a file, as nested dictionaries."""
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     bundled = preset_paths()
     path = bundled.get(name, Path(name))
     if not path.is_file() and path.suffix == ".toml":
@@ -56,10 +54,9 @@ def read_preset(name: str) -> dict[str, Any]:
         near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
         raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _from_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"preset {path} cannot be read: {error}") from None
-    return values
 
 
 def preset_paths() -> dict[str, Path]:
@@ -142,6 +139,13 @@ def _validated(values: Mapping[str, Any], origin: str) -> Look:
         raise UsageError(f"{origin}{named(error.place, Look, style)}: {error.reason}") from None
     except ValidationError as error:
         raise UsageError(origin + one_line(error, Look, style)) from None
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    """Raises ValueError for what is no TOML."""
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    values: dict[str, Any] = tomllib.loads(text)
+    return values
 
 
 def _toml_value(value: Any) -> str:

@@ -12,7 +12,7 @@ from multiprocessing import connection, get_context, parent_process
 from types import FrameType
 from typing import Any
 
-from dreamvideo.render.workers import undisturbed
+from dreamvideo.render.processes import reachable, undisturbed
 
 # Seconds that a process may take to end in order once it is asked to.
 PATIENCE = 15.0
@@ -89,8 +89,7 @@ def begin_child() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _dismiss)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    reachable()
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
 
 

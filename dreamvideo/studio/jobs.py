@@ -16,6 +16,7 @@ from typing import Literal
 
 from dreamvideo.errors import UsageError
 from dreamvideo.render.job import job_folder
+from dreamvideo.render.processes import how_ended
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
 from dreamvideo.studio import rendering
@@ -230,9 +231,10 @@ class Jobs:
             if job.state in ("pausing", "stopping"):
                 self._left(job, Left(""))
             elif job.state in BUSY:
-                how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
                 job.state = "failed"
-                job.line = f"the process that rendered it ended ({how}); go on to try again"
+                job.line = (
+                    f"the process that rendered it ended ({how_ended(code)}); go on to try again"
+                )
         self._changed()
 
     def _settle(self, job: RenderJob, state: JobState, line: str) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from dreamvideo.render.processes import how_ended
 from dreamvideo.studio import dreaming
 from dreamvideo.studio.children import Child
 from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
@@ -72,7 +73,7 @@ class Previewer:
             child = self._ensure() if again else None
         if child is not None:
             self._hear(Starting())
-        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        how = how_ended(code)
         if last is not None and again and child is not None:
             child.say(last)
         else:

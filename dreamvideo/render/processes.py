@@ -1,0 +1,41 @@
+"""Processes of our own: started out of reach of signals, and how they ended, in words."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+def reachable() -> None:
+    """To be called in a process that was started ``undisturbed``, once it is ready for signals."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def how_ended(code: int) -> str:
+    """An exit code in words; below 0 it is minus the signal that killed the process."""
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Start a process: signals wait, in it too, until it is ready for them.
+
+    Ctrl-C reaches all processes of a terminal. And a child must not run the program that called
+    us again, as a script without a guard would: ``__main__`` is hidden from it.
+    """
+    main = sys.modules["__main__"]
+    has_masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if has_masks else set()
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if has_masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
