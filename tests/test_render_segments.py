@@ -141,7 +141,7 @@ def test_several_processes_pay_where_there_are_cores_and_work_for_them() -> None
     assert worth.pay_off(1, 1.0, 640 * 360, 2, 2) < 1
     assert worth.pay_off(1000, 1.0, 640 * 360, 1, 1) < 1
     paid = [worth.pay_off(1000, 1.0, 640 * 360, n, n) for n in (2, 4, 8, 16)]
-    assert 1.4 < paid[0] < 1.6 and paid == sorted(paid)
+    assert 1.3 < paid[0] < 1.5 and paid == sorted(paid)
     # A network that is as fast as its clip is read gains nothing by it.
     assert worth.pay_off(100_000, 640 * 360 * worth.SCAN, 640 * 360, 8, 8) < 1
 
