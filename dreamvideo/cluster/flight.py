@@ -11,8 +11,9 @@ from typing import Any
 from dreamvideo import errors
 from dreamvideo.cluster.wire import Message, Unpacker
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.checkpoint import packed
 from dreamvideo.render.job import Job
-from dreamvideo.render.part import Part, Record, packed
+from dreamvideo.render.part import Part, Record
 from dreamvideo.render.segments import Segment
 
 

@@ -18,9 +18,10 @@ from typing import IO
 
 from dreamvideo.cluster.wire import Message, read
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.checkpoint import Arrays, load_checkpoint
 from dreamvideo.render.job import Job
 from dreamvideo.render.manifest import Manifest
-from dreamvideo.render.part import Arrays, Record, Shelf, load_checkpoint
+from dreamvideo.render.part import Record, Shelf
 from dreamvideo.render.segments import Segment
 from dreamvideo.render.work import Renderer
 from dreamvideo.render.workers import use_threads

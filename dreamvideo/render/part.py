@@ -7,11 +7,10 @@ comes first, then its line, then perhaps a checkpoint; so whatever a checkpoint 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,12 +25,11 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import os_words, replacing, shown
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
+from dreamvideo.render.checkpoint import Arrays, load_checkpoint, packed
 from dreamvideo.render.places import ahead_path, source_path
 
-Arrays = Mapping[str, NDArray[Any]]
 # Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
 SHARE = 0.04
-_COUNT = "count of frames"
 
 
 @dataclass(frozen=True)
@@ -299,20 +297,3 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises MediaError."""
     with replacing(path) as part:
         part.write_bytes(data)
-
-
-def packed(count: int, arrays: Arrays) -> bytes:
-    """What the frame after the first ``count`` is made from, as the bytes of a checkpoint."""
-    buffer = io.BytesIO()
-    members: dict[str, Any] = {_COUNT: np.array(count), **arrays}
-    np.savez(buffer, **members)
-    return buffer.getvalue()
-
-
-def load_checkpoint(path: Path) -> tuple[int, Arrays | None]:
-    """(frames that were there, what the next one is made from); (0, None) if it is not whole."""
-    # zipfile checks every member's checksum, and raises all kinds of things on damage.
-    with suppress(Exception), np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-        return int(arrays.pop(_COUNT)), arrays
-    return 0, None

@@ -21,13 +21,14 @@ from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
 from dreamvideo.render.ahead import begun
 from dreamvideo.render.carry import State
+from dreamvideo.render.checkpoint import Arrays
 from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import deepened
 from dreamvideo.render.footage import Footage, footage
 from dreamvideo.render.job import PATIENCE, Job
 from dreamvideo.render.job_lock import LockedError, locked
 from dreamvideo.render.joint import ahead_png
-from dreamvideo.render.part import Arrays, Shelf
+from dreamvideo.render.part import Shelf
 from dreamvideo.render.resources import Watch, reserve_for
 from dreamvideo.render.scene import Scene
 from dreamvideo.render.segments import Segment

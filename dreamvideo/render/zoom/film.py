@@ -16,13 +16,13 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import load_frame, read_still
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import naming
+from dreamvideo.render.checkpoint import Arrays
 from dreamvideo.render.clip import Dreamt
 from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
 from dreamvideo.render.manifest import describe
-from dreamvideo.render.part import Arrays
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.resources import Watch, check_memory, check_room, needed, reserve_for
 from dreamvideo.render.zoom.embark import embark, zooms_out
