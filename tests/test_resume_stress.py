@@ -58,7 +58,7 @@ def test_a_render_killed_again_and_again_is_the_same(
             time.sleep(0.002)
         if kills < KILLS:
             # From in the middle of a frame's or the record's writing to some frames later.
-            time.sleep(chance.expovariate(1 / 0.15))
+            time.sleep(chance.expovariate(1 / 0.08))
             process.send_signal(signal.SIGKILL)
             kills += process.wait() == -signal.SIGKILL
             moments.append(len(list(job.glob("frames/*.png"))))
