@@ -354,3 +354,12 @@ def test_what_does_not_belong_together_is_refused_in_one_line() -> None:
         with pytest.raises(DreamVideoError, match=word) as error:
             measure(film, source)
         assert "\n" not in str(error.value)
+
+
+def test_what_is_no_number_is_null_in_json() -> None:
+    source = synthetic.grain(HEIGHT, WIDTH, 1) * np.float32(0.3)
+    film = [source + np.float32(0.1) * synthetic.grain(HEIGHT, WIDTH, 2 + t) for t in range(4)]
+    report = measure(film, [source] * 4)
+    assert report.flicker is not None and report.flicker.ratio == np.inf
+    back = json.loads(json.dumps(report.to_json_able(), allow_nan=False))
+    assert back["flicker"]["ratio"] is None and back["flicker"]["film"] == report.flicker.film

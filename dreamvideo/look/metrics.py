@@ -82,9 +82,17 @@ class FilmReport:
 
     def to_json_able(self) -> dict[str, Any]:
         """The report as plain dictionaries, lists, numbers and None."""
-        plain: dict[str, Any] = asdict(self)
-        plain["cuts"] = list(self.cuts)
+        plain: dict[str, Any] = json_able(asdict(self))
         return plain
+
+
+def json_able(value: Any) -> Any:
+    """Nested plain values as JSON can hold them: a float that is infinite or no number is None."""
+    if isinstance(value, dict):
+        return {key: json_able(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_able(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def measure(

@@ -53,10 +53,7 @@ class Proxy:
             [
                 *("-f", "ivf", "-i", "pipe:0", *sound, "-map", "0:v:0"),
                 *(kept if sound_of else []),
-                *(
-                    "-vf",
-                    f"{even},{colours}",
-                ),
+                *("-vf", f"{even},{colours}"),
                 *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(QUALITY)),
                 *("-maxrate", str(rate), "-bufsize", str(2 * rate), "-g", str(KEY_EVERY)),
                 *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),

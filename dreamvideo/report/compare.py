@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dreamvideo.look.metrics import json_able
 from dreamvideo.media.paths import replacing
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.film import (
@@ -84,7 +84,7 @@ class Comparison:
             "differences": [{"setting": name, "a": a, "b": b} for name, a, b in self.differences],
             "notes": list(self.notes),
         }
-        plain: dict[str, Any] = _finite(found)
+        plain: dict[str, Any] = json_able(found)
         return plain
 
 
@@ -228,11 +228,3 @@ def _rows(one: Review, other: Review) -> list[Row]:
     ours, theirs = dict(figure_rows(one)), dict(figure_rows(other))
     names = dict.fromkeys([*ours, *theirs])
     return [(name, ours.get(name, "-"), theirs.get(name, "-")) for name in names]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
