@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -111,6 +112,30 @@ def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
     with begun(source):
         pass
     assert not makers()
+
+
+def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise SystemExit(143)
+
+    def items() -> Iterator[int]:
+        time.sleep(0.2)
+        yield 0
+
+    for waits in (begun, lambda stream: closing(read_ahead(stream, 1))):
+        stream = items()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(SystemExit), waits(stream) as made:
+                next(made)
+        assert not makers()
+        # Not while a thread is at it.
+        stream.close()  # type: ignore[attr-defined]
 
 
 def test_a_clip_read_ahead_is_the_same_film() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count as counting
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
 _NAME = "dreamvideo-ahead"
+_numbers = counting()
 
 
 class _End:
@@ -119,12 +122,20 @@ def at_work() -> bool:
 @contextmanager
 def _maker() -> Iterator[ThreadPoolExecutor]:
     """A thread for as long as the block; it is waited for, even if a Ctrl-C gets in between."""
-    maker = ThreadPoolExecutor(1, _NAME)
+    name = f"{_NAME}-{next(_numbers)}"
+    maker = ThreadPoolExecutor(1, name)
     try:
         yield maker
     finally:
         try:
-            maker.shutdown(wait=True, cancel_futures=True)
+            _end(maker, name)
         except BaseException:
-            maker.shutdown(wait=True, cancel_futures=True)
+            _end(maker, name)
             raise
+
+
+def _end(maker: ThreadPoolExecutor, name: str) -> None:
+    maker.shutdown(wait=True, cancel_futures=True)
+    # One that was just being started when a signal came is unknown to its pool.
+    while any(thread.name.startswith(f"{name}_") for thread in threading.enumerate()):
+        time.sleep(0.002)
