@@ -108,7 +108,7 @@ def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, ti
             time.sleep(0.02)
         rest = process.stderr.read()
         # The second one may come when all is tidied up, and then just ends it.
-        assert process.wait(30) in (130, -signal.SIGINT)
+        assert process.wait(30) in (130, -signal.SIGINT), rest
     finally:
         process.kill()
         process.wait()

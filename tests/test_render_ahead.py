@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,21 +17,17 @@ from tiny import frames_of, quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.read import Frame
+from dreamvideo.render import ahead
 from dreamvideo.render.ahead import at_work, begun, observed, read_ahead
 from dreamvideo.render.clip import dream_clip
 from dreamvideo.settings import CoherenceSettings
-
-
-def makers() -> list[str]:
-    names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith("dreamvideo-ahead")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_the_same_items_come_in_the_same_order(count: int) -> None:
     assert list(read_ahead(iter(range(7)), count)) == list(range(7))
     assert list(read_ahead([], count)) == []
-    assert not makers()
+    assert not at_work()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -56,7 +54,7 @@ def test_what_fails_is_raised_where_it_would_have_come(count: int) -> None:
     with pytest.raises(OSError, match="the file ends here"):
         for item in read_ahead(items(), count):
             taken.append(item)
-    assert taken == [0, 1] and not makers()
+    assert taken == [0, 1] and not at_work()
 
 
 @pytest.mark.parametrize("end", ["close", "interrupt"])
@@ -77,7 +75,7 @@ def test_whatever_ends_it_no_thread_is_left_and_the_source_can_be_closed(end: st
     else:
         with pytest.raises(KeyboardInterrupt):
             stream.throw(KeyboardInterrupt)
-    assert not makers()
+    assert not at_work()
     source.close()  # type: ignore[attr-defined]
     assert closed == [threading.main_thread()]
 
@@ -96,7 +94,7 @@ def test_the_first_item_is_made_at_once_and_the_others_when_they_are_asked_for()
         assert began.wait(10) and at_work()
         assert next(stream) == 0 and made == [0]
         assert list(stream) == [1, 2]
-    assert not at_work() and not makers()
+    assert not at_work()
     with begun(iter(())) as nothing:
         assert list(nothing) == []
 
@@ -111,16 +109,14 @@ def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
     source = items()
     with begun(source):
         pass
-    assert not makers()
+    assert not at_work()
 
 
 def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start = threading.Thread.start
-
-    def interrupted(thread: threading.Thread) -> None:
-        start(thread)
+    def interrupted(work: Any, arguments: tuple[()]) -> None:
+        _thread.start_new_thread(work, arguments)
         raise SystemExit(143)
 
     def items() -> Iterator[int]:
@@ -130,10 +126,10 @@ def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
     for waits in (begun, lambda stream: closing(read_ahead(stream, 1))):
         stream = items()
         with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", interrupted)
+            patch.setattr(ahead, "start_new_thread", interrupted)
             with pytest.raises(SystemExit), waits(stream) as made:
                 next(made)
-        assert not makers()
+        assert not at_work()
         # Not while a thread is at it.
         stream.close()  # type: ignore[attr-defined]
 
@@ -159,8 +155,8 @@ def test_a_clip_that_is_given_up_leaves_no_thread() -> None:
     frames = source()
     with closing(dream_clip(frames, Dreamer(quick_dream()), CoherenceSettings(), ahead=1)) as film:
         next(film)
-        assert makers()
-    assert not makers()
+        assert at_work()
+    assert not at_work()
     frames.close()  # type: ignore[attr-defined]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
+from _thread import start_new_thread
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count as counting
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -22,8 +20,6 @@ from dreamvideo.motion.flow import Motion, motion_between, motions_between
 from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
-_NAME = "dreamvideo-ahead"
-_numbers = counting()
 
 
 class _End:
@@ -84,15 +80,17 @@ def read_ahead(items: Iterable[T], count: int) -> Generator[T, None, None]:
     if count < 1:
         yield from items
         return
-    made = iter(items)
-    with _maker() as maker:
-        waiting: deque[Future[T | _End]] = deque([maker.submit(next, made, END)])
+    with _making(iter(items)) as maker:
+        maker.ask()
+        asked = 1
         while True:
-            item = waiting.popleft().result()
+            item = maker.take()
+            asked -= 1
             if isinstance(item, _End):
                 return
-            while len(waiting) < count:
-                waiting.append(maker.submit(next, made, END))
+            while asked < count:
+                maker.ask()
+                asked += 1
             yield item
 
 
@@ -102,11 +100,11 @@ def begun(items: Iterator[T]) -> Iterator[Iterator[T]]:
 
     That has ended, and nobody makes items any more, when the block has.
     """
-    with _maker() as maker:
-        first = maker.submit(next, items, END)
+    with _making(items) as maker:
+        maker.ask()
 
         def all_of_them() -> Iterator[T]:
-            item = first.result()
+            item = maker.take()
             if not isinstance(item, _End):
                 yield item
                 yield from items
@@ -116,26 +114,78 @@ def begun(items: Iterator[T]) -> Iterator[Iterator[T]]:
 
 def at_work() -> bool:
     """Whether a thread makes items still: it could not be waited for."""
-    return any(thread.name.startswith(_NAME) for thread in threading.enumerate())
+    return any(maker.alive for maker in _makers)
 
 
 @contextmanager
-def _maker() -> Iterator[ThreadPoolExecutor]:
+def _making(items: Iterator[T]) -> Iterator[_Maker[T]]:
     """A thread for as long as the block; it is waited for, even if a Ctrl-C gets in between."""
-    name = f"{_NAME}-{next(_numbers)}"
-    maker = ThreadPoolExecutor(1, name)
+    maker = _Maker(items)
     try:
+        maker.start()
         yield maker
     finally:
         try:
-            _end(maker, name)
+            maker.end()
         except BaseException:
-            _end(maker, name)
+            maker.end()
             raise
 
 
-def _end(maker: ThreadPoolExecutor, name: str) -> None:
-    maker.shutdown(wait=True, cancel_futures=True)
-    # One that was just being started when a signal came is unknown to its pool.
-    while any(thread.name.startswith(f"{name}_") for thread in threading.enumerate()):
-        time.sleep(0.002)
+class _Maker(Generic[T]):
+    """A thread that makes an item whenever one is asked for.
+
+    Signals may raise in the main thread at any moment, also inside the locks of futures, events
+    and ordinary queues, which are Python code and then stay locked for good. These queues and the
+    start of a thread are not: a signal finds each either not done or done.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.alive = False
+        self._items = items
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        self._made: SimpleQueue[tuple[T | _End, BaseException | None]] = SimpleQueue()
+        self._ended: SimpleQueue[None] = SimpleQueue()
+
+    def start(self) -> None:
+        """Begin; nothing is made yet."""
+        _makers.add(self)
+        work = self._work
+        # Nothing may come between these two.
+        self.alive = True
+        start_new_thread(work, ())
+
+    def ask(self) -> None:
+        """Let one more item be made."""
+        self._wanted.put(True)
+
+    def take(self) -> T | _End:
+        """The next item, when it is made; raises what making it has raised."""
+        item, error = self._made.get()
+        if error is not None:
+            raise error
+        return item
+
+    def end(self) -> None:
+        """Make nothing any more; returns when nothing is being made."""
+        with suppress(Empty):
+            while True:
+                self._wanted.get_nowait()
+        self._wanted.put(False)
+        while self.alive:
+            with suppress(Empty):
+                self._ended.get(timeout=0.1)
+
+    def _work(self) -> None:
+        try:
+            while self._wanted.get():
+                try:
+                    self._made.put((next(self._items, END), None))
+                except BaseException as error:
+                    self._made.put((END, error))
+        finally:
+            self.alive = False
+            self._ended.put(None)
+
+
+_makers: WeakSet[_Maker[Any]] = WeakSet()
