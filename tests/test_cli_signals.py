@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from media_clips import make, picture, tone
@@ -148,6 +149,31 @@ def test_a_second_ctrl_c_does_not_disturb_the_tidying(
     assert run([]) == 130
     assert len(tidied) == 100
     assert capsys.readouterr().err == "dreamvideo: stopped before the end\n"
+
+
+@pytest.mark.parametrize(("stopped", "code"), [(True, 130), (False, 0)])
+def test_a_ctrl_c_when_all_is_said_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, stopped: bool, code: int
+) -> None:
+    unwind = entry._signals_unwind
+    heard: list[bool] = []
+
+    class Late:
+        def __init__(self) -> None:
+            self.inner = unwind()
+
+        def __enter__(self) -> Any:
+            return self.inner.__enter__()
+
+        def __exit__(self, *how: Any) -> None:
+            hit()
+            heard.append(True)
+            self.inner.__exit__(*how)
+
+    monkeypatch.setattr(entry, "_dispatch", lambda _: hit() if stopped else None)
+    monkeypatch.setattr(entry, "_signals_unwind", Late)
+    assert run([]) == code
+    assert heard == [True]
 
 
 def test_what_goes_wrong_while_tidying_is_no_other_end(

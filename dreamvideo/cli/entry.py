@@ -55,12 +55,16 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run with these arguments; returns the exit code."""
-    with _signals_unwind():
+    with _signals_unwind() as stopper:
         try:
-            return _ended(arguments)
+            code = _ended(arguments)
+            stopper.armed = False
         except Stopped as stop:
+            # While it is held, no further signal raises; once it is let go of, one would.
+            stopper.armed = False
             _complain("stopped before the end", stop, arguments)
-            return stop.exit_code
+            code = stop.exit_code
+        return code
 
 
 def _ended(arguments: list[str]) -> int:
@@ -97,7 +101,7 @@ def _dispatch(arguments: list[str]) -> Any:
 
 
 @contextmanager
-def _signals_unwind() -> Iterator[None]:
+def _signals_unwind() -> Iterator[_Stopper]:
     """Turn signals that would end the process into an exception.
 
     SIGINT too, because the parser swallows KeyboardInterrupt. What is ignored stays ignored, as
@@ -109,7 +113,7 @@ def _signals_unwind() -> Iterator[None]:
     for number in before:
         signal.signal(number, stopper)
     try:
-        yield
+        yield stopper
     finally:
         stopper.armed = False
         for number, how in before.items():
