@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from _thread import start_new_thread
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -146,14 +148,15 @@ class _Maker(Generic[T]):
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._made: SimpleQueue[tuple[T | _End, BaseException | None]] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin; nothing is made yet."""
         _makers.add(self)
-        work = self._work
+        begin = self._begin
         # Nothing may come between these two.
         self.alive = True
-        start_new_thread(work, ())
+        start_new_thread(begin, ())
 
     def ask(self) -> None:
         """Let one more item be made."""
@@ -175,6 +178,13 @@ class _Maker(Generic[T]):
         while self.alive:
             with suppress(Empty):
                 self._ended.get(timeout=0.1)
+        while self._thread in threading.enumerate():
+            time.sleep(0.0005)
+
+    def _begin(self) -> None:
+        # In a thread of its own, as starting an ordinary one waits for an event of Python's.
+        self._thread = threading.Thread(target=self._work, name="dreamvideo-ahead", daemon=True)
+        self._thread.start()
 
     def _work(self) -> None:
         try:
