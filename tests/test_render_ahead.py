@@ -23,11 +23,16 @@ from dreamvideo.render.clip import dream_clip
 from dreamvideo.settings import CoherenceSettings
 
 
+def makers() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("dreamvideo-ahead")]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_the_same_items_come_in_the_same_order(count: int) -> None:
     assert list(read_ahead(iter(range(7)), count)) == list(range(7))
     assert list(read_ahead([], count)) == []
-    assert not at_work()
+    assert not makers()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -54,7 +59,7 @@ def test_what_fails_is_raised_where_it_would_have_come(count: int) -> None:
     with pytest.raises(OSError, match="the file ends here"):
         for item in read_ahead(items(), count):
             taken.append(item)
-    assert taken == [0, 1] and not at_work()
+    assert taken == [0, 1] and not makers()
 
 
 @pytest.mark.parametrize("end", ["close", "interrupt"])
@@ -75,7 +80,7 @@ def test_whatever_ends_it_no_thread_is_left_and_the_source_can_be_closed(end: st
     else:
         with pytest.raises(KeyboardInterrupt):
             stream.throw(KeyboardInterrupt)
-    assert not at_work()
+    assert not makers()
     source.close()  # type: ignore[attr-defined]
     assert closed == [threading.main_thread()]
 
@@ -94,7 +99,7 @@ def test_the_first_item_is_made_at_once_and_the_others_when_they_are_asked_for()
         assert began.wait(10) and at_work()
         assert next(stream) == 0 and made == [0]
         assert list(stream) == [1, 2]
-    assert not at_work()
+    assert not at_work() and not makers()
     with begun(iter(())) as nothing:
         assert list(nothing) == []
 
@@ -109,7 +114,7 @@ def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
     source = items()
     with begun(source):
         pass
-    assert not at_work()
+    assert not makers()
 
 
 def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
@@ -129,9 +134,20 @@ def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
             patch.setattr(ahead, "start_new_thread", interrupted)
             with pytest.raises(SystemExit), waits(stream) as made:
                 next(made)
-        assert not at_work()
+        assert not makers()
         # Not while a thread is at it.
         stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_thread_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="new thread"):
+            list(read_ahead(iter(range(3)), 1))
+    assert not makers()
 
 
 def test_a_clip_read_ahead_is_the_same_film() -> None:
@@ -155,8 +171,8 @@ def test_a_clip_that_is_given_up_leaves_no_thread() -> None:
     frames = source()
     with closing(dream_clip(frames, Dreamer(quick_dream()), CoherenceSettings(), ahead=1)) as film:
         next(film)
-        assert at_work()
-    assert not at_work()
+        assert makers()
+    assert not makers()
     frames.close()  # type: ignore[attr-defined]
 
 

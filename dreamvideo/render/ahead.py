@@ -9,8 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from dreamvideo.motion.flow import Motion, motion_between, motions_between
 from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
+_NAME = "dreamvideo-ahead"
 
 
 class _End:
@@ -116,7 +116,7 @@ def begun(items: Iterator[T]) -> Iterator[Iterator[T]]:
 
 def at_work() -> bool:
     """Whether a thread makes items still: it could not be waited for."""
-    return any(maker.alive for maker in _makers)
+    return any(thread.name == _NAME for thread in threading.enumerate())
 
 
 @contextmanager
@@ -143,19 +143,17 @@ class _Maker(Generic[T]):
     """
 
     def __init__(self, items: Iterator[T]) -> None:
-        self.alive = False
+        self._alive = False
         self._items = items
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._made: SimpleQueue[tuple[T | _End, BaseException | None]] = SimpleQueue()
-        self._ended: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin; nothing is made yet."""
-        _makers.add(self)
         begin = self._begin
         # Nothing may come between these two.
-        self.alive = True
+        self._alive = True
         start_new_thread(begin, ())
 
     def ask(self) -> None:
@@ -175,16 +173,18 @@ class _Maker(Generic[T]):
             while True:
                 self._wanted.get_nowait()
         self._wanted.put(False)
-        while self.alive:
-            with suppress(Empty):
-                self._ended.get(timeout=0.1)
-        while self._thread in threading.enumerate():
+        while self._alive or self._thread in threading.enumerate():
             time.sleep(0.0005)
 
     def _begin(self) -> None:
         # In a thread of its own, as starting an ordinary one waits for an event of Python's.
-        self._thread = threading.Thread(target=self._work, name="dreamvideo-ahead", daemon=True)
-        self._thread.start()
+        try:
+            self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
+            self._thread.start()
+        except BaseException as error:
+            # As where the system has no thread left to give.
+            self._made.put((END, error))
+            self._alive = False
 
     def _work(self) -> None:
         try:
@@ -194,8 +194,4 @@ class _Maker(Generic[T]):
                 except BaseException as error:
                     self._made.put((END, error))
         finally:
-            self.alive = False
-            self._ended.put(None)
-
-
-_makers: WeakSet[_Maker[Any]] = WeakSet()
+            self._alive = False
