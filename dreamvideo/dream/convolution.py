@@ -46,27 +46,23 @@ def _briefly() -> Iterator[None]:
 def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
     """Convolution of (1, H, W, C) with a kernel (k, l, C, channels), SAME or VALID."""
     tf = tensorflow()
+    if _brief.get() and stride == 1:
+        return _both_ways(x, kernel, padding, tf.bfloat16)
     weights = tf.constant(kernel, x.dtype)
     if not _brief.get():
         return tf.nn.conv2d(x, weights, stride, padding)
-    brief = tf.constant(_turned(kernel) if stride == 1 else kernel, tf.bfloat16)
-    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
-    around = [[0, 0], [rows, rows], [columns, columns], [0, 0]] if padding == "VALID" else "SAME"
+    brief = tf.constant(kernel, tf.bfloat16)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forth(value: Any) -> tuple[Any, Any]:
         def back(upstream: Any) -> Any:
-            short = tf.cast(upstream, tf.bfloat16)
-            if stride == 1:
-                found = tf.nn.conv2d(short, brief, 1, around)
-            else:
-                found = tf.raw_ops.Conv2DBackpropInput(
-                    input_sizes=tf.shape(value),
-                    filter=brief,
-                    out_backprop=short,
-                    strides=[1, stride, stride, 1],
-                    padding=padding,
-                )
+            found = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(value),
+                filter=brief,
+                out_backprop=tf.cast(upstream, tf.bfloat16),
+                strides=[1, stride, stride, 1],
+                padding=padding,
+            )
             return tf.cast(found, value.dtype)
 
         return tf.nn.conv2d(value, weights, stride, padding), back
@@ -80,17 +76,23 @@ def pointwise_conv(x: Any, kernel: Array) -> Any:
     Its gradient is computed as the convolution that it is: TensorFlow's own operation for it
     prepares its kernel anew at each step.
     """
-    if _brief.get():
-        return conv(x, kernel, 1, "SAME")
+    return _both_ways(x, kernel, "SAME", tensorflow().bfloat16 if _brief.get() else x.dtype)
+
+
+def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
+    """Convolution of stride 1, its gradient a convolution too, computed in ``precision``."""
     tf = tensorflow()
-    weights, turned = (tf.constant(array, x.dtype) for array in (kernel, _turned(kernel)))
+    weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turned(kernel), precision)
+    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+    around = [[0, 0], [rows, rows], [columns, columns], [0, 0]] if padding == "VALID" else "SAME"
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forth(value: Any) -> tuple[Any, Any]:
-        return (
-            tf.nn.conv2d(value, weights, 1, "SAME"),
-            lambda upstream: tf.nn.conv2d(upstream, turned, 1, "SAME"),
-        )
+        def back(upstream: Any) -> Any:
+            found = tf.nn.conv2d(tf.cast(upstream, precision), turned, 1, around)
+            return tf.cast(found, value.dtype)
+
+        return tf.nn.conv2d(value, weights, 1, padding), back
 
     return forth(x)
 
