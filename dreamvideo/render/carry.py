@@ -22,6 +22,8 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
+from dreamvideo.paint.headroom import make_headroom
+from dreamvideo.render.band_balance import Pyramid, balance_bands, measure_bands, to_cells
 from dreamvideo.render.direction import Parts
 from dreamvideo.render.where_missing import boxes, climbs, covers_most, rises
 from dreamvideo.settings import CoherenceSettings
@@ -59,7 +61,9 @@ class State:
     full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
     the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
     is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
-    ago that was, ``target`` what it was to become.
+    ago that was, ``target`` what it was to become. ``headroom`` (H x W, or a scalar) is how far
+    white gave way under it, ``bands`` what its detail is held to (``measure_bands``), as a full
+    dream's; of no size where it is not.
     """
 
     source: Image
@@ -70,6 +74,13 @@ class State:
     pending: Image
     target: Image
     waited: NDArray[np.int64]
+    headroom: Image
+    bands: Image
+
+    @property
+    def detail(self) -> Image:
+        """What dreaming added, H x W x 3."""
+        return self.dream - make_headroom(self.source, self.headroom)
 
 
 @dataclass(frozen=True)
@@ -81,11 +92,12 @@ class Carry:
     leak: float
     steps: int
     every: int
+    holds_bands: bool
 
     @property
-    def steps_a_frame(self) -> float:
-        """Steps an octave that a dreamt frame takes on average."""
-        return self.steps * min(1.0, 1 / self.every + IN_BOXES)
+    def climbed_share(self) -> float:
+        """Share of the pixels of its steps that a dreamt frame climbs on average."""
+        return min(1.0, 1 / self.every + IN_BOXES)
 
 
 def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
@@ -108,15 +120,21 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
         every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
+        holds_bands=settings.hold == "bands",
     )
 
 
-def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
+def begin(
+    source: Image, parts: Parts, target: Image, *, holds_bands: bool = False
+) -> tuple[State, float]:
     """A shot's first frame: dreamt in full from the source. Returns it and the objective.
 
-    ``target`` is the map of ``target_map``. The objective is not a number where nothing is dreamt.
+    ``target`` is the map of ``target_map``; ``holds_bands`` remembers what the detail's bands are.
+    The objective is not a number where nothing is dreamt.
     """
-    image, loss = source, float("nan")
+    headroom = headroom_map(parts, target)
+    base = make_headroom(source, headroom)
+    image, loss = base, float("nan")
     for part in parts:
         scale = np.asarray(target * part.share, np.float32)
         if scale.any():
@@ -125,9 +143,16 @@ def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
             image, loss = dreamt.image, dreamt.losses[-1]
     image = stored(image, source, target)
     maturity = np.minimum(target, target * sum(part.share for part in parts))
-    found = as_full(contrast(image - source), target)
+    found = as_full(contrast(image - base), target)
     effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
-    return State(source, image, maturity, found, effort, pending, target, np.array(0)), loss
+    bands = np.zeros((0, 0, 0), np.float32)
+    if holds_bands:
+        measured = measure_bands(Pyramid.of(image - base))
+        bands = as_full(measured, to_cells(target, measured)[..., None])
+    waited = np.array(0)
+    return State(
+        source, image, maturity, found, effort, pending, target, waited, headroom, bands
+    ), loss
 
 
 def proceed(
@@ -140,8 +165,11 @@ def proceed(
 ) -> tuple[State, float]:
     """The next frame of a shot. Returns it and the objective it reached."""
     carry = settle(settings, 1)
-    detail = warp(state.dream - state.source, motion.flow)
-    detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
+    headroom = headroom_map(parts, target)
+    base = make_headroom(source, headroom)
+    detail = warp(state.detail, motion.flow)
+    if carry.leak:
+        detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
     pending, maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
         for each in (state.pending, state.maturity, state.effort, state.contrast)
@@ -152,12 +180,17 @@ def proceed(
     old = motion.confidence * (maturity * kept)
     age: Image = old / np.maximum(target, np.float32(NEGLIGIBLE))
     effort = effort * age + CARRIED * (1 - age)
+    aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
+    bands = state.bands
+    if carry.holds_bands:
+        bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
+        detail = held(detail, bands, aged, np.minimum(maturity * kept, target))
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
     rising = rises(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
     trust = motion.confidence[..., None]
-    start = source + (carry.gain**waited if due else 1) * trust * detail
+    start = base + (carry.gain**waited if due else 1) * trust * detail
     dreamt, loss, new = start, float("nan"), np.zeros_like(target)
     work, fresh = np.full_like(target, NEGLIGIBLE), np.zeros_like(target)
     for part in parts:
@@ -174,23 +207,54 @@ def proceed(
                 work = work + climb.work * part.share
                 fresh = fresh + climb.grown * part.share
     keep = (carry.blend * age)[..., None]
-    carried = keep * np.clip(source + detail, -1, 1)
+    carried = keep * np.clip(base + detail, -1, 1)
     blended = (1 - keep) * dreamt + carried
     # What is new is seen at once; what keeps the rest alive comes in slowly.
-    rest = (1 - keep) * (source + trust * detail) + carried
+    rest = (1 - keep) * (base + trust * detail) + carried
     later = (1 - fresh / work)[..., None] * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = stored(blended - later + pending / left, source, target)
-    found = as_full(contrast(image - source), target)
+    found = as_full(contrast(image - base), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
-    aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
     # As quick in time however few of the frames are dreamt.
     effort = governed(effort, (AIM * wanted / found) ** settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
-    return State(source, image, old + new, wanted, effort, pending, target, since), loss
+    if carry.holds_bands:
+        measured = measure_bands(Pyramid.of(image - base))
+        grown = to_cells(aged, measured)[..., None]
+        fresh = as_full(measured, to_cells(target, measured)[..., None])
+        bands = np.asarray(grown * bands + (1 - grown) * fresh, np.float32)
+    return State(
+        source, image, old + new, wanted, effort, pending, target, since, headroom, bands
+    ), loss
+
+
+def held(detail: Image, bands: Image, aged: Image, maturity: Image) -> Image:
+    """Carried detail with its bands nearer to what a full dream's are (``bands``).
+
+    ``aged`` (H x W) is where it has come of age, ``maturity`` the dream that it is.
+    """
+    pyramid = Pyramid.of(detail)
+    wanted = bands * to_cells(maturity, bands)[..., None] ** GROWTH
+    balanced = balance_bands(pyramid, measure_bands(pyramid), wanted, to_cells(aged, bands))
+    return balanced.merge()
+
+
+def cells_flow(flow: Image, cells: Image) -> Image:
+    """A flow in pixels (H x W x 2) on a grid of cells, in cells."""
+    scale = np.asarray([cells.shape[1] / flow.shape[1], cells.shape[0] / flow.shape[0]])
+    return np.asarray(to_cells(flow, cells) * scale, np.float32)
+
+
+def headroom_map(parts: Parts, target: Image) -> Image:
+    """How far white gives way under the parts' dreams: H x W, or a scalar 0 where it nowhere does."""
+    total = sum(part.share * part.dreamer.settings.headroom for part in parts)
+    if not np.any(total):
+        return np.zeros((), np.float32)
+    return np.asarray(np.minimum(target, 1) * total, np.float32)
 
 
 def thinned(maturity: Image, target: Image) -> Image:
