@@ -23,7 +23,15 @@ from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
 from dreamvideo.paint.headroom import make_headroom
-from dreamvideo.render.band_balance import Pyramid, balance_bands, measure_bands, to_cells
+from dreamvideo.render.band_balance import (
+    Pyramid,
+    balance_bands,
+    expected_share,
+    measure_bands,
+    renew_bands,
+    sum_up_bands,
+    to_cells,
+)
 from dreamvideo.render.direction import Parts
 from dreamvideo.render.where_missing import boxes, climbs, covers_most, rises
 from dreamvideo.settings import CoherenceSettings
@@ -32,6 +40,8 @@ from dreamvideo.settings import CoherenceSettings
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
 CONTRAST_SIGMA = 2.0
+# Where the bands are held, steps are governed by what resampling takes, which is finer.
+FINEST_SIGMA = 0.7
 NEIGHBOURHOOD_SIGMA = 8.0
 # Gradient work for a frame as a share of a fresh dream's where a dream was carried, at first and
 # as far as the governor may turn it.
@@ -62,8 +72,8 @@ class State:
     the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
     is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
     ago that was, ``target`` what it was to become. ``headroom`` (H x W, or a scalar) is how far
-    white gave way under it, ``bands`` what its detail is held to (``measure_bands``), as a full
-    dream's; of no size where it is not.
+    white gave way under it; ``bands`` is what its detail is held to (``measure_bands``), as a full
+    dream's, and ``usual`` what the shot began with; of no size where it is not held.
     """
 
     source: Image
@@ -76,6 +86,7 @@ class State:
     waited: NDArray[np.int64]
     headroom: Image
     bands: Image
+    usual: Image
 
     @property
     def detail(self) -> Image:
@@ -143,15 +154,16 @@ def begin(
             image, loss = dreamt.image, dreamt.losses[-1]
     image = stored(image, source, target)
     maturity = np.minimum(target, target * sum(part.share for part in parts))
-    found = as_full(contrast(image - base), target)
+    found = as_full(contrast(image - base, finest=holds_bands), target)
     effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
-    bands = np.zeros((0, 0, 0), np.float32)
+    bands = np.zeros((1, 0, 0), np.float32)
+    usual = bands[0]
     if holds_bands:
-        measured = measure_bands(Pyramid.of(image - base))
-        bands = as_full(measured, to_cells(target, measured)[..., None])
+        bands = found_bands(image - base, base, target)
+        usual = sum_up_bands(bands)
     waited = np.array(0)
     return State(
-        source, image, maturity, found, effort, pending, target, waited, headroom, bands
+        source, image, maturity, found, effort, pending, target, waited, headroom, bands, usual
     ), loss
 
 
@@ -184,7 +196,11 @@ def proceed(
     bands = state.bands
     if carry.holds_bands:
         bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
-        detail = held(detail, bands, aged, np.minimum(maturity * kept, target))
+        share = np.minimum(maturity * kept, target) ** GROWTH
+        wanted_bands = bands * expected_share(base, share, bands)
+        pyramid = Pyramid.of(detail)
+        carried_bands = measure_bands(pyramid)
+        detail = balance_bands(pyramid, carried_bands, wanted_bands, to_cells(aged, bands)).merge()
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
     rising = rises(target, state.target)
@@ -215,32 +231,36 @@ def proceed(
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = stored(blended - later + pending / left, source, target)
-    found = as_full(contrast(image - base), target)
+    found = as_full(contrast(image - base, finest=carry.holds_bands), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
     wanted = aged * wanted + (1 - aged) * found
     # As quick in time however few of the frames are dreamt.
-    effort = governed(effort, (AIM * wanted / found) ** settings.cadence)
+    ratio = AIM * wanted / found
+    effort = governed(effort, ratio**settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
     if carry.holds_bands:
-        measured = measure_bands(Pyramid.of(image - base))
-        grown = to_cells(aged, measured)[..., None]
-        fresh = as_full(measured, to_cells(target, measured)[..., None])
-        bands = np.asarray(grown * bands + (1 - grown) * fresh, np.float32)
+        fresh = found_bands(image - base, base, target)
+        bands = renew_bands(bands, fresh, to_cells(aged, fresh), state.usual)
     return State(
-        source, image, old + new, wanted, effort, pending, target, since, headroom, bands
+        source,
+        image,
+        old + new,
+        wanted,
+        effort,
+        pending,
+        target,
+        since,
+        headroom,
+        bands,
+        state.usual,
     ), loss
 
 
-def held(detail: Image, bands: Image, aged: Image, maturity: Image) -> Image:
-    """Carried detail with its bands nearer to what a full dream's are (``bands``).
-
-    ``aged`` (H x W) is where it has come of age, ``maturity`` the dream that it is.
-    """
-    pyramid = Pyramid.of(detail)
-    wanted = bands * to_cells(maturity, bands)[..., None] ** GROWTH
-    balanced = balance_bands(pyramid, measure_bands(pyramid), wanted, to_cells(aged, bands))
-    return balanced.merge()
+def found_bands(detail: Image, base: Image, target: Image) -> Image:
+    """The bands of detail dreamt on a base, as a full dream's."""
+    measured = measure_bands(Pyramid.of(detail))
+    return measured / expected_share(base, target**GROWTH, measured)
 
 
 def cells_flow(flow: Image, cells: Image) -> Image:
@@ -285,9 +305,9 @@ def governed(effort: Image, ratio: Image) -> Image:
     return np.asarray(np.clip(turned, *CARRIED_BOUNDS), np.float32)
 
 
-def contrast(detail: Image) -> Image:
-    """Local deviation (H x W, above 0) of the detail's high frequencies."""
-    fine = detail - blurred(detail, CONTRAST_SIGMA)
+def contrast(detail: Image, *, finest: bool = False) -> Image:
+    """Local deviation (H x W, above 0) of the detail's high frequencies, or the highest."""
+    fine = detail - blurred(detail, FINEST_SIGMA if finest else CONTRAST_SIGMA)
     energy = blurred((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 

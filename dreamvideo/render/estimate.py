@@ -143,9 +143,7 @@ def gain(workers: int) -> float:
     return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
 
 
-def dreamt_pixels(
-    dream: DreamSettings, size: tuple[int, int], steps: int | None = None
-) -> int:
+def dreamt_pixels(dream: DreamSettings, size: tuple[int, int], steps: int | None = None) -> int:
     """Pixels climbed in all steps of all octaves of a picture of that (width, height)."""
     return ladder_for(dream, size[1], size[0], steps).pixel_steps
 
