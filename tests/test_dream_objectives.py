@@ -59,7 +59,7 @@ ACTIVATIONS = {
         (layer_l2("block5_expand"), 12.5),
         (channels("block5_expand", [1], 2), 4),
         (channels("block5_expand", [0, 1], 2), 3),
-        (channels("block5_expand", [0], 2, squares=True), 5),
+        (channels("block5_expand", [0], 2, mode="l2"), 5),
     ],
 )
 def test_objectives_add_and_scale(objective: Objective, value: float) -> None:
@@ -132,7 +132,7 @@ OBJECTIVES = {
     "squares": layer_l2("block5_expand"),
     "channel": channels("block5_expand", [4], EXPANDED),
     "channels": channels("block5_expand", range(12, 21), EXPANDED),
-    "squares of channels": channels("block5_expand", [3, 4], EXPANDED, squares=True),
+    "squares of channels": channels("block5_expand", [3, 4], EXPANDED, mode="l2"),
     "neuron": at_place("block5_expand", [4], EXPANDED, (0.5, 0.4)),
     "weakest": strongest("block5_expand", "weak", EXPANDED),
     "class": dream_class("head", TABBY),

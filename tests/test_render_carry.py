@@ -46,7 +46,7 @@ def test_the_dial_settles_the_parts_that_are_not_set() -> None:
     assert [c.steps for c in dials] == sorted((c.steps for c in dials), reverse=True)
     assert {c.every for c in dials} == {1}
     chosen = CoherenceSettings(gain=0.3, blend=0.2, carried_steps=7, refresh=5, leak=0.4)
-    assert settle(chosen, 12) == Carry(gain=0.3, blend=0.2, leak=0.4, steps=7, every=5)
+    assert settle(chosen, 12) == Carry(0.3, 0.2, 0.4, steps=7, every=5, holds_bands=True)
 
 
 def test_the_governor_turns_towards_the_wanted_contrast_within_bounds() -> None:

@@ -34,8 +34,8 @@ from dreamvideo.dream.octaves import (
     automatic_octaves,
     dream,
     octave_sizes,
-    sized_octaves,
     resize,
+    sized_octaves,
 )
 from dreamvideo.dream.patches import Box
 from dreamvideo.dream.shaping import COLOUR, SIGMA, Shaping

@@ -139,12 +139,10 @@ class Ladder:
         return tuple(map(self._climb, range(len(self.sizes))))
 
     def _climb(self, octave: int) -> tuple[int, float]:
-        full = self.full or self.steps
+        full = self.full or max(1, self.steps)
         share = self.detail ** max(0, octave + 1 - FULL_OCTAVES)
         wanted = max(min(full, FEWEST_STEPS), round(full * share))
-        if self.steps == full or wanted == full:
-            return (wanted if self.steps == full else self.steps), self.step_size
-        # Fewer, each longer or shorter, so that the octaves' shares of the work stay the same.
+        # Each is as much longer or shorter as keeps the octaves' shares of the work the same.
         work = self.steps * wanted / full
         taken = max(min(self.steps, 1), round(work))
         return taken, self.step_size * work / max(taken, 1)

@@ -10,6 +10,7 @@ coarser than all bands is held to its value. The finest band is left to the gove
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -68,7 +69,7 @@ class Pyramid:
 
 def count_bands(width: int) -> int:
     """Bands of a picture of that width, the coarsest about ``COARSEST``."""
-    return max(2, round(np.log2(COARSEST * width / REFERENCE_WIDTH)) + 1)
+    return max(2, round(math.log2(COARSEST * width / REFERENCE_WIDTH)) + 1)
 
 
 def measure_bands(pyramid: Pyramid) -> Image:

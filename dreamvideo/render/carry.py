@@ -12,6 +12,7 @@ blurs where the motion is hard to follow, or grows until it burns, unless someth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.patches import Box
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
@@ -197,37 +199,22 @@ def proceed(
     if carry.holds_bands:
         bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
         share = np.minimum(maturity * kept, target) ** GROWTH
-        wanted_bands = bands * expected_share(base, share, bands)
-        pyramid = Pyramid.of(detail)
-        carried_bands = measure_bands(pyramid)
-        detail = balance_bands(pyramid, carried_bands, wanted_bands, to_cells(aged, bands)).merge()
+        detail = hold_bands(detail, bands * expected_share(base, share, bands), aged)
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
     rising = rises(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
     trust = motion.confidence[..., None]
     start = base + (carry.gain**waited if due else 1) * trust * detail
-    dreamt, loss, new = start, float("nan"), np.zeros_like(target)
-    work, fresh = np.full_like(target, NEGLIGIBLE), np.zeros_like(target)
-    for part in parts:
-        full = part.dreamer.settings.steps
-        refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
-        for climb in climbs(missing, places, refresh, full, settle(settings, full).steps):
-            scale = np.asarray(climb.work * part.share * full / climb.steps, np.float32)
-            if scale.any():
-                climbed = part.dreamer.dream(
-                    dreamt, steps=climb.steps, step_scale=scale, within=climb.within, even=True
-                )
-                dreamt, loss = climbed.image, climbed.losses[-1]
-                new = np.minimum(missing, new + climb.grown * part.share)
-                work = work + climb.work * part.share
-                fresh = fresh + climb.grown * part.share
+    refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
+    grown = _grow(start, parts, missing, places, refresh, settings)
+    dreamt, loss, new = grown.image, grown.loss, grown.new
     keep = (carry.blend * age)[..., None]
     carried = keep * np.clip(base + detail, -1, 1)
     blended = (1 - keep) * dreamt + carried
     # What is new is seen at once; what keeps the rest alive comes in slowly.
     rest = (1 - keep) * (base + trust * detail) + carried
-    later = (1 - fresh / work)[..., None] * (blended - rest)
+    later = (1 - grown.fresh / grown.work)[..., None] * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = stored(blended - later + pending / left, source, target)
@@ -257,6 +244,54 @@ def proceed(
     ), loss
 
 
+@dataclass(frozen=True)
+class _Grown:
+    """A frame after its steps, and how much (H x W) of them was ``work``, and on ``fresh`` ground.
+
+    ``new`` is the dream that came of the latter, in full dreams.
+    """
+
+    image: Image
+    loss: float
+    new: Image
+    work: Image
+    fresh: Image
+
+
+def _grow(
+    image: Image,
+    parts: Parts,
+    missing: Image,
+    places: Sequence[Box],
+    refresh: Image | None,
+    coherence: CoherenceSettings,
+) -> _Grown:
+    """Dream what is missing, and refresh what is there where it is its turn (``climbs``)."""
+    loss, new, fresh = float("nan"), np.zeros_like(missing), np.zeros_like(missing)
+    work = np.full_like(missing, NEGLIGIBLE)
+    for part in parts:
+        settings = part.dreamer.settings
+        few = settle(coherence, settings.steps).steps
+        for climb in climbs(missing, places, refresh, settings.steps, few):
+            scale = np.asarray(climb.work * part.share * settings.steps / climb.steps, np.float32)
+            if scale.any():
+                climbed = part.dreamer.dream(
+                    image, steps=climb.steps, step_scale=scale, within=climb.within, even=True
+                )
+                image, loss = climbed.image, climbed.losses[-1]
+                new = np.minimum(missing, new + climb.grown * part.share)
+                work = work + climb.work * part.share
+                fresh = fresh + climb.grown * part.share
+    return _Grown(image, loss, new, work, fresh)
+
+
+def hold_bands(detail: Image, wanted: Image, aged: Image) -> Image:
+    """Carried detail with its bands nearer to those wanted, where its dream has come of age."""
+    pyramid = Pyramid.of(detail)
+    weight = to_cells(aged, wanted)
+    return balance_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
+
+
 def found_bands(detail: Image, base: Image, target: Image) -> Image:
     """The bands of detail dreamt on a base, as a full dream's."""
     measured = measure_bands(Pyramid.of(detail))
@@ -270,7 +305,7 @@ def cells_flow(flow: Image, cells: Image) -> Image:
 
 
 def headroom_map(parts: Parts, target: Image) -> Image:
-    """How far white gives way under the parts' dreams: H x W, or a scalar 0 where it nowhere does."""
+    """How far white gives way under the parts' dreams: H x W; a scalar 0 where it never does."""
     total = sum(part.share * part.dreamer.settings.headroom for part in parts)
     if not np.any(total):
         return np.zeros((), np.float32)
