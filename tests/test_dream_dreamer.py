@@ -19,7 +19,13 @@ SMALL = DreamSettings(layers="block3_expand", octaves=1, steps=4, jitter=4)
 
 def test_a_look_of_layers_alone_has_nothing_else_compiled() -> None:
     dreamer = Dreamer(DreamSettings())
-    assert dreamer.terms == ("block8_expand", "block11_expand")
+    assert dreamer.terms == (
+        "block11_expand:rms",
+        "block9_expand:rms",
+        "block10_expand:rms",
+        "block12_expand:rms",
+        "block13_expand:rms",
+    )
 
 
 @pytest.mark.parametrize(

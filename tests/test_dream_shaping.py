@@ -141,7 +141,7 @@ def test_only_what_is_asked_for_is_compiled() -> None:
 
 
 def test_smoothing_changes_over_time_without_a_new_compilation() -> None:
-    settings = DreamSettings(layers="block3_expand", octaves=1, steps=2, jitter=4)
+    settings = DreamSettings(layers="block3_expand", octaves=1, steps=2, jitter=4, balance="none")
     dreamer = Dreamer(settings, varying={"smooth"})
     image = cat(64, 80)
     plain = dreamer.dream(image).image
@@ -158,7 +158,9 @@ def test_smoothing_changes_over_time_without_a_new_compilation() -> None:
 
 def test_a_pyramid_gives_coarse_forms_their_say() -> None:
     image = cat(96, 128)
-    settings = DreamSettings(layers="block3_expand", octaves=1, steps=2, jitter=0, step_size=0.01)
+    settings = DreamSettings(
+        layers="block3_expand", octaves=1, steps=2, jitter=0, step_size=0.01, balance="none"
+    )
 
     def coarse(dreamt: Image) -> float:
         added = dreamt - image

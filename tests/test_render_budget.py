@@ -71,13 +71,13 @@ def test_what_is_given_up_comes_in_the_order_that_is_promised() -> None:
     last = [rung.dream for size, rung in found[-3:]]
     assert [dream.steps for dream in last] == [8, 6, 4]
     for dream in last:
-        assert dream.steps * dream.step_size == pytest.approx(12 * 0.025)
+        assert dream.steps * dream.step_size == pytest.approx(14 * 0.025)
 
 
 def test_frames_dreamt_alone_lose_steps_before_size() -> None:
     found = list(rungs(SIZE, ALONE))
     assert [(size, rung.dream.steps) for size, rung in found[:4]] == [
-        (SIZE, 12),
+        (SIZE, 14),
         (SIZE, 8),
         (SIZE, 6),
         (SIZE, 4),
@@ -119,7 +119,7 @@ def test_the_line_says_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "measure_cost", measure)
     chosen = within((640, 360), 500, Look(), time_budget="4m")
     assert measured == [(Look(), (640, 360))]
-    assert chosen.line == "budget 4m: 640x360, 4 octaves of 12 steps, cadence 2: about 3m"
+    assert chosen.line == "budget 4m: 640x360, 6 octaves of 14 steps, cadence 2: about 3m"
     quick = within((640, 360), 500, Look(), fps_target=500 / 240)
     assert quick == choose(COST, (640, 360), 500, Look(), 240)
 

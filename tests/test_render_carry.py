@@ -75,8 +75,8 @@ def test_contrast_is_local_and_scales_with_the_detail() -> None:
 def test_what_comes_into_view_ripens_over_some_frames(parts: tuple[Part]) -> None:
     (source,) = stored(scene(72, 96, still(1)).frames)
     later = [np.asarray(source + 0.01 * turn, np.float32) for turn in range(1, 8)]
-    state, _ = begin(source, parts, WHOLE)
-    fresh = np.abs(state.dream - state.source)
+    state, _ = begin(source, parts, WHOLE, holds_bands=True)
+    fresh = np.abs(state.detail)
     blind = no_motion(source.shape)
     trust = blind.confidence.copy()
     trust[:, :72] = 1
@@ -85,7 +85,7 @@ def test_what_comes_into_view_ripens_over_some_frames(parts: tuple[Part]) -> Non
     strengths, maturities = [], []
     for frame, motion in zip(later, (half, *6 * [everywhere]), strict=True):
         state, _ = proceed(state, frame, motion, parts, COHERENCE, WHOLE)
-        strengths.append(float(np.abs(state.dream - state.source)[8:-8, 60:-8].mean()))
+        strengths.append(float(np.abs(state.detail)[8:-8, 60:-8].mean()))
         maturities.append(float(state.maturity[:, 60:].mean()))
     assert maturities == sorted(maturities) and maturities[-1] == pytest.approx(1)
     assert state.maturity.min() >= 0 and state.maturity.max() <= 1 + 1e-6
@@ -97,8 +97,8 @@ def test_what_comes_into_view_ripens_over_some_frames(parts: tuple[Part]) -> Non
 def test_a_frame_of_which_nothing_was_carried_is_dreamt_about_as_hard(parts: tuple[Part]) -> None:
     (source,) = stored(scene(72, 96, still(1)).frames)
     (other,) = stored(scene(72, 96, still(1), seed=5).frames)
-    state, _ = begin(source, parts, WHOLE)
+    state, _ = begin(source, parts, WHOLE, holds_bands=True)
     fresh, _ = begin(other, parts, WHOLE)
     after, _ = proceed(state, other, no_motion(source.shape), parts, COHERENCE, WHOLE)
-    ratio = np.abs(after.dream - other).mean() / np.abs(fresh.dream - other).mean()
+    ratio = np.abs(after.detail).mean() / np.abs(fresh.detail).mean()
     assert 0.7 < ratio < 1.3

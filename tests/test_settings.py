@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dreamvideo.dream import models
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import parse_layers
+from dreamvideo.parsing import parse_layers, parse_term
 from dreamvideo.settings import (
     CameraSettings,
     CoherenceSettings,
@@ -255,7 +255,7 @@ def test_there_are_presets_of_different_character() -> None:
     dreams = {str(read_preset(name)["dream"]) for name in preset_paths()}
     assert len(dreams) == len(preset_paths()) >= 16
     used = {key for name in preset_paths() for key in read_preset(name)["dream"]}
-    assert {"layers", "classes", "smooth", "laplacian", "strength"} <= used
+    assert {"layers", "classes", "creature_size", "colour", "strength"} <= used
     assert any(make_look([name]).over_time for name in preset_paths())
     assert any(make_look([name]).sounds for name in preset_paths())
 
@@ -271,9 +271,9 @@ def test_bundled_presets_are_whole(name: str) -> None:
     assert 10 < len(look.description) < 100
     assert "\n" not in look.description
     default = models.entry(look.dream.model).default_layers
-    assert {layer for layer, _ in look.dream.weighted_layers(default)} <= layers_of(
-        look.dream.model
-    )
+    terms = [parse_term(term) for term, _ in look.dream.weighted_layers(default)]
+    assert {term.layer for term in terms} <= layers_of(look.dream.model)
+    assert terms or look.dream.classes
     assert look.model_copy(update={"description": ""}) != Look(), "it changes something"
 
 

@@ -196,7 +196,8 @@ def proceed(
     effort = effort * age + CARRIED * (1 - age)
     aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     bands = state.bands
-    if carry.holds_bands:
+    holds = carry.holds_bands and state.bands.size > 0
+    if holds:
         bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
         share = np.minimum(maturity * kept, target) ** GROWTH
         detail = hold_bands(detail, bands * expected_share(base, share, bands), aged)
@@ -226,7 +227,7 @@ def proceed(
     effort = governed(effort, ratio**settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
-    if carry.holds_bands:
+    if holds:
         fresh = found_bands(image - base, base, target)
         bands = renew_bands(bands, fresh, to_cells(aged, fresh), state.usual)
     return State(
