@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.banner import Color
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pixel_formats import Color
 
 _QUICKTIME = (".mp4", ".m4v", ".mov")
 _FILMS = (*_QUICKTIME, ".mkv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from pathlib import Path
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import codecs, ffmpeg, outputs
-from dreamvideo.media.banner import Color, frames_encoded
 from dreamvideo.media.codecs import Codec
-from dreamvideo.media.decode import count_packets
+from dreamvideo.media.demux import count_packets
 from dreamvideo.media.outputs import Container
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.probe import MediaInfo, read_tags
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
@@ -176,10 +177,16 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
-    wanted, got = len(film.frames), frames_encoded(lines) if merges else count_packets(part)
+    wanted, got = len(film.frames), _frames_encoded(lines) if merges else count_packets(part)
     if got != wanted:
         raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _frames_encoded(lines: Sequence[str]) -> int:
+    """Frames that reached the encoder of the first output stream, from ffmpeg's last words."""
+    pattern = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
+    return next((int(m[1]) for line in lines if (m := pattern.search(line))), 0)
 
 
 def _tags(

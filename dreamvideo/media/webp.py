@@ -6,18 +6,30 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from dreamvideo.media.paths import read_bytes
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import os_words, read_bytes, shown
 
 _FIRST_CHUNK = 12
 _FRAME = b"ANMF"
+_ANIMATED = 0x02
 # Of a frame's chunk: its header, then place and size (12 bytes), then milliseconds in 3 bytes.
 _DELAY = slice(20, 23)
 
 
-def count_and_length(path: Path) -> tuple[int, Fraction]:
-    """Frames and seconds of an animation, also behind damage. Raises MediaError."""
-    delays = list(_delays(read_bytes(path)))
-    return len(delays), Fraction(sum(delays), 1000)
+def is_animation(path: Path) -> bool:
+    """Whether a file is a WebP of several frames, by its extended header. Raises MediaError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(21)
+    except OSError as error:
+        raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
+    animated = len(head) == 21 and bool(head[20] & _ANIMATED)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and animated
+
+
+def frame_durations(path: Path) -> list[Fraction]:
+    """Seconds that each frame of an animation is shown, also behind damage. Raises MediaError."""
+    return [Fraction(delay, 1000) for delay in _delays(read_bytes(path))]
 
 
 def _delays(data: bytes) -> Iterator[int]:

@@ -130,7 +130,7 @@ def _silent(film: Film) -> Film | None:
     """The same film without what else the source holds; None if it holds nothing else."""
     if film.source is None or not (film.source.audio or film.source.subtitles):
         return None
-    return replace(film, source=replace(film.source, audio=(), subtitle_codecs=()))
+    return replace(film, source=replace(film.source, audio=(), subtitle_tracks=()))
 
 
 def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
