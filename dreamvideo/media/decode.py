@@ -113,7 +113,7 @@ def decoded(
             report.notes.append("its time stamps begin anew or leap: the parts follow each other")
         elif count:
             report.last_duration = _last_duration(info, last, process.complaint_count > 0)
-        _judge(info, counts, last, process, report)
+        _judge(info, counts, last, process, report, joined=timeline.is_broken)
 
 
 def has_index(info: MediaInfo) -> bool:
@@ -127,6 +127,8 @@ def _judge(
     last: Fraction,
     process: ffmpeg.Process,
     report: Report,
+    *,
+    joined: bool,
 ) -> None:
     packets, frames, errors = counts
     # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
@@ -144,7 +146,8 @@ def _judge(
             + (f", {undecodable} cannot be decoded" if undecodable else "")
             + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
         )
-    elif process.complaint_count:
+    elif process.complaint_count and not joined:
+        # Where recordings join, counters of packets break off too.
         report.notes.append(
             f"{shown(info.path)} is damaged: no frame is missing, but some may show it "
             f"({process.reason()})"

@@ -51,13 +51,15 @@ class Chapter:
 class Track:
     """A stream of sound or subtitles: its number among all streams, codec and language.
 
-    ``rate`` is samples a second. The codec is "unknown" where libav has no name for it.
+    ``rate`` is samples a second and ``bits`` what one has as it is decoded. The codec is "unknown"
+    where libav has no name for it.
     """
 
     index: int
     codec: str
     language: str | None
     rate: int = 0
+    bits: int = 16
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Picture:
     ``tick`` is the unit of its time stamps, seconds. ``frames`` and ``duration`` are
     None where the container does not know them. It is shown turned by ``rotation`` degrees
     clockwise, then ``mirrored`` left to right. ``measured`` are the time stamps of the first
-    packets, in order, if they were needed, and ``whole`` says that these are all.
+    packets, in order, if they were needed, and ``whole`` says that its ``packets`` are all.
     """
 
     index: int
@@ -88,6 +90,7 @@ class Picture:
     rotation: int = 0
     mirrored: bool = False
     measured: tuple[Fraction, ...] = ()
+    packets: int = 0
     whole: bool = False
 
 
@@ -265,8 +268,10 @@ def _language(stream: Any) -> str | None:
 
 def _track(stream: Any) -> Track:
     context = stream.codec_context
-    rate = context.sample_rate if stream.type == "audio" and context is not None else 0
-    return Track(stream.index, _codec(stream), _language(stream), rate)
+    if stream.type != "audio" or context is None:
+        return Track(stream.index, _codec(stream), _language(stream))
+    bits = 8 * context.format.bytes if context.format is not None else 16
+    return Track(stream.index, _codec(stream), _language(stream), context.sample_rate, bits)
 
 
 def _chapter(entry: Any) -> Chapter:
@@ -305,6 +310,10 @@ class _Head:
                 return False
         return True
 
+    def of_so_far(self, stream: Any) -> list[Packet[Any]]:
+        """The packets of a stream among those that were read."""
+        return [packet for packet in self.read if packet.stream is stream and packet.size]
+
     def of(self, stream: Any) -> Iterator[Packet[Any]]:
         """All packets of a stream, those that were read first."""
         at = 0
@@ -323,15 +332,17 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
     average, nominal = stream.average_rate, stream.guessed_rate
     frame = _first_frame(head, stream)
     measured: list[Fraction] = []
+    packets: list[Any] = []
     if may_leap and container.size <= _SMALL:
         head.go_on(_SMALL)
         clock = Timeline(Fraction(0), 1 / (nominal or Fraction(25)), leaps=True)
-        stamps = (p.dts for p in head.read if p.stream.index == stream.index and p.size)
+        packets = head.of_so_far(stream)
+        stamps = (packet.dts for packet in packets)
         measured = [clock.place(stamp * tick) for stamp in stamps if stamp is not None]
     elif not stream.frames or not nominal or not is_plausible(nominal, tick):
         # Without an index, a rate may be a guess from the first frames.
         head.go_on(_MOST_PACKETS)
-        packets = [p for p in head.read if p.stream.index == stream.index and p.size]
+        packets = head.of_so_far(stream)
         stamps = (p.dts if p.pts is None else p.pts for p in packets)
         measured = sorted(stamp * tick for stamp in stamps if stamp is not None)
     rotation, mirrored = _orientation(frame)
@@ -353,7 +364,8 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
         rotation=rotation,
         mirrored=mirrored,
         measured=tuple(measured),
-        whole=head.ended and bool(measured),
+        packets=len(packets),
+        whole=head.ended and bool(packets),
     )
 
 

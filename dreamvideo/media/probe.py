@@ -50,8 +50,8 @@ _MAY_HAVE_FIELDS = frozenset(
 class AudioStream:
     """One sound track.
 
-    Codec by ffmpeg's name, samples a second, channel layout, language, and its number among all
-    streams of the file.
+    Codec by ffmpeg's name, samples a second, channel layout, language, its number among all
+    streams of the file, and bits a sample where it is not compressed.
     """
 
     codec: str
@@ -59,6 +59,7 @@ class AudioStream:
     channels: str
     language: str | None = None
     index: int = 0
+    bits: int = 16
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,7 @@ def _sound(path: Path, tracks: Sequence[Track]) -> tuple[AudioStream, ...]:
             facts.get(("channel_layout_name", n), "unknown"),
             track.language,
             track.index,
+            track.bits,
         )
         for n, track in enumerate(tracks)
     )
@@ -330,7 +332,7 @@ def _described(
     length = _picture_length(picture, rate)
     start = max(Fraction(0), displayed.time - contents.start)
     if picture.whole and length is not None:
-        frames: int | None = len(picture.measured)
+        frames: int | None = picture.packets
         duration = max(duration, start + length)
     elif variable and picture.frames:
         frames = picture.frames
@@ -416,8 +418,11 @@ def _tagged_length(picture: Picture) -> Fraction | None:
 
 def _picture_length(picture: Picture, rate: Fraction) -> Fraction | None:
     """From the first frame to the end of the last, as measured or as noted."""
-    if picture.whole:
+    if picture.whole and len(picture.measured) == picture.packets:
         return picture.measured[-1] - picture.measured[0] + 1 / rate
+    if picture.whole:
+        # Without time stamps, frames follow each other at the rate.
+        return picture.packets / rate
     return _tagged_length(picture) or picture.duration
 
 
