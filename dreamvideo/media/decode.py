@@ -98,8 +98,10 @@ def decoded(
                 moment = times.get()
                 if moment is None:
                     raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
-                count += 1
                 last = info.on_grid(timeline.place(moment))
+                if count + 1 < len(info.frame_times):
+                    last = info.frame_times[count]
+                count += 1
                 yield last, pixels
         finally:
             report.complaints = process.complaint_count
@@ -111,6 +113,8 @@ def decoded(
             report.notes.append("deinterlaced where it consists of fields")
         if timeline.is_broken:
             report.notes.append("its time stamps begin anew or leap: the parts follow each other")
+        elif count and count + 1 == len(info.frame_times):
+            report.last_duration = info.frame_times[-1] - last
         elif count:
             report.last_duration = _last_duration(info, last, process.complaint_count > 0)
         _judge(info, counts, last, process, report, joined=timeline.is_broken)
@@ -138,7 +142,7 @@ def _judge(
         cut = max(0, (info.frames or 0) - frames - undecodable)
     else:
         until = last + (report.last_duration or 1 / info.rate)
-        cut = _cut_short(info, until, process.complaint_count > 0)
+        cut = 0 if joined else _cut_short(info, until, process.complaint_count > 0)
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(

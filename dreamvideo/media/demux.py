@@ -70,7 +70,8 @@ class Picture:
     ``tick`` is the unit of its time stamps, seconds. ``frames`` and ``duration`` are
     None where the container does not know them. It is shown turned by ``rotation`` degrees
     clockwise, then ``mirrored`` left to right. ``measured`` are the time stamps of the first
-    packets, in order, if they were needed, and ``whole`` says that its ``packets`` are all.
+    packets, in order, if they were needed; ``whole`` says that its ``packets`` are all, ``leaps``
+    that the clock was seen to leap.
     """
 
     index: int
@@ -92,6 +93,7 @@ class Picture:
     measured: tuple[Fraction, ...] = ()
     packets: int = 0
     whole: bool = False
+    leaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -333,12 +335,14 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
     frame = _first_frame(head, stream)
     measured: list[Fraction] = []
     packets: list[Any] = []
+    leaps = False
     if may_leap and container.size <= _SMALL:
         head.go_on(_SMALL)
         clock = Timeline(Fraction(0), 1 / (nominal or Fraction(25)), leaps=True)
         packets = head.of_so_far(stream)
         stamps = (packet.dts for packet in packets)
         measured = [clock.place(stamp * tick) for stamp in stamps if stamp is not None]
+        leaps = clock.is_broken
     elif not stream.frames or not nominal or not is_plausible(nominal, tick):
         # Without an index, a rate may be a guess from the first frames.
         head.go_on(_MOST_PACKETS)
@@ -366,6 +370,7 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
         measured=tuple(measured),
         packets=len(packets),
         whole=head.ended and bool(packets),
+        leaps=leaps,
     )
 
 

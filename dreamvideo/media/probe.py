@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import demux, ffmpeg, webp
+from dreamvideo.media import apng, demux, ffmpeg, webp
 from dreamvideo.media.demux import Chapter, Contents, Picture, Track
 from dreamvideo.media.dolby_vision import dolby_vision_only
 from dreamvideo.media.paths import readable, shown
@@ -85,7 +85,8 @@ class MediaInfo:
     ``dolby_vision`` is the profile of a film that only Dolby Vision players show in its colours.
     ``decoder`` names one to ask ffmpeg for, where its own choice would lose something;
     ``stream_index`` is the picture's number among all streams, ``picture_length`` its own length
-    as far as it is noted.
+    as far as it is noted. ``frame_times`` are the exact times of all frames, and of the end, where
+    time stamps are not exact.
     """
 
     path: Path
@@ -119,6 +120,7 @@ class MediaInfo:
     clock_may_leap: bool = False
     picture_length: Fraction | None = None
     dolby_vision: int | None = None
+    frame_times: tuple[Fraction, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property
@@ -322,18 +324,23 @@ def _described(
     decoder: str | None,
     displayed: _Displayed,
 ) -> MediaInfo:
-    rate, variable = _rate(picture)
+    times = _exact_times(path, contents.format)
+    rate, variable = _rate_of_times(times) if len(times) > 2 else _rate(picture)
     if rate < _SLOWEST:
         raise MediaError(
             f"{shown(path)}: declares a frame every {float(1 / rate):.3g} seconds; its times are "
             "broken"
         )
+    frames: int | None
     duration = contents.duration
     length = _picture_length(picture, rate)
     start = max(Fraction(0), displayed.time - contents.start)
-    if picture.whole and length is not None:
-        frames: int | None = picture.packets
-        duration = max(duration, start + length)
+    if len(times) > 1:
+        frames, duration = len(times) - 1, times[-1]
+    elif picture.whole and length is not None:
+        frames = picture.packets
+        # Where the clock leaps, what the container claims counts the leap too.
+        duration = start + length if picture.leaps else max(duration, start + length)
     elif variable and picture.frames:
         frames = picture.frames
     else:
@@ -373,6 +380,14 @@ def _described(
         clock_may_leap=contents.clock_may_leap,
         picture_length=length,
         dolby_vision=dolby_vision_only(path),
+        frame_times=times,
+    )
+
+
+def _exact_times(path: Path, form: str) -> tuple[Fraction, ...]:
+    """When each frame of an APNG begins and the last ends: libav rounds their delays."""
+    return (
+        tuple(accumulate(apng.frame_durations(path), initial=Fraction(0))) if form == "apng" else ()
     )
 
 
@@ -426,6 +441,12 @@ def _picture_length(picture: Picture, rate: Fraction) -> Fraction | None:
     return _tagged_length(picture) or picture.duration
 
 
+def _rate_of_times(times: Sequence[Fraction]) -> tuple[Fraction, bool]:
+    """The mean rate of frames whose times and end are known, and whether it varies."""
+    rate = (len(times) - 1) / times[-1] if times[-1] else SEQUENCE_RATE
+    return rate, len({later - earlier for earlier, later in pairwise(times)}) > 1
+
+
 def _rate(picture: Picture) -> tuple[Fraction, bool]:
     """The rate to speak of, and whether it varies: then the average, else the exact one."""
     times, tick = picture.measured, picture.tick
@@ -435,6 +456,8 @@ def _rate(picture: Picture) -> tuple[Fraction, bool]:
         constant = _constant_rate(times, tick)
         if constant is not None:
             return constant, False
+        if nominal and demux.is_plausible(nominal, tick) and _mostly_at(times, nominal):
+            return nominal, True
         if len(times) > 1 and not (picture.frames and varies):
             return (len(times) - 1) / (times[-1] - times[0]), True
     rate = average if varies and average else nominal
@@ -454,6 +477,14 @@ def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool
     # A clock's own pace fits all times; then most frames must come at that pace.
     usual = sorted(later - earlier for earlier, later in pairwise(steps))[len(steps) // 2 - 1]
     return demux.is_plausible(rate, tick) or usual == 1
+
+
+def _mostly_at(times: Sequence[Fraction], rate: Fraction) -> bool:
+    """Whether nine in ten frames follow the one before at this rate."""
+    usual = [
+        abs((later - earlier) * rate - 1) < Fraction(1, 20) for earlier, later in pairwise(times)
+    ]
+    return 10 * sum(usual) >= 9 * len(usual) > 0
 
 
 def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None:
@@ -477,9 +508,11 @@ def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None
 
 def _snapped(rate: Fraction, tick: Fraction) -> Fraction:
     """The NTSC or whole rate that a container with rounded times can only come close to."""
-    if (1 / rate / tick).denominator == 1:
-        # The clock itself keeps to this rate, so that times would not agree with another.
-        return rate
+    ticks = 1 / (rate * tick)
+    own = 1 / (max(1, round(ticks)) * tick)
+    if ticks.denominator == 1 or (ticks < 4 and abs(rate / own - 1) < Fraction(1, 1000)):
+        # The clock itself keeps to this rate; times would not agree with a rounder one.
+        return own
     whole = round(rate)
     candidates = (Fraction(whole), Fraction(whole * 1000, 1001))
     return next((c for c in candidates if c and abs(rate / c - 1) < Fraction(1, 50_000)), rate)
