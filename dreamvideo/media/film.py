@@ -286,7 +286,9 @@ def _picture_output(
 ) -> list[str]:
     resize = []
     if film.resized:
-        resize = [f"scale={film.size[0]}:{film.size[1]}:flags=area+{ffmpeg.ACCURATE}"]
+        shrinks = film.size[0] * film.size[1] < film.kind.size[0] * film.kind.size[1]
+        kernel = "area" if shrinks else "lanczos"
+        resize = [f"scale={film.size[0]}:{film.size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"]
     return codecs.picture_arguments(
         codec,
         muxer=container.muxer,
@@ -331,6 +333,4 @@ def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> 
         )
     if film.kind.alpha and not keep_alpha:
         notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
-    if film.aspect != 1 and output.suffix.lower() in (".gif", ".webp"):
-        notes.append(f"stretched: the source's pixels are not square, those of {output.suffix} are")
     return notes

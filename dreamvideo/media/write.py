@@ -113,13 +113,15 @@ def encode(
     if info is not None:
         info = replace(info, audio=() if no_audio else chosen_tracks(info, audio_track))
     kind = kind_of(frames)
-    if folder.is_folder(output):
-        notes = folder.write_folder(frames, output, kind, wishes)
-        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
-        return [*sound, *notes]
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
+    if folder.is_folder(output) or output.suffix.lower() in _ANIMATIONS:
+        film, shape = _with_square_pixels(film)
+    if folder.is_folder(output):
+        notes = folder.write_folder(frames, output, kind, wishes, film.size)
+        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
+        return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:
-        return _encode_animation(film, output, wishes)
+        return [*shape, *_encode_animation(film, output, wishes)]
     with replacing(output) as part:
         try:
             return encode_part(film, output, part, wishes)
@@ -128,6 +130,20 @@ def encode(
                 raise
             # Hours of dreaming are not lost to a broken sound track.
             return _encode_rest(film, film.source, output, part, wishes, error)
+
+
+def _with_square_pixels(film: Film) -> tuple[Film, list[str]]:
+    """The film at a size at which square pixels keep its shape, and a note if that is another."""
+    if film.aspect == 1:
+        return film, []
+    width, height = film.size
+    # Enlarged, never reduced, so that nothing is lost.
+    if film.aspect > 1:
+        width = round(width * film.aspect)
+    else:
+        height = round(height / film.aspect)
+    note = f"the source's pixels are not square: written as {width} x {height} with square ones"
+    return replace(film, resized=(width, height)), [note]
 
 
 def _encode_rest(
@@ -179,7 +195,7 @@ def _attempted(film: Film, attempt: gif.Attempt) -> Film:
     frames = film.frames[:: attempt.step]
     last = film.frames[-1].time + film.last - frames[-1].time
     rate = film.wanted_rate / attempt.step if film.wanted_rate else None
-    size = attempt.size(film.kind.size)
+    size = attempt.size(film.size)
     resized = size if size != film.kind.size else None
     return replace(film, frames=frames, last=last, wanted_rate=rate, resized=resized)
 
