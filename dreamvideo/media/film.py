@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import codecs, ffmpeg, outputs
+from dreamvideo.media import codecs, ffmpeg, outputs, webp
 from dreamvideo.media.codecs import Codec
 from dreamvideo.media.demux import count_packets
 from dreamvideo.media.outputs import Container
@@ -237,6 +237,8 @@ def _encode(
     wanted, got = len(film.frames), _frames_encoded(lines) if merges else count_packets(part)
     if got != wanted:
         raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
+    if merges and not webp.is_animation(part):
+        webp.make_animation(part, film.size, film.length, codecs.webp_plays(wishes.loop))
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
 
 

@@ -344,7 +344,7 @@ def _described(
     elif variable and picture.frames:
         frames = picture.frames
     else:
-        frames = round((_tagged_length(picture) or duration) * rate) or None
+        frames = round((length or duration) * rate) or None
     pixels = _pixel_format(path, picture, decoder)
     return MediaInfo(
         path=path,
