@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,10 @@ _MOST_BYTES = 1 << 26
 _COMPARED = 300
 # Of a container without an index so much is read whole, for its true length.
 _SMALL = 1 << 24
+_STILL_FORMATS = re.compile(r"(image2|\w+_pipe)$")
 _NO_PICTURE = ("attached_pic", "timed_thumbnails", "still_image", "dependent", "metadata")
+# Brands of still pictures, which MP4's demuxer reads too.
+_STILL_BRANDS = ("avif", "mif1", "mif2", "heic", "heix", "heim", "heis", "jpeg", "j2ki")
 # AVFMT_TS_DISCONT: a format whose clock may begin anew.
 _CLOCK_MAY_LEAP = 0x0200
 # Rates above this are more often a container's clock than a camera's.
@@ -100,11 +104,13 @@ class Picture:
 class Contents:
     """What a file holds. ``start`` and ``duration`` are seconds, 0 where nothing is claimed.
 
+    ``is_still`` says that it is a file of one picture, whatever its container.
     ``clock_may_leap`` says that time stamps of this format may begin anew within a file, ``others``
     are the kinds of streams besides film, sound and subtitles.
     """
 
     format: str
+    is_still: bool
     clock_may_leap: bool
     start: Fraction
     duration: Fraction
@@ -126,14 +132,19 @@ def read_contents(path: Path) -> Contents:
         streams = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
         pictures = [s for s in streams if s.type == "video" and not _is_still(s)]
         sound = [s for s in streams if s.type == "audio" and not _is_empty(s)]
+        picture = _picture(container, pictures, may_leap) if pictures else None
+        brand = container.metadata.get("major_brand", "")
+        lasts = picture is not None and picture.duration is not None
         return Contents(
             format=container.format.name,
+            is_still=bool(_STILL_FORMATS.match(container.format.name))
+            or (brand in _STILL_BRANDS and not lasts),
             clock_may_leap=may_leap,
             start=Fraction(container.start_time or 0, 1_000_000),
             duration=Fraction(max(0, container.duration or 0), 1_000_000),
             tags=dict(container.metadata),
             chapters=tuple(_chapter(entry) for entry in container.chapters()),
-            picture=_picture(container, pictures, may_leap) if pictures else None,
+            picture=picture,
             audio=tuple(_track(stream) for stream in sound),
             subtitles=tuple(_track(s) for s in streams if s.type == "subtitle"),
             others=tuple(dict.fromkeys(s.type for s in container.streams if s not in streams)),
@@ -425,7 +436,13 @@ def _color(shape: Any) -> Color:
 
 def _orientation(frame: Any | None) -> tuple[int, bool]:
     """Degrees clockwise, and whether it is mirrored left to right after that, from the matrix."""
-    data = frame.side_data.get("DISPLAYMATRIX") if frame is not None else None
+    if frame is None:
+        return 0, False
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV refuses all side data if there is a kind among it that it does not know.
+        return -frame.rotation % 360, False
     if data is None:
         return 0, False
     # It maps (x, y) to (a x + c y, b x + d y), downwards being positive.

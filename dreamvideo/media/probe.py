@@ -35,7 +35,6 @@ SEQUENCE_RATE = Fraction(25)
 # A frame a day; containers cannot hold the times of slower films.
 _SLOWEST = Fraction(1, 86_400)
 _ANIMATIONS = ("gif", "apng", "webp_anim", "jpegxl_anim")
-_STILLS = re.compile(r"^(image2|\w+_pipe)$")
 # Decoders of these may give fields; the others' pictures are whole.
 _MAY_HAVE_FIELDS = frozenset(
     (
@@ -219,7 +218,7 @@ def _probe_file(path: Path) -> MediaInfo:
     if webp.is_animation(path):
         return _probe_webp(path)
     contents = demux.read_contents(path)
-    if _STILLS.match(contents.format):
+    if contents.is_still:
         raise MediaError(f"{shown(path)}: is a still picture; dream it with 'dreamvideo image'")
     picture = contents.picture
     if picture is None:
@@ -333,7 +332,7 @@ def _described(
         )
     frames: int | None
     duration = contents.duration
-    length = _picture_length(picture, rate)
+    length = _picture_length(picture, rate, contents.clock_may_leap)
     start = max(Fraction(0), displayed.time - contents.start)
     if len(times) > 1:
         frames, duration = len(times) - 1, times[-1]
@@ -431,12 +430,12 @@ def _tagged_length(picture: Picture) -> Fraction | None:
     return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]) if tag else None
 
 
-def _picture_length(picture: Picture, rate: Fraction) -> Fraction | None:
+def _picture_length(picture: Picture, rate: Fraction, may_leap: bool) -> Fraction | None:
     """From the first frame to the end of the last, as measured or as noted."""
     if picture.whole and len(picture.measured) == picture.packets:
         return picture.measured[-1] - picture.measured[0] + 1 / rate
-    if picture.whole:
-        # Without time stamps, frames follow each other at the rate.
+    if picture.whole and may_leap:
+        # Recordings without time stamps: frames follow each other at the rate.
         return picture.packets / rate
     return _tagged_length(picture) or picture.duration
 
