@@ -110,8 +110,8 @@ def plan_audio(
             continue
         reason = undecodable(path, track)
         if reason is not None:
-            name = f"sound track {number} ({track.codec})" if len(tracks) > 1 else track.codec
-            notes.append(f"{name} left out: it cannot be decoded ({reason})")
+            which = f"sound track {number}" if len(tracks) > 1 else "the sound"
+            notes.append(f"{which} is left out: its {track.codec} cannot be decoded ({reason})")
             continue
         plans.append(_converted(track, encoder, keeps_pcm))
         notes.append(plans[-1].note)
