@@ -232,8 +232,10 @@ def _probe_file(path: Path) -> MediaInfo:
             "rendered"
         )
     decoder = _decoder(picture)
-    displayed = _first_displayed(path, picture.index, picture.codec, decoder)
-    return _described(path, contents, picture, decoder, displayed)
+    displayed, audio = _as_ffmpeg_gives_it(
+        path, picture.index, picture.codec, decoder, contents.audio
+    )
+    return _described(path, contents, picture, decoder, displayed, audio)
 
 
 def _decoder(picture: Picture) -> str | None:
@@ -254,60 +256,42 @@ class _Displayed:
 
 
 def _first_displayed(path: Path, index: int, codec: str, decoder: str | None) -> _Displayed:
-    choice = [f"-c:{index}", decoder] if decoder else []
+    displayed, _ = _as_ffmpeg_gives_it(path, index, codec, decoder, ())
+    return displayed
+
+
+def _as_ffmpeg_gives_it(
+    path: Path, index: int, codec: str, decoder: str | None, tracks: Sequence[Track]
+) -> tuple[_Displayed, tuple[AudioStream, ...]]:
+    """The first frame, and the sound tracks in the words of the ffmpeg that will convert them.
+
+    PyAV frees custom channel layouts twice, so it must not be asked for any.
+    """
+    # Of a single frame more threads are no quicker.
+    choice = ["-threads", "1", *([f"-c:{index}", decoder] if decoder else [])]
     arguments = [
         *("-copyts", *ffmpeg.input_file(path, *choice), "-map", f"0:{index}"),
         *("-frames:v", "1", "-c:v", "rawvideo", "-fps_mode", "passthrough"),
         *("-enc_time_base", "demux", "-map_metadata", "-1", "-f", "framecrc", "pipe:1"),
     ]
     subject = f"{shown(path)}: its {codec} picture cannot be decoded"
-    facts, packets = _framecrc(arguments, subject)
-    if not packets:
-        raise MediaError(subject)
-    width, height = map(int, facts["dimensions", 0].split("x"))
-    tick = Fraction(facts["tb", 0])
-    return _Displayed(width, height, _ratio(facts["sar", 0]) or Fraction(1), packets[0] * tick)
-
-
-def _framecrc(arguments: list[str], subject: str) -> tuple[dict[tuple[str, int], str], list[int]]:
-    """Run ffmpeg into its framecrc format: properties by (name, stream), and all time stamps."""
-    _, written = ffmpeg.run(arguments, subject=subject)
-    facts: dict[tuple[str, int], str] = {}
-    stamps: list[int] = []
-    for line in written.decode("utf-8", "replace").splitlines():
-        head, _, value = line.partition(": ")
-        name, _, number = head.removeprefix("#").partition(" ")
-        if line.startswith("#") and number.isdigit():
-            facts[name, int(number)] = value
-        elif not line.startswith("#"):
-            stamps.append(int(line.split(",")[2]))
-    return facts, stamps
-
-
-def _ratio(text: str) -> Fraction:
-    """A positive ratio such as "4/3"; 0 for "0/1" or "0/0", which mean that it is unknown."""
-    above, below = map(int, text.split("/"))
-    return Fraction(above, below) if above > 0 and below > 0 else Fraction(0)
-
-
-def _sound(path: Path, tracks: Sequence[Track]) -> tuple[AudioStream, ...]:
-    """Sound tracks with codec and channels in the words of the ffmpeg that will convert them.
-
-    PyAV frees custom channel layouts twice, so it must not be asked for any.
-    """
-    if not tracks:
-        return ()
     maps = [word for track in tracks for word in ("-map", f"0:{track.index}")]
-    arguments = [*ffmpeg.input_file(path), *maps, "-c", "copy", "-t", "0", "-f", "framecrc"]
+    sound = [*maps, "-c", "copy", "-frames:a", "0", "-f", "framecrc", "pipe:1"] if maps else []
     try:
-        facts, _ = _framecrc([*arguments, "pipe:1"], shown(path))
+        picture, heard = _framecrc([*arguments, *sound], subject)
     except MediaError:
-        facts = {}
-    return tuple(
+        # A broken sound must not take the picture along.
+        picture, heard = _framecrc(arguments, subject)
+    if not picture.stamps:
+        raise MediaError(subject)
+    width, height = map(int, picture.facts["dimensions", 0].split("x"))
+    time = picture.stamps[0] * Fraction(picture.facts["tb", 0])
+    ratio = _ratio(picture.facts["sar", 0]) or Fraction(1)
+    return _Displayed(width, height, ratio, time), tuple(
         AudioStream(
-            facts.get(("codec_id", n), track.codec),
-            int(facts.get(("sample_rate", n), track.rate)),
-            facts.get(("channel_layout_name", n), "unknown"),
+            heard.facts.get(("codec_id", n), track.codec),
+            int(heard.facts.get(("sample_rate", n), track.rate)),
+            heard.facts.get(("channel_layout_name", n), "unknown"),
             track.language,
             track.index,
             track.bits,
@@ -316,12 +300,44 @@ def _sound(path: Path, tracks: Sequence[Track]) -> tuple[AudioStream, ...]:
     )
 
 
+@dataclass
+class _Listing:
+    """What ffmpeg's framecrc format says: properties by (name, stream), and time stamps."""
+
+    facts: dict[tuple[str, int], str] = field(default_factory=dict)
+    stamps: list[int] = field(default_factory=list)
+
+
+def _framecrc(arguments: list[str], subject: str) -> tuple[_Listing, _Listing]:
+    """Run ffmpeg into one listing of the picture's packets, or another of sound before or after."""
+    _, written = ffmpeg.run(arguments, subject=subject)
+    picture, sound = _Listing(), _Listing()
+    for text in written.decode("utf-8", "replace").split("#software")[1:]:
+        listing = picture if "#media_type 0: video" in text else sound
+        for line in text.splitlines():
+            head, _, value = line.partition(": ")
+            name, _, number = head.removeprefix("#").partition(" ")
+            if line.startswith("#") and number.isdigit():
+                listing.facts[name, int(number)] = value
+            elif line[:1].isdigit():
+                # Sound has no packets here, so that all are of the picture.
+                picture.stamps.append(int(line.split(",")[2]))
+    return picture, sound
+
+
+def _ratio(text: str) -> Fraction:
+    """A positive ratio such as "4/3"; 0 for "0/1" or "0/0", which mean that it is unknown."""
+    above, below = map(int, text.split("/"))
+    return Fraction(above, below) if above > 0 and below > 0 else Fraction(0)
+
+
 def _described(
     path: Path,
     contents: Contents,
     picture: Picture,
     decoder: str | None,
     displayed: _Displayed,
+    audio: tuple[AudioStream, ...],
 ) -> MediaInfo:
     times = _exact_times(path, contents.format)
     rate, variable = _rate_of_times(times) if len(times) > 2 else _rate(picture)
@@ -366,7 +382,7 @@ def _described(
         interlaced=picture.interlaced,
         may_have_fields=picture.codec in _MAY_HAVE_FIELDS,
         variable_rate=variable,
-        audio=_sound(path, contents.audio),
+        audio=audio,
         subtitle_tracks=tuple(
             SubtitleStream(t.codec, t.language, t.index) for t in contents.subtitles
         ),
