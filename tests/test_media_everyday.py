@@ -198,7 +198,7 @@ def test_a_rate_is_measured_where_a_container_claims_its_clock(tmp_path: Path) -
     vfr = ["-c:v", "libvpx", "-fps_mode", "vfr", "-enc_time_base", "1:1000"]
     made = make(tmp_path / "m.webm", *picture(1, "30"), *vfr)
     info = probe(browser_recording(tmp_path / "a.webm", made))
-    assert (info.rate, info.frames, info.variable_rate) == (30, 30, False)
+    assert (info.rate, info.frames, info.variable_rate) == (Fraction(30), 30, False)
     times = times_of(tmp_path / "a.webm")
     assert times == [Fraction(n, 30) for n in range(30)]
 

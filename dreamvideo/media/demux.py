@@ -38,6 +38,8 @@ _NO_PICTURE = ("attached_pic", "timed_thumbnails", "still_image", "dependent", "
 _STILL_BRANDS = ("avif", "mif1", "mif2", "heic", "heix", "heim", "heis", "jpeg", "j2ki")
 # AVFMT_TS_DISCONT: a format whose clock may begin anew.
 _CLOCK_MAY_LEAP = 0x0200
+# A code point that no list of colours holds.
+_UNSPECIFIED = -1
 # Rates above this are more often a container's clock than a camera's.
 _FASTEST = 240
 
@@ -374,7 +376,7 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
         duration=None if stream.duration is None else stream.duration * tick,
         tags={key.lower(): value for key, value in stream.metadata.items()},
         pixel_format=str(frame.format.name if frame else getattr(context, "pix_fmt", None) or ""),
-        color=_color(frame or context),
+        color=_color(frame, context),
         interlaced=frame is not None and frame.interlaced_frame,
         rotation=rotation,
         mirrored=mirrored,
@@ -422,16 +424,12 @@ def _first_frame(head: _Head, stream: Any) -> Any | None:
     return None
 
 
-def _color(shape: Any) -> Color:
-    """Colour tags of a frame or, where none was decoded, of a decoder."""
-    if shape is None:
-        return Color()
-    return color_of(
-        int(shape.color_range),
-        int(shape.colorspace),
-        int(shape.color_primaries),
-        int(shape.color_trc),
-    )
+def _color(frame: Any | None, context: Any | None) -> Color:
+    """Colour tags of the first frame; what its version of PyAV does not tell is the decoder's."""
+    names = ("color_range", "colorspace", "color_primaries", "color_trc")
+    values = (getattr(frame, name, getattr(context, name, None)) for name in names)
+    levels, matrix, primaries, transfer = (_UNSPECIFIED if v is None else int(v) for v in values)
+    return color_of(levels, matrix, primaries, transfer)
 
 
 def _orientation(frame: Any | None) -> tuple[int, bool]:
