@@ -32,6 +32,7 @@ SETTINGS = [
     for command, groups in GROUPS.items()
     for group in groups
     for name in group.model_fields
+    if command == "video" or name not in ("no_audio", "audio_track")
 ]
 RENDERS = ("image", "video", "zoom")
 

@@ -60,7 +60,7 @@ def _root(
 @app.command()
 @look_options("dream", "mask", "colour")
 @machine_options("device", "precision", "max_memory", "threads")
-@output_options()
+@output_options("no_audio", "audio_track")
 def image(
     photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.settings.embed import Embed
 
 if TYPE_CHECKING:
@@ -72,18 +72,27 @@ def page_after(
     on_progress: OnProgress,
     **part: str | None,
 ) -> Path:
-    """The page of a film that was just made; ``part`` is what it shows of its source."""
+    """The page of a film that was just made; ``part`` is what it shows of its source.
+
+    Raises DreamVideoError, which says that the film itself is whole.
+    """
     from dreamvideo.report.film import report_film
     from dreamvideo.report.pairing import Excerpt
 
     program, *words = sys.argv
     ran = Path(program).stem in ("dreamvideo", "__main__")
-    return report_film(
-        made.output,
-        source,
-        excerpt=Excerpt(**part),
-        seconds=made.seconds,
-        command=["dreamvideo", *words] if ran else (),
-        overwrite=True,
-        on_progress=on_progress,
-    )
+    try:
+        return report_film(
+            made.output,
+            source,
+            excerpt=Excerpt(**part),
+            seconds=made.seconds,
+            command=["dreamvideo", *words] if ran else (),
+            overwrite=True,
+            on_progress=on_progress,
+        )
+    except DreamVideoError as error:
+        raise DreamVideoError(
+            f"{made.output} is whole, but no page of it can be made now ({error}); 'dreamvideo "
+            "report' makes it later"
+        ) from error

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.banner import Color
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pixel_formats import Color
 
 _QUICKTIME = (".mp4", ".m4v", ".mov")
 _FILMS = (*_QUICKTIME, ".mkv")
@@ -179,8 +179,7 @@ def picture_arguments(
     if codec.encoder == "libx265" and muxer in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]
     if codec.encoder == "libwebp_anim":
-        # WebP counts how often it is shown in all, a GIF how often again.
-        arguments += ["-loop", str({0: 0, -1: 1}.get(loop, loop + 1))]
+        arguments += ["-loop", str(webp_plays(loop))]
     if pixels.startswith("yuva") and codec.encoder == "libvpx-vp9":
         arguments += ["-auto-alt-ref", "0"]
     if codec.reorders and not reorder:
@@ -188,6 +187,11 @@ def picture_arguments(
     if alone and codec.encoder != "libwebp_anim":
         arguments += ["-g", "1"]
     return arguments
+
+
+def webp_plays(loop: int) -> int:
+    """How often a WebP is shown in all, 0 for ever; ``loop`` is how often again, as for a GIF."""
+    return {0: 0, -1: 1}.get(loop, loop + 1)
 
 
 def padded(codec: Codec, size: tuple[int, int]) -> bool:

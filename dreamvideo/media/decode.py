@@ -7,16 +7,17 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import banner, ffmpeg
+from dreamvideo.media import demux, ffmpeg
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pixel_formats import is_yuv
 from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.timeline import Timeline
 
 Size = tuple[int, int]
 Timed = Generator[tuple[Fraction, NDArray[Any]], None, None]
@@ -28,6 +29,12 @@ _SEEK_MARGIN = Fraction(1)
 # claims was cut, even if the demuxer does not complain.
 _CUT_SHORT = Fraction(1, 2)
 _TIME = re.compile(r"frame-time (\d+) (-?\d+) (\d+)/(\d+)$")
+_READ = re.compile(
+    r"Input stream #0:\d+ \(video\): (\d+) packets read \(\d+ bytes\);"
+    r"(?: (\d+) frames decoded; (\d+) decode errors;)?"
+)
+# What the filter showinfo says of a frame that consists of fields.
+_FIELDS = re.compile(r" i:[TB] ")
 _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-time {n} {pts} {tb}"]
 
 
@@ -35,6 +42,7 @@ _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-tim
 class Report:
     """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end.
 
+    ``last_duration`` is how long the last frame is shown, seconds, where the file says so.
     ``complaints`` are how many the decoder had and ``repeated`` how many frames had the time of
     another, however far it came.
     """
@@ -42,6 +50,7 @@ class Report:
     missing: int = 0
     complaints: int = 0
     repeated: int = 0
+    last_duration: Fraction | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -61,18 +70,23 @@ def decoded(
     a ``depth`` of 16. Raises MediaError if nothing can be decoded or ffmpeg dies.
     """
     times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
-    summary: list[str] = []
+    counts = (0, 0, 0)
+    fields = False
 
     def listen(line: str) -> None:
+        nonlocal counts, fields
         match = _TIME.search(line)
         if match:
             times.put(int(match[2]) * Fraction(int(match[3]), int(match[4])))
-        elif "packets read" in line:
-            summary.append(line)
+        elif found := _READ.search(line):
+            counts = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+        elif _FIELDS.search(line):
+            fields = True
 
     shape = (size[1], size[0], 4 if info.has_alpha else 3)
     seeks = begin > _SEEK_MARGIN if checked else has_index(info)
     arguments = _arguments(info, size, begin if seeks else Fraction(0), depth)
+    timeline = Timeline(info.first_time, 1 / info.rate, leaps=info.clock_may_leap)
     last = Fraction(0)
     count = 0
     with ffmpeg.Process(arguments, on_line=listen, on_end=lambda: times.put(None)) as process:
@@ -84,8 +98,10 @@ def decoded(
                 moment = times.get()
                 if moment is None:
                     raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
+                last = info.on_grid(timeline.place(moment))
+                if count + 1 < len(info.frame_times):
+                    last = info.frame_times[count]
                 count += 1
-                last = moment - info.first_time
                 yield last, pixels
         finally:
             report.complaints = process.complaint_count
@@ -93,7 +109,15 @@ def decoded(
         report.complaints = process.complaint_count
         if code < 0 or (code != 0 and count == 0):
             raise MediaError(f"{shown(info.path)}: decoding stopped: {process.reason()}")
-        _judge(info, banner.packets_read(summary), last, process, report)
+        if fields and not info.interlaced:
+            report.notes.append("deinterlaced where it consists of fields")
+        if timeline.is_broken:
+            report.notes.append("its time stamps begin anew or leap: the parts follow each other")
+        elif count and count + 1 == len(info.frame_times):
+            report.last_duration = info.frame_times[-1] - last
+        elif count:
+            report.last_duration = _last_duration(info, last, process.complaint_count > 0)
+        _judge(info, counts, last, process, report, joined=timeline.is_broken)
 
 
 def has_index(info: MediaInfo) -> bool:
@@ -107,6 +131,8 @@ def _judge(
     last: Fraction,
     process: ffmpeg.Process,
     report: Report,
+    *,
+    joined: bool,
 ) -> None:
     packets, frames, errors = counts
     # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
@@ -115,7 +141,8 @@ def _judge(
         # Here the file's own count is exact, and ffmpeg ends at damage without a word.
         cut = max(0, (info.frames or 0) - frames - undecodable)
     else:
-        cut = _cut_short(info, last, process.complaint_count > 0)
+        until = last + (report.last_duration or 1 / info.rate)
+        cut = 0 if joined else _cut_short(info, until, process.complaint_count > 0)
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(
@@ -123,32 +150,42 @@ def _judge(
             + (f", {undecodable} cannot be decoded" if undecodable else "")
             + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
         )
-    elif process.complaint_count:
+    elif process.complaint_count and not joined:
+        # Where recordings join, counters of packets break off too.
         report.notes.append(
             f"{shown(info.path)} is damaged: no frame is missing, but some may show it "
             f"({process.reason()})"
         )
 
 
-def _cut_short(info: MediaInfo, last: Fraction, complained: bool) -> int:
-    """How many frames the container claims after the last one that is really there."""
+def _last_duration(info: MediaInfo, last: Fraction, complained: bool) -> Fraction | None:
+    """How long the frame shown from ``last`` on stays: its packet knows, if the rate does not."""
     lacking = info.duration - info.start - last - 1 / info.rate
-    enough = max(3 / info.rate, Fraction(1, 10)) if complained else _CUT_SHORT
+    if info.container == "webp_anim" or not (
+        info.variable_rate or info.kind == "animation" or lacking > _enough(info, complained)
+    ):
+        return None
+    found = demux.last_packet_end(info.path, info.stream_index, last + info.first_time)
+    if found is None or abs(info.on_grid(found[0] - info.first_time) - last) > info.tick:
+        return None
+    return found[1] - info.first_time - last if found[1] - info.first_time > last else None
+
+
+def _enough(info: MediaInfo, complained: bool) -> Fraction:
+    """How much earlier than claimed a file must end to be one that was cut, seconds."""
+    return max(3 / info.rate, Fraction(1, 10)) if complained else _CUT_SHORT
+
+
+def _cut_short(info: MediaInfo, until: Fraction, complained: bool) -> int:
+    """How many frames the container claims after ``until``, where the last really ends."""
+    lacking = info.duration - info.start - until
+    enough = _enough(info, complained)
     if not info.duration or lacking < enough or (info.variable_rate and not complained):
         return 0
     # The sound may simply be longer than the picture; then the file itself is whole.
-    if info.audio and _content_end(info.path) > info.duration - enough:
+    if info.audio and demux.content_end(info.path) > info.duration - enough:
         return 0
     return round(lacking * info.rate)
-
-
-def _content_end(path: Path) -> Fraction:
-    """The latest time of any packet in the file, seconds after its start, by demuxing it whole."""
-    arguments = [*ffmpeg.input_file(path), "-map", "0:v?", "-map", "0:a?", "-c", "copy"]
-    lines, _ = ffmpeg.run([*arguments, "-f", "null", "-"], subject=shown(path))
-    ends = [m for line in lines if (m := re.search(r"Lsize=.* time=(\d+):(\d+):([\d.]+)", line))]
-    last = ends[-1] if ends else None
-    return int(last[1]) * 3600 + int(last[2]) * 60 + Fraction(last[3]) if last else Fraction(0)
 
 
 def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list[str]:
@@ -174,19 +211,33 @@ def _filters(info: MediaInfo, size: Size) -> str:
     # Without it, the output would change its size wherever the source does.
     scale = f"scale={size[0]}:{size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"
     color = info.color
+    chain = []
+    if info.interlaced:
+        chain.append("bwdif=mode=send_frame")
+    elif info.may_have_fields and info.pixel_format.startswith(("yuv", "gray")):
+        # Frames that are whole pass as they are.
+        chain += ["showinfo=checksum=0", "bwdif=mode=send_frame:deint=interlaced"]
+    if color.matrix == "gbr" and is_yuv(info.pixel_format):
+        # A tag that cannot be true; with it, no conversion can be set up.
+        matrix = {"bt709": "bt709", "bt601": "smpte170m"}[_assumed_matrix(info)]
+        chain.append(f"setparams=colorspace={matrix}")
     if color.is_hdr or color.is_wide:
-        chain = [scale, _sdr(info)]
+        # The conversion takes no odd sizes where chroma is stored at half of them.
+        odd = size[0] % 2 or size[1] % 2
+        chain += [scale, *(["format=yuv444p16le|gbrp16le"] if odd else []), _sdr(info)]
     elif color.matrix == "unknown" and info.pixel_format.startswith("yuv"):
-        chain = [f"{scale}:in_color_matrix={_assumed_matrix(info)}"]
+        chain.append(f"{scale}:in_color_matrix={_assumed_matrix(info)}")
     else:
-        chain = [scale]
-    return ",".join(["bwdif=mode=send_frame", *chain] if info.interlaced else chain)
+        chain.append(scale)
+    return ",".join(chain)
 
 
 def _sdr(info: MediaInfo) -> str:
     """Filters from HDR or a wide gamut to BT.709: in linear light, highlights rolled off."""
     color = info.color
-    matrix = "bt2020nc" if color.matrix == "unknown" else color.matrix
+    matrix = "bt2020nc" if color.matrix in ("unknown", "gbr") else color.matrix
+    if not is_yuv(info.pixel_format):
+        matrix = "gbr"
     primaries = "bt2020" if color.primaries == "unknown" else color.primaries
     transfer = "bt709" if color.transfer == "unknown" else color.transfer
     levels = "tv" if color.range == "unknown" else color.range
@@ -214,10 +265,3 @@ def _fill(process: ffmpeg.Process, pixels: NDArray[Any]) -> bool:
             return False
         got += more
     return True
-
-
-def count_packets(path: Path) -> int:
-    """How many video packets a finished film holds, by demuxing it whole. Raises MediaError."""
-    arguments = [*ffmpeg.input_file(path), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
-    lines, _ = ffmpeg.run(arguments, subject=shown(path))
-    return banner.packets_read(lines)[0]

@@ -41,6 +41,8 @@ _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 # It would go on with the whole list.
 _UNLISTED = re.compile(r"^Format not on whitelist .*")
 _BAD = ("error", "fatal", "panic")
+# Of raw frames, whose times are read elsewhere: nothing of the file is amiss.
+_HARMLESS = re.compile(r"non monotonically increasing dts to muxer")
 _EMPTY_WORDS = re.compile(
     r"^(Conversion failed|Task finished with error|Terminating thread|Nothing was written|Exiting|"
     r"Error opening (in|out)put file|Could not open encoder|Decode error rate|"
@@ -73,6 +75,11 @@ def input_file(path: Path, *options: str) -> list[str]:
     limits = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS]
     limits += ["-max_pixels", str(MAX_PIXELS)]
     return [*limits, *options, "-i", local_url(path)]
+
+
+def metadata_file(path: Path) -> list[str]:
+    """Arguments that open a file of tags and chapters in ffmpeg's own format."""
+    return ["-protocol_whitelist", PROTOCOLS, "-f", "ffmetadata", "-i", local_url(path)]
 
 
 class Process:
@@ -189,6 +196,8 @@ class Process:
         for raw in self._said():
             line = raw.decode("utf-8", "replace").rstrip("\r")
             match = _LEVEL.match(line)
+            if match and _HARMLESS.search(match[3]):
+                continue
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
                 words = _PREFIXES.sub("", match[3]).strip()

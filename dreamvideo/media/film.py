@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import codecs, ffmpeg, outputs
-from dreamvideo.media.banner import Color, frames_encoded
+from dreamvideo.media import codecs, ffmpeg, outputs, webp
 from dreamvideo.media.codecs import Codec
-from dreamvideo.media.decode import count_packets
+from dreamvideo.media.demux import count_packets
 from dreamvideo.media.outputs import Container
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.probe import MediaInfo, read_tags
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
@@ -88,6 +89,21 @@ class Film:
         return [round((f.time - self.frames[0].time) / self.clock) for f in self.frames]
 
     @property
+    def origin(self) -> Fraction:
+        """The source's time stamp at which the output begins, seconds."""
+        if self.source is None:
+            return Fraction(0)
+        file_begins = self.source.first_time - self.source.start
+        return self.source.first_time + self.start if self.start else file_begins
+
+    @property
+    def until(self) -> Fraction | None:
+        """Where the output ends, seconds from its beginning; None: with the source."""
+        if self.end is None or self.source is None:
+            return None
+        return self.end - self.start if self.start else self.end + self.source.start
+
+    @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the output."""
         return self.resized or self.kind.size
@@ -110,8 +126,9 @@ class Film:
 
 def encode_part(film: Film, output: Path, part: Path, wishes: Wishes) -> list[str]:
     """Write the film under its temporary name and count its frames. Returns notes."""
-    with _cut_titles(film, outputs.container_for(output), part) as titles:
-        return _encode(film, output, part, wishes, titles)
+    container = outputs.container_for(output)
+    with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
+        return _encode(film, output, part, wishes, titles, chapters)
 
 
 @contextmanager
@@ -137,7 +154,42 @@ def _cut_titles(film: Film, container: Container, part: Path) -> Iterator[Path |
         titles.unlink(missing_ok=True)
 
 
-def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path | None) -> list[str]:
+@contextmanager
+def _cut_chapters(film: Film, part: Path) -> Iterator[Path | None]:
+    """A file with the chapters of the range alone: ffmpeg keeps all that come after its end."""
+    source = film.source
+    if source is None or not source.chapter_list or not (film.start or film.end is not None):
+        yield None
+        return
+    entries = [";FFMETADATA1"]
+    for chapter in source.chapter_list:
+        begin = max(Fraction(0), chapter.start - film.origin)
+        end = chapter.end - film.origin
+        end = end if film.until is None else min(end, film.until)
+        if begin < end:
+            entries += ["[CHAPTER]", "TIMEBASE=1/1000"]
+            entries += [f"START={round(begin * 1000)}", f"END={round(end * 1000)}"]
+            entries += [f"{_escaped(k)}={_escaped(v)}" for k, v in chapter.tags.items()]
+    listed = part.with_suffix(".chapters")
+    try:
+        listed.write_text("\n".join(entries) + "\n", "utf-8")
+        yield listed
+    finally:
+        listed.unlink(missing_ok=True)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([=;#\\\n])", r"\\\1", text)
+
+
+def _encode(
+    film: Film,
+    output: Path,
+    part: Path,
+    wishes: Wishes,
+    titles: Path | None,
+    chapters: Path | None,
+) -> list[str]:
     container = outputs.container_for(output)
     codec = codecs.codec_for(output, wishes.codec)
     arguments = _picture_input(film, container)
@@ -145,13 +197,19 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
     tail += _last_shown(film, container)
     notes: list[str] = []
     if film.source is not None:
-        arguments += _source_input(film, film.source)
-        if titles is not None:
-            arguments += ffmpeg.input_file(titles)
-        carried, notes = outputs.companions(
-            container, film.source, cut=bool(film.start), titles_from=2 if titles else 1
+        inputs = [*(ffmpeg.input_file(titles) if titles else [])]
+        inputs += ffmpeg.metadata_file(chapters) if chapters else []
+        carried = outputs.companions(
+            container,
+            film.source,
+            starts_late=bool(film.start),
+            end=film.until,
+            titles_from=2 if titles else 1,
+            chapters_from=(3 if titles else 2) if chapters else 1,
         )
-        tail += carried
+        arguments += [*_source_input(film, film.source, carried.input_options), *inputs]
+        tail += carried.arguments
+        notes = carried.notes
     tags, tag_notes = _tags(film, container, wishes.metadata)
     tail += tags
     notes = [*notes, *tag_notes]
@@ -176,10 +234,18 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
-    wanted, got = len(film.frames), frames_encoded(lines) if merges else count_packets(part)
+    wanted, got = len(film.frames), _frames_encoded(lines) if merges else count_packets(part)
     if got != wanted:
         raise MediaError(f"{shown(output)}: encoding failed: {got} of {wanted} frames arrived")
+    if merges and not webp.is_animation(part):
+        webp.make_animation(part, film.size, film.length, codecs.webp_plays(wishes.loop))
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _frames_encoded(lines: Sequence[str]) -> int:
+    """Frames that reached the encoder of the first output stream, from ffmpeg's last words."""
+    pattern = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
+    return next((int(m[1]) for line in lines if (m := pattern.search(line))), 0)
 
 
 def _tags(
@@ -190,6 +256,9 @@ def _tags(
     notes = []
     moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
     kept = read_tags(film.source.path) if moved and film.source else {}
+    if film.start:
+        # The time code of the source's first frame would be wrong for a later one.
+        arguments += ["-metadata", "timecode="]
     for key, value in metadata.items():
         arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
     for lost in sorted(moved & kept.keys()):
@@ -219,7 +288,9 @@ def _picture_output(
 ) -> list[str]:
     resize = []
     if film.resized:
-        resize = [f"scale={film.size[0]}:{film.size[1]}:flags=area+{ffmpeg.ACCURATE}"]
+        shrinks = film.size[0] * film.size[1] < film.kind.size[0] * film.kind.size[1]
+        kernel = "area" if shrinks else "lanczos"
+        resize = [f"scale={film.size[0]}:{film.size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"]
     return codecs.picture_arguments(
         codec,
         muxer=container.muxer,
@@ -246,14 +317,13 @@ def _last_shown(film: Film, container: Container) -> list[str]:
     return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration='{last}'"]
 
 
-def _source_input(film: Film, source: MediaInfo) -> list[str]:
-    """Input 1: the source, cut to the rendered range."""
-    options: list[str] = []
+def _source_input(film: Film, source: MediaInfo, more: Sequence[str] = ()) -> list[str]:
+    """Input 1: the source, cut to the rendered range, with ``more`` options."""
+    options = [*more]
     if film.start:
         options += ["-ss", f"{float(source.start + film.start):.6f}"]
-    if film.end is not None:
-        length = film.end - film.start if film.start else film.end + source.start
-        options += ["-t", f"{float(length):.6f}"]
+    if film.until is not None:
+        options += ["-t", f"{float(film.until):.6f}"]
     return ffmpeg.input_file(source.path, *options)
 
 
@@ -265,6 +335,4 @@ def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> 
         )
     if film.kind.alpha and not keep_alpha:
         notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
-    if film.aspect != 1 and output.suffix.lower() in (".gif", ".webp"):
-        notes.append(f"stretched: the source's pixels are not square, those of {output.suffix} are")
     return notes

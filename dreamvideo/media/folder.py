@@ -67,9 +67,9 @@ def check_format(output: Path, codec: str | None, depth: int, quality: int | Non
 
 
 def write_folder(
-    frames: Sequence[StoredFrame], output: Path, kind: Kind, wishes: Wishes
+    frames: Sequence[StoredFrame], output: Path, kind: Kind, wishes: Wishes, size: tuple[int, int]
 ) -> list[str]:
-    """Write all frames, then let the folder take its name; frames of an earlier run go.
+    """Write all frames at ``size``, then let the folder take its name; an earlier run's frames go.
 
     PNG and TIFF keep transparency, JPEG lays it over one colour. Returns notes. Raises MediaError.
     """
@@ -81,10 +81,10 @@ def write_folder(
         part.mkdir()
         for number, frame in enumerate(frames, 1):
             with replacing(part / (name % number), sync=False) as temporary:
-                if form == "png" and wishes.depth == kind.depth:
+                if form == "png" and (wishes.depth, size) == (kind.depth, kind.size):
                     shutil.copyfile(frame.path, temporary)
                 else:
-                    _convert(frame.path, temporary, form, wishes)
+                    _convert(frame.path, temporary, form, wishes, size)
             if wishes.on_frame:
                 wishes.on_frame(number)
         sync_files(part.iterdir())
@@ -113,8 +113,11 @@ def _take_name(part: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _convert(stored: Path, to: Path, form: str, wishes: Wishes) -> None:
+def _convert(stored: Path, to: Path, form: str, wishes: Wishes, size: tuple[int, int]) -> None:
     pixels, alpha = read_deep(stored)
+    if pixels.shape[1::-1] != size:
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
+        alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)
     if form == "jpg":
         pixels, alpha = flatten(pixels, alpha, wishes.background), None
     layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])

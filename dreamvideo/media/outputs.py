@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.errors import UsageError
+from dreamvideo.media.audio import AudioPlan, plan_audio
+from dreamvideo.media.languages import three_letters
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo
 
 _TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml")
-_OPUS_LAYOUTS = "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"
 
 
 @dataclass(frozen=True)
 class Container:
     """A film file's abilities.
 
-    ``sound`` and ``titles`` are the codecs copied packet for packet (None: every one);
-    ``sound_encoder`` and ``title_encoder`` convert the others. No encoder: it holds none at all.
-    ``tag_names`` are other names for tags that it would drop.
+    ``sound`` and ``titles`` are the codecs copied packet for packet (None: every one that the muxer
+    takes); ``sound_encoder`` and ``title_encoder`` convert the others. No encoder: it holds none at
+    all. ``holds_pcm`` says that sound may be uncompressed, ``long_languages`` that languages may be
+    more than three letters. ``tag_names`` are other names for tags that it would drop.
     """
 
     muxer: str
     sound: tuple[str, ...] | None = ()
     sound_encoder: str | None = None
+    holds_pcm: bool = False
     titles: tuple[str, ...] = ()
     title_encoder: str | None = None
     options: tuple[str, ...] = ()
+    long_languages: bool = True
     tag_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +46,7 @@ _MP4 = Container(
     titles=("mov_text",),
     title_encoder="mov_text",
     options=("-movflags", "+faststart"),
+    long_languages=False,
 )
 CONTAINERS = {
     ".mp4": _MP4,
@@ -49,15 +55,18 @@ CONTAINERS = {
         muxer="mov",
         sound=(*_QUICKTIME_SOUND, *_PCM),
         sound_encoder="aac",
+        holds_pcm=True,
         titles=("mov_text",),
         title_encoder="mov_text",
         options=("-movflags", "+faststart"),
+        long_languages=False,
         tag_names={"synopsis": "comment"},
     ),
     ".mkv": Container(
         muxer="matroska",
         sound=None,
         sound_encoder="aac",
+        holds_pcm=True,
         titles=("subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"),
         title_encoder="srt",
     ),
@@ -89,43 +98,80 @@ def container_for(output: Path) -> Container:
     return container
 
 
-def companions(
-    container: Container, source: MediaInfo, *, cut: bool, titles_from: int = 1
-) -> tuple[list[str], list[str]]:
-    """Arguments that carry over from input 1 all but the picture, and notes on what changes.
+@dataclass(frozen=True)
+class Companions:
+    """What goes into a film with its picture.
 
-    ``cut`` says that the source does not begin at its beginning; ``titles_from`` is the input that
-    has the subtitles.
+    ``input_options`` stand before the source, ``arguments`` after the inputs; ``notes`` are for the
+    user.
     """
-    sound, sound_notes = _sound(container, source)
-    titles, title_notes = _titles(container, source, titles_from)
-    arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", "1"]
-    if cut:
+
+    input_options: list[str]
+    arguments: list[str]
+    notes: list[str]
+
+
+def companions(
+    container: Container,
+    source: MediaInfo,
+    *,
+    starts_late: bool,
+    end: Fraction | None,
+    titles_from: int = 1,
+    chapters_from: int = 1,
+) -> Companions:
+    """What carries over from input 1 all but the picture.
+
+    Args:
+        container: What it goes into.
+        source: The film that it comes from, with the tracks that are wanted.
+        starts_late: Whether the source does not begin at its beginning.
+        end: Where the output ends, seconds; nothing is to last longer. None: the source's end.
+        titles_from: The input that has the subtitles.
+        chapters_from: The input that has the chapters.
+
+    Returns:
+        Options, and notes on what changes.
+    """
+    plans, notes = _sound(container, source)
+    titles, title_notes = _titles(container, source, titles_from, end)
+    sound = [
+        word for n, plan in enumerate(plans) for word in plan.output_options(source=1, number=n)
+    ]
+    arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", str(chapters_from)]
+    if starts_late:
         # Without it, copied packets from the key frame before the cut come along.
         arguments += ["-copypriorss:a", "0", "-copypriorss:s", "0"]
-    if source.language:
-        arguments += ["-metadata:s:v:0", f"language={source.language}"]
+    spoken = {"v:0": source.language}
+    spoken |= {f"a:{n}": plan.track.language for n, plan in enumerate(plans)}
+    for place, language in spoken.items():
+        if language is not None:
+            arguments += [f"-metadata:s:{place}", f"language={_code(container, language)}"]
     if container.muxer == "matroska":
         arguments += ["-map", "1:t?", "-c:t", "copy"]
-    return arguments, [*sound_notes, *title_notes]
+    return Companions(
+        [word for plan in plans for word in plan.input_options],
+        arguments,
+        [*notes, *title_notes],
+    )
 
 
-def _sound(container: Container, source: MediaInfo) -> tuple[list[str], list[str]]:
+def _code(container: Container, language: str) -> str:
+    return language if container.long_languages else three_letters(language) or "und"
+
+
+def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], list[str]]:
     if container.sound_encoder is None:
         name = container.muxer.upper() if container.muxer == "gif" else "WebP"
         return [], [f"the sound is left out: {name} holds none"] if source.audio else []
-    arguments, notes = [], []
-    for number, track in enumerate(source.audio):
-        arguments += ["-map", f"1:a:{number}"]
-        if container.sound is None or track.codec in container.sound:
-            arguments += [f"-c:a:{number}", "copy"]
-            continue
-        arguments += [f"-c:a:{number}", container.sound_encoder]
-        if container.sound_encoder == "libopus":
-            arguments += [f"-filter:a:{number}", f"aformat=channel_layouts={_OPUS_LAYOUTS}"]
-        name = container.sound_encoder.removeprefix("lib")
-        notes.append(f"sound converted from {track.codec} to {name}")
-    return arguments, list(dict.fromkeys(notes))
+    return plan_audio(
+        source.path,
+        source.audio,
+        container.muxer,
+        container.sound,
+        container.sound_encoder,
+        container.holds_pcm,
+    )
 
 
 def converts_titles(container: Container, source: MediaInfo) -> bool:
@@ -136,18 +182,28 @@ def converts_titles(container: Container, source: MediaInfo) -> bool:
 
 
 def _titles(
-    container: Container, source: MediaInfo, titles_from: int
+    container: Container, source: MediaInfo, titles_from: int, end: Fraction | None
 ) -> tuple[list[str], list[str]]:
     arguments: list[str] = []
     notes = []
     kept = 0
-    for number, codec in enumerate(source.subtitle_codecs):
+    for number, track in enumerate(source.subtitle_tracks):
+        codec = track.codec
         copied = codec in container.titles
         if not copied and (container.title_encoder is None or codec not in _TEXT_TITLES):
             notes.append(f"subtitles left out: {container.muxer} cannot hold {codec}")
             continue
         encoder = "copy" if copied else str(container.title_encoder)
-        arguments += ["-map", f"{titles_from}:s:{number}", f"-c:s:{kept}", encoder]
+        place = f"{titles_from}:s:{number}" if titles_from > 1 else f"1:{track.index}"
+        arguments += ["-map", place, f"-c:s:{kept}", encoder]
+        if end is not None:
+            # What is on display at the end would make the film longer.
+            arguments += [
+                f"-bsf:s:{kept}",
+                f"setts=duration='min(DURATION,{float(end):.6f}/TB-PTS)'",
+            ]
+        if track.language is not None:
+            arguments += [f"-metadata:s:s:{kept}", f"language={_code(container, track.language)}"]
         kept += 1
         if not copied:
             notes.append(f"subtitles converted from {codec} to {encoder}")

@@ -1,4 +1,4 @@
-"""What is in a file: path -> MediaInfo, from ffmpeg's banner and its first decoded frame."""
+"""What is in a file: path -> MediaInfo, from its container and its first decoded frame."""
 
 from __future__ import annotations
 
@@ -7,33 +7,67 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import banner, ffmpeg, webp
-from dreamvideo.media.banner import Color
+from dreamvideo.media import apng, demux, ffmpeg, webp
+from dreamvideo.media.demux import Chapter, Contents, Picture, Track
+from dreamvideo.media.dolby_vision import dolby_vision_only
 from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.pixel_formats import Color, depth, has_alpha
 from dreamvideo.media.sequence import is_sequence, sequence_files
 from dreamvideo.media.stills import read_deep, still_size
 
-__all__ = ["AudioStream", "Color", "MediaInfo", "probe", "read_tags"]
+__all__ = [
+    "AudioStream",
+    "Chapter",
+    "Color",
+    "MediaInfo",
+    "SubtitleStream",
+    "is_film",
+    "probe",
+    "read_tags",
+]
 
 SEQUENCE_RATE = Fraction(25)
 # A frame a day; containers cannot hold the times of slower films.
 _SLOWEST = Fraction(1, 86_400)
 _ANIMATIONS = ("gif", "apng", "webp_anim", "jpegxl_anim")
-_STILLS = re.compile(r"^(image2|\w+_pipe)$")
+# Decoders of these may give fields; the others' pictures are whole.
+_MAY_HAVE_FIELDS = frozenset(
+    (
+        *("mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "dvvideo"),
+        *("prores", "dnxhd", "mjpeg", "rawvideo", "v210", "v410", "ffv1", "huffyuv", "ffvhuff"),
+        *("utvideo", "magicyuv", "cavs", "avs2", "jpeg2000", "cfhd"),
+    )
+)
 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """One sound track: codec by ffmpeg's name, samples a second, channel layout, ISO language."""
+    """One sound track.
+
+    Codec by ffmpeg's name, samples a second, channel layout, language, its number among all
+    streams of the file, and bits a sample where it is not compressed.
+    """
 
     codec: str
     rate: int
     channels: str
     language: str | None = None
+    index: int = 0
+    bits: int = 16
+
+
+@dataclass(frozen=True)
+class SubtitleStream:
+    """One track of subtitles: codec, language, and its number among all streams of the file."""
+
+    codec: str
+    language: str | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,9 +77,15 @@ class MediaInfo:
     ``width`` and ``height`` are as displayed, after rotation, in storage pixels (``sample_aspect``
     is not applied). ``rate`` is frames a second, exact for NTSC. Times are seconds: ``duration``
     (like ``frames``) is the container's claim; ``start`` how much later than the earliest stream
-    the picture begins; ``first_time`` the first frame's time stamp in the file. ``rotation`` is
-    degrees clockwise, already applied. ``decoder`` names one to ask ffmpeg for, where its own
-    choice would lose something; ``stream_index`` is the picture's number among all streams.
+    the picture begins; ``first_time`` the first frame's time stamp in the file; ``tick`` is the
+    unit of time stamps, 0 where they are exact, and ``clock_may_leap`` says that they may begin
+    anew within the file. ``rotation`` is degrees clockwise and ``mirrored`` left to right, both
+    already applied. ``may_have_fields`` says that frames after the first may be interlaced.
+    ``dolby_vision`` is the profile of a film that only Dolby Vision players show in its colours.
+    ``decoder`` names one to ask ffmpeg for, where its own choice would lose something;
+    ``stream_index`` is the picture's number among all streams, ``picture_length`` its own length
+    as far as it is noted. ``frame_times`` are the exact times of all frames, and of the end, where
+    time stamps are not exact.
     """
 
     path: Path
@@ -59,26 +99,50 @@ class MediaInfo:
     frames: int | None
     start: Fraction = Fraction(0)
     rotation: int = 0
+    mirrored: bool = False
     sample_aspect: Fraction = Fraction(1)
     pixel_format: str = "rgb24"
     depth: int = 8
     color: Color = field(default_factory=Color)
     has_alpha: bool = False
     interlaced: bool = False
+    may_have_fields: bool = False
     variable_rate: bool = False
     audio: tuple[AudioStream, ...] = ()
-    subtitle_codecs: tuple[str, ...] = ()
-    chapters: int = 0
+    subtitle_tracks: tuple[SubtitleStream, ...] = ()
+    chapter_list: tuple[Chapter, ...] = ()
     language: str | None = None
     stream_index: int = 0
     decoder: str | None = None
     first_time: Fraction = Fraction(0)
+    tick: Fraction = Fraction(0)
+    clock_may_leap: bool = False
+    picture_length: Fraction | None = None
+    dolby_vision: int | None = None
+    frame_times: tuple[Fraction, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property
     def subtitles(self) -> int:
         """How many subtitle tracks there are."""
-        return len(self.subtitle_codecs)
+        return len(self.subtitle_tracks)
+
+    @property
+    def subtitle_codecs(self) -> tuple[str, ...]:
+        """The codecs of the subtitle tracks."""
+        return tuple(track.codec for track in self.subtitle_tracks)
+
+    @property
+    def chapters(self) -> int:
+        """How many chapters there are."""
+        return len(self.chapter_list)
+
+    def on_grid(self, time: Fraction) -> Fraction:
+        """The exact time of a constant rate's frame whose time stamp a container has rounded."""
+        if self.variable_rate or not self.tick or self.tick * self.rate > Fraction(1, 8):
+            return time
+        exact = round(time * self.rate) / self.rate
+        return exact if abs(exact - time) <= self.tick else time
 
 
 def probe(path: Path | str) -> MediaInfo:
@@ -95,18 +159,21 @@ def probe(path: Path | str) -> MediaInfo:
     return _known(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
 
 
+def is_film(path: Path | str) -> bool:
+    """Whether a file is a film or an animation that ``probe`` can look into."""
+    try:
+        return probe(path).kind in ("video", "animation")
+    except MediaError:
+        return False
+
+
 def read_tags(path: Path | str) -> dict[str, str]:
     """The film's own tags (title, comment ...) as the container holds them. Raises MediaError."""
     path = readable(Path(path))
-    arguments = [*ffmpeg.input_file(path), "-map_chapters", "-1", "-f", "ffmetadata", "pipe:1"]
-    _, written = ffmpeg.run(arguments, subject=shown(path))
-    tags: dict[str, str] = {}
-    # A backslash guards the character after it, a line end too.
-    for entry in re.split(r"(?<!\\)\n", written.decode("utf-8", "replace")):
-        if entry and entry[0] not in ";#[":
-            key, _, value = entry.partition("=")
-            tags[key] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
-    return tags
+    if webp.is_animation(path):
+        return {}
+    with demux.opened(path) as container:
+        return dict(container.metadata)
 
 
 def _probe_sequence(path: Path) -> MediaInfo:
@@ -148,126 +215,319 @@ def _known(path: Path, _state: tuple[int, ...]) -> MediaInfo:
 
 
 def _probe_file(path: Path) -> MediaInfo:
-    words = _banner(path)
-    if _STILLS.match(banner.container(words)):
+    if webp.is_animation(path):
+        return _probe_webp(path)
+    contents = demux.read_contents(path)
+    if contents.is_still:
         raise MediaError(f"{shown(path)}: is a still picture; dream it with 'dreamvideo image'")
-    streams = banner.streams(words)
-    picture = next((s for s in streams if s.kind == "Video"), None)
+    picture = contents.picture
     if picture is None:
-        held = ", ".join(dict.fromkeys(s.kind.lower() for s in streams)) or "nothing"
-        raise MediaError(f"{shown(path)}: holds no moving picture, only {held}")
-    width, height = banner.declared_size(picture)
-    if width * height > ffmpeg.MAX_PIXELS:
+        held = [*(["audio"] if contents.audio else []), *contents.others]
         raise MediaError(
-            f"{shown(path)}: declares {width} x {height} pixels, more than can be rendered"
+            f"{shown(path)}: holds no moving picture, only {', '.join(held) or 'nothing'}"
+        )
+    if picture.width * picture.height > ffmpeg.MAX_PIXELS:
+        raise MediaError(
+            f"{shown(path)}: declares {picture.width} x {picture.height} pixels, more than can be "
+            "rendered"
         )
     decoder = _decoder(picture)
-    return _described(path, words, picture, decoder, _first_frame(path, picture, decoder))
+    displayed, audio = _as_ffmpeg_gives_it(
+        path, picture.index, picture.codec, decoder, contents.audio
+    )
+    return _described(path, contents, picture, decoder, displayed, audio)
 
 
-def _banner(path: Path) -> list[str]:
-    lines: list[str] = []
-    with ffmpeg.Process(["-copyts", *ffmpeg.input_file(path)], on_line=lines.append) as process:
-        process.stdout.read()
-        process.wait()
-        words = banner.described(lines)
-        if not words:
-            hint = "; rename it, % stands for numbers" if "%" in path.name else ""
-            raise MediaError(
-                f"{shown(path)}: not a video that can be read ({process.reason()}{hint})"
-            )
-        return words
-
-
-def _decoder(picture: banner.Stream) -> str | None:
+def _decoder(picture: Picture) -> str | None:
     """A decoder to ask for by name: ffmpeg's own for VP8 and VP9 lose transparency."""
-    if re.search(r"^ +alpha_mode +: 1", picture.tags, re.MULTILINE | re.IGNORECASE):
+    if picture.tags.get("alpha_mode") == "1":
         return {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(picture.codec)
     return None
 
 
-def _first_frame(path: Path, picture: banner.Stream, decoder: str | None) -> banner.FirstFrame:
-    choice = [f"-c:{picture.index}", decoder] if decoder else []
-    arguments = ["-copyts", *ffmpeg.input_file(path, *choice), "-map", f"0:{picture.index}"]
-    look = [
-        "-vf",
-        "showinfo=checksum=0",
-        "-frames:v",
-        "1",
-        "-map_metadata",
-        "-1",
-        "-f",
-        "null",
-        "-",
+@dataclass(frozen=True)
+class _Displayed:
+    """The first frame as ffmpeg gives it: turned upright and cropped, at its time stamp."""
+
+    width: int
+    height: int
+    sample_aspect: Fraction
+    time: Fraction
+
+
+def _first_displayed(path: Path, index: int, codec: str, decoder: str | None) -> _Displayed:
+    displayed, _ = _as_ffmpeg_gives_it(path, index, codec, decoder, ())
+    return displayed
+
+
+def _as_ffmpeg_gives_it(
+    path: Path, index: int, codec: str, decoder: str | None, tracks: Sequence[Track]
+) -> tuple[_Displayed, tuple[AudioStream, ...]]:
+    """The first frame, and the sound tracks in the words of the ffmpeg that will convert them.
+
+    PyAV frees custom channel layouts twice, so it must not be asked for any.
+    """
+    # Of a single frame more threads are no quicker.
+    choice = ["-threads", "1", *([f"-c:{index}", decoder] if decoder else [])]
+    arguments = [
+        *("-copyts", *ffmpeg.input_file(path, *choice), "-map", f"0:{index}"),
+        *("-frames:v", "1", "-c:v", "rawvideo", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "demux", "-map_metadata", "-1", "-f", "framecrc", "pipe:1"),
     ]
-    subject = f"{shown(path)}: its {picture.codec} picture cannot be decoded"
-    # More detail would let other threads speak in the middle of the filter's lines.
-    lines, _ = ffmpeg.run([*arguments, *look], subject=subject, detail="info")
-    frame = banner.first_frame(lines)
-    if frame is None:
+    subject = f"{shown(path)}: its {codec} picture cannot be decoded"
+    maps = [word for track in tracks for word in ("-map", f"0:{track.index}")]
+    sound = [*maps, "-c", "copy", "-frames:a", "0", "-f", "framecrc", "pipe:1"] if maps else []
+    try:
+        picture, heard = _framecrc([*arguments, *sound], subject)
+    except MediaError:
+        # A broken sound must not take the picture along.
+        picture, heard = _framecrc(arguments, subject)
+    if not picture.stamps:
         raise MediaError(subject)
-    return frame
+    width, height = map(int, picture.facts["dimensions", 0].split("x"))
+    time = picture.stamps[0] * Fraction(picture.facts["tb", 0])
+    ratio = _ratio(picture.facts["sar", 0]) or Fraction(1)
+    return _Displayed(width, height, ratio, time), tuple(
+        AudioStream(
+            heard.facts.get(("codec_id", n), track.codec),
+            int(heard.facts.get(("sample_rate", n), track.rate)),
+            heard.facts.get(("channel_layout_name", n), "unknown"),
+            track.language,
+            track.index,
+            track.bits,
+        )
+        for n, track in enumerate(tracks)
+    )
+
+
+@dataclass
+class _Listing:
+    """What ffmpeg's framecrc format says: properties by (name, stream), and time stamps."""
+
+    facts: dict[tuple[str, int], str] = field(default_factory=dict)
+    stamps: list[int] = field(default_factory=list)
+
+
+def _framecrc(arguments: list[str], subject: str) -> tuple[_Listing, _Listing]:
+    """Run ffmpeg into one listing of the picture's packets, or another of sound before or after."""
+    _, written = ffmpeg.run(arguments, subject=subject)
+    picture, sound = _Listing(), _Listing()
+    for text in written.decode("utf-8", "replace").split("#software")[1:]:
+        listing = picture if "#media_type 0: video" in text else sound
+        for line in text.splitlines():
+            head, _, value = line.partition(": ")
+            name, _, number = head.removeprefix("#").partition(" ")
+            if line.startswith("#") and number.isdigit():
+                listing.facts[name, int(number)] = value
+            elif line[:1].isdigit():
+                # Sound has no packets here, so that all are of the picture.
+                picture.stamps.append(int(line.split(",")[2]))
+    return picture, sound
+
+
+def _ratio(text: str) -> Fraction:
+    """A positive ratio such as "4/3"; 0 for "0/1" or "0/0", which mean that it is unknown."""
+    above, below = map(int, text.split("/"))
+    return Fraction(above, below) if above > 0 and below > 0 else Fraction(0)
 
 
 def _described(
     path: Path,
-    words: list[str],
-    picture: banner.Stream,
+    contents: Contents,
+    picture: Picture,
     decoder: str | None,
-    first: banner.FirstFrame,
+    displayed: _Displayed,
+    audio: tuple[AudioStream, ...],
 ) -> MediaInfo:
-    container = banner.container(words)
-    streams = banner.streams(words)
-    rate, variable = _rate(banner.average_rate(picture), first.rate)
+    times = _exact_times(path, contents.format)
+    rate, variable = _rate_of_times(times) if len(times) > 2 else _rate(picture)
     if rate < _SLOWEST:
         raise MediaError(
             f"{shown(path)}: declares a frame every {float(1 / rate):.3g} seconds; its times are "
             "broken"
         )
-    duration, start = banner.claims(words)
-    frames = round((banner.declared_length(picture) or duration) * rate) or None
-    if container == "webp_anim":
-        frames, duration = webp.count_and_length(path)
+    frames: int | None
+    duration = contents.duration
+    length = _picture_length(picture, rate, contents.clock_may_leap)
+    start = max(Fraction(0), displayed.time - contents.start)
+    if len(times) > 1:
+        frames, duration = len(times) - 1, times[-1]
+    elif picture.whole and length is not None:
+        frames = picture.packets
+        # Where the clock leaps, what the container claims counts the leap too.
+        duration = start + length if picture.leaps else max(duration, start + length)
+    elif variable and picture.frames:
+        frames = picture.frames
+    else:
+        frames = round((length or duration) * rate) or None
+    pixels = _pixel_format(path, picture, decoder)
     return MediaInfo(
         path=path,
-        kind="animation" if container in _ANIMATIONS else "video",
-        container=container,
+        kind="animation" if contents.format in _ANIMATIONS else "video",
+        container=contents.format,
         codec=picture.codec,
-        width=first.width,
-        height=first.height,
+        width=displayed.width,
+        height=displayed.height,
         rate=rate,
         duration=duration,
         frames=frames,
-        start=max(Fraction(0), first.time - start),
-        rotation=banner.rotation(picture),
-        sample_aspect=first.sample_aspect,
-        pixel_format=first.pixel_format,
-        depth=banner.depth(first.pixel_format),
-        color=first.color,
-        has_alpha=banner.has_alpha(first.pixel_format) or container == "gif",
-        interlaced=first.interlaced,
+        start=start,
+        rotation=picture.rotation,
+        mirrored=picture.mirrored,
+        sample_aspect=displayed.sample_aspect,
+        pixel_format=pixels,
+        depth=depth(pixels),
+        color=picture.color,
+        has_alpha=has_alpha(pixels) or contents.format == "gif",
+        interlaced=picture.interlaced,
+        may_have_fields=picture.codec in _MAY_HAVE_FIELDS,
         variable_rate=variable,
-        audio=tuple(
-            AudioStream(s.codec, *banner.sound(s), s.language) for s in streams if s.kind == "Audio"
+        audio=audio,
+        subtitle_tracks=tuple(
+            SubtitleStream(t.codec, t.language, t.index) for t in contents.subtitles
         ),
-        subtitle_codecs=tuple(s.codec for s in streams if s.kind == "Subtitle"),
-        chapters=banner.chapters(words),
+        chapter_list=contents.chapters,
         language=picture.language,
         stream_index=picture.index,
         decoder=decoder,
-        first_time=first.time,
+        first_time=displayed.time,
+        tick=picture.tick,
+        clock_may_leap=contents.clock_may_leap,
+        picture_length=length,
+        dolby_vision=dolby_vision_only(path),
+        frame_times=times,
     )
 
 
-def _rate(average: Fraction | None, nominal: Fraction) -> tuple[Fraction, bool]:
-    """The rate to speak of, and whether it varies: then the average, else the exact nominal one."""
-    variable = bool(average and nominal and abs(average / nominal - 1) > Fraction(1, 100))
-    rate = average if variable and average else nominal
-    return _snapped(rate or average or SEQUENCE_RATE), variable
+def _exact_times(path: Path, form: str) -> tuple[Fraction, ...]:
+    """When each frame of an APNG begins and the last ends: libav rounds their delays."""
+    return (
+        tuple(accumulate(apng.frame_durations(path), initial=Fraction(0))) if form == "apng" else ()
+    )
 
 
-def _snapped(rate: Fraction) -> Fraction:
+def _probe_webp(path: Path) -> MediaInfo:
+    """An animated WebP, of which libav's demuxers know only single pictures."""
+    delays = webp.frame_durations(path)
+    length = sum(delays, Fraction(0))
+    displayed = _first_displayed(path, 0, "webp", None)
+    rate = _snapped(len(delays) / length, Fraction(1, 1000)) if length else SEQUENCE_RATE
+    return MediaInfo(
+        path=path,
+        kind="animation",
+        container="webp_anim",
+        codec="webp_anim",
+        width=displayed.width,
+        height=displayed.height,
+        rate=rate,
+        duration=length,
+        frames=len(delays),
+        sample_aspect=displayed.sample_aspect,
+        pixel_format="yuva420p",
+        color=Color("tv", "bt470bg"),
+        has_alpha=True,
+        variable_rate=len(set(delays)) > 1,
+        first_time=displayed.time,
+        tick=Fraction(1, 1000),
+        picture_length=length,
+    )
+
+
+def _pixel_format(path: Path, picture: Picture, decoder: str | None) -> str:
+    """The decoder's pixel format; asked of ffmpeg where libav has no such decoder."""
+    if decoder:
+        return picture.pixel_format.replace("yuv420p", "yuva420p")
+    return picture.pixel_format or demux.pixel_format_by_ffmpeg(path, picture.index)
+
+
+def _tagged_length(picture: Picture) -> Fraction | None:
+    """The stream's own duration, which Matroska files mostly note, seconds."""
+    tag = re.match(r"(\d+):(\d+):([\d.]+)$", picture.tags.get("duration", ""))
+    return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]) if tag else None
+
+
+def _picture_length(picture: Picture, rate: Fraction, may_leap: bool) -> Fraction | None:
+    """From the first frame to the end of the last, as measured or as noted."""
+    if picture.whole and len(picture.measured) == picture.packets:
+        return picture.measured[-1] - picture.measured[0] + 1 / rate
+    if picture.whole and may_leap:
+        # Recordings without time stamps: frames follow each other at the rate.
+        return picture.packets / rate
+    return _tagged_length(picture) or picture.duration
+
+
+def _rate_of_times(times: Sequence[Fraction]) -> tuple[Fraction, bool]:
+    """The mean rate of frames whose times and end are known, and whether it varies."""
+    rate = (len(times) - 1) / times[-1] if times[-1] else SEQUENCE_RATE
+    return rate, len({later - earlier for earlier, later in pairwise(times)}) > 1
+
+
+def _rate(picture: Picture) -> tuple[Fraction, bool]:
+    """The rate to speak of, and whether it varies: then the average, else the exact one."""
+    times, tick = picture.measured, picture.tick
+    average, nominal = picture.average, picture.nominal
+    varies = bool(average and nominal and abs(average / nominal - 1) > Fraction(1, 100))
+    if times and not (nominal and _keeps_to(times, nominal, tick)):
+        constant = _constant_rate(times, tick)
+        if constant is not None:
+            return constant, False
+        if nominal and demux.is_plausible(nominal, tick) and _mostly_at(times, nominal):
+            return nominal, True
+        if len(times) > 1 and not (picture.frames and varies):
+            return (len(times) - 1) / (times[-1] - times[0]), True
+    rate = average if varies and average else nominal
+    return _snapped(rate or average or SEQUENCE_RATE, tick), varies
+
+
+def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool:
+    """Whether frames come at a claimed rate, some perhaps left out, as far as a clock can tell."""
+    if len(times) < 2:
+        return True
+    places = [(time - times[0]) * rate for time in times]
+    steps = [round(place) for place in places]
+    if any(later == earlier for earlier, later in pairwise(steps)):
+        return False
+    if any(abs(place - step) > tick * rate for place, step in zip(places, steps, strict=True)):
+        return False
+    # A clock's own pace fits all times; then most frames must come at that pace.
+    usual = sorted(later - earlier for earlier, later in pairwise(steps))[len(steps) // 2 - 1]
+    return demux.is_plausible(rate, tick) or usual == 1
+
+
+def _mostly_at(times: Sequence[Fraction], rate: Fraction) -> bool:
+    """Whether nine in ten frames follow the one before at this rate."""
+    usual = [
+        abs((later - earlier) * rate - 1) < Fraction(1, 20) for earlier, later in pairwise(times)
+    ]
+    return 10 * sum(usual) >= 9 * len(usual) > 0
+
+
+def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None:
+    """The rate that all time stamps keep to within a tick, if there is one."""
+    if len(times) < 2 or times[-1] == times[0]:
+        return None
+    measured = (len(times) - 1) / (times[-1] - times[0])
+    if measured * tick > Fraction(1, 4):
+        # A clock as coarse as that shows no rate.
+        return None
+    whole = round(measured)
+    candidates = [Fraction(whole), Fraction(whole * 1000, 1001), Fraction(round(measured * 2), 2)]
+    candidates.append(measured.limit_denominator(1001))
+
+    def error(rate: Fraction) -> Fraction:
+        return max(abs(t - times[0] - n / rate) for n, t in enumerate(times))
+
+    fitting = [c for c in candidates if c and error(c) <= tick]
+    return min(fitting, key=error) if fitting else None
+
+
+def _snapped(rate: Fraction, tick: Fraction) -> Fraction:
     """The NTSC or whole rate that a container with rounded times can only come close to."""
+    ticks = 1 / (rate * tick)
+    own = 1 / (max(1, round(ticks)) * tick)
+    if ticks.denominator == 1 or (ticks < 4 and abs(rate / own - 1) < Fraction(1, 1000)):
+        # The clock itself keeps to this rate; times would not agree with a rounder one.
+        return own
     whole = round(rate)
     candidates = (Fraction(whole), Fraction(whole * 1000, 1001))
     return next((c for c in candidates if c and abs(rate / c - 1) < Fraction(1, 50_000)), rate)

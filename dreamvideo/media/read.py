@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.decode import Report, Size, Timed, count_packets, decoded
+from dreamvideo.media.decode import Report, Size, Timed, decoded
+from dreamvideo.media.demux import count_packets
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.stills import Color, flatten, read_deep, to_depth
@@ -178,7 +179,7 @@ def _check_range(info: MediaInfo, begin: Fraction, end: Fraction | None) -> None
         raise UsageError(
             f"the range ends at {float(end):g} s, before it starts ({float(begin):g} s)"
         )
-    if info.duration and begin >= info.duration:
+    if info.duration and begin >= info.duration and not info.clock_may_leap:
         raise UsageError(
             f"{shown(info.path)}: lasts {float(info.duration):g} s, so nothing starts at "
             f"{float(begin):g} s"
@@ -188,8 +189,10 @@ def _check_range(info: MediaInfo, begin: Fraction, end: Fraction | None) -> None
 def _notes(info: MediaInfo) -> list[str]:
     """What is done to the picture before anything is dreamt."""
     notes = []
-    if info.rotation:
-        notes.append(f"rotated by {info.rotation} degrees, as the file asks")
+    turned = [f"rotated by {info.rotation} degrees"] if info.rotation else []
+    turned += ["mirrored"] if info.mirrored else []
+    if turned:
+        notes.append(f"{' and '.join(turned)}, as the file asks")
     if info.interlaced:
         notes.append("deinterlaced")
     if info.color.is_hdr:
@@ -197,6 +200,11 @@ def _notes(info: MediaInfo) -> list[str]:
         notes.append(f"tone-mapped from HDR ({name}) to BT.709")
     elif info.color.is_wide:
         notes.append(f"colours converted from {info.color.primaries} to BT.709")
+    if info.dolby_vision is not None:
+        notes.append(
+            f"declares Dolby Vision profile {info.dolby_vision}, which only its own players show "
+            "rightly: the colours may be wrong here; convert it to HDR10, HLG or SDR first"
+        )
     return notes
 
 
@@ -256,14 +264,18 @@ def _with_durations(timed: Timed, info: MediaInfo, report: Report) -> _Raws:
         if report.repeated:
             report.notes.append(f"{report.repeated} frames without a time of their own left out")
         if waiting is not None:
-            yield replace(waiting, duration=_last_duration(waiting, info))
+            yield replace(waiting, duration=_last_duration(waiting, info, report))
     finally:
         timed.close()
 
 
-def _last_duration(last: _Raw, info: MediaInfo) -> Fraction:
-    rest = info.duration - last.time
-    return rest if info.kind == "animation" and rest > 0 else last.duration
+def _last_duration(last: _Raw, info: MediaInfo, report: Report) -> Fraction:
+    if report.last_duration is not None:
+        return report.last_duration
+    # Where no packet says it, the whole length does.
+    rest = (info.picture_length or info.duration) - last.time
+    own = info.kind == "animation" or info.variable_rate
+    return rest if own and rest > 0 else last.duration
 
 
 def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.audio import undecodable
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.schedules import SOUNDS
@@ -105,7 +106,9 @@ class Heard(Mapping[str, float]):
 def sound_of(
     clip: MediaInfo, begin: Fraction = Fraction(0), end: Fraction | None = None
 ) -> SoundTrack:
-    """Listen to a clip's first sound track from ``begin`` to ``end`` (seconds of its picture).
+    """Listen to a clip's first sound track that can be decoded, from ``begin`` to ``end``.
+
+    Both are seconds of its picture.
 
     Takes some seconds and 4 MB an hour. Raises MediaError, one line, for a clip without sound or
     one whose sound cannot be decoded.
@@ -115,7 +118,10 @@ def sound_of(
     # The picture may begin later than the file, whose clock the decoder counts on.
     since = float(begin + clip.start)
     until = None if end is None else float(end + clip.start)
-    return SoundTrack(measured(_samples(clip.path, since, until)), float(begin))
+    track = clip.audio[0]
+    if len(clip.audio) > 1:
+        track = next((t for t in clip.audio if undecodable(clip.path, t) is None), track)
+    return SoundTrack(measured(_samples(clip.path, track.index, since, until)), float(begin))
 
 
 def measured(samples: Iterator[Curve]) -> dict[str, Curve]:
@@ -155,14 +161,14 @@ def fading(curve: Curve, seconds: float) -> Curve:
     return faded
 
 
-def _samples(path: Path, begin: float, end: float | None) -> Iterator[Curve]:
+def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterator[Curve]:
     limits = ["-ss", f"{begin:.6f}"] if begin > 0 else []
     if end is not None:
         limits += ["-t", f"{max(end - begin, 0):.6f}"]
     # A track that begins later than the file is silent until then.
     arguments = [
         *ffmpeg.input_file(path, *limits),
-        *("-map", "0:a:0", "-af", "aresample=async=1:first_pts=0"),
+        *("-map", f"0:{index}", "-af", "aresample=async=1:first_pts=0"),
         *("-ac", "1", "-ar", str(SAMPLES), "-f", "f32le", "pipe:1"),
     ]
     with ffmpeg.Process(arguments) as process:

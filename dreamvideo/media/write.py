@@ -9,10 +9,11 @@ from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import codecs, ffmpeg, folder, gif, outputs
+from dreamvideo.media.audio import chosen_tracks, undecodable
 from dreamvideo.media.film import Film, Wishes, encode_part
 from dreamvideo.media.outputs import supported_endings
 from dreamvideo.media.paths import check_parent, check_place, replacing, shown
-from dreamvideo.media.probe import probe
+from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.stills import Color
 from dreamvideo.media.stored import StoredFrame, kind_of
 
@@ -71,6 +72,8 @@ def encode(
     max_size: int | None = None,
     on_frame: Callable[[int], None] | None = None,
     alone: bool = False,
+    no_audio: bool = False,
+    audio_track: str | None = None,
 ) -> list[str]:
     """Make a film of stored frames at their exact times, with everything else from ``source``.
 
@@ -83,7 +86,8 @@ def encode(
     pictures). No ending makes a folder of numbered pictures. Transparency is laid over
     ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
     ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame
-    without its neighbours: larger, and as good at the end as at the beginning.
+    without its neighbours: larger, and as good at the end as at the beginning. ``no_audio`` leaves
+    the sound out, ``audio_track`` takes one track of it (see ``audio.chosen_tracks``).
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
@@ -106,31 +110,63 @@ def encode(
     info = probe(source) if source is not None else None
     if info is not None and info.kind == "sequence":
         info = None
+    if info is not None:
+        info = replace(info, audio=() if no_audio else chosen_tracks(info, audio_track))
     kind = kind_of(frames)
-    if folder.is_folder(output):
-        notes = folder.write_folder(frames, output, kind, wishes)
-        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
-        return [*sound, *notes]
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
+    if folder.is_folder(output) or output.suffix.lower() in _ANIMATIONS:
+        film, shape = _with_square_pixels(film)
+    if folder.is_folder(output):
+        notes = folder.write_folder(frames, output, kind, wishes, film.size)
+        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
+        return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:
-        return _encode_animation(film, output, wishes)
+        return [*shape, *_encode_animation(film, output, wishes)]
     with replacing(output) as part:
         try:
             return encode_part(film, output, part, wishes)
         except MediaError as error:
-            silent = _silent(film)
-            if silent is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
+            if film.source is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
                 raise
             # Hours of dreaming are not lost to a broken sound track.
-            notes = encode_part(silent, output, part, wishes)
-            return [*notes, f"sound and subtitles are left out: the source's are broken ({error})"]
+            return _encode_rest(film, film.source, output, part, wishes, error)
 
 
-def _silent(film: Film) -> Film | None:
-    """The same film without what else the source holds; None if it holds nothing else."""
-    if film.source is None or not (film.source.audio or film.source.subtitles):
-        return None
-    return replace(film, source=replace(film.source, audio=(), subtitle_codecs=()))
+def _with_square_pixels(film: Film) -> tuple[Film, list[str]]:
+    """The film at a size at which square pixels keep its shape, and a note if that is another."""
+    if film.aspect == 1:
+        return film, []
+    width, height = film.size
+    # Enlarged, never reduced, so that nothing is lost.
+    if film.aspect > 1:
+        width = round(width * film.aspect)
+    else:
+        height = round(height / film.aspect)
+    note = f"the source's pixels are not square: written as {width} x {height} with square ones"
+    return replace(film, resized=(width, height)), [note]
+
+
+def _encode_rest(
+    film: Film, source: MediaInfo, output: Path, part: Path, wishes: Wishes, error: MediaError
+) -> list[str]:
+    """Encode without the tracks that are broken or, if none can be told to be, without any."""
+    whole = tuple(track for track in source.audio if undecodable(source.path, track) is None)
+    if whole and (len(whole) < len(source.audio) or source.subtitle_tracks):
+        rest = replace(source, audio=whole, subtitle_tracks=())
+        try:
+            notes = encode_part(replace(film, source=rest), output, part, wishes)
+        except MediaError:
+            pass
+        else:
+            left = ["subtitles"] if source.subtitle_tracks else []
+            if len(whole) < len(source.audio):
+                left.insert(0, f"{len(source.audio) - len(whole)} of the sound tracks")
+            return [*notes, f"{' and '.join(left)} left out: the source's are broken ({error})"]
+    if not (source.audio or source.subtitle_tracks):
+        raise error
+    silent = replace(source, audio=(), subtitle_tracks=())
+    notes = encode_part(replace(film, source=silent), output, part, wishes)
+    return [*notes, f"sound and subtitles are left out: the source's are broken ({error})"]
 
 
 def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
@@ -159,7 +195,7 @@ def _attempted(film: Film, attempt: gif.Attempt) -> Film:
     frames = film.frames[:: attempt.step]
     last = film.frames[-1].time + film.last - frames[-1].time
     rate = film.wanted_rate / attempt.step if film.wanted_rate else None
-    size = attempt.size(film.kind.size)
+    size = attempt.size(film.size)
     resized = size if size != film.kind.size else None
     return replace(film, frames=frames, last=last, wanted_rate=rate, resized=resized)
 

@@ -84,6 +84,8 @@ def deliver(
         max_size=wanted.most_bytes,
         on_frame=told,
         alone=alone,
+        no_audio=wanted.no_audio,
+        audio_track=wanted.audio_track,
     )
     if last_told != total:
         # An animation that had to be made smaller or slower has fewer frames.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from dreamvideo.media.audio import chosen_tracks
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import Opening, Source, open_source
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
@@ -66,6 +67,8 @@ def footage(clip: Path, request: Request, wanted: OutputSettings) -> Footage:
     rate = parse_rate(fps) if fps else info.rate
     if info.kind == "sequence":
         info = replace(info, rate=rate, duration=len(info.files) / rate)
+    # What a look follows is the sound that is kept; where none is, it is still heard.
+    info = replace(info, audio=chosen_tracks(info, wanted.audio_track))
     return Footage(
         info,
         parse_time(start, "--start", rate) if start else Fraction(0),

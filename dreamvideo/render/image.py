@@ -8,8 +8,9 @@ from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.octaves import resize
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.stills import read_still, write_still
 from dreamvideo.parsing import parse_size
 from dreamvideo.render import naming
@@ -62,7 +63,12 @@ def dream_image(
     else:
         check_still(output, wanted)
         naming.check_picture(output, overwrite)
-    still = _sized(to_float(read_still(photo, wanted.background_color)), size)
+    try:
+        still = _sized(to_float(read_still(photo, wanted.background_color)), size)
+    except MediaError:
+        if shows_film(photo):
+            raise UsageError(f"{photo}: is a film; dream it with 'dreamvideo video'") from None
+        raise
     director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
     total = steps_of(director, still)
     between = range(every, total, every) if every else range(0)

@@ -1,4 +1,4 @@
-"""How a film is written: codec, quality, depth, transparency, repeats, size; no part of a look."""
+"""How a film is written: codec, quality, depth, transparency, sound, size; no part of a look."""
 
 from __future__ import annotations
 
@@ -78,6 +78,17 @@ class OutputSettings(Settings):
             description="Largest GIF or WebP, as 5MB; frames, then pixels are left out to fit.",
             json_schema_extra={"none": "any"},
         )
+    )
+
+    no_audio: bool = Field(
+        default=False,
+        description="Leave the sound out.",
+        json_schema_extra={"option": "--no-audio"},
+    )
+    audio_track: str | None = Field(
+        default=None,
+        description="Keep one sound track: its number, from 1, or its language, as eng or en-US.",
+        json_schema_extra={"none": "all of them"},
     )
 
     @property

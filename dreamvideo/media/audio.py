@@ -1,0 +1,175 @@
+"""Sound tracks: which are taken along, and how each is copied or converted into a container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.languages import same_language
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import AudioStream, MediaInfo
+
+# Layouts that AAC and Opus encode; from others ffmpeg mixes to the nearest of them.
+_ENCODED = {
+    "aac": "mono|stereo|3.0|4.0|quad|5.0|5.0(side)|5.1|5.1(side)|6.1|7.1",
+    "libopus": "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono",
+}
+# Channels without names are taken for these, in their order.
+_USUAL = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_MANY = ("hexadecagonal", "22.2", "5.1.4", "7.1.2", "7.1.4", "7.2.3", "9.1.4", "9.1.6")
+_UNNAMED = re.compile(r"(\d+) channels(?: \((.*)\))?")
+_AMBISONIC = re.compile(r"ambisonic (\d+)")
+_NO_NAME = ("UNSD", "UNK", "USR", "AMBI")
+
+
+def chosen_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]:
+    """The sound tracks that are taken along: all, or the one asked for.
+
+    Args:
+        info: The film.
+        track: A number counted from 1, or a language such as ``eng``, ``en`` or ``en-US``.
+
+    Returns:
+        The tracks in their order.
+
+    Raises:
+        UsageError: The film has no such track; the message names those that it has.
+    """
+    if track is None:
+        return info.audio
+    wanted = track.strip()
+    if wanted.isdigit():
+        found = info.audio[int(wanted) - 1 : int(wanted)] if int(wanted) else ()
+    else:
+        found = tuple(t for t in info.audio if t.language and same_language(t.language, wanted))[:1]
+    if not found:
+        have = ", ".join(
+            f"{number} ({each.language or 'no language'})"
+            for number, each in enumerate(info.audio, 1)
+        )
+        raise UsageError(
+            f"--audio-track {shown(track)}: {shown(info.path)} has "
+            f"{f'the sound tracks {have}' if have else 'no sound'}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class AudioPlan:
+    """How one track goes into a film: arguments before and after the input, and what to say.
+
+    ``number`` counts the tracks of the output from 0.
+    """
+
+    track: AudioStream
+    encoder: str
+    filters: str = ""
+    layout: str = ""
+    note: str = ""
+
+    @property
+    def input_options(self) -> list[str]:
+        """Options that stand before the input."""
+        return [f"-channel_layout:{self.track.index}", self.layout] if self.layout else []
+
+    def output_options(self, source: int, number: int) -> list[str]:
+        """Options that carry the track over from input ``source`` as sound track ``number``."""
+        mapped = ["-map", f"{source}:{self.track.index}", f"-c:a:{number}", self.encoder]
+        return [*mapped, *([f"-filter:a:{number}", self.filters] if self.filters else [])]
+
+
+def plan_audio(
+    path: Path,
+    tracks: Sequence[AudioStream],
+    muxer: str,
+    copied: tuple[str, ...] | None,
+    encoder: str,
+    keeps_pcm: bool,
+) -> tuple[list[AudioPlan], list[str]]:
+    """How each track is carried over; what cannot be decoded is left out and named.
+
+    Args:
+        path: The film that the tracks are in.
+        tracks: Those that are wanted.
+        muxer: ffmpeg's name of the container.
+        copied: Codecs that it holds as they are; None: whatever its muxer takes.
+        encoder: What the other codecs are converted to.
+        keeps_pcm: Whether the container holds uncompressed sound, so that it need not lose any.
+
+    Returns:
+        The plans of the tracks that remain, and notes for the user.
+    """
+    plans, notes = [], []
+    for number, track in enumerate(tracks, 1):
+        if _is_copied(path, track, muxer, copied):
+            plans.append(AudioPlan(track, "copy"))
+            continue
+        reason = undecodable(path, track)
+        if reason is not None:
+            which = f"sound track {number}" if len(tracks) > 1 else "the sound"
+            notes.append(f"{which} is left out: its {track.codec} cannot be decoded ({reason})")
+            continue
+        plans.append(_converted(track, encoder, keeps_pcm))
+        notes.append(plans[-1].note)
+    return plans, list(dict.fromkeys(notes))
+
+
+def undecodable(path: Path, track: AudioStream) -> str | None:
+    """Why a sound track cannot be decoded, None if its beginning can."""
+    arguments = [*ffmpeg.input_file(path), "-map", f"0:{track.index}", "-t", "1"]
+    arguments += ["-c:a", "pcm_s16le", "-f", "framecrc", "pipe:1"]
+    try:
+        _, written = ffmpeg.run(arguments, subject="")
+    except MediaError as error:
+        return str(error).removeprefix(": ")
+    heard = any(not line.startswith(b"#") for line in written.splitlines())
+    return None if heard else "it is empty"
+
+
+def _is_copied(path: Path, track: AudioStream, muxer: str, copied: tuple[str, ...] | None) -> bool:
+    if copied is not None:
+        return track.codec in copied
+    trial = ["-map", f"0:{track.index}", "-c", "copy", "-t", "0.1", "-f", muxer, "pipe:1"]
+    try:
+        ffmpeg.run([*ffmpeg.input_file(path), *trial], subject="")
+    except MediaError:
+        return False
+    return True
+
+
+def _converted(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
+    if keeps_pcm and track.codec.startswith("pcm_"):
+        pcm = "pcm_s16le" if track.bits <= 16 else "pcm_s24le"
+        return AudioPlan(track, pcm, note=f"sound converted from {track.codec} to {pcm}")
+    name = encoder.removeprefix("lib")
+    note = f"sound converted from {track.codec} to {name}"
+    count = _unnamed_channels(track.channels)
+    if count is None and track.channels in _MANY:
+        filters = "aformat=channel_layouts=7.1"
+        return AudioPlan(track, encoder, filters, "", f"{note}, {track.channels} mixed to 7.1")
+    if count is None:
+        return AudioPlan(track, encoder, f"aformat=channel_layouts={_ENCODED[encoder]}", "", note)
+    if count in _USUAL:
+        layout = _USUAL[count]
+        filters = "|".join([f"pan={layout}", *(f"c{n}=c{n}" for n in range(count))])
+        note += f", its {count} channels without names taken for {layout}"
+    else:
+        left, right = ("+".join(f"c{n}" for n in range(side, count, 2)) for side in (0, 1))
+        filters = f"pan=stereo|c0<{left}|c1<{right}"
+        note += f", its {count} channels without names mixed to stereo"
+    return AudioPlan(track, encoder, filters, f"{count}C", note)
+
+
+def _unnamed_channels(layout: str) -> int | None:
+    """How many channels a layout has that no speaker is named for; None for a usual layout."""
+    unnamed = _UNNAMED.match(layout)
+    if unnamed and (not unnamed[2] or int(unnamed[1]) > 8):
+        return int(unnamed[1])
+    if unnamed:
+        return int(unnamed[1]) if any(name in layout for name in _NO_NAME) else None
+    ambisonic = _AMBISONIC.match(layout)
+    return (int(ambisonic[1]) + 1) ** 2 if ambisonic else None
