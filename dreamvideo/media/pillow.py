@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,6 +41,33 @@ def pillow(*, lenient: bool = False) -> Iterator[None]:
         finally:
             logger.removeHandler(silent)
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
+
+
+def load(image: Image.Image) -> None:
+    """Decode a picture; within ``pillow``. Raises what Pillow raises."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    with _silent_stderr():
+        image.load()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """libtiff writes what it finds straight to the terminal, and Pillow has no switch for that."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def opened(file: Path | bytes) -> Image.Image:

@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import shown
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm")
 _PLACE = re.compile(r"%(0(\d+))?d")
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
@@ -28,15 +28,18 @@ def sequence_files(path: Path) -> list[Path]:
     """
     files = _in_folder(path) if path.is_dir() else _matching(path)
     if not files:
-        kinds = ", ".join(PICTURE_ENDINGS)
-        hint = f"no pictures ({kinds}) in this folder" if path.is_dir() else "nothing matches"
+        hint = (
+            "no pictures (.png, .jpg, .tif, .heic, .exr and the like) in this folder"
+            if path.is_dir()
+            else "nothing matches"
+        )
         raise MediaError(f"{shown(path)}: {hint}")
     _refuse_gaps(path, files)
     return [file for _, file in files]
 
 
 def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
-    pictures = [p for p in _entries(folder) if p.suffix.lower() in PICTURE_ENDINGS]
+    pictures = [p for p in _entries(folder) if p.suffix.lower() in READ_ENDINGS]
     numbered = [(_number(p.stem), p) for p in pictures]
     if any(number is None for number, _ in numbered):
         return [(None, p) for p in sorted(pictures, key=lambda p: _natural(p.name))]

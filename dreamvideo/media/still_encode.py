@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin, features
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import png
+from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.exif import (
     directory_of,
     exif_bytes,
@@ -26,14 +27,13 @@ from dreamvideo.media.exif import (
 )
 from dreamvideo.media.paths import shown
 
-STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 DEEP_ENDINGS = (".png", ".tif", ".tiff")
 _JPEG_ENDINGS = (".jpg", ".jpeg")
 LOSSY_ENDINGS = (*_JPEG_ENDINGS, ".webp", ".avif")
 # All that a segment of JPEG can hold, less its own heading.
 _JPEG_EXIF = 65_533 - 8
-_DEFLATE, _HORIZONTAL = 8, 2
-_UNASSOCIATED = 2
+# Values of tags of TIFF.
+_DEFLATE, _HORIZONTAL, _RGB, _CHUNKY, _UNASSOCIATED = 8, 2, 2, 1, 2
 
 
 def holds_alpha(path: Path) -> bool:
@@ -80,8 +80,8 @@ def encode_still(
         return _png(layers, tags, exif)
     if tags:
         exif = with_words(exif, json.dumps(dict(tags)))
-    if ending in (".tif", ".tiff") and layers.dtype == np.uint16:
-        return _deep_tiff(layers, exif)
+    if ending in (".tif", ".tiff"):
+        return _tiff(layers, exif)
     return _by_pillow(path, layers, exif, quality)
 
 
@@ -99,10 +99,8 @@ def _by_pillow(path: Path, layers: NDArray[Any], exif: Image.Exif | None, qualit
         image.save(buffer, "JPEG", quality=quality, subsampling=0, **options)
     elif ending == ".webp":
         image.save(buffer, "WEBP", quality=quality, **options)
-    elif ending == ".avif":
-        image.save(buffer, "AVIF", quality=quality, subsampling="4:4:4", **options)
     else:
-        image.save(buffer, "TIFF", compression="tiff_deflate", **options)
+        image.save(buffer, "AVIF", quality=quality, subsampling="4:4:4", **options)
     return buffer.getvalue()
 
 
@@ -125,28 +123,28 @@ def _png(layers: NDArray[Any], tags: Mapping[str, str], exif: Image.Exif | None)
     return png.with_chunks(data.tobytes(), chunks)
 
 
-def _deep_tiff(layers: NDArray[np.uint16], exif: Image.Exif | None) -> bytes:
-    """A TIFF of 16 bits a channel, which Pillow has no form for: one strip, deflated."""
+def _tiff(layers: NDArray[Any], exif: Image.Exif | None) -> bytes:
+    """A TIFF in one deflated strip: Pillow writes none of 16 bits, nor directories of a place."""
     height, width, channels = layers.shape
-    differences = layers.astype("<u2")
+    bits = 8 * layers.itemsize
+    differences = layers.astype(f"<u{layers.itemsize}")
     differences[:, 1:] -= layers[:, :-1]
     strip = zlib.compress(differences.tobytes(), 6)
-    strip += bytes(len(strip) % 2)
     tags: dict[int, Any] = {} if exif is None else directory_of(exif)
     tags |= {
         256: width,
         257: height,
-        258: (16,) * channels,
+        258: (bits,) * channels,
         259: _DEFLATE,
-        262: 2,
-        273: 8,
+        262: _RGB,
+        # Counted from the end of the directory.
+        273: 0,
         277: channels,
         278: height,
         279: len(strip),
-        284: 1,
+        284: _CHUNKY,
         317: _HORIZONTAL,
     }
     if channels == 4:
         tags[338] = _UNASSOCIATED
-    at = 8 + len(strip)
-    return struct.pack("<2sHI", b"II", 42, at) + strip + tiff_directory(tags, at)
+    return struct.pack("<2sHI", b"II", 42, 8) + tiff_directory(tags, 8) + strip

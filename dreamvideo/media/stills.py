@@ -19,20 +19,15 @@ from dreamvideo.media.color_profile import (
     profile_to_srgb,
     space_to_srgb,
 )
+from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
 from dreamvideo.media.exif import kept_exif
 from dreamvideo.media.light import developed
+from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import read_bytes, readable, replacing, shown
 from dreamvideo.media.pillow import opened, pillow
-from dreamvideo.media.still_decode import (
-    BYTES_A_PIXEL,
-    Decoded,
-    Size,
-    decode,
-    header_size,
-    kind_of,
-    upright,
-)
-from dreamvideo.media.still_encode import STILL_ENDINGS, encode_still
+from dreamvideo.media.still_decode import decode, header_size
+from dreamvideo.media.still_encode import encode_still
+from dreamvideo.media.still_file import BYTES_A_PIXEL, Decoded, Size, kind_of, upright
 from dreamvideo.memory import available_memory
 
 __all__ = ["STILL_ENDINGS"]
@@ -40,13 +35,6 @@ __all__ = ["STILL_ENDINGS"]
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-# Endings of pictures that are read, beside those that are written.
-READ_ENDINGS = (
-    *STILL_ENDINGS,
-    *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm", ".tga", ".qoi", ".dds"),
-    *(".heic", ".heif", ".hif", ".avifs", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jfif", ".jpe"),
-    *(".exr", ".hdr", ".pic", ".psd", ".dpx", ".ico", ".icns", ".pcx", ".sgi", ".mpo"),
-)
 # Dreamt frames hardly compress, and a render waits for every one of them: runs and single bytes
 # are all that is looked for, in a third of the time of level 1 and for the same size.
 _FAST = [
@@ -235,11 +223,11 @@ def load_frame(path: Path) -> Pixels:
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
-    layers = _decoded(read_bytes(path))
+    layers = decoded_by_opencv(read_bytes(path))
     if layers is None:
         raise MediaError(f"{shown(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None
-    return np.ascontiguousarray(layers[..., 2::-1]), alpha
+    return np.ascontiguousarray(layers[..., :3]), alpha
 
 
 def _check_memory(
@@ -308,12 +296,3 @@ def _straight(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "f":
         return np.asarray(divided, np.float32)
     return np.asarray(np.rint(np.minimum(divided, top)), values.dtype)
-
-
-def _decoded(data: bytes) -> NDArray[Any] | None:
-    # OpenCV prints warnings of its own.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    finally:
-        cv2.utils.logging.setLogLevel(level)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, TiffImagePlugin
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import still_ffmpeg
+from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import shown
 
 _BIG = 43
@@ -115,30 +115,17 @@ def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> ND
         elif layout.kind == "signed":
             values = values.view(np.int16)
     else:
-        values = _by_opencv(path, data)
+        # It has tiles and wide samples, but turns pictures at will: it gets an upright one.
+        read = decoded_by_opencv(_upright_file(data))
+        if read is None:
+            raise MediaError(f"{shown(path)}: the image is damaged")
+        values = read
     if values.ndim == 2:
         values = values[..., None]
     if values.shape[1::-1] != layout.size:
         raise MediaError(f"{shown(path)}: the image is damaged")
     values = _full_range(path, values, layout)
     return values[..., :1] if layout.channels == 1 else values
-
-
-def _by_opencv(path: Path, data: bytes) -> NDArray[Any]:
-    """It has tiles and wide samples, but turns pictures at will: it gets an upright one."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        upright = np.frombuffer(_upright_file(data), np.uint8)
-        values = cv2.imdecode(upright, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        values = None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    if values is None:
-        raise MediaError(f"{shown(path)}: the image is damaged")
-    if values.ndim == 3 and values.shape[2] >= 3:
-        values = values[..., [2, 1, 0, 3][: values.shape[2]]]
-    return np.asarray(values)
 
 
 def _full_range(path: Path, values: NDArray[Any], layout: Layout) -> NDArray[Any]:
