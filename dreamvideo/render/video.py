@@ -43,6 +43,8 @@ def dream_video(
     end: str | None = None,
     size: str | None = None,
     fps: str | None = None,
+    hold_gaps: bool = False,
+    fit: str | None = None,
     overwrite: bool = False,
     budget: Budget = UNBOUND,
     machine: MachineSettings = DEFAULT_MACHINE,
@@ -53,8 +55,9 @@ def dream_video(
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
 
     ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
-    ``fps`` resamples. The film takes the output's name only when it is complete; until then
-    its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
+    ``fps`` resamples. Of a folder of pictures, ``hold_gaps`` takes missing numbers and ``fit``
+    (crop, pad, stretch) mixed sizes. The film takes the output's name only when it is complete;
+    until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
     with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
     Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it runs on,
     and in how many processes; a ``crew`` dreams it elsewhere (``dreamvideo.cluster.Farm``).
@@ -62,6 +65,7 @@ def dream_video(
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
     request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
+    request |= {"hold_gaps": "yes" if hold_gaps else None, "fit": fit}
     read = _checked(clip, request, wanted, look)
     if crew is None:
         most = most_workers(machine, look, read)
@@ -84,6 +88,8 @@ def dream_video(
         end=end,
         size=size,
         fps=fps,
+        hold_gaps=request["hold_gaps"],
+        fit=fit,
         segment_length=going.segment_length,
         warm_up=going.warm_up if going.segment_length else None,
         budget=fitting.mark,
@@ -266,7 +272,7 @@ def _film(
         duration_of_last=records[-1].duration,
         overwrite=overwrite,
         on_progress=on_progress,
-        source=read.info.path,
+        source=None if read.info.kind == "sequence" else read.info.path,
         source_range=(read.begin, read.end),
     )
 
