@@ -108,7 +108,7 @@ def image(
 @app.command()
 @look_options("dream", "coherence", "mask", "colour", "camera")
 @machine_options()
-@output_options("strip_metadata")
+@output_options()
 def video(
     clip: Annotated[
         Path,

@@ -29,7 +29,7 @@ from dreamvideo.settings import Look, MachineSettings, OutputSettings, Stage
 @app.command()
 @look_options("dream", "zoom")
 @machine_options("device", "precision", "max_memory", "threads")
-@output_options("strip_metadata")
+@output_options()
 def zoom(
     photo: Annotated[
         Path | None,

@@ -38,6 +38,7 @@ class Wishes:
     metadata: Mapping[str, str]
     on_frame: Callable[[int], None] | None
     alone: bool
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _encode(film: Film, output: Path, part: Path, wishes: Wishes, titles: Path |
         carried, notes = outputs.companions(
             container, film.source, cut=bool(film.start), titles_from=2 if titles else 1
         )
-        tail += carried
+        tail += outputs.without_tags(carried) if wishes.strip_metadata else carried
     tags, tag_notes = _tags(film, container, wishes.metadata)
     tail += tags
     notes = [*notes, *tag_notes]

@@ -57,10 +57,11 @@ def dream_video(
     ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
     ``fps`` resamples. Of a folder of pictures, ``hold_gaps`` takes missing numbers and ``fit``
     (crop, pad, stretch) mixed sizes. The film takes the output's name only when it is complete;
-    until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
-    with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
-    Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it runs on,
-    and in how many processes; a ``crew`` dreams it elsewhere (``dreamvideo.cluster.Farm``).
+    until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier
+    one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
+    the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
+    runs on, and in how many processes; a ``crew`` dreams it elsewhere
+    (``dreamvideo.cluster.Farm``).
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)

@@ -84,8 +84,8 @@ class OutputSettings(Settings):
 
     strip_metadata: bool = Field(
         default=False,
-        description="Write a picture without what the camera wrote (date, camera, place), and "
-        "without how it was dreamt.",
+        description="Write nothing of what the camera wrote (date, camera, place), nor how it was "
+        "dreamt.",
     )
 
     @property
