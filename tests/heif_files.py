@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from media_clips import make
 from numpy.typing import NDArray
+from PIL import Image
 
 Pixels = NDArray[np.uint8]
 
@@ -149,9 +150,6 @@ def _file(
 
 def _coded(path: Path, pixels: Pixels, depth: int) -> tuple[bytes, bytes]:
     """Its hvcC box, and the picture behind it, lossless but for the way to YUV and back."""
-    import av
-    from PIL import Image
-
     png, film = path.with_suffix(".part.png"), path.with_suffix(".part.mp4")
     Image.fromarray(pixels).save(png)
     form = "yuv444p" if depth == 8 else "yuv444p10le"
@@ -161,13 +159,16 @@ def _coded(path: Path, pixels: Pixels, depth: int) -> tuple[bytes, bytes]:
         *("-pix_fmt", form, "-c:v", "libx265", "-tag:v", "hvc1", "-color_range", "pc"),
         *("-x265-params", "log-level=none:lossless=1:range=full:colormatrix=smpte170m"),
     )
-    with av.open(str(film)) as container:
-        packet = next(p for p in container.demux(video=0) if p.size)
-        config = bytes(container.streams.video[0].codec_context.extradata or b"")
-        data = bytes(packet)
+    coded = film.read_bytes()
     png.unlink()
     film.unlink()
-    return _box(b"hvcC", config), data
+    return _box_at(coded, b"hvcC"), _box_at(coded, b"mdat")[8:]
+
+
+def _box_at(data: bytes, kind: bytes) -> bytes:
+    """The first box of a kind, wherever it is nested."""
+    at = data.index(kind) - 4
+    return data[at : at + int.from_bytes(data[at : at + 4], "big")]
 
 
 def _extent(pixels: Pixels) -> bytes:

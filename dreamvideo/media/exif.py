@@ -7,6 +7,8 @@ from typing import Any
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from dreamvideo.media.pillow import pillow
+
 ORIENTATION = int(ExifTags.Base.Orientation)
 DESCRIPTION = int(ExifTags.Base.ImageDescription)
 HISTORY = int(ExifTags.Base.ImageHistory)
@@ -14,6 +16,8 @@ CAMERA, PLACE = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
 _COLOR_SPACE, _MAKER_NOTE = int(ExifTags.Base.ColorSpace), int(ExifTags.Base.MakerNote)
 _INTEROP = int(ExifTags.IFD.Interop)
 _SRGB = 1
+# Characters by which texts of one program are known.
+_ALIKE = 20
 # In a TIFF the same directory says how the file is built; of that nothing is taken along.
 _KEPT = (
     *(DESCRIPTION, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software),
@@ -34,7 +38,8 @@ def read_exif(block: bytes) -> Image.Exif | None:
     """A block of EXIF as a directory; None where it is damaged or empty."""
     found = Image.Exif()
     try:
-        found.load(block)
+        with pillow():
+            found.load(block)
         return found if len(found) else None
     except Exception:  # Pillow's parsers raise anything on damaged blocks
         return None
@@ -45,26 +50,31 @@ def kept_exif(source: Image.Exif) -> Image.Exif | None:
 
     The thumbnail goes too: it shows what was before. None where nothing is left or it is damaged.
     """
-    kept, filled = Image.Exif(), 0
     try:
-        for tag in map(int, _KEPT):
-            if tag in source:
-                kept[tag] = source[tag]
-        for directory in (CAMERA, PLACE):
-            entries = dict(source.get_ifd(directory))
-            for tag in map(int, _DROPPED):
-                entries.pop(tag, None)
-            if _COLOR_SPACE in entries:
-                entries[_COLOR_SPACE] = _SRGB
-            if entries:
-                kept.get_ifd(directory).update(entries)
-            filled += len(entries)
-        if not len(kept) and not filled:
-            return None
-        kept[ORIENTATION] = 1
-        return _serializable(kept)
-    except Exception:
+        with pillow():
+            return _kept(source)
+    except Exception:  # Pillow's parsers raise anything on damaged blocks
         return None
+
+
+def _kept(source: Image.Exif) -> Image.Exif | None:
+    kept, filled = Image.Exif(), 0
+    for tag in map(int, _KEPT):
+        if tag in source:
+            kept[tag] = source[tag]
+    for directory in (CAMERA, PLACE):
+        entries = dict(source.get_ifd(directory))
+        for tag in map(int, _DROPPED):
+            entries.pop(tag, None)
+        if _COLOR_SPACE in entries:
+            entries[_COLOR_SPACE] = _SRGB
+        if entries:
+            kept.get_ifd(directory).update(entries)
+        filled += len(entries)
+    if not len(kept) and not filled:
+        return None
+    kept[ORIENTATION] = 1
+    return _serializable(kept)
 
 
 def is_adobe_rgb(exif: Image.Exif) -> bool:
@@ -85,10 +95,13 @@ def orientation_of(exif: Image.Exif) -> int:
 
 
 def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
-    """A copy with a text of ours: as its description, or, where it has one, as its history."""
+    """A copy with a text of ours: as its description, or, where it has one, as its history.
+
+    A text of ours from an earlier dream, which begins alike, gives way.
+    """
     copy = Image.Exif() if exif is None else _copied(exif)
     own = str(copy.get(DESCRIPTION, "")).strip(" \0")
-    copy[HISTORY if own else DESCRIPTION] = words
+    copy[HISTORY if own and own[:_ALIKE] != words[:_ALIKE] else DESCRIPTION] = words
     return copy
 
 

@@ -70,8 +70,7 @@ def decode(path: Path, data: bytes, fits: Fits, least: Size | None) -> Decoded:
     Args:
         path: The file.
         data: Its content.
-        fits: Called with (the size decoded, the size kept, bytes a pixel while decoding); raises
-            MediaError where memory does not hold that.
+        fits: Raises MediaError where memory does not hold a picture.
         least: (width, height) that is asked for; a large picture may come smaller than it is, but
             no smaller than this. None: all of it.
 

@@ -18,6 +18,7 @@ from dreamvideo.media import heif, tiff
 from dreamvideo.media.color_profile import ColorSpace
 
 Size = tuple[int, int]
+# Called with (the size in the file, the size that is kept, bytes that decoding takes besides).
 Fits = Callable[[Size, Size, int], None]
 # Above this many pixels a picture is reduced while it is decoded, where it is asked for smaller.
 LARGE = 2**24
@@ -97,7 +98,8 @@ class Job:
     def check(self, size: Size, bytes_a_pixel: int) -> int:
         """The reduction of a picture of this size, if memory holds it; MediaError if not."""
         factor = self.reduction(size)
-        self.fits(size, divided(size, factor), bytes_a_pixel)
+        taken = size[0] * size[1] * bytes_a_pixel if factor > 1 else 0
+        self.fits(size, divided(size, factor), taken)
         return factor
 
     @property
@@ -107,7 +109,7 @@ class Job:
         while lowest < highest:
             tried = (lowest + highest + 1) // 2
             try:
-                self.fits((tried, 1), (1 if self.least else tried, 1), 16)
+                self.fits((tried, 1), (1 if self.least else tried, 1), 16 * tried)
                 lowest = tried
             except MediaError:
                 highest = tried - 1

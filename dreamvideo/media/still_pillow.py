@@ -24,7 +24,6 @@ from dreamvideo.media.still_file import (
     agree,
     divided,
     reduced,
-    upright,
 )
 
 # Formats whose fourth channel is often only filling: all of it 0 then.
@@ -72,10 +71,10 @@ def _leniently(job: Job, data: bytes) -> Decoded:
         except Exception:
             raise UndecodableError("the image is damaged") from None
         decoded = _taken(data, image, factor)
-    share = _share_decoded(upright(decoded.values, 1))
+    share = _share_decoded(decoded.values)
     if share == 0:
         raise UndecodableError("the image is damaged")
-    how_much = f"the first {share:.0%} of it" if share < 1 else "some of it may be wrong"
+    how_much = f"the first {share:.0%} of it" if share < 0.995 else "some of it may be wrong"
     decoded.notes.insert(
         0, f"{shown(job.path)} is damaged: dreamt as far as it can be decoded, {how_much}"
     )
@@ -109,7 +108,7 @@ def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
     factor = max(1, factor * small[0] // size[0])
     # A progressive file is held as coefficients, whole, whatever comes out of it.
     held = 6 * size[0] * size[1] if "progressive" in image.info else 0
-    job.fits(small, divided(small, factor), 4 + held // (small[0] * small[1]))
+    job.fits(size, divided(small, factor), 4 * small[0] * small[1] + held)
     image.info["full_size"] = size
     return image, factor
 
@@ -119,6 +118,8 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
     form, size = image.format, image.info.get("full_size") or upright_size(image)
     exif, notes = _exif_of(image)
     profile = image.info.get("icc_profile") or None
+    if profile is None and "icc_profile" in image.info and image.format == "PNG":
+        notes.append("its colour profile cannot be used: taken for sRGB")
     space = _space(data, image, exif)
     deep = _deep_values(data, image)
     if deep is not None:
@@ -168,9 +169,11 @@ def _exif_of(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
         # Directories are read when asked for: now, so that damage shows here.
         for tag in exif:
             exif.get(tag)
-        return (exif if len(exif) else None), []
-    except Exception:
-        return None, ["its EXIF block is damaged and left out"]
+    except Exception:  # Pillow's parsers raise anything on damaged blocks
+        exif = None
+    if exif is not None and len(exif):
+        return exif, []
+    return None, ["its EXIF block is damaged and left out"] if image.info.get("exif") else []
 
 
 def _space(data: bytes, image: Image.Image, exif: Image.Exif | None) -> ColorSpace:

@@ -77,8 +77,8 @@ def open_still(
     """
     path = Path(path)
 
-    def fits(decoded: Size, kept: Size, bytes_a_pixel: int) -> None:
-        _check_memory(path, decoded, kept, bytes_a_pixel, most_bytes)
+    def fits(size: Size, kept: Size, taken: int) -> None:
+        _check_memory(path, size, kept, taken, most_bytes)
 
     decoded = decode(path, read_bytes(path), fits, least)
     pixels, alpha, notes = _in_srgb(decoded)
@@ -230,20 +230,16 @@ def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     return np.ascontiguousarray(layers[..., :3]), alpha
 
 
-def _check_memory(
-    path: Path, decoded: Size, kept: Size, bytes_a_pixel: int, most_bytes: int | None
-) -> None:
+def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: int | None) -> None:
     """Refuse, before it is decoded, what no memory holds as pixels and as a dream of them."""
-    reduced = decoded != kept
-    need = kept[0] * kept[1] * BYTES_A_PIXEL
-    need += decoded[0] * decoded[1] * bytes_a_pixel if reduced else 0
+    need = kept[0] * kept[1] * BYTES_A_PIXEL + taken
     free = available_memory()
     allowed = free if most_bytes is None else min(free, most_bytes)
     if need > allowed:
         why = "are free" if allowed == free else "are allowed by --max-memory"
         raise MediaError(
-            f"{shown(path)}: {decoded[0]} x {decoded[1]} pixels need {need / 1e9:.2g} GB of "
-            f"memory, {allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
+            f"{shown(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of memory, "
+            f"{allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
         )
 
 

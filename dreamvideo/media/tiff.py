@@ -16,6 +16,7 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import still_ffmpeg
 from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import shown
+from dreamvideo.media.pillow import pillow
 
 _BIG = 43
 _REDUCED = 254
@@ -64,12 +65,13 @@ def is_tiff(data: bytes) -> bool:
 def layout_of(data: bytes) -> Layout | None:
     """How the first picture is stored; None where that cannot be read."""
     try:
-        file = io.BytesIO(data)
-        header = file.read(16 if _BIG in data[2:4] else 8)
-        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
-        file.seek(tags.next)
-        tags.load(file)
-        return _layout(data, tags)
+        with pillow():
+            file = io.BytesIO(data)
+            header = file.read(16 if _BIG in data[2:4] else 8)
+            tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+            file.seek(tags.next)
+            tags.load(file)
+            return _layout(data, tags)
     except Exception:  # Pillow's parsers raise anything on damaged directories
         return None
 
