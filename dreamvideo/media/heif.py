@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 # Brands of files that hold a picture of HEVC or AV1.
@@ -14,6 +15,7 @@ AV1_BRANDS = (b"avif", b"avis")
 _ALPHA = b":auxid:1\0"
 # The code point of what a file leaves open.
 UNSPECIFIED = 2
+_HEAD = 256
 
 
 class Cicp(NamedTuple):
@@ -53,6 +55,15 @@ def is_heif(data: bytes) -> bool:
 def is_avif(data: bytes) -> bool:
     """Whether a file holds pictures of AV1."""
     return _of_brand(data, AV1_BRANDS)
+
+
+def is_still_heif(path: Path) -> bool:
+    """Whether a file holds a picture of HEVC and no film, which ffmpeg cannot tell apart."""
+    with path.open("rb") as file:
+        if not is_heif(file.read(_HEAD)):
+            return False
+        file.seek(0)
+        return all(kind != b"moov" for kind, _ in boxes(file.read()))
 
 
 def main_picture(data: bytes) -> MainPicture | None:

@@ -13,6 +13,7 @@ from typing import Literal
 from dreamvideo.errors import MediaError
 from dreamvideo.media import banner, ffmpeg, webp
 from dreamvideo.media.banner import Color
+from dreamvideo.media.heif import is_still_heif
 from dreamvideo.media.paths import readable, shown
 from dreamvideo.media.sequence import STRICT, SeriesOptions, is_sequence, numbered_files
 from dreamvideo.media.stills import open_still, still_size
@@ -174,7 +175,7 @@ def _known(path: Path, _state: tuple[int, ...]) -> MediaInfo:
 
 def _probe_file(path: Path) -> MediaInfo:
     words = _banner(path)
-    if _STILLS.match(banner.container(words)):
+    if _STILLS.match(banner.container(words)) or is_still_heif(path):
         raise MediaError(f"{shown(path)}: is a still picture; dream it with 'dreamvideo image'")
     streams = banner.streams(words)
     picture = next((s for s in streams if s.kind == "Video"), None)

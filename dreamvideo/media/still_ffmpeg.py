@@ -38,6 +38,7 @@ _WHOLE_PIXEL = {"rgb24": 8, "rgb48": 16, "rgba64": 16, "rgb96": 32, "rgba128": 3
 _OUTPUT = re.compile(r"Stream #0:0.*: Video: rawvideo[^,]*, (\w+)(?:\([^)]*\))?, (\d+)x(\d+)")
 _INPUT = re.compile(r"Stream #0:0.*: Video: [^,]+(?:\([^)]*\))?, .*?\b(\d+)x(\d+)\b")
 _GROUP = re.compile(r"Stream group #0:(\d+)\[(0x[0-9a-f]+)\].*: Tile Grid")
+_MOST_LINES = 1000
 _SCALE = f"scale=flags=bicubic+{ffmpeg.ACCURATE}"
 
 
@@ -77,9 +78,7 @@ def png_of(
     if alpha:
         chosen += ["-pix_fmt", "gray" if picture is None or picture.bits == 8 else "gray16be"]
     arguments = [*_input(path, kind, most_pixels), *chosen, "-frames:v", "1"]
-    _, png = ffmpeg.run(
-        [*arguments, "-c:v", "png", "-f", "image2pipe", "pipe:1"], subject=shown(path)
-    )
+    _, png = _run(path, [*arguments, "-c:v", "png", "-f", "image2pipe", "pipe:1"])
     if not png:
         raise MediaError(f"{shown(path)}: holds no picture that can be decoded")
     return png
@@ -90,13 +89,12 @@ def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
 
     Integers of 8 or 16 bits, in full range; floats of 32 bits. Raises MediaError.
     """
-    lines, data = ffmpeg.run(
+    lines, data = _run(
+        path,
         [
             *("-noautorotate", *_input(path, kind, most_pixels)),
             *("-map", "0:v:0", "-frames:v", "1", "-f", "rawvideo", "pipe:1"),
         ],
-        subject=shown(path),
-        detail="info",
     )
     found = [match for line in lines if (match := _OUTPUT.search(line))]
     if not found or not data:
@@ -107,10 +105,9 @@ def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
 
 def size_of(path: Path, kind: str) -> tuple[int, int]:
     """(width, height) of a picture whose header ffmpeg has to read. Raises MediaError."""
-    lines, _ = ffmpeg.run(
+    lines, _ = _run(
+        path,
         [*_input(path, kind, ffmpeg.MAX_PIXELS * 4), "-map", "0:v:0", "-t", "0", "-f", "null", "-"],
-        subject=shown(path),
-        detail="info",
     )
     for line in lines:
         if match := _INPUT.search(line):
@@ -123,16 +120,39 @@ def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
 
     Raises MediaError.
     """
-    lines, _ = ffmpeg.run(
+    lines, _ = _run(
+        path,
         [*_input(path, kind, most_pixels), "-map_chapters", "-1", "-f", "ffmetadata", "pipe:1"],
-        subject=shown(path),
-        detail="info",
     )
     found = (match for line in lines if (match := _GROUP.search(line)))
     place = next((int(match[1]) for match in found if int(match[2], 16) == item), None)
     if place is None:
         raise MediaError(f"{shown(path)}: holds no picture that can be decoded")
     return place
+
+
+def _run(path: Path, arguments: Sequence[str]) -> tuple[list[str], bytes]:
+    """Run ffmpeg to its end; its lines and its standard output. Raises MediaError.
+
+    At some damage it complains for ever: it is ended when it has said more than of any picture.
+    """
+    lines: list[str] = []
+    running: list[ffmpeg.Process] = []
+
+    def listen(line: str) -> None:
+        if len(lines) < _MOST_LINES:
+            lines.append(line)
+        elif running:
+            running[0].kill()
+
+    with ffmpeg.Process(arguments, on_line=listen, detail="info") as process:
+        running.append(process)
+        output = process.stdout.read()
+        if process.wait() != 0:
+            if len(lines) >= _MOST_LINES:
+                raise MediaError(f"{shown(path)}: the image is damaged")
+            raise MediaError(f"{shown(path)}: {process.reason()}")
+    return lines, output
 
 
 def _input(path: Path, kind: str, most_pixels: int) -> Sequence[str]:

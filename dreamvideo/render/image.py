@@ -15,8 +15,8 @@ from dreamvideo.render.deliver import check_wanted, deliver, recipe
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.job import open_job
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import describe
-from dreamvideo.render.photo import Photo, check_still, read_photo
+from dreamvideo.render.manifest import describe, look_files
+from dreamvideo.render.photo import Photo, check_still, picture_notes, read_photo
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import Growing, dream_still, steps_of
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
@@ -97,7 +97,8 @@ def dream_image(
 
     image, losses = climb(keep)
     read.save(output, image, {} if wanted.strip_metadata else recipe(look), wanted.quality)
-    return Rendered(output, 1, losses, read.notes, kept=tuple(kept))
+    notes = (*read.notes, *picture_notes(*look_files(look).values()))
+    return Rendered(output, 1, losses, notes, kept=tuple(kept))
 
 
 def _growth(
@@ -132,4 +133,5 @@ def _growth(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    return Rendered(output, len(part.records), losses, (*read.notes, *notes))
+    further = picture_notes(*look_files(look).values())
+    return Rendered(output, len(part.records), losses, (*read.notes, *further, *notes))

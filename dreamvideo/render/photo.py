@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from PIL.Image import Exif
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.octaves import resize
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import shown
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth
-from dreamvideo.media.stills import Still, flatten, open_still, still_size, write_still
+from dreamvideo.media.stills import Still, flatten, is_still, open_still, still_size, write_still
 from dreamvideo.parsing import parse_size
 from dreamvideo.settings import OutputSettings
 
@@ -115,6 +117,23 @@ def read_photo(
         image, alpha = _resized(image, alpha, least)
     exif = None if wanted.strip_metadata else still.exif
     return Photo(image, alpha, depth, exif, tuple(notes))
+
+
+def picture_notes(*paths: Path | None) -> list[str]:
+    """What was done to further pictures that a render has read (guide, mask, palette), by name.
+
+    Films, and what is no longer there, are passed over.
+    """
+    notes: list[str] = []
+    for path in paths:
+        if path is not None and is_still(path):
+            with suppress(MediaError):
+                named = (
+                    line if shown(path) in line else f"{shown(path.name)}: {line}"
+                    for line in open_still(path).notes
+                )
+                notes += [line for line in named if line not in notes]
+    return notes
 
 
 def _options(names: frozenset[str] | set[str]) -> str:

@@ -20,8 +20,9 @@ from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
 from dreamvideo.render.joint import joined
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import Manifest, describe
+from dreamvideo.render.manifest import Manifest, describe, look_files
 from dreamvideo.render.part import Record, write_whole
+from dreamvideo.render.photo import picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.scan import segments_of
 from dreamvideo.render.second import steadied
@@ -110,7 +111,8 @@ def dream_video(
             frames = _steadied(job, frames, records, on_progress)
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
         said, missing = _said(job)
-    said = [*roomy, *said, *_depth_notes(read.info, wanted), *notes]
+    further = picture_notes(*look_files(look).values())
+    said = [*roomy, *said, *further, *_depth_notes(read.info, wanted), *notes]
     losses = tuple(record.loss for record in records)
     took = tuple(record.seconds for record in records)
     return Rendered(output, len(records), losses, tuple(said), missing=missing, seconds=took)
