@@ -548,10 +548,13 @@ def test_a_huge_photograph_is_read_at_the_size_asked_for(
 
 def test_no_library_speaks_for_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     whole = saved(RGB, "TIFF", compression="tiff_lzw")
-    deep = tiff(DEEP, tile=16)
+    deep, fine = tiff(DEEP, tile=16), encoded_by_opencv(DEEP)
     jpeg = saved(RGB, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x01")
-    for number, data in enumerate([whole, deep, jpeg, saved(RGB, "WEBP"), saved(RGB, "PNG")]):
-        for cut in (30, 200, len(data) // 2, len(data) - 20):
+    wrong = bytearray(fine)
+    wrong[len(fine) // 2 : len(fine) // 2 + 9] = bytes(9)
+    made = [whole, deep, fine, bytes(wrong), jpeg, saved(RGB, "WEBP")]
+    for number, data in enumerate(made):
+        for cut in (30, 200, len(data) // 2, len(data) - 20, len(data)):
             path = tmp_path / f"{number}-{cut}.tif"
             path.write_bytes(data[:cut])
             try:

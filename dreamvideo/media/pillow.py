@@ -48,13 +48,13 @@ def load(image: Image.Image) -> None:
     if image.format != "TIFF":
         image.load()
         return
-    with _silent_stderr():
+    with silent_stderr():
         image.load()
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """libtiff writes what it finds straight to the terminal, and Pillow has no switch for that."""
+def silent_stderr() -> Iterator[None]:
+    """Keep a C library off the terminal: libtiff and libpng write what they find straight to it."""
     try:
         kept = os.dup(2)
     except OSError:

@@ -18,7 +18,7 @@ from dreamvideo.media.exif import read_exif
 from dreamvideo.media.heif import UNSPECIFIED, MainPicture
 from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import shown
-from dreamvideo.media.pillow import opened, pillow
+from dreamvideo.media.pillow import opened, pillow, silent_stderr
 from dreamvideo.media.still_file import (
     Decoded,
     Fits,
@@ -157,7 +157,8 @@ def _heif(job: Job) -> Decoded:
 
 
 def _alpha_of(coded: bytes, shape: tuple[int, ...]) -> NDArray[Any] | None:
-    values = decoded_by_opencv(coded)
+    with pillow(), silent_stderr():
+        values = decoded_by_opencv(coded)
     if values is None:
         return None
     values = values if values.ndim == 2 else values[..., 0]

@@ -15,7 +15,7 @@ from dreamvideo.media.exif import is_adobe_rgb, orientation_of
 from dreamvideo.media.light import Chromaticities
 from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import shown
-from dreamvideo.media.pillow import load, opened, pillow
+from dreamvideo.media.pillow import load, opened, pillow, silent_stderr
 from dreamvideo.media.still_file import (
     Decoded,
     Job,
@@ -261,7 +261,8 @@ def _deep_values(
         return None if deep is None or not agree(deep, np.array(image)) else (deep, None)
     if image.format != "PNG" or png.bits(data) != 16:
         return None
-    values = decoded_by_opencv(data)
+    with silent_stderr():
+        values = decoded_by_opencv(data)
     if values is None:
         return None
     alpha = None

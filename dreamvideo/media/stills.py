@@ -80,8 +80,10 @@ def open_still(
     def fits(size: Size, kept: Size, taken: int) -> None:
         _check_memory(path, size, kept, taken, most_bytes)
 
-    decoded = decode(path, read_bytes(path), fits, least)
-    pixels, alpha, notes = _in_srgb(decoded)
+    # Damaged floats are any numbers.
+    with np.errstate(all="ignore"):
+        decoded = decode(path, read_bytes(path), fits, least)
+        pixels, alpha, notes = _in_srgb(decoded)
     return Still(
         pixels=np.ascontiguousarray(upright(pixels, decoded.orientation)),
         alpha=None if alpha is None else np.ascontiguousarray(upright(alpha, decoded.orientation)),

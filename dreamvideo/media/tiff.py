@@ -16,7 +16,7 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import still_ffmpeg
 from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import shown
-from dreamvideo.media.pillow import pillow
+from dreamvideo.media.pillow import pillow, silent_stderr
 
 _BIG = 43
 _REDUCED = 254
@@ -118,7 +118,8 @@ def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> ND
             values = values.view(np.int16)
     else:
         # It has tiles and wide samples, but turns pictures at will: it gets an upright one.
-        read = decoded_by_opencv(_upright_file(data))
+        with pillow(), silent_stderr():
+            read = decoded_by_opencv(_upright_file(data))
         if read is None:
             raise MediaError(f"{shown(path)}: the image is damaged")
         values = read
