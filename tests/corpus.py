@@ -42,6 +42,10 @@ PICTURES: dict[str, list[str]] = {
     "a.webp": ["-c:v", "libwebp"],
     "a.bmp": [],
     "a.ppm": [],
+    "a.avif": ["-c:v", "libaom-av1", "-still-picture", "1", "-cpu-used", "8"],
+    "a.jxl": [],
+    "a.exr": ["-pix_fmt", "gbrpf32le"],
+    "a.hdr": ["-pix_fmt", "gbrpf32le"],
 }
 
 

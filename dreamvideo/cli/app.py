@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -137,6 +137,21 @@ def video(
             show_default="the input's; 25 for pictures",
         ),
     ] = None,
+    hold_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--hold-gaps",
+            help="Of pictures with gaps in their numbers: show the one before a gap for its time.",
+        ),
+    ] = False,
+    fit: Annotated[
+        Literal["crop", "pad", "stretch"] | None,
+        typer.Option(
+            "--fit",
+            help="Of pictures of several sizes: how they are given the first one's.",
+            show_default="they are refused",
+        ),
+    ] = None,
     time_budget: Annotated[
         str | None,
         typer.Option(
@@ -226,6 +241,7 @@ def video(
 
         with progress_display(quiet) as listen:
             request = {"start": start, "end": end, "size": size, "fps": fps}
+            request |= {"hold_gaps": "yes" if hold_gaps else None, "fit": fit}
             seen = foresee(clip, request, look, wanted, machine, going, listen)
         for line in seen.lines:
             print(line)
@@ -247,6 +263,8 @@ def video(
                 end=end,
                 size=size,
                 fps=fps,
+                hold_gaps=hold_gaps,
+                fit=fit,
                 overwrite=overwrite,
                 budget=Budget(time_budget, fps_target),
                 machine=machine,
@@ -254,7 +272,11 @@ def video(
                 crew=crew,
                 on_progress=listen,
             )
-        page = page_after(made, clip, listen, start=start, end=end, fps=fps) if report else None
+        page = (
+            page_after(made, clip, listen, start=start, end=end, fps=fps, fit=fit)
+            if report
+            else None
+        )
     say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
     note(quiet, made.notes)
     if strict and made.missing:

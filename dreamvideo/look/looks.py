@@ -9,7 +9,7 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.look.sheet import Pixels, contact_sheet
 from dreamvideo.media.pixels import to_bytes
-from dreamvideo.media.stills import write_still
+from dreamvideo.media.stills import STILL_ENDINGS, write_still
 from dreamvideo.render import naming
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.moments import moments_of
@@ -41,7 +41,7 @@ def show_looks(
     """
     naming.check_apart(output, photo)
     if not naming.is_picture(output):
-        raise UsageError(f"{output}: a sheet ends in {', '.join(naming.PICTURE_ENDINGS)}")
+        raise UsageError(f"{output}: a sheet ends in {', '.join(STILL_ENDINGS)}")
     naming.check_picture(output, overwrite)
     image = noise(*NOISE_SIZE, seed=0) if photo is None else _seen(photo, size, widest)
     tiles: list[tuple[str, Pixels]] = [("as it is", to_bytes(image))]

@@ -19,7 +19,7 @@ from dreamvideo.look.page import gallery_page
 from dreamvideo.look.sheet import contact_sheet
 from dreamvideo.media.paths import replacing
 from dreamvideo.media.pixels import to_bytes
-from dreamvideo.media.stills import STILL_ENDINGS, write_still
+from dreamvideo.media.stills import is_still, write_still
 from dreamvideo.render import naming
 from dreamvideo.render.moments import Moment, moments_of
 from dreamvideo.render.progress import OnProgress, Progress, silent
@@ -57,8 +57,7 @@ def show_gallery(
         raise UsageError("--layer is for --across channels")
     seen = moments_of(picture, moments, size, widest)
     ways = _ways(seen[0], look, across, layer, count)
-    is_still = picture.suffix.lower() in STILL_ENDINGS and picture.is_file()
-    command = ["dreamvideo", "image" if is_still else "video", str(picture)]
+    command = ["dreamvideo", "image" if is_still(picture) else "video", str(picture)]
     made: list[Tile] = []
     for moment in seen:
         for tile in tiles(moment.image, ways, look, command):

@@ -39,6 +39,7 @@ class Wishes:
     metadata: Mapping[str, str]
     on_frame: Callable[[int], None] | None
     alone: bool
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def _encode(
             chapters_from=(3 if titles else 2) if chapters else 1,
         )
         arguments += [*_source_input(film, film.source, carried.input_options), *inputs]
-        tail += carried.arguments
+        strips = wishes.strip_metadata
+        tail += outputs.without_tags(carried.arguments) if strips else carried.arguments
         notes = carried.notes
     tags, tag_notes = _tags(film, container, wishes.metadata)
     tail += tags

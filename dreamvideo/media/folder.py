@@ -20,7 +20,7 @@ from dreamvideo.media.paths import (
     sync_files,
     sync_folder,
 )
-from dreamvideo.media.stills import flatten, read_deep, to_depth
+from dreamvideo.media.stills import flatten, load_deep, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
 _FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpg": (8,)}
@@ -114,7 +114,7 @@ def _take_name(part: Path, folder: Path) -> None:
 
 
 def _convert(stored: Path, to: Path, form: str, wishes: Wishes, size: tuple[int, int]) -> None:
-    pixels, alpha = read_deep(stored)
+    pixels, alpha = load_deep(stored)
     if pixels.shape[1::-1] != size:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
         alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)

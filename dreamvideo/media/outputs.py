@@ -160,6 +160,12 @@ def _code(container: Container, language: str) -> str:
     return language if container.long_languages else three_letters(language) or "und"
 
 
+def without_tags(carried: list[str]) -> list[str]:
+    """The arguments of ``companions`` without the source's own tags: date, camera, place."""
+    at = carried.index("-map_metadata") + 1
+    return [*carried[:at], "-1", *carried[at + 1 :]]
+
+
 def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], list[str]]:
     if container.sound_encoder is None:
         name = container.muxer.upper() if container.muxer == "gif" else "WebP"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -15,10 +15,11 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import apng, demux, ffmpeg, webp
 from dreamvideo.media.demux import Chapter, Contents, Picture, Track
 from dreamvideo.media.dolby_vision import dolby_vision_only
+from dreamvideo.media.heif import is_still_heif
 from dreamvideo.media.paths import readable, shown
 from dreamvideo.media.pixel_formats import Color, depth, has_alpha
-from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.media.stills import read_deep, still_size
+from dreamvideo.media.sequence import STRICT, SeriesOptions, is_sequence, numbered_files
+from dreamvideo.media.stills import open_still, still_size
 
 __all__ = [
     "AudioStream",
@@ -85,7 +86,8 @@ class MediaInfo:
     ``decoder`` names one to ask ffmpeg for, where its own choice would lose something;
     ``stream_index`` is the picture's number among all streams, ``picture_length`` its own length
     as far as it is noted. ``frame_times`` are the exact times of all frames, and of the end, where
-    time stamps are not exact.
+    time stamps are not exact. Of a sequence, ``ticks`` are the times of its ``files`` in frames,
+    and ``odd_sizes`` how many of them have another size than the first and are made to ``fit``.
     """
 
     path: Path
@@ -121,6 +123,18 @@ class MediaInfo:
     dolby_vision: int | None = None
     frame_times: tuple[Fraction, ...] = ()
     files: tuple[Path, ...] = ()
+    ticks: tuple[int, ...] = ()
+    fit: str | None = None
+    odd_sizes: int = 0
+
+    @property
+    def held(self) -> int:
+        """How many pictures a sequence lacks, for whose time the one before is shown."""
+        return self.ticks[-1] + 1 - len(self.ticks) if self.ticks else 0
+
+    def at_rate(self, rate: Fraction) -> MediaInfo:
+        """A sequence shown at another rate."""
+        return replace(self, rate=rate, duration=(self.ticks[-1] + 1) / rate)
 
     @property
     def subtitles(self) -> int:
@@ -145,15 +159,15 @@ class MediaInfo:
         return exact if abs(exact - time) <= self.tick else time
 
 
-def probe(path: Path | str) -> MediaInfo:
+def probe(path: Path | str, options: SeriesOptions = STRICT) -> MediaInfo:
     """Look into a video, an animation, a folder of pictures or a pattern of them.
 
-    Decodes one frame and reads no further than that. Raises MediaError, one line, if the file is
-    missing, empty, not media, or holds no moving picture.
+    Decodes one frame and reads no further than that; ``options`` are for pictures alone. Raises
+    MediaError, one line, if the file is missing, empty, not media, or holds no moving picture.
     """
     path = Path(path)
     if is_sequence(path):
-        return _probe_sequence(path)
+        return _probe_sequence(path, options)
     path = readable(path)
     now = path.stat()
     return _known(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
@@ -176,10 +190,11 @@ def read_tags(path: Path | str) -> dict[str, str]:
         return dict(container.metadata)
 
 
-def _probe_sequence(path: Path) -> MediaInfo:
-    files = sequence_files(path)
-    pixels, alpha = read_deep(files[0])
-    _refuse_mixed_sizes(files)
+def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
+    ticks, files = zip(*numbered_files(path, options), strict=True)
+    first = open_still(files[0])
+    odd_sizes = _odd_sizes(files, options)
+    pixels = first.pixels
     return MediaInfo(
         path=path,
         kind="sequence",
@@ -188,24 +203,34 @@ def _probe_sequence(path: Path) -> MediaInfo:
         width=pixels.shape[1],
         height=pixels.shape[0],
         rate=SEQUENCE_RATE,
-        duration=len(files) / SEQUENCE_RATE,
+        duration=(ticks[-1] + 1) / SEQUENCE_RATE,
         frames=len(files),
         pixel_format="rgb24" if pixels.dtype == "uint8" else "rgb48",
         depth=8 * pixels.dtype.itemsize,
-        has_alpha=alpha is not None,
-        files=tuple(files),
+        has_alpha=first.alpha is not None,
+        files=files,
+        ticks=ticks,
+        fit=options.fit,
+        odd_sizes=odd_sizes,
     )
 
 
-def _refuse_mixed_sizes(files: Sequence[Path]) -> None:
+def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
+    """How many pictures have another size than the first; MediaError, by name, if none may."""
     wide, high = still_size(files[0])
+    odd = 0
     for file in files:
         width, height = still_size(file)
-        if (width, height) != (wide, high):
+        if (width, height) == (wide, high):
+            continue
+        odd += 1
+        if options.fit is None:
             raise MediaError(
                 f"{shown(file)}: is {width} x {height}, but {shown(files[0].name)} is "
-                f"{wide} x {high}; make them one size"
+                f"{wide} x {high}; make them one size, or dream them with --fit crop, pad or "
+                "stretch"
             )
+    return odd
 
 
 @lru_cache(maxsize=16)
@@ -218,7 +243,7 @@ def _probe_file(path: Path) -> MediaInfo:
     if webp.is_animation(path):
         return _probe_webp(path)
     contents = demux.read_contents(path)
-    if contents.is_still:
+    if contents.is_still or is_still_heif(path):
         raise MediaError(f"{shown(path)}: is a still picture; dream it with 'dreamvideo image'")
     picture = contents.picture
     if picture is None:

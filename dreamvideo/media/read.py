@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +19,9 @@ from dreamvideo.media.decode import Report, Size, Timed, decoded
 from dreamvideo.media.demux import count_packets
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.stills import Color, flatten, read_deep, to_depth
+from dreamvideo.media.sequence import STRICT, SeriesOptions
+from dreamvideo.media.series import read_series
+from dreamvideo.media.stills import Color, flatten, to_depth
 
 __all__ = ["Frame", "Opening", "Source", "checksum", "count_packets", "open_source"]
 
@@ -122,6 +123,7 @@ def open_source(
     deep: bool = False,
     keep_alpha: bool = False,
     opening: Opening | None = None,
+    series: SeriesOptions = STRICT,
 ) -> Source:
     """Open a film for one pass over its frames with ``start <= time < end``.
 
@@ -130,12 +132,13 @@ def open_source(
     Transparency is laid over ``background``, unless ``keep_alpha`` asks for the straight colours
     and their alpha; ``deep`` asks for 16 bits besides 8. Of an ``opening`` that was seen with the
     same other arguments, the frames from there on are given, as they would be by reading from the
-    start; what is before it is read only where it cannot be reached otherwise.
+    start; what is before it is read only where it cannot be reached otherwise. ``series`` says what
+    a folder of pictures may lack.
     Raises MediaError for unreadable files and UsageError for an empty range.
     """
-    info = probe(path)
+    info = probe(path, series)
     if info.kind == "sequence" and fps is not None:
-        info = replace(info, rate=fps, duration=len(info.files) / fps)
+        info = info.at_rate(fps)
     begin = start if start is not None and start > 0 else Fraction(0)
     _check_range(info, begin, end)
     size = size or (info.width, info.height)
@@ -145,7 +148,7 @@ def open_source(
     def frames_from(opening: Opening | None) -> Generator[Frame, None, None]:
         since, index = (begin, 0) if opening is None else (opening.time, opening.index)
         if info.kind == "sequence":
-            timed = _pictures(info, size, int(since * info.rate))
+            timed = read_series(info, size, since, background, report)
         else:
             timed = decoded(info, size, since, 16 if deep else 8, report, opening is not None)
         frames = _with_durations(timed, info, report)
@@ -229,23 +232,6 @@ def _opened(
         for frame in frames:
             if frame.index >= opening.index:
                 yield frame
-
-
-def _pictures(info: MediaInfo, size: Size, first: int) -> Timed:
-    for number, file in enumerate(info.files[first:], first):
-        pixels, alpha = read_deep(file)
-        if pixels.shape[:2] != (info.height, info.width):
-            raise MediaError(f"{shown(file)}: has changed its size since the beginning")
-        layers = pixels if alpha is None else np.dstack([pixels, alpha])
-        yield number / info.rate, _resized(layers, size)
-
-
-def _resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    if pixels.shape[1::-1] == size:
-        return pixels
-    shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
-    return np.asarray(cv2.resize(pixels, size, interpolation=how), pixels.dtype)
 
 
 def _with_durations(timed: Timed, info: MediaInfo, report: Report) -> _Raws:

@@ -5,15 +5,38 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args
 
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import shown
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm")
+Fit = Literal["crop", "pad", "stretch"]
+
 _PLACE = re.compile(r"%(0(\d+))?d")
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """What a folder of pictures may lack; without any it must be whole, and of one size.
+
+    ``hold_gaps`` shows the picture before a gap in the numbers for the time of those that are
+    missing; ``fit`` is how pictures of other sizes than the first are made to have it.
+    """
+
+    hold_gaps: bool = False
+    fit: Fit | None = None
+
+    def __post_init__(self) -> None:
+        if self.fit is not None and self.fit not in get_args(Fit):
+            raise UsageError(f"--fit {self.fit!r}: choose {', '.join(get_args(Fit))}")
+
+
+STRICT = SeriesOptions()
 
 
 def is_sequence(path: Path) -> bool:
@@ -24,19 +47,38 @@ def is_sequence(path: Path) -> bool:
 def sequence_files(path: Path) -> list[Path]:
     """The pictures of a folder or pattern in the order of their numbers (9999 before 10000).
 
-    Raises MediaError for no pictures, for several series in one folder, and for gaps, by name.
+    Raises MediaError for no pictures, and for several series in one folder.
     """
+    return [file for _, file in _numbered(path)]
+
+
+def numbered_files(path: Path, options: SeriesOptions = STRICT) -> list[tuple[int, Path]]:
+    """The pictures in order, each with its place in time: 0, 1, 2 and so on, but for gaps.
+
+    Raises MediaError as ``sequence_files`` does, and for gaps, by name, unless they are held.
+    """
+    files = _numbered(path)
+    if not options.hold_gaps:
+        _refuse_gaps(path, files)
+    first = files[0][0]
+    return [
+        (place if number is None or first is None else number - first, file)
+        for place, (number, file) in enumerate(files)
+    ]
+
+
+def _numbered(path: Path) -> list[tuple[int | None, Path]]:
     files = _in_folder(path) if path.is_dir() else _matching(path)
     if not files:
-        kinds = ", ".join(PICTURE_ENDINGS)
-        hint = f"no pictures ({kinds}) in this folder" if path.is_dir() else "nothing matches"
+        kinds = "(.png, .jpg, .tif, .heic, .exr and the like)"
+        hint = f"no pictures {kinds} in this folder" if path.is_dir() else "nothing matches"
         raise MediaError(f"{shown(path)}: {hint}")
-    _refuse_gaps(path, files)
-    return [file for _, file in files]
+    _refuse_doubles(path, files)
+    return files
 
 
 def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
-    pictures = [p for p in _entries(folder) if p.suffix.lower() in PICTURE_ENDINGS]
+    pictures = [p for p in _entries(folder) if p.suffix.lower() in READ_ENDINGS]
     numbered = [(_number(p.stem), p) for p in pictures]
     if any(number is None for number, _ in numbered):
         return [(None, p) for p in sorted(pictures, key=lambda p: _natural(p.name))]
@@ -69,19 +111,23 @@ def _entries(folder: Path) -> list[Path]:
     return [folder / name for name in names if not name.startswith(".")]
 
 
+def _refuse_doubles(path: Path, files: Sequence[tuple[int | None, Path]]) -> None:
+    for (before, earlier), (after, later) in pairwise(files):
+        if before is not None and after == before:
+            raise MediaError(
+                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} bear one number"
+            )
+
+
 def _refuse_gaps(path: Path, files: Sequence[tuple[int | None, Path]]) -> None:
     for (before, earlier), (after, later) in pairwise(files):
         if before is None or after is None:
             return
-        if after == before:
-            raise MediaError(
-                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} bear one number"
-            )
         if after != before + 1:
             missing = f"number {before + 1}" + (f" to {after - 1}" if after > before + 2 else "")
             raise MediaError(
                 f"{shown(path)}: {missing} missing between {shown(earlier.name)} and "
-                f"{shown(later.name)}; renumber the pictures"
+                f"{shown(later.name)}; renumber the pictures, or dream them with --hold-gaps"
             )
 
 

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import io
-import json
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.errors import MediaError
+from dreamvideo.media.color_profile import (
+    ColorSpace,
+    deep_profile_to_srgb,
+    profile_to_srgb,
+    space_to_srgb,
+)
+from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
+from dreamvideo.media.exif import kept_exif
+from dreamvideo.media.light import developed
+from dreamvideo.media.opencv import decoded_by_opencv
 from dreamvideo.media.paths import read_bytes, readable, replacing, shown
+from dreamvideo.media.pillow import opened, pillow
+from dreamvideo.media.still_decode import decode, header_size
+from dreamvideo.media.still_encode import encode_still
+from dreamvideo.media.still_file import BYTES_A_PIXEL, Decoded, Size, kind_of, upright
 from dreamvideo.memory import available_memory
+
+__all__ = ["STILL_ENDINGS"]
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-_EXIF_ORIENTATION = 0x0112
-_EXIF_DESCRIPTION = 0x010E
-# As decoded, as floats in [-1, 1], and once more on the way from one to the other.
-_BYTES_A_PIXEL = 30
 # Dreamt frames hardly compress, and a render waits for every one of them: runs and single bytes
 # are all that is looked for, in a third of the time of level 1 and for the same size.
 _FAST = [
@@ -34,6 +42,55 @@ _FAST = [
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
 ]
+_HEAD = 2**16
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture as it is dreamt: upright, in sRGB, H x W x 3, uint8 or uint16.
+
+    ``alpha``, H x W of the same type, is straight transparency. ``size`` is (width, height) in
+    the file, upright; ``exif`` what the camera wrote, fit to be written again. ``notes`` are lines
+    that the user should hear of what was done to it.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    size: Size
+    exif: Image.Exif | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_still(
+    path: Path | str, *, least: Size | None = None, most_bytes: int | None = None
+) -> Still:
+    """Read a picture of any kind that Pillow or ffmpeg decodes.
+
+    Args:
+        path: The file.
+        least: (width, height) that it is wanted at: a large picture may come smaller than it is,
+            though no smaller than this, and then takes the less memory. None: all of it.
+        most_bytes: Memory that it may take; None: what is free.
+
+    Returns:
+        The picture. Raises MediaError if it is none, cannot be decoded, or is too large.
+    """
+    path = Path(path)
+
+    def fits(size: Size, kept: Size, taken: int) -> None:
+        _check_memory(path, size, kept, taken, most_bytes)
+
+    # Damaged floats are any numbers.
+    with np.errstate(all="ignore"):
+        decoded = decode(path, read_bytes(path), fits, least)
+        pixels, alpha, notes = _in_srgb(decoded)
+    return Still(
+        pixels=np.ascontiguousarray(upright(pixels, decoded.orientation)),
+        alpha=None if alpha is None else np.ascontiguousarray(upright(alpha, decoded.orientation)),
+        size=decoded.size,
+        exif=None if decoded.exif is None else kept_exif(decoded.exif),
+        notes=tuple(dict.fromkeys([*decoded.notes, *notes])),
+    )
 
 
 def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
@@ -43,32 +100,45 @@ def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
     Raises MediaError if it is not an image that can be read.
     """
     pixels, alpha = read_deep(Path(path))
-    return to_depth(flatten(pixels, alpha, background), 8)
+    return np.asarray(to_depth(flatten(pixels, alpha, background), 8), np.uint8)
 
 
 def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """An image file at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
-    data = read_bytes(path)
-    kind, orientation = _header(path, data)
-    # What OpenCV's JPEG decoder has to say of damage goes to the terminal, not to us.
-    decoded = None if kind in ("JPEG", "MPO") else _decoded(data)
-    if decoded is None:
-        decoded = _decoded_by_pillow(path, data)
-    elif decoded.ndim == 3:
-        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
-    pixels = _upright(_integers(path, decoded), orientation)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.shape[2] == 4:
-        return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
-    return np.ascontiguousarray(pixels[..., :3]), None
+    still = open_still(path)
+    return still.pixels, still.alpha
 
 
 def still_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image file, the right way up, from its header. Raises MediaError."""
-    with _opened(path, readable(path)) as image:
-        turned = int(image.getexif().get(_EXIF_ORIENTATION, 1)) >= 5
-        return image.size[::-1] if turned else image.size
+    path = readable(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise MediaError(f"{shown(path)}: cannot be read") from error
+    try:
+        return header_size(path, head)
+    except MediaError:
+        # Behind a damaged header there may still be a picture.
+        return open_still(path, least=(1, 1)).size
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is by its name a picture, and none that moves; also what cannot be read."""
+    if path.suffix.lower() not in READ_ENDINGS or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if kind_of(head) not in ("pillow", "tiff", "avif"):
+            return True
+        with pillow(), opened(path) as image:
+            # Pages and sizes are no frames.
+            moves = image.format in ("GIF", "PNG", "WEBP", "AVIF")
+            return not (moves and getattr(image, "is_animated", False))
+    except Exception:  # Pillow's parsers raise anything on damaged headers
+        return True
 
 
 def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
@@ -92,15 +162,30 @@ def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color)
 
 
 def write_still(
-    path: Path | str, pixels: Pixels, metadata: Mapping[str, str] | None = None, quality: int = 95
+    path: Path | str,
+    pixels: NDArray[Any],
+    metadata: Mapping[str, str] | None = None,
+    quality: int = 95,
+    *,
+    alpha: NDArray[Any] | None = None,
+    exif: Image.Exif | None = None,
 ) -> None:
-    """Write H x W x 3 uint8 RGB as PNG, JPEG, WebP or TIFF by the ending, whole or not at all.
+    """Write a picture as PNG, JPEG, WebP, TIFF or AVIF by the ending, whole or not at all.
 
-    ``metadata`` goes into PNG text chunks, or as JSON into the description of the other formats.
-    Raises UsageError for another ending and MediaError if the disk refuses.
+    Args:
+        path: The file.
+        pixels: H x W x 3 RGB, uint8 or, for PNG and TIFF, uint16.
+        metadata: Texts by name. They go into PNG text chunks, or as JSON into the EXIF block.
+        quality: Of JPEG, WebP and AVIF, 0 to 100.
+        alpha: H x W transparency of the same type; JPEG holds none.
+        exif: What the camera wrote, to be kept.
+
+    Raises:
+        UsageError: The ending is another.
+        MediaError: The disk refuses.
     """
     path = Path(path)
-    data = _encoded(path, pixels, metadata or {}, quality)
+    data = encode_still(path, pixels, alpha, tags=metadata or {}, exif=exif, quality=quality)
     with replacing(path) as part:
         part.write_bytes(data)
 
@@ -140,102 +225,72 @@ def load_frame(path: Path) -> Pixels:
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
-    layers = _decoded(read_bytes(path))
+    layers = decoded_by_opencv(read_bytes(path))
     if layers is None:
         raise MediaError(f"{shown(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None
-    return np.ascontiguousarray(layers[..., 2::-1]), alpha
+    return np.ascontiguousarray(layers[..., :3]), alpha
 
 
-def _header(path: Path, data: bytes) -> tuple[str, int]:
-    """Kind of file by its content, and EXIF orientation 1..8; refuses what is no image."""
-    with _opened(path, io.BytesIO(data)) as image:
-        _check_memory(path, *image.size)
-        return image.format or "", int(image.getexif().get(_EXIF_ORIENTATION, 1))
-
-
-def _check_memory(path: Path, width: int, height: int) -> None:
+def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: int | None) -> None:
     """Refuse, before it is decoded, what no memory holds as pixels and as a dream of them."""
-    need, free = width * height * _BYTES_A_PIXEL, available_memory()
-    if need > free:
+    need = kept[0] * kept[1] * BYTES_A_PIXEL + taken
+    free = available_memory()
+    allowed = free if most_bytes is None else min(free, most_bytes)
+    if need > allowed:
+        why = "are free" if allowed == free else "are allowed by --max-memory"
         raise MediaError(
-            f"{shown(path)}: {width} x {height} pixels need {need / 1e9:.2g} GB of memory, "
-            f"{free / 1e9:.2g} are free; make it smaller"
+            f"{shown(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of memory, "
+            f"{allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
         )
 
 
-@contextmanager
-def _opened(path: Path, file: Path | io.BytesIO) -> Iterator[Image.Image]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file) as image:
-                yield image
-    except Image.DecompressionBombError:
-        raise MediaError(f"{shown(path)}: declares more pixels than can be rendered") from None
-    except MediaError:
-        raise
-    except Exception:  # Pillow's parsers raise anything on damaged headers
-        raise MediaError(f"{shown(path)}: not an image that can be read") from None
+def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
+    """Its colours in sRGB, H x W x 3, its alpha at the same depth, and what was done."""
+    values, alpha, notes = decoded.values, decoded.alpha, []
+    if decoded.premultiplied and alpha is not None:
+        values = _straight(values, alpha)
+    if values.dtype == np.float32:
+        colors = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+        light = developed(colors)
+        values = np.asarray(np.rint(light.values * 65535), np.uint16)
+        notes.append(f"read as light, tone-mapped to sRGB{light.words and ': '}{light.words}")
+        if alpha is not None:
+            alpha = np.asarray(np.rint(np.clip(alpha, 0, 1) * 65535), np.uint16)
+    elif decoded.space != ColorSpace():
+        values, said = _converted(values, decoded.space)
+        notes += [said] if said else []
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if alpha is not None:
+        alpha = to_depth(alpha, 8 * values.dtype.itemsize)
+    return values, alpha, notes
 
 
-def _decoded(data: bytes) -> NDArray[Any] | None:
-    # OpenCV prints warnings of its own, as about the transparent TIFFs that it writes.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+def _converted(values: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], str]:
+    if space.profile is None:
+        colors = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+        return space_to_srgb(colors, space)
+    if values.dtype == np.uint16:
+        deep = deep_profile_to_srgb(values, space.profile)
+        if deep is not None:
+            return deep
+    image, said = profile_to_srgb(Image.fromarray(to_depth(values, 8)), space.profile)
+    if values.dtype == np.uint8 or not said.startswith("colours"):
+        return (values if not said.startswith("colours") else np.array(image)), said
+    return np.array(image), f"{said}, with 8 bits a channel: its profile is a table"
 
 
-def _decoded_by_pillow(path: Path, data: bytes) -> NDArray[Any]:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            return np.array(image.convert("RGBA" if clear else "RGB"))
-    except Exception:
-        raise MediaError(f"{shown(path)}: the image is damaged") from None
-
-
-def _integers(path: Path, pixels: NDArray[Any]) -> NDArray[Any]:
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels
-    if pixels.dtype.kind == "f":
-        return np.asarray(np.rint(np.clip(pixels, 0, 1) * 65535), np.uint16)
-    raise MediaError(f"{shown(path)}: {pixels.dtype} pixels are not supported; save it as 16 bit")
-
-
-def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo an EXIF orientation: 5 to 8 are transposed, the others only mirrored."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
-
-
-def _encoded(path: Path, pixels: Pixels, metadata: Mapping[str, str], quality: int) -> bytes:
-    ending = path.suffix.lower()
-    buffer = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    if ending == ".png":
-        chunks = PngImagePlugin.PngInfo()
-        for key, value in metadata.items():
-            chunks.add_itxt(key, value)
-        image.save(buffer, "PNG", pnginfo=chunks, compress_level=6)
-        return buffer.getvalue()
-    exif = Image.Exif()
-    if metadata:
-        exif[_EXIF_DESCRIPTION] = json.dumps(dict(metadata))
-    if ending in (".jpg", ".jpeg"):
-        image.save(buffer, "JPEG", quality=quality, subsampling=0, exif=exif)
-    elif ending == ".webp":
-        image.save(buffer, "WEBP", quality=quality, exif=exif)
-    elif ending in (".tif", ".tiff"):
-        image.save(buffer, "TIFF", compression="tiff_deflate", exif=exif)
-    else:
-        known = ", ".join(STILL_ENDINGS)
-        raise UsageError(f"{shown(path)}: unknown picture ending; choose one of {known}")
-    return buffer.getvalue()
+def _straight(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colours divided by the alpha that they were multiplied by."""
+    share = alpha.astype(np.float32)
+    top = 1.0
+    if values.dtype.kind != "f":
+        top = np.iinfo(values.dtype).max
+        share = share / np.float32(np.iinfo(alpha.dtype).max)
+    if values.ndim == 3:
+        share = share[..., None]
+    divided = np.where(share > 0, values / np.maximum(share, 1e-6), 0)
+    if values.dtype.kind == "f":
+        return np.asarray(divided, np.float32)
+    return np.asarray(np.rint(np.minimum(divided, top)), values.dtype)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import read_bytes, shown
-from dreamvideo.media.stills import Color, flatten, png_bytes, read_deep
+from dreamvideo.media.stills import Color, flatten, load_deep, png_bytes
 
 _HEADER = struct.Struct(">8sI4sIIBB")
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
@@ -83,7 +83,7 @@ def pngs(
         if not kind.alpha:
             yield read_bytes(frame.path)
             continue
-        pixels, alpha = read_deep(frame.path)
+        pixels, alpha = load_deep(frame.path)
         if not keep_alpha:
             pixels, alpha = flatten(pixels, alpha, background), None
         elif alpha is None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
-from PIL import Image
-
 from dreamvideo.errors import MediaError
+from dreamvideo.media.endings import STILL_ENDINGS
+from dreamvideo.media.exif import DESCRIPTION, HISTORY
 from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.pillow import opened, pillow
 from dreamvideo.media.probe import read_tags
-from dreamvideo.media.stills import STILL_ENDINGS
-
-_EXIF_DESCRIPTION = 0x010E
 
 
 def tags_of(path: Path | str) -> dict[str, str]:
@@ -24,14 +21,13 @@ def tags_of(path: Path | str) -> dict[str, str]:
 
 def _still_tags(path: Path) -> dict[str, str]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                words = {str(key): text for key, text in image.info.items() if _is_text(text)}
-                described = image.getexif().get(_EXIF_DESCRIPTION)
+        with pillow(), opened(path) as image:
+            words = {str(key): text for key, text in image.info.items() if _is_text(text)}
+            exif = image.getexif()
+            described = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)]
     except Exception:  # Pillow's parsers raise anything on damaged headers
         raise MediaError(f"{shown(path)}: not an image that can be read") from None
-    return {**words, **_own(described)}
+    return {**words, **_own(described[0]), **_own(described[1])}
 
 
 def _is_text(value: object) -> bool:

@@ -74,6 +74,7 @@ def encode(
     alone: bool = False,
     no_audio: bool = False,
     audio_track: str | None = None,
+    strip_metadata: bool = False,
 ) -> list[str]:
     """Make a film of stored frames at their exact times, with everything else from ``source``.
 
@@ -87,14 +88,24 @@ def encode(
     ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
     ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame
     without its neighbours: larger, and as good at the end as at the beginning. ``no_audio`` leaves
-    the sound out, ``audio_track`` takes one track of it (see ``audio.chosen_tracks``).
+    the sound out, ``audio_track`` takes one track of it (see ``audio.chosen_tracks``). With
+    ``strip_metadata`` the source's own tags are left out.
 
     The film grows beside the output and takes its name only when it is complete and its frames
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
     as ``check_output`` does, and MediaError.
     """
     wishes = Wishes(
-        codec, depth, quality, loop, background, max_size, dict(metadata or {}), on_frame, alone
+        codec,
+        depth,
+        quality,
+        loop,
+        background,
+        max_size,
+        dict(metadata or {}),
+        on_frame,
+        alone,
+        strip_metadata,
     )
     check_output(
         output,

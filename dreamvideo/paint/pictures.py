@@ -10,13 +10,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import readable, shown
 from dreamvideo.media.read import Frame, open_source
-from dreamvideo.media.sequence import PICTURE_ENDINGS, is_sequence
-from dreamvideo.media.stills import read_deep, to_depth
+from dreamvideo.media.sequence import is_sequence
+from dreamvideo.media.stills import is_still, read_deep, to_depth
 
 Map = NDArray[np.float32]
 Size = tuple[int, int]
@@ -93,21 +92,10 @@ def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> S
     try:
         if is_sequence(path):
             return FilmMask(path, size, end)
-        return StillMask(path, size) if _is_still(readable(path)) else FilmMask(path, size, end)
+        return StillMask(path, size) if is_still(readable(path)) else FilmMask(path, size, end)
     except MediaError as error:
         hint = "" if path.exists() else "; a drawn mask begins with a shape: circle 0.5x0.5 0.3"
         raise MediaError(f"--mask {error}{hint}") from None
-
-
-def _is_still(path: Path) -> bool:
-    """Whether it is a picture that does not move; also what cannot be read as one."""
-    if path.suffix.lower() not in PICTURE_ENDINGS:
-        return False
-    try:
-        with Image.open(path) as image:
-            return not getattr(image, "is_animated", False)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return True
 
 
 def _levels(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Map:

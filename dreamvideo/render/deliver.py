@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.errors import UsageError
 from dreamvideo.media.write import StoredFrame, check_output, encode
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.settings import Look, OutputSettings, look_to_toml
@@ -27,16 +26,6 @@ def check_wanted(output: Path, wanted: OutputSettings, *, overwrite: bool) -> No
         loop=wanted.repeat,
         max_size=wanted.most_bytes,
     )
-
-
-def check_still(output: Path, wanted: OutputSettings) -> None:
-    """Refuse what only a film can have, and a quality for what is lossless. Raises UsageError."""
-    given = wanted.model_fields_set - {"quality", "background"}
-    if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise UsageError(f"{output}: {options} is for films; a picture has only --quality")
-    if wanted.quality is not None and output.suffix.lower() not in (".jpg", ".jpeg", ".webp"):
-        raise UsageError(f"{output}: {output.suffix} is lossless here and has no quality")
 
 
 def deliver(
@@ -77,7 +66,8 @@ def deliver(
         quality=wanted.quality,
         loop=wanted.repeat,
         overwrite=overwrite,
-        metadata=recipe(look),
+        metadata={} if wanted.strip_metadata else recipe(look),
+        strip_metadata=wanted.strip_metadata,
         codec=wanted.codec,
         depth=wanted.depth,
         background=wanted.background_color,

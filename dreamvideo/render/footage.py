@@ -10,6 +10,7 @@ from pathlib import Path
 from dreamvideo.media.audio import chosen_tracks
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import Opening, Source, open_source
+from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.settings import OutputSettings
 
@@ -30,12 +31,17 @@ class Footage:
     rate: Fraction
     resampled: bool
     wanted: OutputSettings
+    series: SeriesOptions = STRICT
 
     @property
     def expected(self) -> int | None:
         """How many frames the container promises for the range."""
         if not self.info.duration:
             return None
+        if self.info.ticks:
+            times = [tick / self.rate for tick in self.info.ticks]
+            end = self.info.duration if self.end is None else self.end
+            return max(1, sum(self.begin <= time < end for time in times))
         until = self.info.duration if self.end is None else min(self.end, self.info.duration)
         return max(1, round((until - self.begin) * self.rate))
 
@@ -54,19 +60,21 @@ class Footage:
             deep=self.wanted.depth > 8,
             keep_alpha=True,
             opening=opening,
+            series=self.series,
         )
 
 
 def footage(clip: Path, request: Request, wanted: OutputSettings) -> Footage:
-    """What is to be read of a clip for a request with ``start``, ``end``, ``size`` and ``fps``.
+    """What is to be read of a clip for a request with ``start``, ``end``, ``size`` and so on.
 
     Raises MediaError for what is no clip, UsageError for what makes no sense.
     """
-    info = probe(clip)
+    series = series_of(request)
+    info = probe(clip, series)
     start, end, size, fps = (request.get(name) for name in ("start", "end", "size", "fps"))
     rate = parse_rate(fps) if fps else info.rate
     if info.kind == "sequence":
-        info = replace(info, rate=rate, duration=len(info.files) / rate)
+        info = info.at_rate(rate)
     # What a look follows is the sound that is kept; where none is, it is still heard.
     info = replace(info, audio=chosen_tracks(info, wanted.audio_track))
     return Footage(
@@ -77,4 +85,10 @@ def footage(clip: Path, request: Request, wanted: OutputSettings) -> Footage:
         rate,
         bool(fps),
         wanted,
+        series,
     )
+
+
+def series_of(request: Request) -> SeriesOptions:
+    """What a request says that a folder of pictures may lack. Raises UsageError."""
+    return SeriesOptions(bool(request.get("hold_gaps")), request.get("fit"))  # type: ignore[arg-type]

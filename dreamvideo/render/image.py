@@ -7,18 +7,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.ascent import Image
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.endings import STILL_ENDINGS
+from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
-from dreamvideo.media.stills import read_still, write_still
-from dreamvideo.parsing import parse_size
 from dreamvideo.render import naming
-from dreamvideo.render.deliver import check_still, check_wanted, deliver, recipe
+from dreamvideo.render.deliver import check_wanted, deliver, recipe
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.job import open_job
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import describe
+from dreamvideo.render.manifest import describe, look_files
+from dreamvideo.render.photo import Photo, check_still, picture_notes, read_photo
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import Growing, dream_still, steps_of
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
@@ -44,8 +43,9 @@ def dream_image(
     """Dream one picture.
 
     ``every`` keeps the picture at each so many steps: as files beside the output, or, where the
-    output's ending is a film's, as a film of the dream growing. Raises UsageError for what makes
-    no sense, MediaError for files that cannot be read or written, WeightsError.
+    output's ending is a film's, as a film of the dream growing. Transparency, 16 bits a channel
+    and what the camera wrote are kept where the output can hold them. Raises UsageError for what
+    makes no sense, MediaError for files that cannot be read or written, WeightsError.
     """
     photo = Path(photo)
     output = Path(output) if output else naming.beside(photo, "dream", ".png")
@@ -53,7 +53,7 @@ def dream_image(
     is_film = not naming.is_picture(output)
     if is_film and not every:
         raise UsageError(
-            f"{output}: a picture ends in {', '.join(naming.PICTURE_ENDINGS)}; "
+            f"{output}: a picture ends in {', '.join(STILL_ENDINGS)}; "
             "for a film of the dream growing add --every N"
         )
     if every is not None and every < 1:
@@ -64,11 +64,12 @@ def dream_image(
         check_still(output, wanted)
         naming.check_picture(output, overwrite)
     try:
-        still = _sized(to_float(read_still(photo, wanted.background_color)), size)
+        read = read_photo(photo, output, wanted, size, machine.most_bytes)
     except MediaError:
         if shows_film(photo):
             raise UsageError(f"{photo}: is a film; dream it with 'dreamvideo video'") from None
         raise
+    still = read.image
     director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
     total = steps_of(director, still)
     between = range(every, total, every) if every else range(0)
@@ -87,25 +88,28 @@ def dream_image(
             if step.done in between:
                 on_step(step)
 
-        dreamt = dream_still(director.telling(tile), still, on_step=told)
+        deep = read.depth > 8
+        dreamt = dream_still(director.telling(tile), still, on_step=told, deep=deep)
         return dreamt.image, dreamt.losses
 
     if is_film:
-        return _growth(photo, still, output, look, wanted, overwrite, on_progress, climb)
+        return _growth(photo, read, output, look, wanted, overwrite, on_progress, climb)
     kept = [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
     for path in kept:
         naming.check_picture(path, overwrite)
-    image, losses = climb(
-        lambda step: write_still(kept[between.index(step.done)], to_bytes(step.image()))
-    )
-    quality = 95 if wanted.quality is None else wanted.quality
-    write_still(output, to_bytes(image), recipe(look), quality)
-    return Rendered(output, 1, losses, kept=tuple(kept))
+
+    def keep(step: Growing) -> None:
+        read.save(kept[between.index(step.done)], step.image(), {}, wanted.quality)
+
+    image, losses = climb(keep)
+    read.save(output, image, {} if wanted.strip_metadata else recipe(look), wanted.quality)
+    notes = (*read.notes, *picture_notes(*look_files(look).values()))
+    return Rendered(output, 1, losses, notes, kept=tuple(kept))
 
 
 def _growth(
     photo: Path,
-    still: Image,
+    read: Photo,
     output: Path,
     look: Look,
     wanted: OutputSettings,
@@ -119,9 +123,10 @@ def _growth(
         part = job.parts()[0]
 
         def add(image: Image) -> None:
-            part.add(to_bytes(image), len(part.records) / GROWTH_RATE, 1 / GROWTH_RATE)
+            time = len(part.records) / GROWTH_RATE
+            part.add(to_bytes(image), time, 1 / GROWTH_RATE, alpha=read.alpha_bytes)
 
-        add(still)
+        add(read.image)
         image, losses = climb(lambda step: add(step.image()))
         add(image)
         notes = deliver(
@@ -134,11 +139,5 @@ def _growth(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    return Rendered(output, len(part.records), losses, tuple(notes))
-
-
-def _sized(still: Image, size: str | None) -> Image:
-    if size is None:
-        return still
-    width, height = parse_size(size, still.shape[1], still.shape[0])
-    return resize(still, (height, width))
+    further = picture_notes(*look_files(look).values())
+    return Rendered(output, len(part.records), losses, (*read.notes, *further, *notes))

@@ -12,7 +12,7 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import open_source
-from dreamvideo.media.stills import STILL_ENDINGS, read_still
+from dreamvideo.media.stills import is_still, read_still
 from dreamvideo.parsing import parse_size
 
 
@@ -30,7 +30,7 @@ def moments_of(path: Path, count: int, size: str | None, widest: int) -> list[Mo
     ``size`` as in ``parse_size``; without one they are ``widest`` pixels wide at most. Raises
     MediaError for what cannot be read.
     """
-    if path.suffix.lower() in STILL_ENDINGS and path.is_file():
+    if is_still(path):
         image = to_float(read_still(path))
         return [Moment(_sized(image, size, widest))]
     info = probe(path)

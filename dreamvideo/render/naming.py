@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamvideo.errors import UsageError
+from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.sequence import is_sequence
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 # Endings that a film keeps when none is asked for; others become an MP4.
 KEPT_ENDINGS = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".gif", ".webp")
 
@@ -38,7 +38,7 @@ def film_ending(source: Path) -> str:
 
 def is_picture(output: Path) -> bool:
     """Whether the ending is a still picture's."""
-    return output.suffix.lower() in PICTURE_ENDINGS
+    return output.suffix.lower() in STILL_ENDINGS
 
 
 def check_apart(output: Path, *inputs: Path | str | None) -> None:

@@ -41,9 +41,16 @@ class Dreamt:
 
 
 def dream_still(
-    director: Director, image: Image, on_step: Callable[[Growing], None] | None = None
+    director: Director,
+    image: Image,
+    on_step: Callable[[Growing], None] | None = None,
+    *,
+    deep: bool = False,
 ) -> Dreamt:
-    """Dream a picture, H x W x 3 in [-1, 1], as the director's first frame."""
+    """Dream a picture, H x W x 3 in [-1, 1], as the director's first frame.
+
+    With ``deep`` it is not rounded to the levels of 8 bits, for a file of more.
+    """
     direction = director(_frame_of(image), image)
     target = target_map(direction, image.shape)
     parts = [part for part in direction.parts if np.any(target * part.share)]
@@ -52,6 +59,8 @@ def dream_still(
 
     def finished(picture: Image) -> Image:
         kept = stored(picture, image, target)
+        if deep:
+            kept = np.where(target[..., None] > 0, picture, image)
         return kept if finish is None else finish(kept, image)
 
     current = make_headroom(image, headroom_map(parts, target))

@@ -20,8 +20,9 @@ from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
 from dreamvideo.render.joint import joined
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import Manifest, describe
+from dreamvideo.render.manifest import Manifest, describe, look_files
 from dreamvideo.render.part import Record, write_whole
+from dreamvideo.render.photo import picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.scan import segments_of
 from dreamvideo.render.second import steadied
@@ -43,6 +44,8 @@ def dream_video(
     end: str | None = None,
     size: str | None = None,
     fps: str | None = None,
+    hold_gaps: bool = False,
+    fit: str | None = None,
     overwrite: bool = False,
     budget: Budget = UNBOUND,
     machine: MachineSettings = DEFAULT_MACHINE,
@@ -53,15 +56,18 @@ def dream_video(
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
 
     ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
-    ``fps`` resamples. The film takes the output's name only when it is complete; until then
-    its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier one ended,
-    with the same result. What a damaged clip still gives is dreamt; ``missing`` counts the rest.
-    Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it runs on,
-    and in how many processes; a ``crew`` dreams it elsewhere (``dreamvideo.cluster.Farm``).
+    ``fps`` resamples. Of a folder of pictures, ``hold_gaps`` takes missing numbers and ``fit``
+    (crop, pad, stretch) mixed sizes. The film takes the output's name only when it is complete;
+    until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier
+    one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
+    the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
+    runs on, and in how many processes; a ``crew`` dreams it elsewhere
+    (``dreamvideo.cluster.Farm``).
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)
     request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
+    request |= {"hold_gaps": "yes" if hold_gaps else None, "fit": fit}
     read = _checked(clip, request, wanted, look)
     if crew is None:
         most = most_workers(machine, look, read)
@@ -84,6 +90,8 @@ def dream_video(
         end=end,
         size=size,
         fps=fps,
+        hold_gaps=request["hold_gaps"],
+        fit=fit,
         segment_length=going.segment_length,
         warm_up=going.warm_up if going.segment_length else None,
         budget=fitting.mark,
@@ -103,7 +111,8 @@ def dream_video(
             frames = _steadied(job, frames, records, on_progress)
         notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
         said, missing = _said(job)
-    said = [*roomy, *said, *_depth_notes(read.info, wanted), *notes]
+    further = picture_notes(*look_files(look).values())
+    said = [*roomy, *said, *further, *_depth_notes(read.info, wanted), *notes]
     losses = tuple(record.loss for record in records)
     took = tuple(record.seconds for record in records)
     return Rendered(output, len(records), losses, tuple(said), missing=missing, seconds=took)
@@ -266,7 +275,7 @@ def _film(
         duration_of_last=records[-1].duration,
         overwrite=overwrite,
         on_progress=on_progress,
-        source=read.info.path,
+        source=None if read.info.kind == "sequence" else read.info.path,
         source_range=(read.begin, read.end),
     )
 

@@ -13,6 +13,7 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.paths import shown
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import Frame, Source, open_source
+from dreamvideo.media.sequence import SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_time
 
 # Containers round times, animations to hundredths of a second.
@@ -27,6 +28,12 @@ class Excerpt:
     start: str | None = None
     end: str | None = None
     fps: str | None = None
+    fit: str | None = None
+
+    @property
+    def series(self) -> SeriesOptions:
+        """What a folder of pictures may lack: the film is there, so it was taken as it is."""
+        return SeriesOptions(hold_gaps=True, fit=self.fit or "crop")  # type: ignore[arg-type]
 
     @property
     def options(self) -> list[str]:
@@ -91,6 +98,7 @@ class Reels:
             end=parse_time(end, "--end", named) if end else None,
             size=size,
             fps=rate,
+            series=self.excerpt.series,
         )
 
     def _matched(self, film: Source, source: Source) -> Iterator[Paired]:
@@ -124,11 +132,16 @@ class Reels:
         self.notes += [f"{shown(reel.info.path.name)}: {line}" for line in reel.notes]
 
 
+def origin_of(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
+    """What the source is, if there is one. Raises MediaError."""
+    return None if source is None else probe(source, excerpt.series)
+
+
 def reels(film: Path, source: Path | None, excerpt: Excerpt) -> Reels:
     """Look into both. Raises MediaError for what is no film, UsageError for what makes no sense."""
     if source is None and excerpt != Excerpt():
         raise UsageError(f"{' '.join(excerpt.options)}: is a part of a source; give the source too")
-    found = Reels(probe(film), probe(source) if source is not None else None, excerpt)
+    found = Reels(probe(film), origin_of(source, excerpt), excerpt)
     info, origin = found.film, found.source
     if origin is None:
         return found

@@ -79,7 +79,7 @@ def source_of(film: Path) -> tuple[Path | None, Excerpt]:
     job = kept_job(film)
     request = job.manifest.request if job else {}
     if request.get("clip"):
-        parts = {name: request.get(name) for name in ("start", "end", "fps")}
+        parts = {name: request.get(name) for name in ("start", "end", "fps", "fit")}
         return Path(str(request["clip"])), Excerpt(**parts)
     name = film.stem.removesuffix("-dream")
     if name == film.stem or not name:

@@ -43,7 +43,7 @@ def _known_depth(depth: int) -> int:
 
 
 class OutputSettings(Settings):
-    """How a film is written. What its ending cannot hold is refused before any work."""
+    """How a film or picture is written. What its ending cannot hold is refused before any work."""
 
     codec: str | None = Field(
         default=None,
@@ -60,11 +60,13 @@ class OutputSettings(Settings):
     )
     depth: Annotated[int, AfterValidator(_known_depth)] = Field(
         default=8,
-        description="Bits a channel: 10 with x265, av1 and vp9, 16 in folders of PNG and TIFF.",
+        description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture of "
+        "16 keeps them unless it is told otherwise.",
     )
     background: Annotated[str, AfterValidator(lambda text: checked(parse_color, text))] = Field(
         default="black",
-        description="Colour behind what is transparent, where it cannot stay so: white, #10a0ff.",
+        description="Colour behind what is transparent, where it cannot stay so: white, #10a0ff. "
+        "A picture is laid over it wherever it is given.",
     )
     repeat: int = Field(
         default=0,
@@ -89,6 +91,11 @@ class OutputSettings(Settings):
         default=None,
         description="Keep one sound track: its number, from 1, or its language, as eng or en-US.",
         json_schema_extra={"none": "all of them"},
+    )
+    strip_metadata: bool = Field(
+        default=False,
+        description="Write nothing of what the camera wrote (date, camera, place), nor how it was "
+        "dreamt.",
     )
 
     @property

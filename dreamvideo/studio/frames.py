@@ -14,7 +14,7 @@ from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.media.stills import STILL_ENDINGS, read_still
+from dreamvideo.media.stills import is_still, read_still
 
 # A dream of this many pixels takes two or three seconds on two cores.
 MOST_PIXELS = 576 * 384
@@ -22,11 +22,11 @@ MOST_PIXELS = 576 * 384
 
 def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
     """A picture, or what a film shows at ``at`` seconds: H x W x 3 RGB. Raises MediaError."""
-    if path.is_file() and path.suffix.lower() in STILL_ENDINGS:
+    if is_still(path):
         try:
             return read_still(path)
         except MediaError:
-            # An animation by a picture's name.
+            # A film by a picture's name.
             pass
     # The last frame may begin a moment before the time that the clip is said to end.
     for start in (Fraction(at).limit_denominator(10_000), Fraction(at) * Fraction(9, 10), 0):

@@ -12,15 +12,17 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import os_words, shown
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.stills import STILL_ENDINGS, read_still
+from dreamvideo.media.stills import is_still, read_still
 
 _TAME = re.compile(r"[^\w. -]+")
 _LONGEST_STEM = 60
@@ -89,6 +91,10 @@ def tame(name: str) -> str:
 def look_into(path: Path, name: str | None = None, *, is_private: bool = False) -> Material:
     """What a file (or a folder of frames) is. Raises MediaError, one line, if it is nothing."""
     name = str(path) if name is None else name
+    if is_still(path):
+        # Some are films to ffmpeg, of one frame; a film by a picture's name goes on below.
+        with suppress(MediaError):
+            return _still(path, name, is_private, MediaError(""))
     try:
         info = probe(path)
     except MediaError as no_film:
@@ -108,9 +114,9 @@ def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Mate
         pixels = read_still(path)
     except MediaError as no_still:
         # Of a file by a picture's name, what is wrong with the picture; else with the film.
-        worse = no_still if path.suffix.lower() in STILL_ENDINGS else no_film
+        worse = no_still if path.suffix.lower() in READ_ENDINGS else no_film
         raise MediaError(_said(worse, path, name)) from None
-    if path.suffix.lower() not in STILL_ENDINGS and is_private:
+    if path.suffix.lower() not in READ_ENDINGS and is_private:
         # A name that says nothing of a picture, where names are asked later.
         path = path.rename(path.with_suffix(_still_ending(path)))
         name = path.name

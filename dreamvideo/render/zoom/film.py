@@ -22,7 +22,8 @@ from dreamvideo.render.deliver import check_wanted, deliver
 from dreamvideo.render.going import GOING, Going
 from dreamvideo.render.job import Job, open_job, read_job
 from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import describe
+from dreamvideo.render.manifest import describe, look_files
+from dreamvideo.render.photo import picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.resources import Watch, check_memory, check_room, needed, reserve_for
 from dreamvideo.render.zoom.embark import embark, zooms_out
@@ -91,7 +92,8 @@ def zoom(
     losses = tuple(record.loss for record in part.records)
     shown = sorted(part.records, key=lambda record: record.time)
     took = tuple(record.seconds for record in shown)
-    return Rendered(output, len(losses), losses, (*notes, *said), seconds=took)
+    read = picture_notes(photo, files["the picture of --to"], *look_files(look).values())
+    return Rendered(output, len(losses), losses, (*read, *notes, *said), seconds=took)
 
 
 def partial_zoom(

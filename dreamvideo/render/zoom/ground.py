@@ -12,7 +12,7 @@ from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.media.stills import STILL_ENDINGS, Color, read_still
+from dreamvideo.media.stills import Color, is_still, read_still
 from dreamvideo.parsing import parse_size
 
 # A zoom's size where none is asked for: the photo's own shape, no wider or higher than this.
@@ -27,7 +27,7 @@ def picture_of(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]:
 
     What is transparent is laid over ``background``.
     """
-    if path.is_file() and path.suffix.lower() in STILL_ENDINGS:
+    if is_still(path):
         return read_still(path, background)
     last = None
     with open_source(path, background=background) as source:

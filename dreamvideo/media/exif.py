@@ -1,0 +1,156 @@
+"""What a camera wrote into a picture (date, camera, place), ready for the picture's dream."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from PIL import ExifTags, Image, TiffImagePlugin
+
+from dreamvideo.media.pillow import pillow
+
+ORIENTATION = int(ExifTags.Base.Orientation)
+DESCRIPTION = int(ExifTags.Base.ImageDescription)
+HISTORY = int(ExifTags.Base.ImageHistory)
+CAMERA, PLACE = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+_COLOR_SPACE, _MAKER_NOTE = int(ExifTags.Base.ColorSpace), int(ExifTags.Base.MakerNote)
+_INTEROP = int(ExifTags.IFD.Interop)
+_SRGB = 1
+# Characters by which texts of one program are known.
+_ALIKE = 20
+# In a TIFF the same directory says how the file is built; of that nothing is taken along.
+_KEPT = (
+    *(DESCRIPTION, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software),
+    *(ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright, HISTORY),
+    *(ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit),
+    *(ExifTags.Base.Rating, ExifTags.Base.RatingPercent),
+    *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
+    *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
+)
+# Sizes of the picture as it was, and where further directories lay.
+_DROPPED = (
+    *(ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, _INTEROP),
+    *(ExifTags.Base.CompressedBitsPerPixel, ExifTags.Base.ComponentsConfiguration),
+)
+
+
+def read_exif(block: bytes) -> Image.Exif | None:
+    """A block of EXIF as a directory; None where it is damaged or empty."""
+    found = Image.Exif()
+    try:
+        with pillow():
+            found.load(block)
+        return found if len(found) else None
+    except Exception:  # Pillow's parsers raise anything on damaged blocks
+        return None
+
+
+def kept_exif(source: Image.Exif) -> Image.Exif | None:
+    """What is worth keeping of a picture's EXIF once it is dreamt: upright, in sRGB, unsized.
+
+    The thumbnail goes too: it shows what was before. None where nothing is left or it is damaged.
+    """
+    try:
+        with pillow():
+            return _kept(source)
+    except Exception:  # Pillow's parsers raise anything on damaged blocks
+        return None
+
+
+def _kept(source: Image.Exif) -> Image.Exif | None:
+    kept, filled = Image.Exif(), 0
+    for tag in map(int, _KEPT):
+        if tag in source:
+            kept[tag] = source[tag]
+    for directory in (CAMERA, PLACE):
+        entries = dict(source.get_ifd(directory))
+        for tag in map(int, _DROPPED):
+            entries.pop(tag, None)
+        if _COLOR_SPACE in entries:
+            entries[_COLOR_SPACE] = _SRGB
+        if entries:
+            kept.get_ifd(directory).update(entries)
+        filled += len(entries)
+    if not len(kept) and not filled:
+        return None
+    kept[ORIENTATION] = 1
+    return _serializable(kept)
+
+
+def is_adobe_rgb(exif: Image.Exif) -> bool:
+    """Whether a camera says, as DCF has it, that the colours are those of Adobe RGB."""
+    with suppress(Exception):
+        camera = exif.get_ifd(CAMERA)
+        uncalibrated = camera.get(_COLOR_SPACE) in (2, 0xFFFF)
+        return uncalibrated and str(exif.get_ifd(_INTEROP).get(1, "")).strip("\0") == "R03"
+    return False
+
+
+def orientation_of(exif: Image.Exif) -> int:
+    """EXIF orientation, 1 to 8; 1 for nonsense."""
+    with suppress(Exception):
+        found = int(exif.get(ORIENTATION, 1))
+        return found if 1 <= found <= 8 else 1
+    return 1
+
+
+def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
+    """A copy with a text of ours: as its description, or, where it has one, as its history.
+
+    A text of ours from an earlier dream, which begins alike, gives way.
+    """
+    copy = Image.Exif() if exif is None else _copied(exif)
+    own = str(copy.get(DESCRIPTION, "")).strip(" \0")
+    copy[HISTORY if own and own[:_ALIKE] != words[:_ALIKE] else DESCRIPTION] = words
+    return copy
+
+
+def without_maker_note(exif: Image.Exif) -> Image.Exif:
+    """A copy without the camera's own block, which may be larger than a JPEG can hold."""
+    copy = _copied(exif)
+    copy.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
+    return copy
+
+
+def directory_of(exif: Image.Exif) -> dict[int, Any]:
+    """All of it as the tags of a TIFF file, further directories as dictionaries."""
+    entries: dict[int, Any] = {tag: exif[tag] for tag in exif if tag not in (CAMERA, PLACE)}
+    for directory in (CAMERA, PLACE):
+        held = dict(exif.get_ifd(directory))
+        if held:
+            entries[directory] = held
+    return entries
+
+
+def tiff_directory(entries: dict[int, Any], at: int) -> bytes:
+    """A TIFF directory of these tags, little-endian, for a place ``at`` bytes into a file."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
+    for tag, value in entries.items():
+        directory[tag] = value
+    return directory.tobytes(at)
+
+
+def exif_bytes(exif: Image.Exif) -> bytes:
+    """The block as files other than JPEG hold it: a TIFF structure without a heading."""
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def _copied(exif: Image.Exif) -> Image.Exif:
+    copy = Image.Exif()
+    copy.load(exif.tobytes())
+    return copy
+
+
+def _serializable(exif: Image.Exif) -> Image.Exif:
+    """The same without what cannot be written again, as maker notes of odd types."""
+    for drops in (False, True):
+        if drops:
+            exif.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
+        with suppress(Exception):
+            # Directories are read when asked for: a damaged one is found now, not on writing.
+            tried = _copied(exif)
+            for directory in (CAMERA, PLACE):
+                if directory in tried:
+                    tried.get_ifd(directory)
+            return _copied(exif)
+    raise ValueError("the EXIF block cannot be written")

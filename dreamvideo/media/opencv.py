@@ -1,0 +1,24 @@
+"""OpenCV's decoders, for what they are right about: the bits of a PNG, wide samples of a TIFF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def decoded_by_opencv(data: bytes) -> NDArray[Any] | None:
+    """A picture in all its bits, RGB or RGB and alpha, or grey; None where it is damaged."""
+    # It prints warnings of its own.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    if values is not None and values.ndim == 3 and values.shape[2] >= 3:
+        return np.asarray(values[..., [2, 1, 0, 3][: values.shape[2]]])
+    return None if values is None else np.asarray(values)

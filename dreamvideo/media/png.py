@@ -1,0 +1,66 @@
+"""The chunks of a PNG: what Pillow does not tell of them, and files without broken ones."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from dreamvideo.media.heif import UNSPECIFIED, Cicp
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_NEEDED_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_KEPT_CHUNKS = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf")
+
+
+def bits(data: bytes) -> int:
+    """Bits a channel of a PNG; 0 for what is none."""
+    return data[24] if data.startswith(SIGNATURE) and len(data) > 24 else 0
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """(kind, the whole chunk, whether its checksum is right), until the file breaks off."""
+    at = len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        whole = data[at : at + 12 + length]
+        yield kind, whole, zlib.crc32(whole[4:-4]).to_bytes(4, "big") == whole[-4:]
+        at += 12 + length
+
+
+def cicp_of(data: bytes) -> Cicp | None:
+    """The code points of a PNG's colours; None where it has none."""
+    for kind, whole, _ in chunks(data):
+        if kind == b"cICP" and len(whole) == 16:
+            found = Cicp(whole[8], whole[9])
+            return found if found.transfer != UNSPECIFIED else None
+        if kind == b"IDAT":
+            return None
+    return None
+
+
+def sound_chunks(data: bytes) -> bytes:
+    """A PNG with what its picture needs, and of the rest what is whole; no texts."""
+    return SIGNATURE + b"".join(
+        whole
+        for kind, whole, sound in chunks(data)
+        if kind in _NEEDED_CHUNKS or (kind in _KEPT_CHUNKS and sound)
+    )
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """One chunk, with its length and checksum."""
+    checked = kind + content
+    return struct.pack(">I", len(content)) + checked + zlib.crc32(checked).to_bytes(4, "big")
+
+
+def with_chunks(data: bytes, chunks: bytes) -> bytes:
+    """A PNG with further chunks right behind its header."""
+    end_of_header = len(SIGNATURE) + 25
+    return data[:end_of_header] + chunks + data[end_of_header:]
+
+
+def without_colors(data: bytes) -> bytes:
+    """A PNG that says of its colours no more than their code points."""
+    dropped = (b"iCCP", b"gAMA", b"cHRM", b"sRGB")
+    return SIGNATURE + b"".join(whole for kind, whole, _ in chunks(data) if kind not in dropped)

@@ -1,0 +1,99 @@
+"""The pictures of a folder or pattern as the frames of a film: held over gaps, made one size."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.decode import Report, Size, Timed
+from dreamvideo.media.paths import shown
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.stills import Color, Still, open_still
+
+_DONE = {"crop": "cropped to it", "pad": "padded to it", "stretch": "stretched to it"}
+
+
+def read_series(
+    info: MediaInfo, size: Size, since: Fraction, background: Color, report: Report
+) -> Timed:
+    """Decode the pictures from a time on.
+
+    Args:
+        info: What ``probe`` found, at the rate that is wanted.
+        size: (width, height) of the frames.
+        since: Seconds; pictures that begin earlier are left out.
+        background: Colour of the borders of a padded picture.
+        report: Takes a note of all that is done to the pictures.
+
+    Yields:
+        (time in seconds, H x W x 3 RGB or x 4 with straight alpha, uint8 or uint16). Raises
+        MediaError, naming the picture, for one that cannot be read.
+    """
+    if info.fit is not None and info.odd_sizes:
+        count = f"{info.odd_sizes} of {len(info.files)} pictures are"
+        _note(report, f"{count} not {info.width} x {info.height} as the first: {_DONE[info.fit]}")
+    if info.held:
+        _note(report, f"{info.held} missing numbers: the picture before is shown for their time")
+    first = bisect_left(info.ticks, since * info.rate)
+    for tick, file in zip(info.ticks[first:], info.files[first:], strict=True):
+        still = open_still(file, least=size if info.fit is None else None)
+        for line in still.notes:
+            _note(report, line)
+        yield tick / info.rate, _frame(info, file, still, size, background)
+
+
+def _note(report: Report, line: str) -> None:
+    if line not in report.notes:
+        report.notes.append(line)
+
+
+def _frame(
+    info: MediaInfo, file: Path, still: Still, size: Size, background: Color
+) -> NDArray[Any]:
+    layers = still.pixels if still.alpha is None else np.dstack([still.pixels, still.alpha])
+    if still.size == (info.width, info.height) or info.fit == "stretch":
+        return _resized(layers, size)
+    if info.fit is None:
+        raise MediaError(f"{shown(file)}: has changed its size since the beginning")
+    if info.fit == "crop":
+        return _resized(_cropped(layers, (info.width, info.height)), size)
+    return _padded(layers, (info.width, info.height), size, background)
+
+
+def _cropped(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
+    """The middle of a picture, of the shape of (width, height)."""
+    high, wide = layers.shape[:2]
+    width = max(1, min(wide, round(high * shape[0] / shape[1])))
+    height = max(1, min(high, round(wide * shape[1] / shape[0])))
+    left, top = (wide - width) // 2, (high - height) // 2
+    return layers[top : top + height, left : left + width]
+
+
+def _padded(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> NDArray[Any]:
+    """A whole picture in the middle of a frame of ``size``, which stands for one of ``shape``."""
+    high, wide = layers.shape[:2]
+    scale = min(shape[0] / wide, shape[1] / high)
+    width = max(1, min(size[0], round(wide * scale * size[0] / shape[0])))
+    height = max(1, min(size[1], round(high * scale * size[1] / shape[1])))
+    top_level = np.iinfo(layers.dtype).max
+    border = [level * top_level // 255 for level in background] + [top_level]
+    frame = np.empty((size[1], size[0], layers.shape[2]), layers.dtype)
+    frame[:] = border[: layers.shape[2]]
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    frame[top : top + height, left : left + width] = _resized(layers, (width, height))
+    return frame
+
+
+def _resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+    if pixels.shape[1::-1] == size:
+        return pixels
+    shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
+    return np.asarray(cv2.resize(pixels, size, interpolation=how), pixels.dtype)

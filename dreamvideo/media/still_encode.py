@@ -1,0 +1,150 @@
+"""Pixels, transparency, EXIF and tags -> the bytes of a PNG, JPEG, WebP, TIFF or AVIF."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin, features
+
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media import png
+from dreamvideo.media.endings import STILL_ENDINGS
+from dreamvideo.media.exif import (
+    directory_of,
+    exif_bytes,
+    tiff_directory,
+    with_words,
+    without_maker_note,
+)
+from dreamvideo.media.paths import shown
+
+DEEP_ENDINGS = (".png", ".tif", ".tiff")
+_JPEG_ENDINGS = (".jpg", ".jpeg")
+LOSSY_ENDINGS = (*_JPEG_ENDINGS, ".webp", ".avif")
+# All that a segment of JPEG can hold, less its own heading.
+_JPEG_EXIF = 65_533 - 8
+# Values of tags of TIFF.
+_DEFLATE, _HORIZONTAL, _RGB, _CHUNKY, _UNASSOCIATED = 8, 2, 2, 1, 2
+
+
+def holds_alpha(path: Path) -> bool:
+    """Whether a picture of this ending can be transparent."""
+    return path.suffix.lower() not in _JPEG_ENDINGS
+
+
+def holds_depth(path: Path) -> bool:
+    """Whether a picture of this ending can have 16 bits a channel."""
+    return path.suffix.lower() in DEEP_ENDINGS
+
+
+def encode_still(
+    path: Path,
+    pixels: NDArray[Any],
+    alpha: NDArray[Any] | None,
+    *,
+    tags: Mapping[str, str],
+    exif: Image.Exif | None,
+    quality: int,
+) -> bytes:
+    """A picture in the format of the path's ending.
+
+    Args:
+        path: Only its name counts.
+        pixels: H x W x 3 RGB, uint8 or, for PNG and TIFF, uint16.
+        alpha: H x W of the same type, straight, or None.
+        tags: Texts by name: chunks of a PNG, else JSON in the EXIF block.
+        exif: What the camera wrote.
+        quality: Of JPEG, WebP and AVIF, 0 to 100.
+
+    Returns:
+        The file's content. Raises UsageError for another ending, MediaError.
+    """
+    ending = path.suffix.lower()
+    if ending not in STILL_ENDINGS:
+        known = ", ".join(STILL_ENDINGS)
+        raise UsageError(f"{shown(path)}: unknown picture ending; choose one of {known}")
+    if ending == ".avif" and not features.check("avif"):
+        raise UsageError(f"{shown(path)}: this Pillow cannot write AVIF; choose .png or .webp")
+    layers = pixels if alpha is None else np.dstack([pixels, alpha])
+    layers = np.ascontiguousarray(layers)
+    if ending == ".png":
+        return _png(layers, tags, exif)
+    if tags:
+        exif = with_words(exif, json.dumps(dict(tags)))
+    if ending in (".tif", ".tiff"):
+        return _tiff(layers, exif)
+    return _by_pillow(path, layers, exif, quality)
+
+
+def _by_pillow(path: Path, layers: NDArray[Any], exif: Image.Exif | None, quality: int) -> bytes:
+    buffer, image, ending = io.BytesIO(), Image.fromarray(layers), path.suffix.lower()
+    options: dict[str, Any] = {} if exif is None else {"exif": exif}
+    if ending in _JPEG_ENDINGS:
+        if exif is not None and len(exif.tobytes()) > _JPEG_EXIF:
+            options["exif"] = without_maker_note(exif)
+        if exif is not None and len(options["exif"].tobytes()) > _JPEG_EXIF:
+            raise MediaError(
+                f"{shown(path)}: JPEG cannot hold so much camera data; --strip-metadata leaves it "
+                "out, and .png has room for it"
+            )
+        image.save(buffer, "JPEG", quality=quality, subsampling=0, **options)
+    elif ending == ".webp":
+        image.save(buffer, "WEBP", quality=quality, **options)
+    else:
+        image.save(buffer, "AVIF", quality=quality, subsampling="4:4:4", **options)
+    return buffer.getvalue()
+
+
+def _png(layers: NDArray[Any], tags: Mapping[str, str], exif: Image.Exif | None) -> bytes:
+    texts = PngImagePlugin.PngInfo()
+    for key, value in tags.items():
+        texts.add_itxt(key, value)
+    if layers.dtype == np.uint8:
+        buffer = io.BytesIO()
+        options: dict[str, Any] = {} if exif is None else {"exif": exif}
+        Image.fromarray(layers).save(buffer, "PNG", pnginfo=texts, compress_level=6, **options)
+        return buffer.getvalue()
+    order = [2, 1, 0, 3][: layers.shape[2]]
+    done, data = cv2.imencode(".png", layers[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    if not done:
+        raise MediaError(f"a picture of {layers.shape} {layers.dtype} does not encode as PNG")
+    chunks = b"".join(png.chunk(kind, content) for kind, content, *_ in texts.chunks)
+    if exif is not None:
+        chunks += png.chunk(b"eXIf", exif_bytes(exif))
+    return png.with_chunks(data.tobytes(), chunks)
+
+
+def _tiff(layers: NDArray[Any], exif: Image.Exif | None) -> bytes:
+    """A TIFF in one deflated strip: Pillow writes none of 16 bits, nor directories of a place."""
+    height, width, channels = layers.shape
+    bits = 8 * layers.itemsize
+    differences = layers.astype(f"<u{layers.itemsize}")
+    differences[:, 1:] -= layers[:, :-1]
+    strip = zlib.compress(differences.tobytes(), 6)
+    tags: dict[int, Any] = {} if exif is None else directory_of(exif)
+    tags |= {
+        256: width,
+        257: height,
+        258: (bits,) * channels,
+        259: _DEFLATE,
+        262: _RGB,
+        # Counted from the end of the directory.
+        273: 0,
+        277: channels,
+        278: height,
+        279: len(strip),
+        284: _CHUNKY,
+        317: _HORIZONTAL,
+    }
+    if channels == 4:
+        tags[338] = _UNASSOCIATED
+    return struct.pack("<2sHI", b"II", 42, 8) + tiff_directory(tags, 8) + strip

@@ -1,0 +1,169 @@
+"""A picture file as a render takes it, and its dream as a file of the same depth and alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Exif
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.octaves import resize
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import shown
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth
+from dreamvideo.media.stills import Still, flatten, is_still, open_still, still_size, write_still
+from dreamvideo.parsing import parse_size
+from dreamvideo.settings import OutputSettings
+
+_FOR_STILLS = frozenset({"quality", "background", "depth", "strip_metadata"})
+_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture to dream, H x W x 3 in [-1, 1], and what else its file held.
+
+    ``alpha`` is H x W in [0, 1], None where all is opaque or it was laid over a colour. ``depth``
+    is the bits a channel that the dream is written with, ``notes`` what the user should hear.
+    """
+
+    image: Image
+    alpha: NDArray[np.float32] | None
+    depth: int
+    exif: Exif | None
+    notes: tuple[str, ...]
+
+    def save(self, path: Path, image: Image, tags: Mapping[str, str], quality: int | None) -> None:
+        """Write a dream of it. Raises MediaError."""
+        pixels: NDArray[Any] = to_deep(image) if self.depth == 16 else to_bytes(image)
+        top = np.iinfo(pixels.dtype).max
+        alpha = None
+        if self.alpha is not None:
+            alpha = np.asarray(np.rint(self.alpha * np.float32(top)), pixels.dtype)
+        quality = _QUALITY if quality is None else quality
+        write_still(path, pixels, tags, quality, alpha=alpha, exif=self.exif)
+
+    @property
+    def alpha_bytes(self) -> NDArray[np.uint8] | None:
+        """Its transparency in 8 bits."""
+        if self.alpha is None:
+            return None
+        return np.asarray(np.rint(self.alpha * np.float32(255)), np.uint8)
+
+
+def check_still(output: Path, wanted: OutputSettings) -> None:
+    """Refuse what only a film can have, and what the picture's format cannot. Raises UsageError."""
+    ending, given = output.suffix.lower(), wanted.model_fields_set
+    if wrong := given - _FOR_STILLS:
+        listed = _options(given - {"quality", "background"})
+        meant = "" if listed == _options(wrong) else f"{listed}: "
+        raise UsageError(
+            f"{output}: {meant}{_options(wrong)} is for films; a picture has --quality and --depth"
+        )
+    if wanted.quality is not None and ending not in LOSSY_ENDINGS:
+        raise UsageError(f"{output}: {output.suffix} is lossless here and has no quality")
+    most = (8, 16) if holds_depth(output) else (8,)
+    if wanted.depth not in most:
+        have = " or ".join(map(str, most))
+        hint = "" if 16 in most else "; .png and .tif have 16 too"
+        raise UsageError(
+            f"{output}: {ending[1:]} pictures have {have} bits, not {wanted.depth}{hint}"
+        )
+
+
+def read_photo(
+    photo: Path, output: Path, wanted: OutputSettings, size: str | None, most_bytes: int | None
+) -> Photo:
+    """Read a picture at the size asked for, with what its dream's file can hold.
+
+    Args:
+        photo: The picture.
+        output: What it will be written to: a picture, or a film of the dream growing.
+        wanted: Depth and background.
+        size: As in ``parse_size``; None: its own.
+        most_bytes: Memory that it may take.
+
+    Returns:
+        The picture. Raises UsageError for a size that makes no sense, MediaError.
+    """
+    least = None if size is None else parse_size(size, *still_size(photo))
+    still = open_still(photo, least=least, most_bytes=most_bytes)
+    if size is not None:
+        # A damaged header may have promised another size.
+        least = parse_size(size, *still.size)
+    notes = list(still.notes)
+    pixels, alpha = still.pixels, _clear(still)
+    if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
+        pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
+        if not holds_alpha(output):
+            notes.append("transparency laid over one colour: JPEG pictures hold none")
+    elif alpha is not None:
+        # What lies under full transparency is arbitrary: give it the chosen colour.
+        top = np.iinfo(pixels.dtype).max
+        hidden = np.where(still.alpha == 0, 0, top).astype(pixels.dtype)
+        pixels = flatten(pixels, hidden, wanted.background_color)
+    depth = _depth(still, output, wanted)
+    if still.pixels.dtype == np.uint16 and depth == 8 and "depth" not in wanted.model_fields_set:
+        notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
+    image = to_float(pixels)
+    if least is not None:
+        image, alpha = _resized(image, alpha, least)
+    exif = None if wanted.strip_metadata else still.exif
+    return Photo(image, alpha, depth, exif, tuple(notes))
+
+
+def picture_notes(*paths: Path | None) -> list[str]:
+    """What was done to further pictures that a render has read (guide, mask, palette), by name.
+
+    Films, and what is no longer there, are passed over.
+    """
+    notes: list[str] = []
+    for path in paths:
+        if path is not None and is_still(path):
+            with suppress(MediaError):
+                named = (
+                    line if shown(path) in line else f"{shown(path.name)}: {line}"
+                    for line in open_still(path).notes
+                )
+                notes += [line for line in named if line not in notes]
+    return notes
+
+
+def _options(names: frozenset[str] | set[str]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+
+
+def _depth(still: Still, output: Path, wanted: OutputSettings) -> int:
+    if "depth" in wanted.model_fields_set:
+        return wanted.depth
+    return 16 if still.pixels.dtype == np.uint16 and holds_depth(output) else 8
+
+
+def _clear(still: Still) -> NDArray[np.float32] | None:
+    """Its transparency in [0, 1]; None where all is opaque."""
+    if still.alpha is None or bool((still.alpha == np.iinfo(still.alpha.dtype).max).all()):
+        return None
+    share = still.alpha / np.float32(np.iinfo(still.alpha.dtype).max)
+    return np.asarray(share, np.float32)
+
+
+def _resized(
+    image: Image, alpha: NDArray[np.float32] | None, size: tuple[int, int]
+) -> tuple[Image, NDArray[np.float32] | None]:
+    """Both at (width, height); hidden colours do not bleed into those that are seen."""
+    width, height = size
+    if alpha is None or (height, width) == alpha.shape:
+        return resize(image, (height, width)), alpha
+    small = np.clip(resize(alpha, (height, width)), 0, 1)
+    weighed = resize(np.asarray(image * alpha[..., None], np.float32), (height, width))
+    plain = resize(image, (height, width))
+    divided = weighed / np.maximum(small, 1e-3)[..., None]
+    seen = np.where(small[..., None] > 0.01, np.clip(divided, -1, 1), plain)
+    return np.asarray(seen, np.float32), np.asarray(small, np.float32)
