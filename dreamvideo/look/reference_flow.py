@@ -3,8 +3,8 @@
 A film must not be judged by the flow that it was made with: errors that both share would not
 show, and where both are at a loss the film flickers most. The renderer searches patches (DIS);
 here the flow of the whole picture is found at once (TV-L1). Beside exactly known motion that gives
-a film's added error within 15 %; another DIS with a stricter idea of what is visible saw but a
-third to two thirds of it.
+what a dream adds to the error within 20 %; another DIS with a stricter idea of what is visible
+saw but a third to two thirds of it.
 """
 
 from __future__ import annotations
