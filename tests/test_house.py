@@ -145,7 +145,7 @@ def test_the_check_sees_what_executes(line: str) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_stay_small_and_documented(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 320
+    assert len(text.splitlines()) <= 600
     tree = ast.parse(text)
     assert ast.get_docstring(tree)
     scopes: list[ast.Module | ast.ClassDef] = [tree]

@@ -150,16 +150,16 @@ def split(dream: Frame) -> tuple[Frame, Frame]:
 def drained(dream: Frame, share: float) -> Frame:
     """Its coarse chroma, from 2 to 5 px (6 to 15 at 480 wide), falls to about 70 %."""
     _, chroma = split(dream)
-    return dream - np.float32(0.5) * blur(chroma, 2)
+    return np.asarray(dream - 0.5 * blur(chroma, 2), np.float32)
 
 
 def paling(dream: Frame, share: float) -> Frame:
     luma, chroma = split(dream)
-    return luma + chroma * np.float32(1.1 - 0.3 * share)
+    return np.asarray(luma + chroma * (1.1 - 0.3 * share), np.float32)
 
 
 def brightening(dream: Frame, share: float) -> Frame:
-    return dream + np.float32(0.05 * share)
+    return np.asarray(dream + 0.05 * share, np.float32)
 
 
 def test_a_dream_like_the_one_alone_meets_no_objection() -> None:
@@ -181,6 +181,7 @@ def test_drained_colour_is_objected_to() -> None:
 
 def test_saturation_that_drifts_is_objected_to() -> None:
     found = dreamt(paling)
+    assert found.saturation_first is not None and found.saturation_last is not None
     assert found.saturation == pytest.approx(0.94, abs=0.03)
     assert found.saturation_first == pytest.approx(1.07, abs=0.02)
     assert found.saturation_last == pytest.approx(0.83, abs=0.02)
