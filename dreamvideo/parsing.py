@@ -25,10 +25,12 @@ _TERM = re.compile(
     rf"(?P<layer>[^#@:]*?)\s*(?:#\s*(?P<channels>{_RANGE.pattern}))?\s*"
     rf"(?:@\s*(?P<place>{_DECIMAL}x{_DECIMAL}))?"
 )
-# What is raised of a layer's activations: their mean, the mean of their squares, or the mean of
-# the third of the channels that the source excites most, middling or least.
+# What is raised of a layer's activations: their mean; the mean of their squares; the mean over
+# channels of each one's root mean square, or of its logarithm, so that no few channels rule; or the
+# mean of the third of the channels that the source excites most, middling or least.
+EVEN = ("rms", "log")
 THIRDS = ("strong", "average", "weak")
-MODES = ("mean", "l2", *THIRDS)
+MODES = ("mean", "l2", *EVEN, *THIRDS)
 
 # Far above it the loss leaves the range of float32 and the picture turns black.
 LARGEST_WEIGHT = 1e6

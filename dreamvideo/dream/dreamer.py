@@ -15,11 +15,13 @@ from dreamvideo.dream.goal import Goal, goal_of
 from dreamvideo.dream.guide import Sight, channel_shares, guide_features
 from dreamvideo.dream.objectives import (
     CHOSEN,
+    CREATURES,
     GUIDE,
     PLACE,
     SOURCE,
     WEIGHTS,
     Objective,
+    creature_shares,
     layer_of,
     place_map,
     place_of,
@@ -32,10 +34,11 @@ from dreamvideo.dream.octaves import (
     automatic_octaves,
     dream,
     octave_sizes,
+    sized_octaves,
     resize,
 )
 from dreamvideo.dream.patches import Box
-from dreamvideo.dream.shaping import SIGMA, Shaping
+from dreamvideo.dream.shaping import COLOUR, SIGMA, Shaping
 from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
 from dreamvideo.schedules import Moment
@@ -58,11 +61,21 @@ def ladder_for(
             f"{width} x {height} is too small for {settings.model}: "
             f"the shorter side must be {smallest} pixels or more (--size)"
         )
-    scale = settings.octave_scale
-    octaves = settings.octaves or automatic_octaves(height, width, scale)
+    octaves, scale = settings.octaves, settings.octave_scale
+    if octaves is None and settings.creature_size:
+        octaves, scale = sized_octaves(height, width, scale, settings.creature_size)
+    elif octaves is None:
+        octaves = automatic_octaves(height, width, scale)
     sizes = octave_sizes(height, width, octaves, scale, smallest)
-    steps = settings.steps if steps is None else steps
-    return Ladder(sizes, steps, settings.step_size, settings.jitter, settings.seed)
+    return Ladder(
+        sizes,
+        settings.steps if steps is None else steps,
+        settings.step_size,
+        settings.jitter,
+        settings.seed,
+        detail=settings.detail,
+        full=settings.steps,
+    )
 
 
 class Dreamer:
@@ -98,8 +111,15 @@ class Dreamer:
             smooth=settings.smooth > 0 or "smooth" in varying,
             levels=settings.laplacian,
             norm=settings.norm,
+            opponent=settings.balance == "opponent",
         )
-        self._wanted = sorted(n for n, _ in self._goal.objective.extras | shaping.extras)
+        shapes = dict(self._goal.objective.extras | shaping.extras)
+        self._wanted = sorted(shapes)
+        self._creatures = {
+            name: creature_shares(layer_of(name), int(shape[0] or 0), settings.creatures)
+            for name, shape in shapes.items()
+            if name.startswith(CREATURES)
+        }
         step = partial(Step, shaping=shaping)
         self._ascent = Ascent(network.forward, self._goal.objective, step=step, machine=machine)
         self._sight = Sight(network.forward, [layer_of(name) for name in self._of(CHOSEN)])
@@ -186,12 +206,14 @@ class Dreamer:
     def _extras(self, image: Image) -> ExtrasAt:
         """What the step needs besides the image, for every size of an octave."""
         source = image if self._source is None else self._source
-        constant: dict[str, NDArray[np.float32]] = {**self._guide}
+        constant: dict[str, NDArray[np.float32]] = {**self._guide, **self._creatures}
         constant.update(self.choose(source) if self._picked is None else self._picked)
         if WEIGHTS in self._wanted:
             constant[WEIGHTS] = self._goal.weights(self.settings, self._moment)
         if SIGMA in self._wanted:
             constant[SIGMA] = np.float32(self.settings.smooth)
+        if COLOUR in self._wanted:
+            constant[COLOUR] = np.float32(self.settings.colour)
         places = self._of(PLACE)
 
         def sized(size: tuple[int, int]) -> Extras:

@@ -17,6 +17,7 @@ from dreamvideo.dream.objectives import (
     distance,
     dream_class,
     guided,
+    layer_channels,
     layer_l2,
     layer_mean,
     strongest,
@@ -24,7 +25,7 @@ from dreamvideo.dream.objectives import (
     weighed,
 )
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import THIRDS, Term, parse_term
+from dreamvideo.parsing import EVEN, THIRDS, Term, parse_term
 from dreamvideo.schedules import Moment
 from dreamvideo.settings import DreamSettings
 
@@ -64,7 +65,7 @@ def goal_of(
     for text in layers.terms if layers else ():
         term = parse_term(text)
         layer = models.find_layer(network, settings.model, term.layer)
-        parts[text] = _objective(term, layer, is_guided=settings.guide is not None)
+        parts[text] = _objective(term, layer, settings)
     if classes:
         classifier = models.find_classifier(network, settings.model)
         for name in classes.terms:
@@ -84,7 +85,7 @@ def _direction(classifier: models.Classifier, number: int) -> NDArray[np.float32
     return classifier.kernel[:, number]
 
 
-def _objective(term: Term, layer: models.Layer, *, is_guided: bool) -> Objective:
+def _objective(term: Term, layer: models.Layer, settings: DreamSettings) -> Objective:
     name, count = layer.name, layer.channels
     chosen = [channel for first, last in term.channels for channel in range(first, last + 1)]
     if chosen and max(chosen) >= count:
@@ -100,9 +101,17 @@ def _objective(term: Term, layer: models.Layer, *, is_guided: bool) -> Objective
         return strongest(name, term.mode, count)
     squares = term.mode == "l2"
     if term.place:
+        if term.mode in EVEN:
+            raise UsageError(
+                f"--layers {term}: {term.mode} compares the channels of a whole layer: "
+                f"write {term.layer}:{term.mode}, or l2 at a place"
+            )
         return at_place(name, chosen or range(count), count, term.place, squares=squares)
     if chosen:
-        return channels(name, chosen, count, squares=squares)
-    if squares:
-        return layer_l2(name)
-    return guided(name, count) if is_guided and not term.mode else layer_mean(name)
+        return channels(name, chosen, count, mode=term.mode)
+    if settings.guide is not None and not term.mode:
+        return guided(name, count)
+    # A plain mean stays the reference's own sum, whose last bits depend on its order.
+    if settings.creatures or term.mode in EVEN:
+        return layer_channels(name, term.mode, count)
+    return layer_l2(name) if squares else layer_mean(name)

@@ -81,7 +81,13 @@ REGISTRY: dict[str, ModelEntry] = {
         ModelEntry(
             DEFAULT_MODEL,
             "EfficientNet-Lite0 (bundled)",
-            ("block8_expand", "block11_expand"),
+            (
+                "block11_expand:rms",
+                "block9_expand:rms:0.5",
+                "block10_expand:rms:0.5",
+                "block12_expand:rms:0.5",
+                "block13_expand:rms:0.5",
+            ),
             16,
             features="head",
         ),

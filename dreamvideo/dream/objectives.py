@@ -8,6 +8,7 @@ compilation.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -24,6 +25,11 @@ Extra = tuple[str, tuple[int | None, ...]]
 OVER_PICTURE = (None, None)
 # Names of extras, those that end in a colon followed by what they are of.
 WEIGHTS, SOURCE, PLACE, CHOSEN, GUIDE = "weights", "source", "place:", "chosen:", "guide:"
+CREATURES = "creatures:"
+# Share of a layer's channels that one seed of creatures dreams.
+CREATURES_SHARE = 0.25
+# Mean squares below these count as silence: a silent channel's root or logarithm is too steep.
+RMS_SILENCE, LOG_SILENCE = 1e-3, 1e-2
 # So scaled, a class, a photograph's variation and a strong dream's distance to it pull about as
 # hard as the means of the bundled network's own layers (deviations of gradients, measured).
 LOGIT_SCALE = 0.03
@@ -80,15 +86,49 @@ def layer_l2(layer: str) -> Objective:
     return Objective(frozenset([layer]), lambda a: tensorflow().reduce_mean(a[layer] ** 2))
 
 
-def channels(layer: str, chosen: Sequence[int], count: int, *, squares: bool = False) -> Objective:
-    """The mean of some channels of a layer of ``count``, or of their squares."""
+def layer_channels(layer: str, mode: str, count: int) -> Objective:
+    """A weighted mean over a layer's channels of one statistic of each.
+
+    With ``rms`` or ``log`` a channel's pull falls as it is raised, so that many kinds of creatures
+    come up in place of the few that a mean of squares favours. The weights are the extra
+    ``creatures_name(layer)``, which sums to 1 (``creature_shares``).
+
+    Args:
+        layer: Name of the layer.
+        mode: ``mean``, ``l2`` (mean of squares), ``rms`` (its root) or ``log`` (its logarithm).
+        count: Channels of the layer.
+    """
+    name = creatures_name(layer)
+    return Objective(
+        frozenset([layer]),
+        lambda a: tensorflow().reduce_sum(_statistic(a[layer], mode) * a[name]),
+        frozenset([(name, (count,))]),
+    )
+
+
+def creatures_name(layer: str) -> str:
+    """The name of the extra that weighs a layer's channels."""
+    return f"{CREATURES}{layer}"
+
+
+def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
+    """Weights of a layer's channels (count,), their sum 1: which creatures a seed dreams.
+
+    All alike for seed 0, a random quarter of them for any other.
+    """
+    if seed == 0:
+        return np.full(count, 1 / count, np.float32)
+    words = np.random.SeedSequence((seed, zlib.crc32(layer.encode())))
+    few = max(1, round(count * CREATURES_SHARE))
+    return _shares(np.random.default_rng(words).permutation(count)[:few].tolist(), count)
+
+
+def channels(layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean") -> Objective:
+    """The mean over some channels of a layer of ``count`` of a statistic (``layer_channels``)."""
     share = _shares(chosen, count)
-
-    def value(activations: Activations) -> Any:
-        seen = activations[layer]
-        return _along_channels(_mean_of_places(seen**2 if squares else seen), share)
-
-    return Objective(frozenset([layer]), value)
+    return Objective(
+        frozenset([layer]), lambda a: _along_channels(_statistic(a[layer], mode), share)
+    )
 
 
 def at_place(
@@ -244,6 +284,17 @@ def _shares(chosen: Sequence[int], count: int) -> np.ndarray[Any, Any]:
     share = np.zeros(count, np.float32)
     share[list(chosen)] = 1 / len(set(chosen))
     return share
+
+
+def _statistic(activations: Any, mode: str) -> Any:
+    """One number for each channel of (1, h, w, channels), as ``layer_channels`` says."""
+    tf = tensorflow()
+    if mode in ("", "mean"):
+        return _mean_of_places(activations)
+    squares = _mean_of_places(activations**2)
+    if mode == "rms":
+        return tf.sqrt(squares + RMS_SILENCE)
+    return tf.math.log(squares + LOG_SILENCE) if mode == "log" else squares
 
 
 def _mean_of_places(activations: Any) -> Any:

@@ -15,27 +15,29 @@ from dreamvideo.dream.patches import Box, windows
 OnStep = Callable[["Climbing"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
 
-# The bundled network's creatures are some 100 px high: a ladder that starts near this short
-# side gives pictures of any size both forms that fill them and fine ornament.
+# Short side in px at which a ladder starts where the size of creatures is not asked for, as every
+# ladder did before it could be.
 COARSEST = 130
 MOST_OCTAVES = 8
+# Height in px of the forms that networks trained on ImageNet dream.
+CREATURE_SIDE = 63
+MOST_SIZED_OCTAVES = 16
+# Octaves that take all steps, from the coarsest on; of finer ones each takes ``detail`` of the
+# steps of the one before, though not fewer than this: a single long step leaves grain.
+FULL_OCTAVES = 4
+FEWEST_STEPS = 2
 
 
 @dataclass(frozen=True)
 class Climbing:
-    """One step of a climb, for progress displays and for pictures of the dream growing."""
+    """One step of a climb, for progress displays and for pictures of the dream growing.
 
-    octave: int
-    octaves: int
-    step: int
-    steps: int
+    ``done`` counts the steps taken so far, over all octaves.
+    """
+
+    done: int
     loss: float
     image: Callable[[], Image]
-
-    @property
-    def done(self) -> int:
-        """Steps taken so far, over all octaves."""
-        return self.octave * self.steps + self.step + 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,25 @@ def automatic_octaves(height: int, width: int, scale: float) -> int:
     """Octaves such that the coarsest has a short side of about ``COARSEST`` pixels."""
     steps = np.log(min(height, width) / COARSEST) / np.log(scale)
     return int(np.clip(np.floor(steps + 0.5) + 1, 1, MOST_OCTAVES))
+
+
+def sized_octaves(height: int, width: int, scale: float, creature_size: float) -> tuple[int, float]:
+    """Octaves whose largest forms are a given share of the picture, whatever its resolution.
+
+    Args:
+        height: Of the picture, px.
+        width: Of the picture, px.
+        scale: The ratio of neighbouring octaves that is wanted, above 1.
+        creature_size: Height of the largest forms as a share of the shorter side, above 0.
+
+    Returns:
+        How many octaves, and the ratio near ``scale`` at which the coarsest is just that size.
+    """
+    growth = min(height, width) * creature_size / CREATURE_SIDE
+    if growth <= 1:
+        return 1, scale
+    ratios = int(np.clip(round(np.log(growth) / np.log(scale)), 1, MOST_SIZED_OCTAVES - 1))
+    return ratios + 1, float(growth ** (1 / ratios))
 
 
 def octave_sizes(
@@ -88,7 +109,9 @@ class Ladder:
     """How an image is climbed: octave sizes (height, width) from coarse to fine, steps in each.
 
     ``step_size`` is in units of [-1, 1] per standard deviation of the gradient, ``jitter`` the
-    largest roll in pixels, ``seed`` what its random numbers start from.
+    largest roll in pixels, ``seed`` what its random numbers start from. ``steps`` are those of the
+    coarse octaves; fine ones take fewer where ``detail`` is below 1. A ladder of fewer steps than
+    a ``full`` dream has shares its work among the octaves as that does.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -96,11 +119,35 @@ class Ladder:
     step_size: float
     jitter: int
     seed: int
+    detail: float = 1.0
+    full: int | None = None
 
     @property
     def total(self) -> int:
         """Steps over all octaves."""
-        return self.steps * len(self.sizes)
+        return sum(steps for steps, _ in self.climbs)
+
+    @property
+    def pixel_steps(self) -> int:
+        """Pixels climbed over all octaves and steps: what the time of a dream goes with."""
+        pairs = zip(self.sizes, self.climbs, strict=True)
+        return sum(height * width * steps for (height, width), (steps, _) in pairs)
+
+    @property
+    def climbs(self) -> tuple[tuple[int, float], ...]:
+        """(steps, step size) of each octave, coarse to fine."""
+        return tuple(map(self._climb, range(len(self.sizes))))
+
+    def _climb(self, octave: int) -> tuple[int, float]:
+        full = self.full or self.steps
+        share = self.detail ** max(0, octave + 1 - FULL_OCTAVES)
+        wanted = max(min(full, FEWEST_STEPS), round(full * share))
+        if self.steps == full or wanted == full:
+            return (wanted if self.steps == full else self.steps), self.step_size
+        # Fewer, each longer or shorter, so that the octaves' shares of the work stay the same.
+        work = self.steps * wanted / full
+        taken = max(min(self.steps, 1), round(work))
+        return taken, self.step_size * work / max(taken, 1)
 
 
 def dream(
@@ -127,16 +174,18 @@ def dream(
     """
     added: Image | None = None
     losses: list[float] = []
-    current = base
-    for octave, size in enumerate(ladder.sizes):
+    current, before = base, 0
+    for octave, (size, (steps, step_size)) in enumerate(
+        zip(ladder.sizes, ladder.climbs, strict=True)
+    ):
         start = resize(base, size)
         if added is not None:
             start = start + resize(added, size)
-        step: float | Image = ladder.step_size
+        step: float | Image = step_size
         if step_scale is not None:
-            step = ladder.step_size * resize(step_scale, size)
-        shifts = jitter_shifts(ladder.seed, frame, octave, ladder.steps, ladder.jitter)
-        report = on_step and _reporter(on_step, octave, ladder, base)
+            step = step_size * resize(step_scale, size)
+        shifts = jitter_shifts(ladder.seed, frame, octave, steps, ladder.jitter)
+        report = on_step and _reporter(on_step, before, size, base)
         given = extras(size) if extras else None
         boxes: Sequence[Box] = (Box(0, 0, *size),)
         if within and ascent.takes_any_size:
@@ -147,15 +196,14 @@ def dream(
                 current, step, shifts, report, even=even, within=box, extras=given, on_tile=on_tile
             )
             losses += seen
+        before += steps
         added = current - resize(base, size)
     return Dream(current, tuple(losses))
 
 
 def _reporter(
-    on_step: OnStep, octave: int, ladder: Ladder, base: Image
+    on_step: OnStep, before: int, size: tuple[int, int], base: Image
 ) -> Callable[[int, float, Image], None]:
-    size = ladder.sizes[octave]
-
     def report(step: int, loss: float, image: Image) -> None:
         def whole() -> Image:
             if image.shape == base.shape:
@@ -163,6 +211,6 @@ def _reporter(
             grown = base + resize(image - resize(base, size), base.shape[:2])
             return np.asarray(np.clip(grown, -1, 1), np.float32)
 
-        on_step(Climbing(octave, len(ladder.sizes), step, ladder.steps, loss, whole))
+        on_step(Climbing(before + step + 1, loss, whole))
 
     return report

@@ -18,10 +18,20 @@ SCALES = (0.5, 1.0, 2.0)
 BINOMIAL = np.asarray([1, 4, 6, 4, 1], np.float32) / 16
 # The guard of genekogan's recipe against an empty band.
 BAND_EPSILON = 1e-10
+# Weights of the bands of an opponent-colour pyramid, fine to coarse: each band is first divided
+# by its own RMS. Fine colour is what the eye sees as rainbow grain, hence next to none of it.
+LIGHT_BANDS = (0.6, 0.9, 1.0, 0.7, 0.3)
+COLOUR_BANDS = (0.08, 0.25, 0.5, 0.6, 0.4)
+# Orthonormal opponent basis, a row each: light, red against green, yellow against blue.
+OPPONENT = np.asarray([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32)
+OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
+# Halves a picture about the centres of its 2 x 2 cells, which is where bilinear doubling puts them.
+HALVING = np.asarray([1, 3, 3, 1], np.float32) / 8
 # A gradient that is not normalised is taken per pixel and by this: it is then about 1 for the
 # bundled network's own layers on a photograph.
 TYPICAL = 40.0
-SIGMA = "smooth"
+# Names of what a shaping is told at run time.
+SIGMA, COLOUR = "smooth", "colour"
 
 
 @dataclass(frozen=True)
@@ -29,23 +39,32 @@ class Shaping:
     """How a gradient is shaped; what is not asked for is not compiled.
 
     ``smooth``: blurred, with the extra ``SIGMA`` in px; ``levels`` of a Laplacian pyramid that
-    are normalised, 0 none; ``norm``: what the gradient is divided by, its deviation (``std``),
-    its mean size (``mean-abs``) or a constant (``none``).
+    are normalised, 0 none; ``opponent``: light and colour balanced in bands, colour times the
+    extra ``COLOUR``, unless there are ``levels``; ``norm``: what the gradient is divided by, its
+    deviation (``std``), its mean size (``mean-abs``) or a constant (``none``).
     """
 
     smooth: bool = False
     levels: int = 0
     norm: str = "std"
+    opponent: bool = False
 
     @property
     def extras(self) -> frozenset[tuple[str, tuple[int | None, ...]]]:
         """The extras that it needs, by name and shape."""
-        return frozenset([(SIGMA, ())] if self.smooth else [])
+        names = [SIGMA] * self.smooth + [COLOUR] * self._balances
+        return frozenset((name, ()) for name in names)
+
+    @property
+    def _balances(self) -> bool:
+        return self.opponent and not self.levels
 
     def shaped(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
         """The gradient smoothed and its scales evened out, as asked for."""
         if self.smooth:
             gradient = smoothed(gradient, extras[SIGMA])
+        if self._balances:
+            return balance_bands(gradient, extras[COLOUR])
         return normalised_bands(gradient, self.levels) if self.levels else gradient
 
     def scale(self, gradient: Any) -> Any:
@@ -98,6 +117,59 @@ def normalised_bands(gradient: Any, levels: int) -> Any:
     for band in reversed(bands):
         merged = _doubled(merged, tf.shape(band)) + _unit(band)
     return merged[0]
+
+
+def balance_bands(gradient: Any, colour: Any) -> Any:
+    """A gradient with its light and its colour balanced over bands of size.
+
+    The gradient of a network is nearly white: most of it is too fine to be seen as anything but
+    grain. In an orthonormal opponent basis it is taken into a Laplacian pyramid; each band of
+    light, and of both colours together, is divided by its RMS and weighted by ``LIGHT_BANDS`` and
+    ``COLOUR_BANDS``, which fall towards the finest as the spectrum of photographs does. After
+    genekogan/deepdream's pyramid and the colour decorrelation of Olah et al., "Feature
+    Visualization", Distill 2017, though with bands of its own for colour in place of one matrix.
+
+    Args:
+        gradient: H x W x 3, RGB.
+        colour: A scalar >= 0 that multiplies the weights of colour.
+
+    Returns:
+        H x W x 3, RGB.
+    """
+    tf = tensorflow()
+    rest = tf.nn.conv2d(gradient[None], OPPONENT.T[None, None], 1, "SAME")
+    bands = []
+    for _ in LIGHT_BANDS[1:]:
+        smaller = _shrink(rest)
+        bands.append(rest - _enlarge(smaller, rest))
+        rest = smaller
+    bands.append(rest)
+    merged = None
+    for band, light, tint in reversed(list(zip(bands, LIGHT_BANDS, COLOUR_BANDS, strict=True))):
+        weighted = _weight_band(band, light, tint * colour)
+        merged = weighted if merged is None else _enlarge(merged, band) + weighted
+    return tf.nn.conv2d(merged, OPPONENT[None, None], 1, "SAME")[0]
+
+
+def _weight_band(band: Any, light: float, colour: Any) -> Any:
+    """A band (1, h, w, 3) in opponent colours, light and colour each of a given RMS."""
+    tf = tensorflow()
+    pixels = tf.cast(tf.size(band) // 3, band.dtype)
+    energy = tf.reduce_sum(tf.reduce_sum(band**2, 1), (0, 1)) / pixels
+    floor = BAND_EPSILON**2
+    first = light / tf.sqrt(energy[0] / 3 + floor)
+    other = colour / tf.sqrt((energy[1] + energy[2]) / 3 + floor)
+    return band * tf.stack([first, other, other])
+
+
+def _shrink(image: Any) -> Any:
+    kernel = np.outer(HALVING, HALVING)[:, :, None, None] * np.ones((1, 1, 3, 1), np.float32)
+    return tensorflow().nn.depthwise_conv2d(image, kernel, (1, 2, 2, 1), "SAME")
+
+
+def _enlarge(image: Any, like: Any) -> Any:
+    tf = tensorflow()
+    return tf.image.resize(image, tf.shape(like)[1:3])
 
 
 def _round_about(values: Any) -> Any:

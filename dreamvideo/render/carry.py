@@ -22,6 +22,16 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
+from dreamvideo.paint.headroom import make_headroom
+from dreamvideo.render.band_balance import (
+    Pyramid,
+    balance_bands,
+    expected_share,
+    measure_bands,
+    renew_bands,
+    sum_up_bands,
+    to_cells,
+)
 from dreamvideo.render.direction import Parts
 from dreamvideo.render.where_missing import boxes, climbs, covers_most, rises
 from dreamvideo.settings import CoherenceSettings
@@ -30,6 +40,8 @@ from dreamvideo.settings import CoherenceSettings
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
 CONTRAST_SIGMA = 2.0
+# Where the bands are held, steps are governed by what resampling takes, which is finer.
+FINEST_SIGMA = 0.7
 NEIGHBOURHOOD_SIGMA = 8.0
 # Gradient work for a frame as a share of a fresh dream's where a dream was carried, at first and
 # as far as the governor may turn it.
@@ -59,7 +71,9 @@ class State:
     full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
     the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
     is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
-    ago that was, ``target`` what it was to become.
+    ago that was, ``target`` what it was to become. ``headroom`` (H x W, or a scalar) is how far
+    white gave way under it; ``bands`` is what its detail is held to (``measure_bands``), as a full
+    dream's, and ``usual`` what the shot began with; of no size where it is not held.
     """
 
     source: Image
@@ -70,6 +84,14 @@ class State:
     pending: Image
     target: Image
     waited: NDArray[np.int64]
+    headroom: Image
+    bands: Image
+    usual: Image
+
+    @property
+    def detail(self) -> Image:
+        """What dreaming added, H x W x 3."""
+        return self.dream - make_headroom(self.source, self.headroom)
 
 
 @dataclass(frozen=True)
@@ -81,11 +103,12 @@ class Carry:
     leak: float
     steps: int
     every: int
+    holds_bands: bool
 
     @property
-    def steps_a_frame(self) -> float:
-        """Steps an octave that a dreamt frame takes on average."""
-        return self.steps * min(1.0, 1 / self.every + IN_BOXES)
+    def climbed_share(self) -> float:
+        """Share of the pixels of its steps that a dreamt frame climbs on average."""
+        return min(1.0, 1 / self.every + IN_BOXES)
 
 
 def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
@@ -108,15 +131,21 @@ def settle(settings: CoherenceSettings, full_steps: int) -> Carry:
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
         every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
+        holds_bands=settings.hold == "bands",
     )
 
 
-def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
+def begin(
+    source: Image, parts: Parts, target: Image, *, holds_bands: bool = False
+) -> tuple[State, float]:
     """A shot's first frame: dreamt in full from the source. Returns it and the objective.
 
-    ``target`` is the map of ``target_map``. The objective is not a number where nothing is dreamt.
+    ``target`` is the map of ``target_map``; ``holds_bands`` remembers what the detail's bands are.
+    The objective is not a number where nothing is dreamt.
     """
-    image, loss = source, float("nan")
+    headroom = headroom_map(parts, target)
+    base = make_headroom(source, headroom)
+    image, loss = base, float("nan")
     for part in parts:
         scale = np.asarray(target * part.share, np.float32)
         if scale.any():
@@ -125,9 +154,17 @@ def begin(source: Image, parts: Parts, target: Image) -> tuple[State, float]:
             image, loss = dreamt.image, dreamt.losses[-1]
     image = stored(image, source, target)
     maturity = np.minimum(target, target * sum(part.share for part in parts))
-    found = as_full(contrast(image - source), target)
+    found = as_full(contrast(image - base, finest=holds_bands), target)
     effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
-    return State(source, image, maturity, found, effort, pending, target, np.array(0)), loss
+    bands = np.zeros((1, 0, 0), np.float32)
+    usual = bands[0]
+    if holds_bands:
+        bands = found_bands(image - base, base, target)
+        usual = sum_up_bands(bands)
+    waited = np.array(0)
+    return State(
+        source, image, maturity, found, effort, pending, target, waited, headroom, bands, usual
+    ), loss
 
 
 def proceed(
@@ -140,8 +177,11 @@ def proceed(
 ) -> tuple[State, float]:
     """The next frame of a shot. Returns it and the objective it reached."""
     carry = settle(settings, 1)
-    detail = warp(state.dream - state.source, motion.flow)
-    detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
+    headroom = headroom_map(parts, target)
+    base = make_headroom(source, headroom)
+    detail = warp(state.detail, motion.flow)
+    if carry.leak:
+        detail = detail - carry.leak * blurred(detail, LEAK_SIGMA)
     pending, maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
         for each in (state.pending, state.maturity, state.effort, state.contrast)
@@ -152,12 +192,21 @@ def proceed(
     old = motion.confidence * (maturity * kept)
     age: Image = old / np.maximum(target, np.float32(NEGLIGIBLE))
     effort = effort * age + CARRIED * (1 - age)
+    aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
+    bands = state.bands
+    if carry.holds_bands:
+        bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
+        share = np.minimum(maturity * kept, target) ** GROWTH
+        wanted_bands = bands * expected_share(base, share, bands)
+        pyramid = Pyramid.of(detail)
+        carried_bands = measure_bands(pyramid)
+        detail = balance_bands(pyramid, carried_bands, wanted_bands, to_cells(aged, bands)).merge()
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
     rising = rises(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
     trust = motion.confidence[..., None]
-    start = source + (carry.gain**waited if due else 1) * trust * detail
+    start = base + (carry.gain**waited if due else 1) * trust * detail
     dreamt, loss, new = start, float("nan"), np.zeros_like(target)
     work, fresh = np.full_like(target, NEGLIGIBLE), np.zeros_like(target)
     for part in parts:
@@ -174,23 +223,58 @@ def proceed(
                 work = work + climb.work * part.share
                 fresh = fresh + climb.grown * part.share
     keep = (carry.blend * age)[..., None]
-    carried = keep * np.clip(source + detail, -1, 1)
+    carried = keep * np.clip(base + detail, -1, 1)
     blended = (1 - keep) * dreamt + carried
     # What is new is seen at once; what keeps the rest alive comes in slowly.
-    rest = (1 - keep) * (source + trust * detail) + carried
+    rest = (1 - keep) * (base + trust * detail) + carried
     later = (1 - fresh / work)[..., None] * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = stored(blended - later + pending / left, source, target)
-    found = as_full(contrast(image - source), target)
+    found = as_full(contrast(image - base, finest=carry.holds_bands), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
-    aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     wanted = aged * wanted + (1 - aged) * found
     # As quick in time however few of the frames are dreamt.
-    effort = governed(effort, (AIM * wanted / found) ** settings.cadence)
+    ratio = AIM * wanted / found
+    effort = governed(effort, ratio**settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
-    return State(source, image, old + new, wanted, effort, pending, target, since), loss
+    if carry.holds_bands:
+        fresh = found_bands(image - base, base, target)
+        bands = renew_bands(bands, fresh, to_cells(aged, fresh), state.usual)
+    return State(
+        source,
+        image,
+        old + new,
+        wanted,
+        effort,
+        pending,
+        target,
+        since,
+        headroom,
+        bands,
+        state.usual,
+    ), loss
+
+
+def found_bands(detail: Image, base: Image, target: Image) -> Image:
+    """The bands of detail dreamt on a base, as a full dream's."""
+    measured = measure_bands(Pyramid.of(detail))
+    return measured / expected_share(base, target**GROWTH, measured)
+
+
+def cells_flow(flow: Image, cells: Image) -> Image:
+    """A flow in pixels (H x W x 2) on a grid of cells, in cells."""
+    scale = np.asarray([cells.shape[1] / flow.shape[1], cells.shape[0] / flow.shape[0]])
+    return np.asarray(to_cells(flow, cells) * scale, np.float32)
+
+
+def headroom_map(parts: Parts, target: Image) -> Image:
+    """How far white gives way under the parts' dreams: H x W, or a scalar 0 where it nowhere does."""
+    total = sum(part.share * part.dreamer.settings.headroom for part in parts)
+    if not np.any(total):
+        return np.zeros((), np.float32)
+    return np.asarray(np.minimum(target, 1) * total, np.float32)
 
 
 def thinned(maturity: Image, target: Image) -> Image:
@@ -221,9 +305,9 @@ def governed(effort: Image, ratio: Image) -> Image:
     return np.asarray(np.clip(turned, *CARRIED_BOUNDS), np.float32)
 
 
-def contrast(detail: Image) -> Image:
-    """Local deviation (H x W, above 0) of the detail's high frequencies."""
-    fine = detail - blurred(detail, CONTRAST_SIGMA)
+def contrast(detail: Image, *, finest: bool = False) -> Image:
+    """Local deviation (H x W, above 0) of the detail's high frequencies, or the highest."""
+    fine = detail - blurred(detail, FINEST_SIGMA if finest else CONTRAST_SIGMA)
     energy = blurred((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 

@@ -98,9 +98,10 @@ def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, floa
     parts = direction.parts or (Part(dreamer),)
     target = target_map(direction, source.shape)
     carried = state is not None and cue.since is not None
+    holds_bands = direction.coherence.hold == "bands"
     try:
         if state is None or cue.since is None:
-            return *begin(source, parts, target), False
+            return *begin(source, parts, target, holds_bands=holds_bands), False
         if settled(state, source, target) and not direction.changing:
             return state, math.nan, False
         made = proceed(state, source, cue.since, parts, direction.coherence, target)
@@ -109,7 +110,7 @@ def _dreamt(cue: Cue, state: State | None, dreamer: Dreams) -> tuple[State, floa
         if not carried:
             raise _lost(cue) from None
     try:
-        return *begin(source, parts, target), True
+        return *begin(source, parts, target, holds_bands=holds_bands), True
     except NotFiniteError:
         raise _lost(cue) from None
 

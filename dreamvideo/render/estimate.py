@@ -92,12 +92,12 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     flow = _seconds(lambda: list(observed([frame], other, shot)))
     whole = np.ones(small, np.float32)
     parts = (Part(_Sleeper(look.dream)),)
-    state, _ = begin(picture, parts, whole)
+    state, _ = begin(picture, parts, whole, holds_bands=look.coherence.hold == "bands")
     motion = Motion(np.full((*small, 2), np.float32(0.5)), whole)
     carrying = _seconds(lambda: proceed(state, other, motion, parts, look.coherence, whole))
     pixels = small[0] * small[1]
     return Cost(
-        step / dreamt_pixels(look.dream, small[::-1]),
+        step / dreamt_pixels(look.dream, small[::-1], 1),
         flow / flow_pixels(small[::-1]),
         carrying * (1 + STORING) / pixels,
     )
@@ -107,7 +107,7 @@ def seconds_for(
     cost: Cost, look: Look, size: tuple[int, int], frames: int, workers: int = 1
 ) -> float:
     """Seconds that a clip of so many frames and one shot takes, shared by so many processes."""
-    first = sum(cost.step * dream.steps * dreamt_pixels(dream, size) for dream in _dreams(look))
+    first = sum(cost.step * dreamt_pixels(dream, size) for dream in _dreams(look))
     return (first + frames * seconds_per_frame(cost, look, size)) / gain(workers)
 
 
@@ -117,10 +117,11 @@ def seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
     carried = coherence.coherence > 0
     dreaming = 0.0
     for dream in _dreams(look):
-        steps = float(dream.steps)
+        steps, share = dream.steps, 1.0
         if carried:
-            steps = settle(coherence, dream.steps).steps_a_frame / coherence.cadence
-        dreaming += cost.step * steps * dreamt_pixels(dream, size)
+            carry = settle(coherence, dream.steps)
+            steps, share = carry.steps, carry.climbed_share / coherence.cadence
+        dreaming += cost.step * share * dreamt_pixels(dream, size, steps)
     flows = ONE_WAY * (passes - 1)
     if carried or look.over_time:
         flows += ONE_WAY if coherence.cadence == 1 else 1.0
@@ -142,9 +143,9 @@ def gain(workers: int) -> float:
     return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
 
 
-def dreamt_pixels(dream: DreamSettings, size: tuple[int, int]) -> int:
-    """Pixels of all octaves of a picture of that (width, height)."""
-    return sum(h * w for h, w in ladder_for(dream, size[1], size[0]).sizes)
+def dreamt_pixels(dream: DreamSettings, size: tuple[int, int], steps: int | None = None) -> int:
+    """Pixels climbed in all steps of all octaves of a picture of that (width, height)."""
+    return ladder_for(dream, size[1], size[0], steps).pixel_steps
 
 
 def flow_pixels(size: tuple[int, int]) -> float:

@@ -13,7 +13,8 @@ from dreamvideo.dream.dreamer import ladder_for
 from dreamvideo.dream.octaves import Climbing
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame
-from dreamvideo.render.carry import stored
+from dreamvideo.paint.headroom import make_headroom
+from dreamvideo.render.carry import headroom_map, stored
 from dreamvideo.render.direction import Part, target_map
 from dreamvideo.render.director import Director
 
@@ -53,7 +54,7 @@ def dream_still(
         kept = stored(picture, image, target)
         return kept if finish is None else finish(kept, image)
 
-    current = image
+    current = make_headroom(image, headroom_map(parts, target))
     losses: list[float] = []
     for part in parts:
         scale = np.asarray(target * part.share, np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from dreamvideo.settings.base import Settings
@@ -61,8 +63,14 @@ class CoherenceSettings(Settings):
         "needs half as long again and twice the disk.",
         json_schema_extra={"constant": True},
     )
+    hold: Literal["bands", "contrast"] = Field(
+        default="bands",
+        description="What keeps carried detail what it was: `bands`: light and colour of every "
+        "size; `contrast`: that of fine detail alone, which lets colour drain.",
+        json_schema_extra={"constant": True},
+    )
     leak: float = Field(
-        default=0.1,
+        default=0.0,
         ge=0,
         le=1,
         description="Share of the carried low frequencies dropped each frame.",

@@ -44,24 +44,68 @@ class DreamSettings(Settings):
         description="A picture to dream of: every place follows what fits it best in there.",
         json_schema_extra={"none": "none"},
     )
+    creatures: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        description="Seed of the creatures: each number dreams another quarter of the layers' "
+        "channels, and so another fauna. 0: all of them.",
+        json_schema_extra={"constant": True},
+    )
+    creature_size: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="Height of the largest forms, as a share of the picture: the same at every "
+        "resolution. 0.2: a crowd of small ones; 0: whatever a coarsest octave of 130 px gives.",
+        json_schema_extra={"constant": True},
+    )
+    detail: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="How much fine texture: the share of steps that each fine octave takes of the "
+        "one before. 0: hardly any; 1: all that there is, in three times the time.",
+        json_schema_extra={"constant": True},
+    )
+    colour: float = Field(
+        default=1.0,
+        ge=0,
+        le=4,
+        description="How much the dream may colour. 0: light and shade alone; 2: loud.",
+    )
+    balance: Literal["opponent", "none"] = Field(
+        default="opponent",
+        description="How the gradient is balanced: `opponent`: light and colour apart, in bands of "
+        "size, for clean forms; `none`: as the network has it, with its grain.",
+        json_schema_extra={"constant": True},
+    )
+    headroom: float = Field(
+        default=0.2,
+        ge=0,
+        le=0.5,
+        description="How far white and black of the source give way, so that a dream can be seen "
+        "in blown skies and deep shadows. 0: not at all.",
+        json_schema_extra={"constant": True},
+    )
     octaves: int | None = Field(
         default=None,
         ge=1,
         le=16,
         description="Sizes the picture is dreamt at, coarse to fine. More: larger creatures.",
-        json_schema_extra={"none": "from the size"},
+        json_schema_extra={"none": "from --creature-size"},
     )
     octave_scale: float = Field(
-        default=1.4,
+        default=1.3,
         gt=1,
         le=4,
         description="Size ratio of neighbouring octaves. Less: smoother mixture.",
     )
     steps: int = Field(
-        default=12,
+        default=14,
         ge=1,
         le=100_000,
-        description="Gradient steps an octave. More: stronger, slower.",
+        description="Gradient steps in each coarse octave. More: stronger, slower.",
     )
     step_size: float = Field(
         default=0.025,
@@ -87,7 +131,7 @@ class DreamSettings(Settings):
         ge=0,
         le=8,
         description="Levels of a pyramid in which fine and coarse parts of the gradient get the "
-        "same say. 4: large forms and bright colours, fine lines as well.",
+        "same say, in place of --balance. 4: large forms and bright colours, fine lines as well.",
         json_schema_extra={"constant": True},
     )
     norm: Literal["std", "mean-abs", "none"] = Field(
