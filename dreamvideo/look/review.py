@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from dreamvideo.dream.ascent import Image
 from dreamvideo.look.metrics import FilmReport, measure
 from dreamvideo.look.recorded import recorded_look
@@ -14,6 +16,8 @@ from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.parsing import parse_rate, parse_time
+from dreamvideo.render.carry import begin
+from dreamvideo.render.direction import Part
 from dreamvideo.render.dreamers import dreamer_of
 from dreamvideo.settings import DreamSettings, Look
 
@@ -84,11 +88,15 @@ class _Recent:
 
 
 def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Callable[[int], Image]:
-    """Dreams a recent frame alone; it comes back as a file in the film's format would hold it."""
-    dreamer = dreamer_of(settings, Look(dream=settings))
+    """Dreams a recent frame alone, as the first of a shot is.
+
+    It comes back as a file in the film's format would hold it.
+    """
+    parts = (Part(dreamer_of(settings, Look(dream=settings))),)
 
     def dream(index: int) -> Image:
-        image = dreamer.dream(recent.frames[index]).image
-        return to_float(store_as(to_bytes(image), pixel_format))
+        frame = recent.frames[index]
+        state, _ = begin(frame, parts, np.ones(frame.shape[:2], np.float32))
+        return to_float(store_as(to_bytes(state.dream), pixel_format))
 
     return dream
