@@ -107,20 +107,34 @@ def _minimise(flow: Picture, dual: Picture, slope: Picture, rest: Picture) -> Pi
     """
     bound = np.float32(_DATA_WEIGHT * _TIGHTNESS)
     rate = np.float32(_TIME_STEP / _TIGHTNESS)
-    inverse = -1 / ((slope**2).sum(0) + np.float32(1e-6))
-    gradient = np.zeros_like(dual)
+    flow, along_x, along_y = flow.copy(), dual[:, 0], dual[:, 1]
+    pull = slope / -((slope**2).sum(0) + np.float32(1e-6))
+    limit = bound * np.abs(slope)
+    slope_x, slope_y = np.zeros_like(flow), np.zeros_like(flow)
+    step, length = np.empty_like(flow), np.empty_like(flow)
+    # In place throughout: at these sizes, making arrays takes longer than filling them.
     for _ in range(_ITERATIONS):
-        residual = rest + slope[0] * flow[0] + slope[1] * flow[1]
-        step = np.clip(residual * inverse, -bound, bound)
-        divergence = dual[:, 0] + dual[:, 1]
-        divergence[:, :, 1:] -= dual[:, 0, :, :-1]
-        divergence[:, 1:] -= dual[:, 1, :-1]
-        flow = flow + slope * step + divergence * np.float32(_TIGHTNESS)
-        np.subtract(flow[:, :, 1:], flow[:, :, :-1], out=gradient[:, 0, :, :-1])
-        np.subtract(flow[:, 1:], flow[:, :-1], out=gradient[:, 1, :-1])
-        length = np.sqrt(gradient[:, 0] ** 2 + gradient[:, 1] ** 2)
-        dual += rate * gradient
-        dual /= 1 + rate * length[:, None]
+        np.multiply(slope, flow, out=step)
+        residual = step[0] + step[1]
+        residual += rest
+        np.multiply(pull, residual, out=step)
+        np.clip(step, -limit, limit, out=step)
+        flow += step
+        np.add(along_x, along_y, out=step)
+        step[:, :, 1:] -= along_x[:, :, :-1]
+        step[:, 1:] -= along_y[:, :-1]
+        step *= _TIGHTNESS
+        flow += step
+        np.subtract(flow[:, :, 1:], flow[:, :, :-1], out=slope_x[:, :, :-1])
+        np.subtract(flow[:, 1:], flow[:, :-1], out=slope_y[:, :-1])
+        for part in range(2):
+            cv2.magnitude(slope_x[part], slope_y[part], length[part])
+        length *= rate
+        length += 1
+        for toward, gradient in ((along_x, slope_x), (along_y, slope_y)):
+            np.multiply(gradient, rate, out=step)
+            toward += step
+            toward /= length
     return flow
 
 
