@@ -133,8 +133,8 @@ def _minimise(flow: Picture, dual: Picture, slope: Picture, rest: Picture) -> Pi
         length += 1
         for toward, gradient in ((along_x, slope_x), (along_y, slope_y)):
             np.multiply(gradient, rate, out=step)
-            toward += step
-            toward /= length
+            np.add(toward, step, out=toward)
+            np.divide(toward, length, out=toward)
     return flow
 
 
