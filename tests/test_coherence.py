@@ -18,9 +18,9 @@ from tiny import frames_of
 from truth import GRAIN, HEIGHT, SAMPLES, WIDTH, moving_camera, photo, still_camera
 
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.look.figures import Pair, look
-from dreamvideo.look.judge import Passage, known
+from dreamvideo.look.figures import Pair, measure_frame
 from dreamvideo.look.metrics import FilmReport, measure
+from dreamvideo.look.reference_flow import Correspondence, known_correspondence
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
 from dreamvideo.render.carry import as_stored
@@ -38,7 +38,7 @@ class Footage:
     """Source frames and, where the truth is known, what moved where."""
 
     frames: list[Picture]
-    passages: list[Passage] | None = None
+    correspondences: list[Correspondence] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class Judged:
 
 
 def synthetic(clip: Clip) -> Footage:
-    passages = [known(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)]
-    return Footage([as_stored(frame) for frame in clip.frames], passages)
+    correspondences = [
+        known_correspondence(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)
+    ]
+    return Footage([as_stored(frame) for frame in clip.frames], correspondences)
 
 
 def filmed(first: int, last: int) -> Footage:
@@ -94,7 +96,7 @@ def judged(name: str, layers: str, cadence: int = 1) -> Judged:
         independent=independent,
         # Of every turn in the rhythm of full frames, and of dreamt ones.
         sample=range(4, len(film), 5),
-        passages=footage.passages,
+        correspondences=footage.correspondences,
     )
     cost = (spent["film"] / (len(film) - 1)) / (spent["alone"] / len(alone))
     print(row(name, layers, cadence, report, cost))
@@ -212,6 +214,7 @@ def test_a_dissolve_neither_cuts_nor_loses_the_dream() -> None:
     film = list(dream_clip(frames_of(sources), dreamer, CoherenceSettings()))
     assert [f.index for f in film if f.starts_shot] == [0]
     strengths = [
-        look(Pair(to_float(f.pixels), s)).strength for f, s in zip(film, sources, strict=True)
+        measure_frame(Pair(to_float(f.pixels), s)).strength
+        for f, s in zip(film, sources, strict=True)
     ]
     assert min(strengths) > 0.75 * strengths[0] and max(strengths) < 1.25 * strengths[0]

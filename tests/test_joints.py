@@ -22,7 +22,7 @@ from tiny import contents
 
 from dreamvideo import dream_video, make_look
 from dreamvideo.look.figures import Mean, warping_error
-from dreamvideo.look.judge import Passage, observed
+from dreamvideo.look.reference_flow import Correspondence, estimate_correspondence
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
@@ -136,11 +136,11 @@ def glide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def passage(clip: Path, size: tuple[int, int], number: int) -> Passage:
+def correspondence(clip: Path, size: tuple[int, int], number: int) -> Correspondence:
     """What moved where from the frame before to this one."""
     with open_source(clip, size=size) as source:
         before, now = islice((to_float(frame.pixels) for frame in source), number - 1, number + 1)
-    return observed(now, before)
+    return estimate_correspondence(now, before)
 
 
 def error(film: Path, clip: Path, numbers: Iterable[int]) -> float:
@@ -150,7 +150,7 @@ def error(film: Path, clip: Path, numbers: Iterable[int]) -> float:
     for number in numbers:
         now, before = (to_float(load_deep(frames[n])[0]) for n in (number, number - 1))
         size = (now.shape[1], now.shape[0])
-        total += warping_error(now, before, passage(clip, size, number))
+        total += warping_error(now, before, correspondence(clip, size, number))
     return total.value
 
 

@@ -1,24 +1,32 @@
-"""(film frame, source frame) -> numbers; (pair, passage) -> numbers. All in units of [-1, 1]."""
+"""(film frame, source frame) -> numbers; (pair, correspondence) -> numbers.
+
+All are in units of [-1, 1].
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.look.judge import Frame, Passage
+from dreamvideo.look.reference_flow import Correspondence, Frame
 from dreamvideo.motion.warp import warp
 
 _REFERENCE_WIDTH = 320
 _DETAIL_SIGMA = 4.0
 _TINT_SIGMA = 20.0
+_BAND_SIGMAS = (1.0, 2.5, 6.0, 15.0)
+_BAND_WIDTH = 480
+BANDS = ("under 1 px", "1 to 2.5 px", "2.5 to 6 px", "6 to 15 px")
+"""Scales of ``band_energies``, in pixels of a frame 480 wide, from fine to coarse."""
 _CLIPPED = 1 - 1 / 255
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameStats:
     """What one film frame y looks like beside its source s; d = y - s is the dream.
 
     ``strength`` is RMS(d). ``contrast`` is RMS(d - G4 d), the dream's fine detail, and ``tint``
@@ -61,10 +69,10 @@ class Pair:
     source: Frame
 
 
-def look(pair: Pair) -> Look:
-    """The ``Look`` of one frame."""
+def measure_frame(pair: Pair) -> FrameStats:
+    """The figures of one frame."""
     dream = pair.film - pair.source
-    return Look(
+    return FrameStats(
         strength=_rms(dream),
         contrast=_rms(fine(dream)),
         tint=_rms(_blurred(dream, _TINT_SIGMA)),
@@ -75,28 +83,47 @@ def look(pair: Pair) -> Look:
     )
 
 
-def warping_error(current: Frame, previous: Frame, passage: Passage) -> Mean:
+def band_energies(pair: Pair) -> NDArray[np.float64]:
+    """Energy of the dream by scale: 2 x 4, luma then chroma, each in the ``BANDS``.
+
+    Means over the pixels of the squared differences of Gaussian blurs of the dream y - s. Luma is
+    the channels' mean, chroma what that leaves.
+    """
+    dream = pair.film - pair.source
+    scale = dream.shape[1] / _BAND_WIDTH
+    blurs = [dream, *(cv2.GaussianBlur(dream, (0, 0), sigma * scale) for sigma in _BAND_SIGMAS)]
+    energies = np.empty((2, len(BANDS)))
+    for band, (finer, coarser) in enumerate(pairwise(blurs)):
+        detail = finer - coarser
+        luma = detail.mean(-1, keepdims=True)
+        energies[:, band] = np.mean(luma**2), np.mean((detail - luma) ** 2)
+    return energies
+
+
+def warping_error(current: Frame, previous: Frame, correspondence: Correspondence) -> Mean:
     """E: mean squared difference to the previous frame moved along the source's flow.
 
     Over pixels visible in both frames (Lai et al., ECCV 2018, "Learning Blind Video Temporal
     Consistency", eq. 8 and 9), mean over the channels.
     """
-    error = ((current - warp(previous, passage.flow)) ** 2).mean(-1)
-    seen = passage.visible
+    error = ((current - warp(previous, correspondence.flow)) ** 2).mean(-1)
+    seen = correspondence.visible
     return Mean(float(error[seen].sum(dtype=np.float64)), float(seen.sum()))
 
 
-def uncovered_energy(pair: Pair, passage: Passage) -> Mean:
+def uncovered_energy(pair: Pair, correspondence: Correspondence) -> Mean:
     """Energy of the dream's fine detail where something moved away and uncovered the ground.
 
     A ghost (the dream of what stood there) lies over the ground's own dream and adds to it.
     """
     energy = (fine(pair.film - pair.source) ** 2).mean(-1)
-    where = passage.uncovered
+    where = correspondence.uncovered
     return Mean(float(energy[where].sum(dtype=np.float64)), float(where.sum()))
 
 
-def trails(current: Pair, previous: Pair, passage: Passage) -> tuple[Mean, Mean]:
+def measure_trails(
+    current: Pair, previous: Pair, correspondence: Correspondence
+) -> tuple[Mean, Mean]:
     """How much of a moving thing's old dream is left on the ground that it uncovered.
 
     With h the dream's fine detail and U the uncovered pixels, the regression coefficients
@@ -105,10 +132,10 @@ def trails(current: Pair, previous: Pair, passage: Passage) -> tuple[Mean, Mean]
     """
     now = fine(current.film - current.source)
     before = fine(previous.film - previous.source)
-    where = passage.uncovered
+    where = correspondence.uncovered
     if not where.any():
         return Mean(), Mean()
-    left, dragged = before[where], warp(before, passage.flow)[where]
+    left, dragged = before[where], warp(before, correspondence.flow)[where]
     return _regression(now[where], left), _regression(now[where], dragged)
 
 

@@ -16,9 +16,27 @@ import cv2
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.compare import LEAST_UNCOVERED, Comparison, Rivals, compared, rivals
-from dreamvideo.look.figures import Look, Mean, Pair, look, trails, warping_error
-from dreamvideo.look.judge import Frame, Judge, Passage, observed, onward
+from dreamvideo.look.figures import (
+    FrameStats,
+    Mean,
+    Pair,
+    measure_frame,
+    measure_trails,
+    warping_error,
+)
+from dreamvideo.look.independent_baseline import (
+    LEAST_UNCOVERED,
+    Comparison,
+    PairStats,
+    compare,
+    measure_pair,
+)
+from dreamvideo.look.reference_flow import (
+    Correspondence,
+    Frame,
+    chain_correspondences,
+    estimate_correspondence,
+)
 from dreamvideo.motion.cuts import is_cut
 
 MAX_WIDTH = 640
@@ -46,7 +64,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Drifts:
-    """What must not creep; see ``Look`` for the figures. The last three are film minus source."""
+    """What must not creep, see ``FrameStats``. The last three are film minus source."""
 
     strength: Drift
     contrast: Drift
@@ -60,7 +78,7 @@ class FilmReport:
     """What was measured; None where the film is too short or shows nothing to measure it on.
 
     ``flicker`` compares neighbours, ``flicker_8`` and ``flicker_24`` frames that far apart.
-    ``strength``, ``contrast``, ``tint`` and ``sharpness`` are means of the ``Look`` of every
+    ``strength``, ``contrast``, ``tint`` and ``sharpness`` are means of the ``FrameStats`` of every
     frame. ``trail`` is how much of a moving thing's old dream stays on the ground behind it.
     ``cuts`` are the indices of frames that begin a new shot.
     """
@@ -101,8 +119,7 @@ def measure(
     *,
     independent: Callable[[int], Frame] | None = None,
     sample: Container[int] = EVERY_TENTH,
-    passages: Iterable[Passage] | None = None,
-    judge: Judge = "dis",
+    correspondences: Iterable[Correspondence] | None = None,
     max_width: int = MAX_WIDTH,
     on_frame: Callable[[Observation], None] | None = None,
 ) -> FilmReport:
@@ -111,21 +128,22 @@ def measure(
     Both are streams of float32 H x W x 3 RGB in [-1, 1], equally long and of one aspect; pictures
     wider than ``max_width`` are measured at that width. ``independent(t)`` dreams source frame t
     alone, with the film's settings; it is asked for t - 1 and t for every t in ``sample`` that
-    does not begin a shot. ``passages``, one a frame (the first is ignored), replace the judge
-    where the truth is known. ``on_frame`` is told of every frame in turn. Raises DreamVideoError
-    when the two do not belong together.
+    does not begin a shot. ``correspondences``, one a frame (the first is ignored), replace the
+    estimate where the truth is known. ``on_frame`` is told of every frame in turn. Raises
+    DreamVideoError when the two do not belong together.
     """
     pairs = _pairs(film, source, max_width)
     seen = []
-    for observation in _observations(pairs, independent, sample, passages, judge):
+    for observation in _observations(pairs, independent, sample, correspondences):
         seen.append(observation)
         if on_frame is not None:
             on_frame(observation)
     if not seen:
         raise DreamVideoError("nothing to measure: the film has no frames")
-    looks = [o.look for o in seen]
+    stats = [o.stats for o in seen]
     height, width = seen[0].size
     trail = _trail(seen)
+    neighbours = [o.errors[1] for o in seen if 1 in o.errors]
     return FilmReport(
         frames=len(seen),
         width=width,
@@ -134,13 +152,18 @@ def measure(
         flicker=_errors(o.errors.get(1) for o in seen),
         flicker_8=_errors(o.errors.get(8) for o in seen),
         flicker_24=_errors(o.errors.get(24) for o in seen),
-        strength=_mean(look.strength for look in looks),
-        contrast=_mean(look.contrast for look in looks),
-        tint=_mean(look.tint for look in looks),
-        sharpness=_mean(look.sharpness for look in looks),
+        strength=_mean(frame.strength for frame in stats),
+        contrast=_mean(frame.contrast for frame in stats),
+        tint=_mean(frame.tint for frame in stats),
+        sharpness=_mean(frame.sharpness for frame in stats),
         trail=trail,
-        drift=_drifts(looks),
-        independent=compared([o.rivals for o in seen], trail) if independent else None,
+        drift=_drifts(stats),
+        independent=compare(
+            [o.pair_stats for o in seen],
+            sum((film for film, _ in neighbours), Mean()),
+            sum((source for _, source in neighbours), Mean()),
+            trail,
+        ),
     )
 
 
@@ -152,77 +175,80 @@ class Observation:
     """
 
     size: tuple[int, int]
-    look: Look
+    stats: FrameStats
     cut: bool
     errors: dict[int, tuple[Mean, Mean]]
     uncovered: float
     trails: tuple[Mean, Mean]
-    rivals: Rivals | None
+    pair_stats: PairStats | None
 
 
 @dataclass(frozen=True)
 class _Anchor:
-    """A past frame and the passage from it to the present one."""
+    """A past frame and the correspondence from it to the present one."""
 
     index: int
     pair: Pair
-    passage: Passage
+    correspondence: Correspondence
 
 
 def _observations(
     pairs: Iterable[Pair],
     independent: Callable[[int], Frame] | None,
     sample: Container[int],
-    passages: Iterable[Passage] | None,
-    judge: Judge,
+    correspondences: Iterable[Correspondence] | None,
 ) -> Iterator[Observation]:
     previous: Pair | None = None
     anchors: list[_Anchor] = []
-    known = chain(passages, repeat(None)) if passages is not None else repeat(None)
+    known = chain(correspondences or (), repeat(None))
     for index, (pair, truth) in enumerate(zip(pairs, known, strict=False)):
         cut = previous is not None and is_cut(pair.source, previous.source)
-        rival, errors, uncovered, trail = None, {}, 0.0, (Mean(), Mean())
+        pair_stats, errors, uncovered, trail = None, {}, 0.0, (Mean(), Mean())
         if previous is None or cut:
             anchors = []
         else:
-            passage = truth or observed(pair.source, previous.source, judge)
-            anchors = _advanced(anchors, passage, index)
-            errors = {1: _both(pair, previous, passage)}
+            correspondence = truth or estimate_correspondence(pair.source, previous.source)
+            anchors = _advanced(anchors, correspondence, index)
+            errors = {1: _both(pair, previous, correspondence)}
             errors |= {
-                index - a.index: _both(pair, a.pair, a.passage)
+                index - a.index: _both(pair, a.pair, a.correspondence)
                 for a in anchors
                 if index - a.index in DISTANCES
             }
-            uncovered = float(passage.uncovered.mean())
-            trail = trails(pair, previous, passage)
+            uncovered = float(correspondence.uncovered.mean())
+            trail = measure_trails(pair, previous, correspondence)
             if independent is not None and index in sample:
-                alone = [_fitted(independent(t), pair.film.shape) for t in (index - 1, index)]
-                rival = rivals(index, pair, previous, (alone[0], alone[1]), passage)
-        yield Observation(pair.film.shape[:2], look(pair), cut, errors, uncovered, trail, rival)
+                first, second = (
+                    _fitted(independent(t), pair.film.shape) for t in (index - 1, index)
+                )
+                pair_stats = measure_pair(index, pair, previous, (first, second), correspondence)
+        yield Observation(
+            pair.film.shape[:2], measure_frame(pair), cut, errors, uncovered, trail, pair_stats
+        )
         if index % _ANCHOR_EVERY == 0:
             anchors.append(_Anchor(index, pair, _here(pair)))
         previous = pair
 
 
-def _advanced(anchors: list[_Anchor], passage: Passage, index: int) -> list[_Anchor]:
+def _advanced(anchors: list[_Anchor], correspondence: Correspondence, index: int) -> list[_Anchor]:
     return [
-        _Anchor(a.index, a.pair, onward(a.passage, passage))
+        _Anchor(a.index, a.pair, chain_correspondences(a.correspondence, correspondence))
         for a in anchors
         if index - a.index <= max(DISTANCES)
     ]
 
 
-def _both(now: Pair, before: Pair, passage: Passage) -> tuple[Mean, Mean]:
+def _both(now: Pair, before: Pair, correspondence: Correspondence) -> tuple[Mean, Mean]:
     return (
-        warping_error(now.film, before.film, passage),
-        warping_error(now.source, before.source, passage),
+        warping_error(now.film, before.film, correspondence),
+        warping_error(now.source, before.source, correspondence),
     )
 
 
-def _here(pair: Pair) -> Passage:
+def _here(pair: Pair) -> Correspondence:
     height, width = pair.film.shape[:2]
     nothing = np.zeros((height, width), bool)
-    return Passage(np.zeros((height, width, 2), np.float32), ~nothing, nothing)
+    return Correspondence(np.zeros((height, width, 2), np.float32), ~nothing, nothing)
 
 
 def _pairs(film: Iterable[Frame], source: Iterable[Frame], max_width: int) -> Iterator[Pair]:
@@ -278,11 +304,11 @@ def _trail(seen: list[Observation]) -> float | None:
     return max(left.value, dragged.value) if left.weight and dragged.weight else None
 
 
-def _drifts(looks: list[Look]) -> Drifts:
-    quarter = max(1, len(looks) // 4)
+def _drifts(stats: list[FrameStats]) -> Drifts:
+    quarter = max(1, len(stats) // 4)
 
-    def drift(figure: Callable[[Look], float]) -> Drift:
-        return Drift(_mean(map(figure, looks[:quarter])), _mean(map(figure, looks[-quarter:])))
+    def drift(figure: Callable[[FrameStats], float]) -> Drift:
+        return Drift(_mean(map(figure, stats[:quarter])), _mean(map(figure, stats[-quarter:])))
 
     return Drifts(
         strength=drift(lambda seen: seen.strength),

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from dreamvideo.dream.ascent import Image
 from dreamvideo.look.metrics import FilmReport, measure
 from dreamvideo.look.recorded import recorded_look
-from dreamvideo.media.pixels import to_float
+from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
+from dreamvideo.media.round_trip import store_as
 from dreamvideo.parsing import parse_rate, parse_time
-from dreamvideo.render.carry import as_stored
+from dreamvideo.render.carry import begin
+from dreamvideo.render.direction import Part
 from dreamvideo.render.dreamers import dreamer_of
 from dreamvideo.settings import DreamSettings, Look
 
@@ -47,7 +51,7 @@ def measure_film(
     finish = parse_time(end, "--end", rate) if end else None
     recent = _Recent()
     settings = (dream or recorded_look(film).dream) if against_independent else None
-    alone = _alone(settings, recent) if settings else None
+    alone = _alone(settings, recent, shown.pixel_format) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
     size = (shown.width, shown.height)
     with (
@@ -83,6 +87,16 @@ class _Recent:
             yield frame
 
 
-def _alone(settings: DreamSettings, recent: _Recent) -> Callable[[int], Image]:
-    dreamer = dreamer_of(settings, Look(dream=settings))
-    return lambda index: as_stored(dreamer.dream(recent.frames[index]).image)
+def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Callable[[int], Image]:
+    """Dreams a recent frame alone, as the first of a shot is.
+
+    It comes back as a file in the film's format would hold it.
+    """
+    parts = (Part(dreamer_of(settings, Look(dream=settings))),)
+
+    def dream(index: int) -> Image:
+        frame = recent.frames[index]
+        state, _ = begin(frame, parts, np.ones(frame.shape[:2], np.float32))
+        return to_float(store_as(to_bytes(state.dream), pixel_format))
+
+    return dream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dreamvideo.look.figures import BANDS
 from dreamvideo.look.metrics import Drift, FilmReport
 
 
@@ -51,4 +52,29 @@ def _against(report: FilmReport) -> list[tuple[str, str]]:
         value = getattr(seen, name)
         if value is not None:
             found.append((f"{name.replace('_last', ', last quarter')} ratio", f"{value:.3g}"))
-    return found
+    for name, ratios in (("luma", seen.luma), ("chroma", seen.chroma)):
+        bands = (f"{_number(r)} {band}" for r, band in zip(ratios, BANDS, strict=True))
+        found.append((f"{name} ratios, at 480 wide", ", ".join(bands)))
+    found.append(
+        (
+            "saturation added, ratio",
+            f"{_number(seen.saturation)}, first to last quarter "
+            f"{_number(seen.saturation_first)} to {_number(seen.saturation_last)}",
+        )
+    )
+    if seen.brightness_drift is not None:
+        found.append(("brightness drift beside it", f"{seen.brightness_drift:+.3g}"))
+    for frame in seen.frames:
+        luma, chroma = (" ".join(map(_number, ratios)) for ratios in (frame.luma, frame.chroma))
+        found.append(
+            (
+                f"frame {frame.index}, ratios",
+                f"luma {luma}, chroma {chroma}, saturation {_number(frame.saturation)}, "
+                f"brightness {frame.brightness:+.3f}",
+            )
+        )
+    return found + [("objection", objection) for objection in seen.objections]
+
+
+def _number(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"

@@ -174,7 +174,7 @@ def picture_arguments(
     if codec.encoder == "gif":
         chain = ",".join([*resize, _GIF_FILTER])
         return ["-vf", chain, "-c:v", "gif", "-loop", str(loop)]
-    chain = ",".join([*resize, *_padding(codec, size), _yuv_filter(pixels, color, aspect)])
+    chain = ",".join([*resize, *_padding(codec, size), yuv_filter(pixels, color, aspect)])
     arguments = ["-vf", chain, "-c:v", codec.encoder, codec.scale, str(quality), *codec.options]
     if codec.encoder == "libx265" and muxer in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]
@@ -207,7 +207,8 @@ def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
     return [f"{even},fillborders=right={right}:bottom={bottom}:mode=smear"]
 
 
-def _yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
+def yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
+    """Filters from RGB to ffmpeg's pixel format ``pixels``, with the tags that say how."""
     if pixels == "bgra":
         return f"format={pixels},setsar=1"
     primaries = color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709"

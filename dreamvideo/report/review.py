@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.figures import Look, Pair, look
-from dreamvideo.look.judge import Frame
+from dreamvideo.look.figures import FrameStats, Pair, measure_frame
 from dreamvideo.look.metrics import FilmReport, Observation, measure
+from dreamvideo.look.reference_flow import Frame
 from dreamvideo.media.paths import shown
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import MediaInfo
@@ -55,9 +55,10 @@ class Clip:
 class Review:
     """What was seen of a film, ``times`` and ``series`` with one value a frame.
 
-    ``times`` are seconds in the embedded film. ``series``: see ``Look`` for strength, brightness
-    and saturation (of the film alone, where there is no source); ``error`` and ``source_error``
-    are warping errors, None where a shot begins; ``seconds`` is the time a frame took to dream.
+    ``times`` are seconds in the embedded film. ``series``: see ``FrameStats`` for strength,
+    brightness and saturation (of the film alone, where there is no source); ``error`` and
+    ``source_error`` are warping errors, None where a shot begins; ``seconds`` is the time a frame
+    took to dream.
     """
 
     film: MediaInfo
@@ -175,16 +176,16 @@ class _Desk:
         self.measured = seen.size[1], seen.size[0]
         strengths = self.series.get("strength", [])
         before = None if seen.cut or not strengths else strengths[-1]
-        self._note_down(seen.look, seen.cut, error, own)
+        self._note_down(seen.stats, seen.cut, error, own)
         index = len(self.times) - 1
         if error is not None and own is not None:
             times = f", {error / own:.3g} x the source's" if own > 0 else ""
             self._watch("coherence", error - own, f"flickers: warping error {error:.2g}{times}")
-        now = seen.look.strength
+        now = seen.stats.strength
         if before is not None:
             self._watch("leap", abs(now - before), f"strength leaps from {before:.3g} to {now:.3g}")
         for kind, words in (("brightness", "brighter darker"), ("saturation", "more less")):
-            off = getattr(seen.look, kind)
+            off = getattr(seen.stats, kind)
             word = words.split()[0 if off > 0 else 1]
             coloured = " colourful" if kind == "saturation" else ""
             self._watch(kind, abs(off), f"{word}{coloured} than the source by {abs(off):.3g}")
@@ -198,7 +199,7 @@ class _Desk:
             cut = before is not None and is_cut(now, before)
             bright = self.series.get("brightness", [])
             last = bright[-1] if bright and not cut else None
-            seen = look(Pair(now, np.zeros_like(now)))
+            seen = measure_frame(Pair(now, np.zeros_like(now)))
             self._note_down(seen, cut, None, None)
             if last is not None and abs(seen.brightness - last) > _LEAP_ALONE:
                 words = f"brightness leaps from {last:.3g} to {seen.brightness:.3g}"
@@ -233,7 +234,9 @@ class _Desk:
             tuple(dict.fromkeys([*self.reels.notes, *self.notes])),
         )
 
-    def _note_down(self, seen: Look, cut: bool, error: float | None, own: float | None) -> None:
+    def _note_down(
+        self, seen: FrameStats, cut: bool, error: float | None, own: float | None
+    ) -> None:
         values = {"brightness": seen.brightness, "saturation": seen.saturation}
         found: dict[str, float | None] = {**values}
         if self.reels.source is not None:
