@@ -16,6 +16,7 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.motion.camera import Move
 from dreamvideo.motion.warp import inside, warp
+from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.carry import as_stored, blurred
 from dreamvideo.render.zoom.beyond import extended
 from dreamvideo.render.zoom.hold import Character, held, per_frame
@@ -46,7 +47,8 @@ def first_dream(voyage: Voyage, part: Part) -> tuple[Image, float]:
     if strength == 0:
         return as_stored(voyage.still), math.nan
     scale = None if strength == 1 else np.full(voyage.still.shape[:2], strength, np.float32)
-    dreamt = dreamer.dream(voyage.still, step_scale=scale)
+    still = make_headroom(voyage.still, dreamer.settings.headroom * min(strength, 1))
+    dreamt = dreamer.dream(still, step_scale=scale)
     return as_stored(dreamt.image), dreamt.losses[-1]
 
 
