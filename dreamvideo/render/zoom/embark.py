@@ -53,7 +53,10 @@ def embark(
     if changing is not None:
         changing.check(voyage.moment(index) for index in range(count))
     dreams = [first_dream(voyage, part)[0] for part in parts]
-    characters = tuple(Character.of(dream).settled() for dream in dreams)
+    characters = tuple(
+        Character.of(dream).settled(balanced=part.is_balanced)
+        for part, dream in zip(parts, dreams, strict=True)
+    )
     voyage = replace(voyage, characters=characters, dream=dreams[0])
     if not closed:
         return voyage
