@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -181,17 +182,19 @@ class Dreamer:
         within: Sequence[Box] = (),
         even: bool = False,
         frame: int = 0,
+        lean: float = 0.0,
         on_step: Callable[[Climbing], None] | None = None,
     ) -> Dream:
         """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given.
 
-        ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0.
+        ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0,
+        ``lean`` moves work from fine octaves to coarse ones (``Ladder``).
         """
         height, width = image.shape[:2]
         return dream(
             self._ascent,
             image,
-            self.ladder(height, width, steps),
+            replace(self.ladder(height, width, steps), lean=lean),
             step_scale=step_scale,
             within=within,
             # All of the gradient of a place is near it, where the deviation of the whole would

@@ -14,11 +14,17 @@ from dreamvideo.media.pixel_formats import Color
 
 _QUICKTIME = (".mp4", ".m4v", ".mov")
 _FILMS = (*_QUICKTIME, ".mkv")
-# A palette for every frame, made and used one frame at a time, so that memory stays constant.
-_GIF_FILTER = (
-    "split[a][b];[a]palettegen=stats_mode=single[p];"
-    "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=5"
-)
+# A palette for every frame, made and used one frame at a time, so that memory stays constant. The
+# colours are found by clustering, so that half of them come as near to a dream as 256 of a median
+# cut do and leave longer repeats to compress; the seed makes the same file every time. What is
+# transparent in part is beyond that filter.
+_GIF_FILTERS = {
+    "rgb24": "format=rgb24,elbg=codebook_length=128:pal8=1:seed=1",
+    "rgba": (
+        "split[a][b];[a]palettegen=stats_mode=single[p];"
+        "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=5"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Codec:
     """One way to compress a picture.
 
     ``quality`` is the default of ``scale``, the encoder's own option: for films a constant rate
-    factor (lower is better), for WebP 0 to 100. ``formats`` are pixel formats by (depth, alpha).
+    factor (lower is better), for WebP 0 to 100. ``formats`` are pixel formats by (depth, alpha),
+    of a GIF those that its palette is made of.
     """
 
     encoder: str
@@ -86,7 +93,7 @@ CODECS = {
         scale="",
         quality=0,
         best_worst=(0, 0),
-        formats={(8, False): "pal8", (8, True): "pal8"},
+        formats={(8, False): "rgb24", (8, True): "rgba"},
     ),
     "webp": Codec(
         encoder="libwebp_anim",
@@ -172,7 +179,7 @@ def picture_arguments(
     its neighbours, ``resize`` filters that come first.
     """
     if codec.encoder == "gif":
-        chain = ",".join([*resize, _GIF_FILTER])
+        chain = ",".join([*resize, _GIF_FILTERS[pixels]])
         return ["-vf", chain, "-c:v", "gif", "-loop", str(loop)]
     chain = ",".join([*resize, *_padding(codec, size), yuv_filter(pixels, color, aspect)])
     arguments = ["-vf", chain, "-c:v", codec.encoder, codec.scale, str(quality), *codec.options]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.banner import Color
 from dreamvideo.media.codecs import yuv_filter
+from dreamvideo.media.pixel_formats import Color
 
 
 def store_as(pixels: NDArray[np.uint8], pixel_format: str) -> NDArray[np.uint8]:

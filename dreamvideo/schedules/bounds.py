@@ -71,8 +71,10 @@ class OverTime:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
         return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
-    def checked(self, given: float | str) -> float | str:
+    def checked(self, given: float | str | None) -> float | str | None:
         """``given``, a number where it is one; ScheduleError if it is no schedule within bounds."""
+        if given is None:
+            return None
         schedule = parse_schedule(given, self.parts)
         Bounds(self.ge, self.le).check(schedule)
         if schedule.sounds:

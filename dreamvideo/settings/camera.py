@@ -9,6 +9,9 @@ from pydantic import Field
 from dreamvideo.schedules import OverTime
 from dreamvideo.settings.base import Settings
 
+# Magnification per second of a zoom that is told none and need not close.
+ZOOM_RATE = 1.5
+
 
 class ZoomSettings(Settings):
     """The camera and the length of a zoom; its rates may change over time."""
@@ -20,10 +23,11 @@ class ZoomSettings(Settings):
         description="Length of the film.",
         json_schema_extra={"constant": True},
     )
-    rate: Annotated[float | str, OverTime(0.02, 100)] = Field(
-        default=1.5,
+    rate: Annotated[float | str | None, OverTime(0.02, 100)] = Field(
+        default=None,
         description="Magnification per second; below 1 zooms out. Like the next three it may "
         "change: `0:1.2, 4s:2 ease, 100%:1.1`.",
+        json_schema_extra={"none": f"{ZOOM_RATE:g}; of a loop, the slowest that closes"},
     )
     rotate: Annotated[float | str, OverTime(-3600, 3600)] = Field(
         default=3.0,
@@ -56,6 +60,11 @@ class ZoomSettings(Settings):
         description="How firmly colours, contrast and fineness are held to the first frame's. "
         "0: they drift and burn.",
     )
+
+    @property
+    def magnification(self) -> float | str:
+        """``rate``, or what it is where none was given."""
+        return ZOOM_RATE if self.rate is None else self.rate
 
 
 class CameraSettings(Settings):

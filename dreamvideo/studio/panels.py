@@ -10,6 +10,7 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.studio.choice import ENDINGS, KINDS, SLIDERS, Kind, Slider, descriptions
 from dreamvideo.studio.parts import (
     Range,
@@ -144,7 +145,7 @@ class SlidersPanel(Panel):
         own = self.studio.choice.changes.get(slider.key)
         if own is not None:
             return float(own)
-        unset = float(self.studio.octaves)
+        unset = ZOOM_RATE if slider.name == "rate" else float(self.studio.octaves)
         try:
             return min(
                 max(slider.value_in(self.studio.choice.look, unset), slider.low), slider.high

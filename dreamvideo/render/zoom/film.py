@@ -26,13 +26,15 @@ from dreamvideo.render.manifest import describe, look_files
 from dreamvideo.render.photo import picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.resources import Watch, check_memory, check_room, needed, reserve_for
-from dreamvideo.render.zoom.embark import embark, zooms_out
+from dreamvideo.render.zoom.closing import choose_rate, zooms_out
+from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.frame import begin, following
 from dreamvideo.render.zoom.ground import fitted, ground, picture_of
 from dreamvideo.render.zoom.seam import SeamMeter
 from dreamvideo.render.zoom.stages import parts_of
 from dreamvideo.render.zoom.voyage import Voyage
 from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output
+from dreamvideo.settings.changes import changed
 
 ZOOM_FPS = "25"
 
@@ -55,7 +57,8 @@ def zoom(
     """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
 
     Of a clip, a GIF or a folder, its last frame. ``to`` is a picture that the zoom arrives at in
-    its last frame; a ``loop`` leads back into its first frame, and its notes tell how well.
+    its last frame; a ``loop`` leads back into its first frame, and its notes tell how well, and
+    how fast it is where the look leaves that open.
     ``size`` is the film's; pictures are cropped about their middle to that shape. What was ended
     before the film was complete goes on where it was, as ``dream_video`` does. Raises UsageError
     for what makes no sense, MediaError for files that cannot be read or written, WeightsError.
@@ -67,6 +70,13 @@ def zoom(
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
+    start: Image | None = None
+    chosen: list[str] = []
+    if loop and look.zoom.rate is None:
+        start = _start(photo, size, wanted, look)
+        speed = choose_rate(look.zoom, rate, start.shape[1], start.shape[0])
+        look = changed(look, {"zoom": {"rate": speed}})
+        chosen.append(f"loop: magnified by {speed:g} a second, the slowest --rate that closes it")
     files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
     asked = describe(
         "zoom",
@@ -81,7 +91,8 @@ def zoom(
     )
     with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
         if job.parts()[0].ending is None:
-            width, height, still = _start(photo, size, wanted, look)
+            still = _start(photo, size, wanted, look) if start is None else start
+            height, width = still.shape[:2]
             goal = _goal(to, wanted, width, height)
             parts = parts_of(look, height, width, job.manifest.machine)
             voyage = embark(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
@@ -93,7 +104,7 @@ def zoom(
     shown = sorted(part.records, key=lambda record: record.time)
     took = tuple(record.seconds for record in shown)
     read = picture_notes(photo, files["the picture of --to"], *look_files(look).values())
-    return Rendered(output, len(losses), losses, (*read, *notes, *said), seconds=took)
+    return Rendered(output, len(losses), losses, (*read, *notes, *chosen, *said), seconds=took)
 
 
 def partial_zoom(
@@ -118,13 +129,9 @@ def _named(photo: Path | None, output: Path | str | None) -> Path:
     return naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
 
 
-def _start(
-    photo: Path | None, size: str | None, wanted: OutputSettings, look: Look
-) -> tuple[int, int, Image]:
-    still = ground(
-        picture_of(photo, wanted.background_color) if photo else None, size, look.dream.seed
-    )
-    return still.shape[1], still.shape[0], still
+def _start(photo: Path | None, size: str | None, wanted: OutputSettings, look: Look) -> Image:
+    picture = picture_of(photo, wanted.background_color) if photo else None
+    return ground(picture, size, look.dream.seed)
 
 
 def _goal(to: Path | str | None, wanted: OutputSettings, width: int, height: int) -> Image | None:

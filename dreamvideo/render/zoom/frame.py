@@ -10,12 +10,14 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+import cv2
 import numpy as np
 
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.motion.camera import Move
 from dreamvideo.motion.warp import inside, warp
+from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.carry import as_stored, blurred
 from dreamvideo.render.zoom.beyond import extended
 from dreamvideo.render.zoom.hold import Character, held, per_frame
@@ -31,6 +33,11 @@ TRAVEL = 2.0
 # How much more is dreamt in ground that is new at the edge, and how far from it (px at 320 wide).
 FRESH = 5.0
 FRESH_SIGMA = 5.0
+# Where gradients are balanced, fine forms would win: they are dreamt on top of what has grown from
+# finer ones, frame after frame, and large ones find no place left. So coarse octaves work more
+# (``Ladder.lean``), and while a picture grows e times it is blurred by this variance, px^2.
+LEAN = 0.65
+SOFTENING = 3.0
 
 
 def begin(voyage: Voyage) -> tuple[Image, float]:
@@ -46,7 +53,8 @@ def first_dream(voyage: Voyage, part: Part) -> tuple[Image, float]:
     if strength == 0:
         return as_stored(voyage.still), math.nan
     scale = None if strength == 1 else np.full(voyage.still.shape[:2], strength, np.float32)
-    dreamt = dreamer.dream(voyage.still, step_scale=scale)
+    still = make_headroom(voyage.still, dreamer.settings.headroom * min(strength, 1))
+    dreamt = dreamer.dream(still, step_scale=scale)
     return as_stored(dreamt.image), dreamt.losses[-1]
 
 
@@ -65,22 +73,39 @@ def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]
     start = warp(image, flow, border=settings.border)
     if settings.border == "mirror":
         start = extended(start, flow, voyage.dream, voyage.since_start(index + 1))
+    weights = shares(voyage.parts, moment.seconds, voyage.length, voyage.closed)
+    balanced = sum(w for w, part in zip(weights, voyage.parts, strict=True) if part.is_balanced)
+    start = softened(start, balanced * SOFTENING * max(0.0, math.log(move.growth)))
     inset = inset_of(voyage, index + 1)
     free = np.ones((height, width), np.float32) if inset is None else 1 - inset.mask
     work = free * _freshness(flow)
-    weights = shares(voyage.parts, moment.seconds, voyage.length, voyage.closed)
     dream, loss = start if inset is None else inset.over(start), math.nan
     for part, share in zip(voyage.parts, weights, strict=True):
         dreamer, strength = voyage.dreamer_at(part, moment)
         if share * strength > 0:
             steps, scale = effort(dreamer, settings, move, image.shape[:2], voyage.rate)
             scaled = scale * share * strength * work
-            dreamt = dreamer.dream(dream, steps=steps, step_scale=scaled, frame=index + 1)
+            lean = LEAN if part.is_balanced else 0.0
+            dreamt = dreamer.dream(
+                dream, steps=steps, step_scale=scaled, frame=index + 1, lean=lean
+            )
             dream, loss = dreamt.image, dreamt.losses[-1]
     wanted = _wanted(voyage, weights, index + 1)
     pull = per_frame(settings.anchor, float(1 / voyage.rate))
     dream = held(dream, wanted, pull, None if inset is None else free)
     return dithered(dream if inset is None else inset.over(dream), index + 1), loss
+
+
+def softened(image: Image, variance: float) -> Image:
+    """``image`` (H x W x 3) after a blur of that variance (px^2), 1/2 at most.
+
+    Of three taps, since variances of small kernels add up where those of sampled Gaussians do not.
+    """
+    if variance <= 0:
+        return image
+    side = min(variance, 0.5) / 2
+    taps = np.asarray([side, 1 - 2 * side, side], np.float32)
+    return np.asarray(cv2.sepFilter2D(image, -1, taps, taps), np.float32)
 
 
 def dithered(image: Image, index: int) -> Image:

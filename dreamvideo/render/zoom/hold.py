@@ -10,7 +10,7 @@ colour, size of detail or highlight can win over the others.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -31,6 +31,9 @@ COARSEST = 10
 # The finest detail of a fresh dream is partly the network's own lattice, which no moving picture
 # keeps: zooms settle near this share of its Laplacian's variance.
 SETTLED = 0.5
+# The same of a dream whose gradient is balanced, and of the deviation of its finest band: what has
+# grown fine on top of itself frame after frame is mostly dots.
+SETTLED_BALANCED, SETTLED_FINEST = 0.25, 0.75
 # A frame's correction is bounded by these factors, so that nothing jumps.
 MOST_GAIN = 1.3
 MOST_COARSE_GAIN = 1.1
@@ -80,9 +83,16 @@ class Character:
             blacks=float((counted <= -CLIPPED).mean()),
         )
 
-    def settled(self) -> Character:
-        """What a zoom that starts with this character is held to."""
-        return Character(**{**vars(self), "fineness": SETTLED * self.fineness})
+    def settled(self, *, balanced: bool = False) -> Character:
+        """What a zoom that starts with this character is held to.
+
+        ``balanced`` is whether the gradients of its dream are: such a dream is soft.
+        """
+        if not balanced:
+            return replace(self, fineness=SETTLED * self.fineness)
+        bands = self.bands.copy()
+        bands[0] *= SETTLED_FINEST
+        return replace(self, bands=bands, fineness=SETTLED_BALANCED * self.fineness)
 
     def towards(self, other: Character, share: float) -> Character:
         """Between this character (``share`` 0) and ``other`` (1)."""

@@ -80,12 +80,17 @@ def within(onward: Move, width: int, height: int, wider: float = 1.0) -> Mask:
 
 def covers(onward: Move, width: int, height: int) -> bool:
     """Whether a picture that was the whole, and has grown since, counts in full everywhere."""
-    return float(reaches(onward, width, height).max()) <= FULL
+    points = np.array([[0, width - 1]]) + 1j * np.array([[0], [height - 1]])
+    # A reach is convex: the largest one is that of a corner.
+    return float(_reach(onward.turn * points + onward.shift, width, height).max()) <= FULL
 
 
 def reaches(onward: Move, width: int, height: int) -> Mask:
     """How far out in the picture each pixel lies: 0 its centre, 1 its nearest edge."""
-    goals = onward.goals(width, height)
+    return _reach(onward.goals(width, height), width, height)
+
+
+def _reach(goals: NDArray[np.complex128], width: int, height: int) -> Mask:
     across = np.abs(goals.real - (width - 1) / 2) / (width / 2)
     down = np.abs(goals.imag - (height - 1) / 2) / (height / 2)
     return np.maximum(across, down).astype(np.float32)

@@ -28,6 +28,12 @@ class Part:
     fade: float = 0.0
     stage: Stage = WHOLE
 
+    @property
+    def is_balanced(self) -> bool:
+        """Whether its gradients are balanced over bands of size."""
+        settings = self.dreamer.settings
+        return settings.balance == "opponent" and not settings.laplacian
+
 
 def parts_of(
     look: Look, height: int, width: int, machine: MachineSettings = DEFAULT_MACHINE

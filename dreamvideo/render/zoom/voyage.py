@@ -95,7 +95,7 @@ def camera_path(
     settings: ZoomSettings, length: float, rate: Fraction, *, closed: bool = False
 ) -> Path:
     """The camera at each time of a film of ``length`` seconds, over and over if ``closed``."""
-    rates = (settings.rate, settings.rotate, settings.pan, settings.centre)
+    rates = (settings.magnification, settings.rotate, settings.pan, settings.centre)
     return scheduled(*rates, length, float(rate), closed=closed)
 
 

@@ -1,0 +1,112 @@
+"""(settings of a loop, its size) -> its moves, and the slowest rate at which they close."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import accumulate
+
+from dreamvideo.errors import UsageError
+from dreamvideo.motion.camera import Move, Path, travel
+from dreamvideo.render.zoom.inset import FULL, LARGEST_START, covers
+from dreamvideo.render.zoom.voyage import camera_path, grown, moves_along
+from dreamvideo.settings import ZoomSettings
+
+SHORTEST_LOOP = 3
+# Rates that are chosen have two decimals and lie between these; nothing can be seen at more.
+SLOWEST, FASTEST = 1.01, 4.0
+# No loop that can close at all at the fastest rate must be longer, seconds.
+LONGEST = 64.0
+
+
+def plan_moves(
+    settings: ZoomSettings, rate: Fraction, width: int, height: int, *, closed: bool = False
+) -> tuple[Path, tuple[Move, ...]]:
+    """The camera of a film of ``rate`` frames a second, and its moves from frame to frame.
+
+    A closed film that zooms out is made as one that zooms in.
+    """
+    count = max(1, round(Fraction(settings.seconds) * rate))
+    length = float(count / rate)
+    path = camera_path(settings, length, rate, closed=closed)
+    if closed and zooms_out(settings, rate):
+        path = _reversed(path, length)
+    return path, moves_along(path, [float(n / rate) for n in range(count + 1)], width, height)
+
+
+def zooms_out(settings: ZoomSettings, rate: Fraction) -> bool:
+    """Whether a closed film of these settings is made of one that zooms in, played backwards."""
+    path = camera_path(settings, settings.seconds, rate, closed=True)
+    return travel(2, 2, path, 0, settings.seconds).growth < 1
+
+
+def opening_length(moves: Sequence[Move], width: int, height: int) -> int:
+    """Frames until the first that shows nothing but what frame 0 already did.
+
+    Raises UsageError where what is left of the film is too short for frame 0 to emerge in.
+    """
+    needed = 1 / (FULL * LARGEST_START)
+    for number, so_far in enumerate(accumulate(moves, Move.then), 1):
+        if covers(so_far.inverse(), width, height):
+            needed = so_far.growth / LARGEST_START
+            if grown(moves) >= needed:
+                return number
+            break
+    raise UsageError(
+        f"a loop must grow {math.ceil(needed)} times so that its beginning can emerge, not "
+        f"{grown(moves):.3g}: choose a faster --rate or more --seconds"
+    )
+
+
+def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int) -> float:
+    """The slowest magnification per second at which a loop closes.
+
+    Args:
+        settings: The zoom's, without a ``rate``.
+        rate: Frames per second.
+        width: Of the film, px.
+        height: Of the film, px.
+
+    Returns:
+        It, with two decimals.
+
+    Raises:
+        UsageError: It would be faster than anybody can follow, or there is none.
+    """
+
+    def closes(percent: int, seconds: float = settings.seconds) -> bool:
+        asked = settings.model_copy(update={"rate": percent / 100, "seconds": seconds})
+        moves = plan_moves(asked, rate, width, height, closed=True)[1]
+        try:
+            return len(moves) >= SHORTEST_LOOP and opening_length(moves, width, height) > 0
+        except UsageError:
+            return False
+
+    slow, fast = round(100 * SLOWEST), round(100 * FASTEST)
+    if closes(fast):
+        return _least(closes, slow, fast) / 100
+    tenths = round(10 * LONGEST)
+    if not closes(fast, LONGEST):
+        raise UsageError("a loop must stay with its beginning: less --pan, a --centre further in")
+    least = _least(lambda n: closes(fast, n / 10), 1, tenths) / 10
+    raise UsageError(
+        f"a loop must last {least:g} seconds or more so that its beginning can emerge: raise "
+        f"--seconds, now {settings.seconds:g}, or give a --rate above {FASTEST:g}"
+    )
+
+
+def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The least number from ``low`` on from which something holds, as it does at ``high``."""
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def _reversed(path: Path, length: float) -> Path:
+    """The camera of the film played backwards."""
+    return lambda seconds: path(length - seconds).backwards()
