@@ -149,7 +149,7 @@ class Ladder:
         taken = max(min(self.steps, 1), round(work))
         finest = len(self.sizes) - 1
         longer = 1 + self.lean * (1 - 2 * octave / finest) if finest else 1.0
-        return taken, longer * self.step_size * work / max(taken, 1)
+        return taken, longer * self.step_size * (work / max(taken, 1))
 
 
 def dream(

@@ -168,8 +168,10 @@ def _shrink(image: Any) -> Any:
 
 
 def _enlarge(image: Any, like: Any) -> Any:
+    # Twice as large and then cut: to stretch it to an odd side would move coarse forms.
     tf = tensorflow()
-    return tf.image.resize(image, tf.shape(like)[1:3])
+    height, width = tf.shape(like)[1], tf.shape(like)[2]
+    return tf.image.resize(image, 2 * tf.shape(image)[1:3])[:, :height, :width]
 
 
 def _round_about(values: Any) -> Any:

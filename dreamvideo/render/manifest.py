@@ -25,7 +25,7 @@ from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.presets import look_from_toml
 from dreamvideo.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 NAME = "manifest.json"
 
 

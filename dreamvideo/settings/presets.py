@@ -21,6 +21,14 @@ from dreamvideo.settings.over_time import SettingError, begun, name_of, path_of
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
+# What each whole look had written down before 0.2, when looks had no balance and the defaults were
+# those of this preset.
+EARLIER_DEFAULTS = "plates"
+_EARLIER_FIELDS = {
+    *("model", "octave_scale", "steps", "step_size", "jitter", "smooth", "laplacian", "norm"),
+    *("tv", "fidelity", "seed"),
+}
+
 
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
     """The defaults, then each preset (a name or a TOML file) in turn, then ``overrides``.
@@ -41,7 +49,22 @@ def look_from_toml(text: str, origin: str) -> Look:
         values = _from_toml(text)
     except ValueError as error:
         raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
-    return _validated(values, f"{origin}: ")
+    return _validated(complete_earlier(values), f"{origin}: ")
+
+
+def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a preset; those of a whole look from before 0.2 with the defaults of then.
+
+    What such a look does not name did not exist, or was derived, so that it must not follow
+    today's defaults: it renders the same pixels as it did.
+    """
+    dream = values.get("dream")
+    if not isinstance(dream, Mapping) or "balance" in dream or not dream.keys() >= _EARLIER_FIELDS:
+        return dict(values)
+    path = preset_paths()[EARLIER_DEFAULTS]
+    earlier = _from_toml(path.read_text(encoding="utf-8"))
+    del earlier["description"]
+    return _merged(earlier, values)
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -54,7 +77,7 @@ def read_preset(name: str) -> dict[str, Any]:
         near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
         raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")
     try:
-        return _from_toml(path.read_text(encoding="utf-8"))
+        return complete_earlier(_from_toml(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise UsageError(f"preset {path} cannot be read: {error}") from None
 
