@@ -192,21 +192,22 @@ def read_tags(path: Path | str) -> dict[str, str]:
 
 def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
     ticks, files = zip(*numbered_files(path, options), strict=True)
-    first = open_still(files[0])
+    # Its depth and transparency are wanted, not all of its pixels.
+    first = open_still(files[0], least=(1, 1))
     odd_sizes = _odd_sizes(files, options)
-    pixels = first.pixels
+    width, height = first.size
     return MediaInfo(
         path=path,
         kind="sequence",
         container=files[0].suffix.lower().lstrip("."),
         codec=files[0].suffix.lower().lstrip("."),
-        width=pixels.shape[1],
-        height=pixels.shape[0],
+        width=width,
+        height=height,
         rate=SEQUENCE_RATE,
         duration=(ticks[-1] + 1) / SEQUENCE_RATE,
         frames=len(files),
-        pixel_format="rgb24" if pixels.dtype == "uint8" else "rgb48",
-        depth=8 * pixels.dtype.itemsize,
+        pixel_format="rgb24" if first.pixels.dtype == "uint8" else "rgb48",
+        depth=8 * first.pixels.dtype.itemsize,
         has_alpha=first.alpha is not None,
         files=files,
         ticks=ticks,

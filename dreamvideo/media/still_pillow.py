@@ -29,6 +29,10 @@ from dreamvideo.media.still_file import (
 # Formats whose fourth channel is often only filling: all of it 0 then.
 _FILLED_ALPHA = ("BMP", "DIB", "TGA", "ICO")
 _MONOCHROME = ("L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+# Formats that are shown while they load: whatever has come of them is a picture. Of the others so
+# much has to be there.
+_MADE_TO_LOAD = ("JPEG", "MPO", "GIF")
+_LEAST_SHARE = 0.25
 _GAP = rb"\s+(?:#.*\n\s*)*"
 _PPM = re.compile(rb"P6" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})\s")
 
@@ -72,7 +76,7 @@ def _leniently(job: Job, data: bytes) -> Decoded:
             raise UndecodableError("the image is damaged") from None
         decoded = _taken(data, image, factor)
     share = _share_decoded(decoded.values)
-    if share == 0:
+    if share < (0.001 if image.format in _MADE_TO_LOAD else _LEAST_SHARE):
         raise UndecodableError("the image is damaged")
     how_much = f"the first {share:.0%} of it" if share < 0.995 else "some of it may be wrong"
     decoded.notes.insert(
