@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import texture
 from tiny import quick_dream
-from zooms import HEIGHT, WIDTH, Restless, Sleeper, part, soft, voyage
+from zooms import HEIGHT, WIDTH, Picture, Restless, Sleeper, part, soft, voyage
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.octaves import Dream
@@ -18,8 +18,8 @@ from dreamvideo.motion.warp import warp
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.zoom.embark import embark
 from dreamvideo.render.zoom.film import dream_zoom
-from dreamvideo.render.zoom.frame import effort, following
-from dreamvideo.settings import ZoomSettings, make_look
+from dreamvideo.render.zoom.frame import effort, following, softened
+from dreamvideo.settings import DreamSettings, ZoomSettings, make_look
 
 RATES = [Fraction(24), Fraction(25), Fraction(60), Fraction(30000, 1001)]
 MIDDLE = (slice(24, -24), slice(32, -32))
@@ -177,3 +177,64 @@ def test_what_a_zoom_dreams_changes_over_time() -> None:
     totals = [float(w.mean()) * s for w, s in zip(dreamer.work, dreamer.sizes, strict=True)]
     assert len(totals) == 5
     assert totals == sorted(totals) and totals[-1] > 1.2 * totals[0] > 0
+
+
+class Told(Sleeper):
+    """Remembers how far its work was to lean towards coarse octaves, and what it was shown."""
+
+    def __init__(self, settings: DreamSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.seen: list[Picture] = []
+        self.leans: list[float] = []
+
+    def dream(self, image: Picture, *, lean: float = 0.0, **how: Any) -> Dream:
+        self.seen.append(image)
+        self.leans.append(lean)
+        return super().dream(image, **how)
+
+
+@pytest.mark.parametrize(
+    ("change", "leans"),
+    [({}, True), ({"balance": "none"}, False), ({"laplacian": 4}, False)],
+)
+def test_coarse_octaves_work_more_where_gradients_are_balanced(
+    change: dict[str, Any], leans: bool
+) -> None:
+    dreamer = Told(quick_dream().model_copy(update=change))
+    list(dream_zoom(voyage(soft(), dreamer, ZoomSettings(seconds=0.2))))
+    # The still is dreamt as any picture is, for its character and then as the first frame.
+    assert dreamer.leans[:2] == [0, 0]
+    assert len(dreamer.leans) == 6 and all((lean > 0.5) == leans for lean in dreamer.leans[2:])
+
+
+def test_what_accumulates_is_softened_by_as_much_at_any_rate() -> None:
+    grain = np.random.default_rng(5).normal(0, 0.3, (64, 64, 3)).astype(np.float32)
+    left = []
+    for count in (10, 25, 60):
+        image = grain
+        for _ in range(count):
+            image = softened(image, 1.2 / count)
+        left.append(float(image.std()))
+    assert left == pytest.approx([left[0]] * 3, rel=0.08)
+    assert left[0] < 0.4 * grain.std()
+    assert softened(grain, 0) is grain
+    # Light is neither made nor lost, and a form of 20 px is as good as untouched.
+    wave = np.sin(np.arange(80) * 2 * np.pi / 20)[None, :, None] * np.ones((40, 1, 3))
+    kept = softened(wave.astype(np.float32), 0.2)[8:-8, 8:-8]
+    assert kept.std() == pytest.approx(wave[8:-8, 8:-8].std(), rel=0.02)
+
+
+def test_a_still_has_headroom_as_far_as_it_is_dreamt() -> None:
+    white = np.full((HEIGHT, WIDTH, 3), 1, np.float32)
+    for strength, level in ((1.0, 0.8), (0.5, 0.9), (2.0, 0.8)):
+        dreamer = Told(quick_dream().model_copy(update={"strength": strength}))
+        assert dreamer.settings.headroom == 0.2
+        voyage(white, dreamer, ZoomSettings(seconds=0.1))
+        assert dreamer.seen[0] == pytest.approx(np.full_like(white, level))
+    unmoved = Told(quick_dream().model_copy(update={"headroom": 0.0}))
+    voyage(white, unmoved, ZoomSettings(seconds=0.1))
+    assert (unmoved.seen[0] == white).all()
+    asleep = Told(quick_dream().model_copy(update={"strength": 0.0}))
+    film = dream_zoom(voyage(white, asleep, ZoomSettings(seconds=0.1)))
+    assert (next(film).pixels == 255).all() and not asleep.seen

@@ -114,3 +114,12 @@ def test_the_pull_is_the_same_in_a_second_at_any_rate() -> None:
     for anchor in (0.0, 0.3, 1.0):
         left = [(1 - per_frame(anchor, 1 / rate)) ** rate for rate in (24, 25, 60)]
         assert left == pytest.approx([(1 - anchor) ** 25] * 3)
+
+
+def test_a_balanced_dream_settles_softer_in_its_finest_band_alone() -> None:
+    fresh = Character.of(cat(64, 64))
+    plain, balanced = fresh.settled(), fresh.settled(balanced=True)
+    assert plain.fineness == 0.5 * fresh.fineness and (plain.bands == fresh.bands).all()
+    assert balanced.fineness == 0.25 * fresh.fineness
+    assert balanced.bands[0] == pytest.approx(0.75 * fresh.bands[0])
+    assert (balanced.bands[1:] == fresh.bands[1:]).all()

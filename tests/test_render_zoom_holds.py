@@ -36,6 +36,12 @@ def detail(image: Picture) -> Picture:
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 3), np.float32)
 
 
+def coarse_energy(image: Picture) -> float:
+    """Energy of the forms above 20 px in a picture 480 wide."""
+    blurred = cv2.GaussianBlur(image.mean(2), (0, 0), 5 * image.shape[1] / 480)
+    return float(blurred.var())
+
+
 @pytest.mark.parametrize("later", [(40, 70), pytest.param((60, 300, 1000), marks=pytest.mark.slow)])
 def test_a_zoom_holds_and_lives(later: tuple[int, ...]) -> None:
     settings = ZoomSettings(seconds=(later[-1] + 1) / 25)
@@ -51,6 +57,7 @@ def test_a_zoom_holds_and_lives(later: tuple[int, ...]) -> None:
         for name, value in figures(image).items():
             assert value == pytest.approx(figures(begun)[name], rel=0.15), (index, name)
         assert np.abs(image.mean((0, 1)) - begun.mean((0, 1))).max() < 6 / 127.5
+        assert coarse_energy(image) > 0.8 * coarse_energy(begun)
         assert clipped(image) == pytest.approx(clipped(begun), rel=0.15, abs=0.002)
     last, before = later[-1], later[-1] - 60
     flow = made.onward(before, last).flow(192, 108)

@@ -27,7 +27,8 @@ class Sleeper:
     """A dreamer that sees pictures, leaves them as they are, and remembers its efforts."""
 
     def __init__(self) -> None:
-        self.settings = quick_dream()
+        # Headroom would change what is to be left as it is.
+        self.settings = quick_dream().model_copy(update={"headroom": 0.0})
         self.work: list[Picture] = []
         self.sizes: list[float] = []
 

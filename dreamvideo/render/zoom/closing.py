@@ -16,7 +16,7 @@ from dreamvideo.settings import ZoomSettings
 SHORTEST_LOOP = 3
 # Rates that are chosen have two decimals and lie between these; nothing can be seen at more.
 SLOWEST, FASTEST = 1.01, 4.0
-# No loop that can close at all at the fastest rate must be longer, seconds.
+# What does not close at the fastest rate in this many seconds never does.
 LONGEST = 64.0
 
 
@@ -86,10 +86,12 @@ def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int)
     slow, fast = round(100 * SLOWEST), round(100 * FASTEST)
     if closes(fast):
         return _least(closes, slow, fast) / 100
-    tenths = round(10 * LONGEST)
-    if not closes(fast, LONGEST):
+    long = settings.seconds
+    while long < LONGEST and not closes(fast, long):
+        long *= 2
+    if not closes(fast, long):
         raise UsageError("a loop must stay with its beginning: less --pan, a --centre further in")
-    least = _least(lambda n: closes(fast, n / 10), 1, tenths) / 10
+    least = _least(lambda n: closes(fast, n / 10), 1, math.ceil(10 * long)) / 10
     raise UsageError(
         f"a loop must last {least:g} seconds or more so that its beginning can emerge: raise "
         f"--seconds, now {settings.seconds:g}, or give a --rate above {FASTEST:g}"
