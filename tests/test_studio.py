@@ -170,7 +170,7 @@ def test_the_dice_roll_other_creatures(browse: Browse, studio: Running) -> None:
     before = dreamt(page)
     number = page.get_by_role("spinbutton", name="Creatures")
     expect(number).to_have_value("0")
-    rolled = set()
+    rolled: set[str] = set()
     for _ in range(2):
         with another_picture(page):
             page.get_by_role("button", name="Roll the dice for other creatures").click()
