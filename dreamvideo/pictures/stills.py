@@ -23,6 +23,8 @@ TILE_WIDTH = 400
 FACE = (60, 30, 390, 250)
 STUDIO_WIDTH = 216
 TILE_QUALITY = 74
+# Of the pictures in a sheet; the small ones are many.
+WIDTH, SMALL_WIDTH = 320, 240
 # The default look among the presets.
 PLAIN = "default"
 
@@ -106,14 +108,14 @@ def make_objectives(clone: Clone) -> None:
     for label in OBJECTIVES:
         words = shlex.split(label.replace(" *", f" {CLASS}"))
         options = [named.get(word, word) for word in words]
-        tiles.append((label, _still(clone, "coffee.jpg", options, 300)))
+        tiles.append((label, _still(clone, "coffee.jpg", options, SMALL_WIDTH)))
     clone.save_sheet("samples/showcase/objectives.jpg", tiles, 4)
 
 
 def make_shaping(clone: Clone) -> None:
     """What the shaping of the gradient does."""
     tiles = [
-        (option or "(default)", _still(clone, photo, shlex.split(option), 300))
+        (option or "(default)", _still(clone, photo, shlex.split(option), SMALL_WIDTH))
         for photo in ("chelsea.jpg", "coffee.jpg")
         for option in SHAPING
     ]
@@ -163,9 +165,9 @@ def _remove_gone(clone: Clone, folder: str, prefix: str) -> None:
 def _tile(clone: Clone, sample: str, options: Sequence[str]) -> Pixels:
     if sample.endswith(".mp4"):
         film = clone.scratch / "part.mp4"
-        clone.dream("video", f"samples/{sample}", *PART, "--size", "320", *options, "-o", film)
+        clone.dream("video", f"samples/{sample}", *PART, "--size", str(WIDTH), *options, "-o", film)
         return _last_frame(film)
-    return _still(clone, sample, options, 320)
+    return _still(clone, sample, options, WIDTH)
 
 
 def _still(clone: Clone, sample: str, options: Sequence[str], width: int) -> Pixels:
