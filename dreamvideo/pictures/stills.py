@@ -51,7 +51,7 @@ SHAPING = (
     "",
     "--creature-size 0.15",
     "--creature-size 1",
-    "--detail 0.2",
+    "--smooth 4",
     "--colour 0",
     "--colour 2.5",
     "--balance none",
