@@ -14,7 +14,8 @@ import pytest
 from tiny import QUICK, Cli
 
 from dreamvideo.dream import models
-from dreamvideo.look.gallery import STEP_SIZES, STRENGTHS, variations
+from dreamvideo.errors import UsageError
+from dreamvideo.look.gallery import STEP_SIZES, STRENGTHS, creature_seeds, variations
 from dreamvideo.media.probe import probe
 from dreamvideo.media.stills import read_still
 from dreamvideo.render.moments import moments_of
@@ -71,6 +72,32 @@ def test_a_clip_is_shown_at_several_moments(cli: Cli, shelf: Path, tmp_path: Pat
     found = commands(sheet.with_suffix(".html").read_text("utf-8"))
     assert len(found) == 6 and all(line.startswith("dreamvideo video ") for line in found)
     assert all("block3_expand#" in line for line in found)
+
+
+def test_creatures_are_shown_by_their_seeds(cli: Cli, shelf: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "creatures.png"
+    line = ("gallery", shelf / "photo.png", "--across", "creatures", "--count", 3, "-o", sheet)
+    made = cli(*line, "--steps", 2, "--octaves", 1, "--creatures", 41)
+    assert made.code == 0, made.err
+    page = sheet.with_suffix(".html").read_text("utf-8")
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", page) == [
+        "--creatures 41", "--creatures 42", "--creatures 43",
+    ]  # fmt: skip
+    ready = [shlex.split(found) for found in commands(page)]
+    assert [words[-2:] for words in ready] == [["--creatures", str(n)] for n in (41, 42, 43)]
+    assert all(words.count("--creatures") == 1 and "--steps" in words for words in ready)
+    assert len(set(re.findall(r"base64,([^\"]+)", page))) == 3
+
+
+def test_creatures_begin_with_the_first_seed_and_keep_their_digits() -> None:
+    assert creature_seeds(Look(), 4) == [1, 2, 3, 4]
+    last = make_look([], {"dream": {"creatures": 2**31 - 2}})
+    (before, largest) = creature_seeds(last, 2)
+    ways = variations("creatures", MODEL, numbers=[before, largest])
+    assert ways[1].options == ("--creatures", "2147483647")
+    assert ways[1].of(Look()).dream.creatures == 2**31 - 1
+    with pytest.raises(UsageError, match="--creatures"):
+        creature_seeds(last, 3)
 
 
 def test_moments_are_spread_over_the_clip_and_differ(shelf: Path) -> None:

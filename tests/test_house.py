@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "studio",
     },
+    "pictures": {*LEAVES, "media", "dream", "render", "look", "studio", "cli", "__init__"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

@@ -11,9 +11,9 @@ import pytest
 from synthetic import glide, scene
 from tiny import Cli, contents
 
-from dreamvideo.look.looks import in_looks
+from dreamvideo.look.looks import in_look, in_looks
 from dreamvideo.media.stills import read_still
-from dreamvideo.settings import make_look, preset_paths
+from dreamvideo.settings import look_values, make_look, preset_paths
 
 
 def test_they_are_listed_with_what_they_are(cli: Cli) -> None:
@@ -80,13 +80,30 @@ def test_a_sheet_shows_a_photo_in_each(
     assert len(places) == 2
 
 
+def test_every_one_of_them_dreams_something_else() -> None:
+    seen = {name: make_look([name]) for name in preset_paths()}
+    assert len(seen) >= 18
+    for one, other in combinations(seen, 2):
+        a, b = (
+            {**look_values(seen[name]), "description": ""}  # what it says of itself is no picture
+            for name in (one, other)
+        )
+        assert a != b, (one, other)
+    assert len({look.description for look in seen.values()}) == len(seen)
+
+
 @pytest.mark.slow
 def test_no_two_of_them_make_the_same_picture() -> None:
     image = scene(96, 128, glide(1), seed=3).frames[0]
     names = [n for n in preset_paths() if make_look([n]).dream.model == "efficientnet-lite0"]
-    pictures = {}
+    assert len(names) >= 18
+    pictures = {"default": in_look(image, make_look()).astype(float)}
     for name, made in in_looks(image, names):
         assert not isinstance(made, str), made
         pictures[name] = made.astype(float)
-    for one, other in combinations(pictures, 2):
-        assert np.abs(pictures[one] - pictures[other]).mean() > 3, (one, other)
+    differences = {
+        (one, other): float(np.abs(pictures[one] - pictures[other]).mean())
+        for one, other in combinations(pictures, 2)
+    }
+    closest = min(differences, key=lambda pair: differences[pair])
+    assert differences[closest] > 10, (closest, differences[closest])

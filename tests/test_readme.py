@@ -244,7 +244,7 @@ def test_every_preset_has_its_picture_or_its_place() -> None:
 
 
 def test_the_networks_table_is_the_registry() -> None:
-    rows = set(re.findall(r"^\| `([\w-]+)` \| `([\w,]+)` \| (.+) \|$", README, re.MULTILINE))
+    rows = set(re.findall(r"^\| `([\w-]+)` \| `([\w,:.]+)` \| (.+) \|$", README, re.MULTILINE))
     assert rows == {
         (
             entry.name,

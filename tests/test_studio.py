@@ -165,6 +165,32 @@ def test_a_slider_changes_the_picture(browse: Browse, studio: Running) -> None:
     assert difference(dreamt(page), before) < 1
 
 
+def test_the_dice_roll_other_creatures(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+    before = dreamt(page)
+    number = page.get_by_role("spinbutton", name="Creatures")
+    expect(number).to_have_value("0")
+    rolled: set[str] = set()
+    for _ in range(2):
+        with another_picture(page):
+            page.get_by_role("button", name="Roll the dice for other creatures").click()
+        expect(number).not_to_have_value(rolled.pop() if rolled else "0")
+        rolled.add(number.input_value())
+    (seed,) = rolled
+    assert 1 <= int(seed) <= 9999
+    expect(page.locator("#command")).to_contain_text(f"--creatures {seed} ")
+    assert difference(before, dreamt(page)) > 2
+    # The largest seed of all keeps its digits; what is none becomes the nearest, or is put back.
+    for typed, taken in (("2147483647", "2147483647"), ("-7", "0"), ("", "0"), ("-9", "0")):
+        number.fill(typed)
+        number.press("Enter")
+        expect(number).to_have_value(taken)
+        expect(page.locator("#command")).to_contain_text(f"--creatures {taken} ")
+    page.get_by_role("button", name="Reset Creatures").click()
+    expect(page.locator("#command")).not_to_contain_text("--creatures")
+    assert difference(before, dreamt(page)) < 1
+
+
 def test_a_look_is_picked_by_its_picture(browse: Browse, studio: Running) -> None:
     page = opened(browse, studio, studio.photo)
     before = dreamt(page)
@@ -306,8 +332,8 @@ def test_previews_outlive_their_process(browse: Browse, studio: Running) -> None
     os.kill(child, signal.SIGKILL)
     assert eventually(lambda: child not in studio.children)
     with another_picture(page):
-        page.get_by_role("slider", name="Detail size").press("ArrowRight")
-    expect(page.locator("#command")).to_contain_text("--smooth 0.25")
+        page.get_by_role("slider", name="Fine detail").press("ArrowRight")
+    expect(page.locator("#command")).to_contain_text("--detail 0.65")
     dreamt(page)
 
 

@@ -34,6 +34,7 @@ from dreamvideo.studio.choice import (
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 STRENGTH = next(each for each in SLIDERS if each.name == "strength")
+CREATURES = next(each for each in SLIDERS if each.name == "creatures")
 OCTAVES = next(each for each in SLIDERS if each.name == "octaves")
 ROTATE = next(each for each in SLIDERS if each.name == "rotate")
 SPEED = next(each for each in SLIDERS if each.name == "rate")
@@ -123,6 +124,24 @@ def test_a_slider_holds_to_its_range_and_to_whole_numbers() -> None:
     assert STRENGTH.taken(9) == 2
     assert STRENGTH.taken(0.1 + 0.2) == 0.3
     assert OCTAVES.taken(3.0) == 3 and isinstance(OCTAVES.taken(3.0), int)
+
+
+def test_a_seed_keeps_all_its_digits() -> None:
+    choice = Choice().changed(CREATURES, CREATURES.high)
+    assert choice.look.dream.creatures == 2**31 - 1
+    arguments = arguments_of(choice, "a.jpg", "b.png")
+    assert arguments[arguments.index("--creatures") + 1] == "2147483647"
+    assert CREATURES.is_seed and not STRENGTH.is_seed
+
+
+@pytest.mark.parametrize(
+    ("label", "option"),
+    [("Size of creatures", "creature_size"), ("Fine detail", "detail"), ("Colour", "colour")],
+)
+def test_the_first_controls_of_the_picture_are_there(label: str, option: str) -> None:
+    (slider,) = [each for each in SLIDERS if each.label == label]
+    assert (slider.group, slider.name, slider.kinds) == ("dream", option, KINDS)
+    assert slider.value_in(Look(), -1) == getattr(Look().dream, option)
 
 
 def test_what_a_look_leaves_open_stands_where_it_is_derived() -> None:

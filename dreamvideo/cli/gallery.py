@@ -26,7 +26,8 @@ def gallery(
         Across,
         typer.Option(
             "--across",
-            help="What to vary: layers, the channels of one layer, strengths, or presets.",
+            help="What to vary: layers, the channels of one layer, the seed of the creatures, "
+            "strengths, or presets.",
         ),
     ] = "layers",
     layer: Annotated[
@@ -36,7 +37,14 @@ def gallery(
         ),
     ] = None,
     count: Annotated[
-        int, typer.Option("--count", min=1, max=200, help="How many channels, the most excited.")
+        int,
+        typer.Option(
+            "--count",
+            min=1,
+            max=200,
+            help="How many channels, the most excited, or how many seeds of creatures, from "
+            "--creatures on.",
+        ),
     ] = 20,
     moments: Annotated[
         int, typer.Option("--moments", min=1, max=9, help="Frames of a clip to dream.")

@@ -54,7 +54,7 @@ def zoom(
         str | None,
         typer.Option(
             "--journey",
-            help="Presets to dream one after another: fur,towers,spirals.",
+            help="Presets to dream one after another: fur,towers,pebbles.",
             show_default="none",
         ),
     ] = None,

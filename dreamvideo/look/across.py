@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Literal
 
-Across = Literal["layers", "channels", "strengths", "presets"]
+Across = Literal["layers", "channels", "creatures", "strengths", "presets"]

@@ -18,7 +18,7 @@ from dreamvideo.look.across import Across
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.still import dream_still
 from dreamvideo.settings import Look, make_look, preset_paths
-from dreamvideo.settings.changes import changed, options_of
+from dreamvideo.settings.changes import changed, option_text, options_of
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 STEP_SIZES = (0.01, 0.02, 0.04)
@@ -55,11 +55,18 @@ class Tile:
 
 
 def variations(
-    across: Across, model: str, layer: str | None = None, channels: Sequence[int] = ()
+    across: Across, model: str, layer: str | None = None, numbers: Sequence[int] = ()
 ) -> list[Variation]:
-    """All that a gallery shows: of a network's layers, one layer's channels, strengths, presets.
+    """Every way of dreaming that a gallery shows.
 
-    ``layer`` and ``channels`` are needed for channels alone.
+    Args:
+        across: What to vary.
+        model: The network whose layers or presets are shown.
+        layer: The layer whose channels are shown; needed for channels alone.
+        numbers: Which channels of that layer, or which seeds of creatures.
+
+    Returns:
+        The ways, in the order of the sheet.
     """
     if across == "presets":
         named = sorted(name for name in preset_paths() if _is_of(name, model))
@@ -71,7 +78,9 @@ def variations(
             for strength in STRENGTHS
         ]
     if across == "channels":
-        return [_of_dream(f"{layer}#{n}", layers=f"{layer}#{n}") for n in channels]
+        return [_of_dream(f"{layer}#{n}", layers=f"{layer}#{n}") for n in numbers]
+    if across == "creatures":
+        return [_of_dream(f"--creatures {n}", creatures=n) for n in numbers]
     names = [found.name for found in models.layer_list(model) if _is_worth_dreaming(found.name)]
     stride = max(1, -(-len(names) // MOST_LAYERS))
     return [_of_dream(name, layers=name) for name in names[::-1][::stride][::-1]]
@@ -114,17 +123,25 @@ def layer_for_channels(look: Look, asked: str | None) -> str:
     return models.entry(look.dream.model).default_layers[0]
 
 
+def creature_seeds(look: Look, count: int) -> list[int]:
+    """``count`` seeds of creatures, from the look's own on, or from 1 where it has none.
+
+    Raises UsageError where the seeds would run past the largest one.
+    """
+    first = look.dream.creatures or 1
+    seeds = list(range(first, first + count))
+    # The settings know the largest seed, and say so in their own words.
+    changed(look, {"dream": {"creatures": seeds[-1]}})
+    return seeds
+
+
 def _of_dream(label: str, **changes: Any) -> Variation:
     options = [
         part
         for name, value in changes.items()
-        for part in ("--" + name.replace("_", "-"), f"{value:g}" if _number(value) else value)
+        for part in ("--" + name.replace("_", "-"), option_text(value))
     ]
     return Variation(label, tuple(options), changes)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float))
 
 
 def _is_of(preset: str, model: str) -> bool:

@@ -17,7 +17,7 @@ from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.still import dream_still
 from dreamvideo.render.zoom.ground import noise
 from dreamvideo.schedules import SOUNDS, Moment
-from dreamvideo.settings import make_look
+from dreamvideo.settings import Look, make_look
 
 NOISE_SIZE = (240, 320)
 AUDIBLE = Moment(sound=dict.fromkeys(SOUNDS, 0.5))
@@ -57,18 +57,22 @@ def show_looks(
 
 
 def in_looks(image: Image, names: Sequence[str]) -> Iterator[tuple[str, Pixels | str]]:
-    """Each look's name and its picture (uint8) of ``image``, or why there is none.
+    """Each look's name and its picture (uint8) of ``image``, or why there is none."""
+    for name in names:
+        try:
+            yield name, in_look(image, make_look([name]))
+        except DreamVideoError as error:
+            yield name, str(error)
+
+
+def in_look(image: Image, look: Look) -> Pixels:
+    """The picture (uint8) that a look makes of ``image``. Raises DreamVideoError.
 
     It is how the look begins; one that follows a sound is shown as at a fairly loud moment.
     """
     height, width = image.shape[:2]
-    for name in names:
-        look = still_look(make_look([name]).at(AUDIBLE))
-        try:
-            director = direct(look, Span((width, height)))
-            yield name, to_bytes(dream_still(director, image).image)
-        except DreamVideoError as error:
-            yield name, str(error)
+    director = direct(still_look(look.at(AUDIBLE)), Span((width, height)))
+    return to_bytes(dream_still(director, image).image)
 
 
 def _seen(photo: Path, size: str | None, widest: int) -> Image:

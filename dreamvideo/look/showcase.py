@@ -10,6 +10,7 @@ from dreamvideo.look.across import Across
 from dreamvideo.look.gallery import (
     Tile,
     Variation,
+    creature_seeds,
     layer_for_channels,
     strongest_channels,
     tiles,
@@ -43,8 +44,8 @@ def show_gallery(
 ) -> tuple[Path, Path]:
     """Dream ``picture``, or ``moments`` of a clip, across what is asked for.
 
-    ``layer`` and ``count`` are for channels: which layer's, and how many of them. Returns the
-    sheet (PNG) and the page (HTML). Raises UsageError, MediaError, WeightsError.
+    ``layer`` is for channels: which layer's. ``count`` is how many channels or seeds of creatures.
+    Returns the sheet (PNG) and the page (HTML). Raises UsageError, MediaError, WeightsError.
     """
     sheet = output or naming.beside(picture, f"gallery-{across}", ".png")
     if sheet.suffix.lower() != ".png":
@@ -74,6 +75,8 @@ def show_gallery(
 def _ways(
     moment: Moment, look: Look, across: Across, layer: str | None, count: int
 ) -> list[Variation]:
+    if across == "creatures":
+        return variations(across, look.dream.model, numbers=creature_seeds(look, count))
     if across != "channels":
         return variations(across, look.dream.model)
     chosen = layer_for_channels(look, layer)

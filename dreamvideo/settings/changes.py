@@ -37,7 +37,7 @@ def options_of(look: Look) -> list[tuple[str, str]]:
     """
     plain, values = look_values(Look()), look_values(look)
     return [
-        (_option(group, name), _text(value))
+        (_option(group, name), option_text(value))
         for group, given in values.items()
         if isinstance(given, dict)
         for name, value in given.items()
@@ -51,5 +51,6 @@ def _option(group: str, name: str) -> str:
     return option_name(name, settings.model_fields[name])
 
 
-def _text(value: Any) -> str:
+def option_text(value: Any) -> str:
+    """A setting's value as the command line takes it: whole numbers with all their digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)

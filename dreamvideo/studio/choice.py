@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
+from dreamvideo.settings.changes import option_text
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
@@ -29,7 +30,10 @@ FILM: tuple[Kind, ...] = ("video", "zoom")
 
 @dataclass(frozen=True)
 class Slider:
-    """A number of a look that the page can change: where it is, its range, who has it."""
+    """A number of a look that the page can change: where it is, its range, who has it.
+
+    A seed is no quantity: nobody slides to the better one, so it is typed, or rolled by a die.
+    """
 
     group: str
     name: str
@@ -38,6 +42,7 @@ class Slider:
     high: float
     step: float
     kinds: tuple[Kind, ...] = KINDS
+    is_seed: bool = False
 
     @property
     def key(self) -> str:
@@ -63,9 +68,12 @@ class Slider:
 
 SLIDERS = (
     Slider("dream", "strength", "Strength", 0, 2, 0.05),
-    Slider("dream", "smooth", "Detail size", 0, 8, 0.25),
-    Slider("dream", "octaves", "Octaves", 1, 8, 1),
+    Slider("dream", "creatures", "Creatures", 0, 2**31 - 1, 1, is_seed=True),
+    Slider("dream", "creature_size", "Size of creatures", 0, 1, 0.05),
+    Slider("dream", "detail", "Fine detail", 0, 1, 0.05),
+    Slider("dream", "colour", "Colour", 0, 4, 0.1),
     Slider("dream", "steps", "Steps", 2, 40, 1),
+    Slider("dream", "octaves", "Octaves", 1, 8, 1),
     Slider("colour", "keep_colour", "Own colours", 0, 1, 0.05, kinds=("image", "video")),
     Slider("coherence", "coherence", "Coherence", 0, 1, 0.05, kinds=("video",)),
     Slider("zoom", "rate", "Zoom speed", 0.5, 3, 0.05, kinds=("zoom",)),
@@ -135,7 +143,8 @@ def arguments_of(choice: Choice, source: str, output: str) -> list[str]:
     for slider, value in choice.own_changes:
         option = option_name(slider.name, _field(slider.group, slider.name))
         # A value below 0 must not be taken for an option.
-        made += [f"{option}={value:g}"] if value < 0 else [option, f"{value:g}"]
+        text = option_text(value)
+        made += [f"{option}={text}"] if value < 0 else [option, text]
     if choice.kind == "video":
         made += _part(choice)
     if choice.size:

@@ -13,10 +13,12 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.studio.choice import ENDINGS, KINDS, SLIDERS, Kind, Slider, descriptions
 from dreamvideo.studio.parts import (
+    NumberInput,
     Range,
     box,
     button,
     change,
+    number_text,
     picture,
     radio,
     section,
@@ -83,7 +85,9 @@ class LooksPanel(Panel):
         with section("Look", "looks") as part:
             grid.move(part)
         with grid:
-            self._tile("", "default", "The usual dream: creatures and towers", True)
+            self._tile(
+                "", "default", "The usual dream: animals, birds and eyes, in fur and feathers", True
+            )
             for name, text in descriptions().items():
                 self._tile(name, name, text, name in pictures)
 
@@ -112,7 +116,7 @@ class SlidersPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        self.rows: list[tuple[Slider, Element, Range, TextElement, Element]] = []
+        self.rows: list[tuple[Slider, Element, NumberInput, TextElement, Element]] = []
         with section("Controls", "controls"):
             for each in SLIDERS:
                 self._row(each)
@@ -131,15 +135,28 @@ class SlidersPanel(Panel):
                     "link",
                     aria_label=f"Reset {slider.label}",
                 )
-            made = Range(
-                f"slider-{key}",
-                slider.label,
-                slider.low,
-                slider.high,
-                slider.step,
-                lambda to: self.studio.move(slider, to),
-            )
+            with box("div", "seed" if slider.is_seed else ""):
+                made = (NumberInput if slider.is_seed else Range)(
+                    f"slider-{key}",
+                    slider.label,
+                    slider.low,
+                    slider.high,
+                    slider.step,
+                    lambda to: self._move(slider, to),
+                )
+                if slider.is_seed:
+                    button(
+                        "\N{DIE FACE-5} Roll",
+                        lambda: self.studio.roll(slider),
+                        aria_label=f"Roll the dice for other {slider.label.lower()}",
+                    )
         self.rows.append((slider, row, made, value, back))
+
+    def _move(self, slider: Slider, to: float) -> None:
+        if slider.is_seed:
+            # What was typed beyond the bounds must be shown as it was taken, changed or not.
+            self.seen = None
+        self.studio.move(slider, to)
 
     def _value(self, slider: Slider) -> float:
         own = self.studio.choice.changes.get(slider.key)
@@ -165,9 +182,10 @@ class SlidersPanel(Panel):
             value = self._value(slider)
             own = slider.key in self.studio.choice.changes
             derived = "" if own or slider.name != "octaves" else ", from the size"
-            text.text = f"{value:g}{derived}"
+            text.text = f"{number_text(value)}{derived}"
             made.show(value, text.text)
             shown(back, own)
+            shown(text, not slider.is_seed)
 
 
 class KindPanel(Panel):

@@ -75,26 +75,39 @@ def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler)
     return made
 
 
-class Range:
-    """A slider of the browser's own: arrow keys, page keys, Home and End move it.
+class NumberInput:
+    """A field of the browser's own that holds a number; ``on_move`` gets it.
 
-    ``on_move`` gets its value. The page never sets the value of one that is being moved: a
-    position that comes back late would pull it from under the hand.
+    The page never sets the value of one that is being changed: a number that comes back late
+    would pull it from under the hand.
+
+    Args:
+        name: The element's id.
+        label: What it is, for those who do not see it.
+        low: The least number.
+        high: The largest number.
+        step: What the arrow keys add.
+        on_move: Called with every number that is chosen.
     """
+
+    type = "number"
+    style = "number"
+    # The browser's event that says that a number has been chosen: typed to the end.
+    event = "change"
 
     def __init__(
         self, name: str, label: str, low: float, high: float, step: float, on_move: Handler
     ) -> None:
         self.name, self._value = name, low
         self.element = box(
-            "input", "range", id=name, type="range", aria_label=label, min=f"{low:g}"
+            "input", self.style, id=name, type=self.type, aria_label=label, min=number_text(low)
         )
         self.bounds(high, step)
-        # As an attribute ("^"), which Vue leaves alone, it is but where the slider begins.
-        self.element.props["^value"] = f"{low:g}"
+        # As an attribute ("^"), which Vue leaves alone, it is but where the field begins.
+        self.element.props["^value"] = number_text(low)
         self._on_move = on_move
         self.element.on(
-            "input",
+            self.event,
             lambda event: self._moved(event.args),
             throttle=0.05,
             js_handler="(e) => emit(e.target.value)",
@@ -102,23 +115,45 @@ class Range:
 
     def bounds(self, high: float, step: float) -> None:
         """Say how far it goes, in which steps."""
-        change(self.element, max=f"{high:g}", step=f"{step:g}")
+        change(self.element, max=number_text(high), step=number_text(step))
 
     def show(self, value: float, words: str) -> None:
         """Put it there, unless it is there already; ``words`` are what it says of itself."""
         change(self.element, aria_valuetext=words)
         if abs(value - self._value) > 1e-6:
-            self._value = value
-            change(self.element, **{"^value": f"{value:g}"})
-            # Late enough for new bounds to be there, which would cut it else.
-            self.element.client.run_javascript(
-                f"setTimeout(() => {{const e = document.getElementById('{self.name}'); "
-                f"if (e) e.value = {value:g};}}, 50)"
-            )
+            self._put(value)
+
+    def _put(self, value: float) -> None:
+        self._value = value
+        change(self.element, **{"^value": number_text(value)})
+        # Late enough for new bounds to be there, which would cut it else.
+        self.element.client.run_javascript(
+            f"setTimeout(() => {{const e = document.getElementById('{self.name}'); "
+            f"if (e) e.value = {number_text(value)};}}, 50)"
+        )
 
     def _moved(self, text: str) -> None:
-        self._value = float(text)
-        self._on_move(self._value)
+        try:
+            moved = float(text)
+        except ValueError:
+            # A field that was emptied gets its number back.
+            self._put(self._value)
+            return
+        self._value = moved
+        self._on_move(moved)
+
+
+class Range(NumberInput):
+    """A slider: arrow keys, page keys, Home and End move it."""
+
+    type = "range"
+    style = "range"
+    event = "input"
+
+
+def number_text(value: float) -> str:
+    """A number as HTML and scripts take it: whole ones with all their digits."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def picture(source: str, text: str, style: str = "") -> Element:

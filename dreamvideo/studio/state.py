@@ -5,6 +5,7 @@ It lives in the server, so that a page that is loaded again, or opened twice, fi
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import threading
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ from dreamvideo.studio.uploads import Material, look_into, private_folder
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
 MOVING = 2.0
+# The dice roll 1 to this: enough for a lifetime, short enough to be noted down.
+_MOST_ROLLED = 9999
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,13 @@ class Studio:
     def move(self, slider: Slider, value: float | None) -> None:
         """Move a slider; None: back to what the look says."""
         self.choose(self.choice.changed(slider, value))
+
+    def roll(self, slider: Slider) -> None:
+        """Move a seed to another number, drawn by chance."""
+        now = self.choice.changes.get(slider.key)
+        rolled = secrets.randbelow(_MOST_ROLLED) + 1
+        # The same number again would look like a button that does nothing.
+        self.move(slider, rolled if rolled != now else rolled % _MOST_ROLLED + 1)
 
     def go_to(self, at: float) -> None:
         """Look at another time of the clip, seconds."""

@@ -110,6 +110,12 @@ p { margin: 0; }
   white-space: nowrap; }
 .range { width: 100%; min-width: 0; height: 26px; margin: 0; accent-color: var(--accent);
   cursor: pointer; border-radius: 6px; display: block; }
+.slider-value.hidden + .link { margin-left: auto; }
+.seed { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .5rem;
+  margin: .1rem 0 .3rem; }
+.number { font: inherit; font-variant-numeric: tabular-nums; color: var(--ink);
+  background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: .3rem .5rem; min-width: 0; width: 100%; }
 .kinds { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 3px;
   background: var(--well); border-radius: 10px; padding: 3px; margin-bottom: .7rem; }
 .kind { position: relative; text-align: center; padding: .3rem; border-radius: 8px;

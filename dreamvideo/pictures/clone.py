@@ -1,0 +1,111 @@
+"""A clone of the repository: where its samples lie, where its pictures belong, what it promises."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dreamvideo.cli.entry import run
+from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.look.sheet import Pixels, contact_sheet
+from dreamvideo.media.paths import replacing
+
+SAMPLES = ("bunny.mp4", "chelsea.jpg", "coffee.jpg")
+QUALITY = 70
+# The row of a sheet is this wide, and no wider than a page shows.
+SHEET_WIDTH = 1320
+
+
+@dataclass
+class Clone:
+    """A clone, the folder that its pictures are written below, and one for what is in between."""
+
+    root: Path
+    output: Path
+    scratch: Path
+    _films: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in SAMPLES if not self.sample(name).is_file()]
+        if missing:
+            raise UsageError(
+                f"{self.root}: there is no samples/{missing[0]}; name a clone of dreamvideo "
+                "with --root"
+            )
+
+    def sample(self, name: str) -> Path:
+        """One of the samples."""
+        return self.root / "samples" / name
+
+    def place(self, name: str) -> Path:
+        """Where a picture belongs, its folder made; ``name`` is as in the clone."""
+        path = self.output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def dream(self, *words: str | Path) -> None:
+        """Run a command of dreamvideo; ``samples/...`` means the clone's.
+
+        Raises DreamVideoError, after the command's own line, where it fails.
+        """
+        given = [str(word) for word in words]
+        found = [str(self.root / word) if word.startswith("samples/") else word for word in given]
+        if run([*found, "-q", "-y"]) != 0:
+            raise DreamVideoError(f"this command failed: {shlex.join(['dreamvideo', *given])}")
+
+    def dream_as_promised(self, name: str) -> None:
+        """Make a picture by the README's own command for it, the one that ends in its name."""
+        text = (self.root / "README.md").read_text("utf-8")
+        ending = re.escape(Path(name).name)
+        lines = re.findall(rf"^dreamvideo (.* -o {ending})$", text, re.MULTILINE)
+        if len(lines) != 1:
+            raise DreamVideoError(
+                f"README.md has {len(lines)} commands that end in '-o {Path(name).name}': "
+                "one makes the picture"
+            )
+        self.dream(*shlex.split(lines[0])[:-1], self.place(name))
+
+    def film(self, name: str, *words: str | Path) -> Path:
+        """The film that a command makes, made once."""
+        if name not in self._films:
+            path = self.scratch / name
+            self.dream(*words, "-o", path)
+            self._films[name] = path
+        return self._films[name]
+
+    def bunny(self) -> Path:
+        """The sample clip, dreamt as in the README's first command."""
+        return self.film("bunny-dream.mp4", "video", "samples/bunny.mp4")
+
+    def save(self, name: str, pixels: Pixels, quality: int = QUALITY) -> None:
+        """Write a JPEG, small: it is to be looked at in a page, not to be worked on."""
+        options = [
+            *(cv2.IMWRITE_JPEG_QUALITY, quality),
+            *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+            *(cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        ]
+        done, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), options)
+        if not done:
+            raise DreamVideoError(f"{name}: {pixels.shape} pixels do not encode as JPEG")
+        with replacing(self.place(name)) as part:
+            part.write_bytes(data.tobytes())
+
+    def save_sheet(
+        self, name: str, tiles: list[tuple[str, Pixels]], columns: int, quality: int = QUALITY
+    ) -> None:
+        """Write labelled pictures as a sheet."""
+        self.save(name, scaled(contact_sheet(tiles, columns), SHEET_WIDTH), quality)
+
+
+def scaled(pixels: Pixels, width: int) -> Pixels:
+    """A picture made smaller, if it is wider than ``width``."""
+    tall, wide = pixels.shape[:2]
+    if wide <= width:
+        return pixels
+    size = (width, round(tall * width / wide))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,94 @@
+"""(samples) -> GIFs and strips of what films and zooms look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dreamvideo.dream.ascent import Image
+from dreamvideo.look.sheet import Pixels
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.read import open_source
+from dreamvideo.pictures.clone import Clone, scaled
+from dreamvideo.render.director import Span, direct, still_look
+from dreamvideo.render.still import dream_still
+from dreamvideo.settings import make_look
+
+LOOPS = ("cups", "cats", "rings")
+# Frames of the sample clip: he crouches, rises, stands.
+STRIP = (4, 60, 110)
+STRIP_WIDTH = 320
+# Neighbours while he rises; those before them are dreamt too, for the dream to have a past.
+FIRST, LAST = 34, 46
+SHOWN = (36, 39, 42, 45)
+COHERENCE_WIDTH = 320
+BLENDED = 0.5
+
+
+def make_bunny_strip(clone: Clone) -> None:
+    """Three frames of the sample clip above their dreams."""
+    rows = [
+        np.hstack([scaled(frames[index], STRIP_WIDTH) for index in STRIP])
+        for frames in (_frames(clone.sample("bunny.mp4")), _frames(clone.bunny()))
+    ]
+    clone.save("samples/showcase/bunny-strip.jpg", np.vstack(rows))
+
+
+def make_bunny_gif(clone: Clone) -> None:
+    """The dreamt clip."""
+    clone.dream_as_promised("samples/showcase/bunny.gif")
+
+
+def make_zoom_gif(clone: Clone) -> None:
+    """A zoom."""
+    clone.dream_as_promised("samples/showcase/zoom.gif")
+
+
+def make_loops(clone: Clone) -> None:
+    """Zooms without an end."""
+    for name in LOOPS:
+        clone.dream_as_promised(f"samples/loops/{name}.gif")
+
+
+def make_coherence(clone: Clone) -> None:
+    """Four frames of a clip: the source, and its dream made in three ways."""
+    part = ("--start", f"{FIRST}f", "--end", f"{LAST}f", "--size", str(COHERENCE_WIDTH))
+    source = _sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
+    alone = clone.film("alone.mp4", "video", "samples/bunny.mp4", *part, "--coherence", "0")
+    ours = clone.film("coherent.mp4", "video", "samples/bunny.mp4", *part)
+    rows = (
+        ("source", source),
+        ("each frame alone", _frames(alone)),
+        ("blended with the last, no flow", list(_blended(source))),
+        ("dreamvideo video", _frames(ours)),
+    )
+    tiles = [
+        (words if index == SHOWN[0] else "", frames[index - FIRST])
+        for words, frames in rows
+        for index in SHOWN
+    ]
+    clone.save_sheet("samples/showcase/coherence.jpg", tiles, len(SHOWN))
+
+
+def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
+    """The naive way: each frame is dreamt over a mixture of itself and the last dream."""
+    look = still_look(make_look())
+    last: Image | None = None
+    for pixels in frames:
+        image = to_float(pixels)
+        height, width = image.shape[:2]
+        start = image if last is None else (1 - BLENDED) * image + BLENDED * last
+        director = direct(look, Span((width, height)))
+        last = dream_still(director, np.asarray(start, np.float32)).image
+        yield to_bytes(last)
+
+
+def _sized_frames(path: Path) -> list[Pixels]:
+    return [scaled(frame, COHERENCE_WIDTH) for frame in _frames(path)]
+
+
+def _frames(path: Path) -> list[Pixels]:
+    with open_source(path) as source:
+        return [frame.pixels for frame in source]

@@ -1,0 +1,127 @@
+"""(a running studio, a report) -> pictures of their pages, taken by a browser."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.media.stills import read_still
+from dreamvideo.pictures.clone import Clone
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
+STUDIO_SIZE, REPORT_SIZE = (1280, 800), (1000, 1017)
+SEED = 7
+# Milliseconds that the page may take for a frame, seconds that a server may take to begin or end.
+PATIENCE, GRACE = 600_000, 120
+
+
+def why_no_screens() -> str | None:
+    """What is missing for pictures of pages; None where nothing is."""
+    for module in ("playwright", "nicegui"):
+        if find_spec(module) is None:
+            return f"{module} is not installed: pip install -e '.[test]'"
+    if _browser() is None:
+        return f"no browser: none of {', '.join(BROWSERS)} is installed"
+    return None
+
+
+def make_studio_screen(clone: Clone) -> None:
+    """The studio with a look, a dreamt frame, sliders, a render under way."""
+    films = clone.scratch / "films"
+    films.mkdir(exist_ok=True)
+    with _studio(clone.sample("bunny.mp4"), films) as address, _page(STUDIO_SIZE) as page:
+        page.goto(address)
+        number = page.get_by_role("spinbutton", name="Creatures")
+        number.fill(str(SEED))
+        number.press("Enter")
+        page.locator("#command").filter(has_text=f"--creatures {SEED}").wait_for()
+        _dreamt(page)
+        page.get_by_role("button", name="Render the film").click()
+        job = page.get_by_role("article", name="bunny-dream.mp4")
+        job.get_by_text(re.compile(r"Dreaming: frame ([2-9]|[1-9]\d)")).wait_for()
+        _take(clone, page, "samples/showcase/studio.jpg")
+        job.get_by_role("button", name="Stop").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+
+
+def make_report_screen(clone: Clone) -> None:
+    """The report of the README's first film."""
+    page_file = clone.scratch / "bunny-dream.report.html"
+    clone.dream("report", clone.bunny(), "samples/bunny.mp4", "-o", page_file)
+    with _page(REPORT_SIZE) as page:
+        page.goto(page_file.as_uri())
+        page.wait_for_function(
+            "Array.from(document.querySelectorAll('video')).every(e => e.readyState >= 2)"
+        )
+        page.evaluate(
+            "Promise.all(Array.from(document.querySelectorAll('video'), e => new Promise(done => "
+            "{ e.onseeked = done; e.currentTime = e.duration * 0.45; })))"
+        )
+        _take(clone, page, "samples/showcase/report.jpg")
+
+
+def _dreamt(page: Page) -> None:
+    page.wait_for_function("document.getElementById('preview-line').textContent == 'Dreamt'")
+
+
+def _take(clone: Clone, page: Page, name: str) -> None:
+    shot = clone.scratch / "screen.png"
+    page.screenshot(path=shot)
+    clone.save(name, read_still(shot))
+
+
+@contextmanager
+def _page(size: tuple[int, int]) -> Iterator[Page]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_browser(), args=list(FLAGS))
+        try:
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+            page.set_default_timeout(PATIENCE)
+            yield page
+        finally:
+            browser.close()
+
+
+@contextmanager
+def _studio(source: Path, films: Path) -> Iterator[str]:
+    """The studio's address while it runs, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    said: Any = context.SimpleQueue()
+    process = context.Process(target=_serve, args=(source, films, said))
+    process.start()
+    try:
+        line: str = said.get()
+        if not line.startswith("dreamvideo studio: "):
+            raise DreamVideoError(f"the studio did not begin: {line}")
+        yield line.partition(": ")[2]
+    finally:
+        process.terminate()
+        process.join(GRACE)
+        if process.is_alive():
+            process.kill()
+
+
+def _serve(source: Path, films: Path, said: Any) -> None:
+    from dreamvideo.studio.server import Wishes, serve
+
+    try:
+        serve(Wishes(source, opens=False, folder=films), said.put)
+    except DreamVideoError as error:
+        said.put(str(error))
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -1,0 +1,120 @@
+"""The command that makes the README's pictures: what it makes, from which lines, where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_clips import make, picture
+from tiny import pixels_of
+from typer import Typer
+from typer.testing import CliRunner
+
+from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.media.stills import read_still
+from dreamvideo.pictures.__main__ import PICTURES, make_pictures, parse_names
+from dreamvideo.pictures.clone import SAMPLES, Clone, scaled
+from dreamvideo.pictures.films import LOOPS
+from dreamvideo.pictures.stills import LOOK_FOLDER, PLAIN, make_preset_tiles
+from dreamvideo.settings import Look, make_look, preset_paths
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BUNDLED = {n for n in preset_paths() if make_look([n]).dream.model == Look().dream.model}
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """A likeness of a clone with tiny samples."""
+    root = tmp_path / "clone"
+    (root / "samples").mkdir(parents=True)
+    for photo in SAMPLES[1:]:
+        make(root / "samples" / photo, *picture(1, "1", "64x48"), "-frames:v", "1", "-update", "1")
+    make(root / "samples" / "bunny.mp4", *picture(6, "1", "64x48"), "-pix_fmt", "yuv420p")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return Clone(root, tmp_path / "made", scratch)
+
+
+def test_the_names_are_made_in_order() -> None:
+    assert parse_names("zoom, presets") == ["presets", "zoom"]
+    assert parse_names(",".join(PICTURES)) == list(PICTURES)
+    for wrong in ("", "presets,cats"):
+        with pytest.raises(UsageError, match="choose among presets, tiles"):
+            parse_names(wrong)
+
+
+def test_every_picture_of_the_page_has_its_maker() -> None:
+    shown = set(re.findall(r"\]\((samples/[^)]+)\)", README))
+    made = {f"samples/showcase/coffee-{name}.jpg" for name in {*BUNDLED, PLAIN}}
+    made |= {f"samples/loops/{name}.gif" for name in LOOPS}
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "dreamvideo/pictures").glob("*.py"))
+    made |= set(re.findall(r'"(samples/showcase/[\w-]+\.\w+)"', code))
+    made |= {f"samples/showcase/{n}.jpg" for n in re.findall(r'_sheet\(clone, "(\w+)"', code)}
+    assert {path for path in shown if not path.endswith(".md")} == made
+
+
+def test_the_studio_has_a_tile_of_every_look_and_of_no_other() -> None:
+    tiles = {path.stem: read_still(path) for path in (ROOT / LOOK_FOLDER).glob("*.jpg")}
+    assert set(tiles) == {*BUNDLED, PLAIN}
+    assert {tile.shape for tile in tiles.values()} == {(144, 216, 3)}
+
+
+def test_a_picture_is_made_by_the_readmes_own_command(clone: Clone) -> None:
+    line = "dreamvideo video samples/bunny.mp4 --end 3f --layers block1 --steps 1 -o little.gif"
+    (clone.root / "README.md").write_text(f"```bash\n{line}\n```\n", "utf-8")
+    clone.dream_as_promised("samples/showcase/little.gif")
+    assert len(pixels_of(clone.output / "samples/showcase/little.gif")) == 3
+    with pytest.raises(DreamVideoError, match=r"0 commands that end in '-o other\.gif'"):
+        clone.dream_as_promised("other.gif")
+
+
+def test_tiles_are_of_every_look_and_those_of_gone_ones_go(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = tmp_path / "grey.toml"
+    preset.write_text("description = '1'\n[dream]\nstrength = 0.0\n[colour]\nsaturation = 0.0\n")
+    monkeypatch.setattr("dreamvideo.pictures.stills.preset_paths", lambda: {"grey": preset})
+    monkeypatch.setattr("dreamvideo.settings.presets.preset_paths", lambda: {"grey": preset})
+    gone = clone.place("samples/showcase/coffee-gone.jpg")
+    gone.write_bytes(b"")
+    make_preset_tiles(clone)
+    grey, plain = (
+        read_still(clone.output / f"samples/showcase/coffee-{name}.jpg").astype(int)
+        for name in ("grey", PLAIN)
+    )
+    assert grey.shape == plain.shape == (48, 64, 3)
+    assert np.ptp(grey, axis=2).max() < 12 < np.ptp(plain, axis=2).max()
+    assert not gone.exists()
+
+
+def test_a_command_that_fails_is_named(clone: Clone, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DreamVideoError, match=r"command failed: dreamvideo image nothing\.jpg"):
+        clone.dream("image", "nothing.jpg")
+    assert "nothing.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--only", "cats"], "dreamvideo.pictures: --only 'cats': choose among "),
+        (["--only", "zoom", "--root", "."], "dreamvideo.pictures: .: there is no samples/bunny"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = Typer()
+    app.command()(make_pictures)
+    ended = CliRunner().invoke(app, arguments)
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(line) and ended.stderr.count("\n") == 1
+
+
+def test_pictures_are_only_made_smaller() -> None:
+    pixels = np.zeros((60, 90, 3), np.uint8)
+    assert scaled(pixels, 30).shape == (20, 30, 3)
+    assert scaled(pixels, 200) is pixels
