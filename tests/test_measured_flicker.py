@@ -211,3 +211,8 @@ def test_each_band_holds_its_own_scale(wavelength: float, band: int, kind: int) 
     energies = band_energies(Pair(film, np.zeros_like(film)))
     assert energies[1 - kind].max() < 1e-9
     assert int(energies[kind].argmax()) == band
+
+
+def test_a_figure_just_outside_its_bound_is_told_apart_from_it() -> None:
+    found = dreamt(lambda dream, share: np.asarray(dream * 0.8975, np.float32))
+    assert found.reason == "contrast 0.8975 is below 0.9000"

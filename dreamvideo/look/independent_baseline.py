@@ -296,5 +296,6 @@ def _object(*gates: _Gate) -> list[str]:
     for name, value, low, high in gates:
         if value is not None and not low <= value <= high:
             side, bound = ("below", low) if value < low else ("above", high)
-            found.append(f"{name} {value:.2f} is {side} {bound:.2f}")
+            digits = 2 if f"{value:.2f}" != f"{bound:.2f}" else 4
+            found.append(f"{name} {value:.{digits}f} is {side} {bound:.{digits}f}")
     return found
