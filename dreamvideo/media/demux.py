@@ -134,13 +134,16 @@ def read_contents(path: Path) -> Contents:
         streams = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
         pictures = [s for s in streams if s.type == "video" and not _is_still(s)]
         sound = [s for s in streams if s.type == "audio" and not _is_empty(s)]
-        picture = _picture(path, container, pictures, may_leap) if pictures else None
+        # What is not dreamt as a film need not be decoded.
+        of_pictures = bool(_STILL_FORMATS.match(container.format.name))
+        picture = None
+        if pictures and not of_pictures:
+            picture = _picture(path, container, pictures, may_leap)
         brand = container.metadata.get("major_brand", "")
         lasts = picture is not None and picture.duration is not None
         return Contents(
             format=container.format.name,
-            is_still=bool(_STILL_FORMATS.match(container.format.name))
-            or (brand in _STILL_BRANDS and not lasts),
+            is_still=of_pictures or (brand in _STILL_BRANDS and not lasts),
             clock_may_leap=may_leap,
             start=Fraction(container.start_time or 0, 1_000_000),
             duration=Fraction(max(0, container.duration or 0), 1_000_000),
