@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.mp4 import display_matrix
 from dreamvideo.media.paths import shown
 from dreamvideo.media.pixel_formats import Color, color_of
 from dreamvideo.media.timeline import Timeline
@@ -134,13 +134,16 @@ def read_contents(path: Path) -> Contents:
         streams = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
         pictures = [s for s in streams if s.type == "video" and not _is_still(s)]
         sound = [s for s in streams if s.type == "audio" and not _is_empty(s)]
-        picture = _picture(container, pictures, may_leap) if pictures else None
+        # What is not dreamt as a film need not be decoded.
+        of_pictures = bool(_STILL_FORMATS.match(container.format.name))
+        picture = None
+        if pictures and not of_pictures:
+            picture = _picture(path, container, pictures, may_leap)
         brand = container.metadata.get("major_brand", "")
         lasts = picture is not None and picture.duration is not None
         return Contents(
             format=container.format.name,
-            is_still=bool(_STILL_FORMATS.match(container.format.name))
-            or (brand in _STILL_BRANDS and not lasts),
+            is_still=of_pictures or (brand in _STILL_BRANDS and not lasts),
             clock_may_leap=may_leap,
             start=Fraction(container.start_time or 0, 1_000_000),
             duration=Fraction(max(0, container.duration or 0), 1_000_000),
@@ -237,6 +240,8 @@ def opened(path: Path) -> Iterator[InputContainer]:
     try:
         container = av.open(
             ffmpeg.local_url(path),
+            # They go to every stream's decoder too; before 17.1, PyAV crashed where streams of a
+            # file are found only as it is read.
             options=limits,
             metadata_errors="replace",
             timeout=(_PATIENCE, _PATIENCE),
@@ -338,7 +343,9 @@ class _Head:
             at += 1
 
 
-def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) -> Picture:
+def _picture(
+    path: Path, container: InputContainer, streams: Sequence[Any], may_leap: bool
+) -> Picture:
     """Choose the stream that is the film, and describe it."""
     head = _Head(iter(container.demux(list(streams))))
     stream = _film(head, streams)
@@ -346,6 +353,7 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
     tick = stream.time_base or Fraction(1)
     average, nominal = stream.average_rate, stream.guessed_rate
     frame = _first_frame(head, stream)
+    matrix = display_matrix(path, stream.id) if container.format.name.startswith("mov") else None
     measured: list[Fraction] = []
     packets: list[Any] = []
     leaps = False
@@ -362,7 +370,7 @@ def _picture(container: InputContainer, streams: Sequence[Any], may_leap: bool) 
         packets = head.of_so_far(stream)
         stamps = (p.dts if p.pts is None else p.pts for p in packets)
         measured = sorted(stamp * tick for stamp in stamps if stamp is not None)
-    rotation, mirrored = _orientation(frame)
+    rotation, mirrored = _orientation(frame, matrix)
     return Picture(
         index=stream.index,
         codec=_codec(stream),
@@ -432,18 +440,16 @@ def _color(frame: Any | None, context: Any | None) -> Color:
     return color_of(levels, matrix, primaries, transfer)
 
 
-def _orientation(frame: Any | None) -> tuple[int, bool]:
-    """Degrees clockwise, and whether it is mirrored left to right after that, from the matrix."""
-    if frame is None:
-        return 0, False
-    try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV refuses all side data if there is a kind among it that it does not know.
-        return -frame.rotation % 360, False
-    if data is None:
-        return 0, False
-    # It maps (x, y) to (a x + c y, b x + d y), downwards being positive.
-    a, b, _, c, d, *_ = struct.unpack("9i", bytes(data))
-    mirrored = a * d - b * c < 0
-    return round(math.degrees(math.atan2(b, -a if mirrored else a))) % 360, mirrored
+def _orientation(frame: Any | None, matrix: tuple[int, ...] | None) -> tuple[int, bool]:
+    """Degrees clockwise, and whether it is mirrored left to right after that.
+
+    PyAV frees what belongs to a frame's side data twice, so the matrix must be read elsewhere; it
+    maps (x, y) to (a x + c y, b x + d y), downwards being positive.
+    """
+    if matrix is not None:
+        a, b, _, c, d, *_ = matrix
+        mirrored = a * d - b * c < 0
+        turned = round(math.degrees(math.atan2(b, -a if mirrored else a))) % 360
+        if turned or mirrored:
+            return turned, mirrored
+    return (-frame.rotation % 360 if frame is not None else 0), False

@@ -6,14 +6,14 @@ Neither ffmpeg nor PyAV hands this record on, so it is read from the header itse
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+
+from dreamvideo.media.mp4 import movie_box
 
 # Configuration boxes: profiles up to 7, 8 to 10, and above.
 _BOXES = (b"dvcC", b"dvvC", b"dvwC")
 _MATROSKA = b"\x1aE\xdf\xa3"
 # In Matroska a BlockAddIDType names the box; its content follows in BlockAddIDExtraData.
 _TYPE, _EXTRA = b"\x41\xe7\x84", b"\x41\xed"
-_MOST = 1 << 25
 
 
 def dolby_vision_only(path: Path) -> int | None:
@@ -22,31 +22,10 @@ def dolby_vision_only(path: Path) -> int | None:
     None where none is declared, or where the picture is also HDR10, HLG or SDR (profiles 7 and 8).
     """
     with path.open("rb") as file:
-        start = file.read(12)
-        if start[:4] == _MATROSKA:
+        start = file.read(4)
+        if start == _MATROSKA:
             return _in_matroska(start + file.read(1 << 20))
-        if start[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip"):
-            return _in_mp4(_movie_box(file))
-    return None
-
-
-def _movie_box(file: BinaryIO) -> bytes:
-    """The content of the top-level ``moov`` box, which may be the last one of a large file."""
-    end = file.seek(0, 2)
-    at = 0
-    while at + 8 <= end:
-        file.seek(at)
-        header = file.read(16)
-        size = int.from_bytes(header[:4], "big")
-        if size == 1:
-            size = int.from_bytes(header[8:16], "big")
-        if header[4:8] == b"moov":
-            file.seek(at)
-            return file.read(min(size or end, _MOST))
-        if size < 8:
-            break
-        at += size
-    return b""
+    return _in_mp4(movie_box(path))
 
 
 def _in_mp4(movie: bytes) -> int | None:
