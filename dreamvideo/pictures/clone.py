@@ -16,7 +16,7 @@ from dreamvideo.look.sheet import Pixels, contact_sheet
 from dreamvideo.media.paths import replacing
 
 SAMPLES = ("bunny.mp4", "chelsea.jpg", "coffee.jpg")
-QUALITY = 70
+QUALITY = 62
 # The row of a sheet is this wide, and no wider than a page shows.
 SHEET_WIDTH = 1320
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.stills import read_still
-from dreamvideo.pictures.clone import Clone
+from dreamvideo.pictures.clone import Clone, scaled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
-STUDIO_SIZE, REPORT_SIZE = (1280, 800), (1000, 1017)
+STUDIO_SIZE, REPORT_SIZE = (1440, 1100), (1000, 1017)
+# As wide as they are shown at most.
+SCREEN_WIDTH = 1280
 SEED = 7
 # Milliseconds that the page may take for a frame, seconds that a server may take to begin or end.
 PATIENCE, GRACE = 600_000, 120
@@ -40,7 +43,7 @@ def make_studio_screen(clone: Clone) -> None:
     """The studio with a look, a dreamt frame, sliders, a render under way."""
     films = clone.scratch / "films"
     films.mkdir(exist_ok=True)
-    with _studio(clone.sample("bunny.mp4"), films) as address, _page(STUDIO_SIZE) as page:
+    with _studio(clone.root, films) as address, _page(STUDIO_SIZE) as page:
         page.goto(address)
         number = page.get_by_role("spinbutton", name="Creatures")
         number.fill(str(SEED))
@@ -77,8 +80,10 @@ def _dreamt(page: Page) -> None:
 
 def _take(clone: Clone, page: Page, name: str) -> None:
     shot = clone.scratch / "screen.png"
+    # A click scrolls to what it clicks.
+    page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=shot)
-    clone.save(name, read_still(shot))
+    clone.save(name, scaled(read_still(shot), SCREEN_WIDTH))
 
 
 @contextmanager
@@ -96,11 +101,11 @@ def _page(size: tuple[int, int]) -> Iterator[Page]:
 
 
 @contextmanager
-def _studio(source: Path, films: Path) -> Iterator[str]:
+def _studio(root: Path, films: Path) -> Iterator[str]:
     """The studio's address while it runs, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     said: Any = context.SimpleQueue()
-    process = context.Process(target=_serve, args=(source, films, said))
+    process = context.Process(target=_serve, args=(root, films, said))
     process.start()
     try:
         line: str = said.get()
@@ -114,11 +119,13 @@ def _studio(source: Path, films: Path) -> Iterator[str]:
             process.kill()
 
 
-def _serve(source: Path, films: Path, said: Any) -> None:
+def _serve(root: Path, films: Path, said: Any) -> None:
     from dreamvideo.studio.server import Wishes, serve
 
+    # The page shows the source as it was named, and nobody's folders belong in the README.
+    os.chdir(root)
     try:
-        serve(Wishes(source, opens=False, folder=films), said.put)
+        serve(Wishes(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)
     except DreamVideoError as error:
         said.put(str(error))
 

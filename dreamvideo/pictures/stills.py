@@ -22,7 +22,7 @@ TILE_WIDTH = 400
 # The studio shows its looks on a face: the sample's, (left, top, right, bottom).
 FACE = (60, 30, 390, 250)
 STUDIO_WIDTH = 216
-TILE_QUALITY = 68
+TILE_QUALITY = 62
 # Of the pictures in a sheet; the small ones are many.
 WIDTH, SMALL_WIDTH = 320, 240
 # The default look among the presets.
