@@ -17,6 +17,15 @@ Image = NDArray[np.float32]
 CAT = Path(__file__).parent.parent / "samples" / "chelsea.jpg"
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself, for which ``--precision bfloat16`` is.
+
+    On others oneDNN imitates it with fewer digits, and in another order on each number of threads.
+    """
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and bool({"avx512_bf16", "amx_bf16"} & set(flags.read_text().split()))
+
+
 def cat(height: int, width: int) -> Image:
     """The middle of the cat photograph, H x W x 3 in [-1, 1]."""
     photo = np.asarray(cv2.imread(str(CAT)), np.float32)[..., ::-1] / 127.5 - 1

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from media_clips import film, make, picture
 
-from dreamvideo.media import read
+from dreamvideo.media import read, series
 from dreamvideo.media.decode import decoded
 from dreamvideo.media.read import Frame, Opening, checksum, open_source
-from dreamvideo.media.stills import read_deep
+from dreamvideo.media.stills import open_still
 from dreamvideo.media.write import encode
 
 # Three seconds and more: an opening is looked for a second early, and a keyframe before that.
@@ -126,11 +126,11 @@ def test_pictures_before_an_opening_are_not_read(
     whole = frames_of(tmp_path / "shots")
     names: list[str] = []
 
-    def noted(path: Path) -> Any:
+    def noted(path: Path, **options: Any) -> Any:
         names.append(path.stem)
-        return read_deep(path)
+        return open_still(path, **options)
 
-    monkeypatch.setattr(read, "read_deep", noted)
+    monkeypatch.setattr(series, "open_still", noted)
     assert marks(frames_of(tmp_path / "shots", opening_at(whole[5]))) == marks(whole[5:])
     assert names == ["000005", "000006", "000007", "000008"]
 

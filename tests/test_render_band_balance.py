@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from dreamvideo.render.band_balance import (
     Pyramid,
+    as_full_bands,
     balance_bands,
     count_bands,
     expected_share,
+    known_share,
     measure_bands,
     renew_bands,
     sum_up_bands,
@@ -79,7 +81,8 @@ def test_nothing_is_held_where_a_dream_is_young() -> None:
 
 def test_a_picture_uncovered_bit_by_bit_keeps_what_the_shot_began_with() -> None:
     wanted = measure_bands(Pyramid.of(detail()))
-    usual = sum_up_bands(wanted)
+    everywhere = np.ones(wanted.shape[:2], np.float32)
+    usual = sum_up_bands(wanted, everywhere)
     weak = 0.5 * wanted
     random = np.random.default_rng(0)
     for _ in range(200):
@@ -87,8 +90,8 @@ def test_a_picture_uncovered_bit_by_bit_keeps_what_the_shot_began_with() -> None
         aged[random.integers(0, 2, aged.shape) > 0] = 0.9
         wanted = renew_bands(wanted, weak, aged, usual)
     count = len(usual) - 3
-    np.testing.assert_allclose(sum_up_bands(wanted)[:count], usual[:count], rtol=0.4)
-    assert sum_up_bands(wanted)[0] > 1.15 * sum_up_bands(weak)[0]
+    np.testing.assert_allclose(sum_up_bands(wanted, everywhere)[:count], usual[:count], rtol=0.4)
+    assert sum_up_bands(wanted, everywhere)[0] > 1.15 * sum_up_bands(weak, everywhere)[0]
 
 
 def test_white_and_black_are_expected_to_hold_less() -> None:
@@ -99,3 +102,18 @@ def test_white_and_black_are_expected_to_hold_less() -> None:
     some = expected_share(white, whole, cells)
     assert some[..., :-3] == pytest.approx(0.58) and some[..., -3:] == pytest.approx(1)
     assert expected_share(grey, 0.5 * whole, cells) == pytest.approx(0.5)
+
+
+def test_cells_where_next_to_nothing_is_dreamt_tell_nothing() -> None:
+    measured = measure_bands(Pyramid.of(detail()))
+    half = np.ones(SIZE, np.float32)
+    half[:, SIZE[1] // 2 :] = 0
+    grey = np.zeros((*SIZE, 3), np.float32)
+    share = expected_share(grey, half, measured)
+    known = known_share(share)
+    assert known[:, 0].min() == 1 and known[:, -1].max() == 0
+    usual = sum_up_bands(measured, known)
+    full = as_full_bands(measured, share, usual)
+    np.testing.assert_allclose(full[:, 0], measured[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(full[:, -1], np.broadcast_to(usual, full[:, -1].shape), rtol=1e-5)
+    assert not sum_up_bands(measured, np.zeros_like(known)).any()

@@ -16,6 +16,7 @@ from dreamvideo.dream.octaves import Dream
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.motion.warp import warp
+from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.clip import Dreamt, dream_clip
 from dreamvideo.settings import CoherenceSettings
 
@@ -54,14 +55,23 @@ def same(one: list[Dreamt], other: list[Dreamt]) -> bool:
 def test_without_coherence_each_frame_is_dreamt_as_a_picture(dreamer: Dreamer) -> None:
     sources = stored(scene(HEIGHT, WIDTH, glide(3, 2)).frames)
     for source, frame in zip(sources, dreamt(sources, dreamer, coherence=0), strict=True):
-        assert (frame.pixels == to_bytes(dreamer.dream(source).image)).all()
+        assert (
+            frame.pixels
+            == to_bytes(dreamer.dream(make_headroom(source, dreamer.settings.headroom)).image)
+        ).all()
 
 
 def test_a_first_frame_is_dreamt_as_a_picture(dreamer: Dreamer) -> None:
     sources = stored(scene(HEIGHT, WIDTH, glide(2, 2)).frames)
     first, second = dreamt(sources, dreamer)
-    assert (first.pixels == to_bytes(dreamer.dream(sources[0]).image)).all()
-    assert (second.pixels != to_bytes(dreamer.dream(sources[1]).image)).any()
+    assert (
+        first.pixels
+        == to_bytes(dreamer.dream(make_headroom(sources[0], dreamer.settings.headroom)).image)
+    ).all()
+    assert (
+        second.pixels
+        != to_bytes(dreamer.dream(make_headroom(sources[1], dreamer.settings.headroom)).image)
+    ).any()
     assert (first.starts_shot, second.starts_shot) == (True, False)
 
 
@@ -152,7 +162,7 @@ def test_frames_are_dreamt_as_they_come() -> None:
 
 def test_the_objective_is_reported_and_rises_over_the_source(dreamer: Dreamer) -> None:
     source = stored(scene(HEIGHT, WIDTH, still(1)).frames)[0]
-    dream = dreamer.dream(source)
+    dream = dreamer.dream(make_headroom(source, dreamer.settings.headroom))
     (frame,) = dreamt([source], dreamer)
     assert math.isfinite(frame.loss)
     assert frame.loss == dream.losses[-1] > dream.losses[0]

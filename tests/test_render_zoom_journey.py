@@ -109,7 +109,7 @@ def test_a_stage_lays_its_preset_over_the_look() -> None:
     own = DreamSettings(steps=5, step_size=0.01, seed=7)
     assert dream_of(Stage(), own) == own
     fur = dream_of(Stage(look="fur"), own)
-    assert (fur.layers, fur.seed) == ("block14_expand", 7)
+    assert (fur.layers, fur.seed) == ("block10:l2", 7)
     assert dream_of(Stage(look="fur", layers="block5"), own).layers == "block5"
     with pytest.raises(UsageError, match="no preset 'furr': choose fur"):
         dream_of(Stage(look="furr"), own)

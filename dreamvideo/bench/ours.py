@@ -25,6 +25,9 @@ def dreamer(network: str, weights: str, precision: str = "float32", **settings: 
             weights=None if own else Path(weights).with_suffix(".weights.h5"),
             layers=",".join(LAYERS[network]),
             step_size=STEP_SIZE,
+            # The very step of the reference: nothing is done to its gradient.
+            balance="none",
+            detail=1.0,
             **settings,
         ),
         machine=make_machine(precision=precision),

@@ -92,6 +92,7 @@ def models(
     """List the networks, what can be dreamt in one of them, or the classes by name."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
+    from dreamvideo.parsing import parse_layers, parse_term
 
     if classes is not None:
         _print_rows(_class_rows(classes), as_json)
@@ -104,7 +105,8 @@ def models(
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
         _print_rows([_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
     elif on is None:
-        defaults = registry.entry(name).default_layers
+        weighted = parse_layers(",".join(registry.entry(name).default_layers))
+        defaults = {parse_term(term).layer for term, _ in weighted}
         rows = [
             {
                 "layer": layer.name,

@@ -15,6 +15,7 @@ from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.inspect import activity
 from dreamvideo.errors import UsageError
 from dreamvideo.look.across import Across
+from dreamvideo.parsing import parse_term
 from dreamvideo.render.director import Span, direct, still_look
 from dreamvideo.render.still import dream_still
 from dreamvideo.settings import Look, make_look, preset_paths
@@ -120,7 +121,7 @@ def layer_for_channels(look: Look, asked: str | None) -> str:
         return look.dream.layers
     if look.dream.layers:
         raise UsageError("--across channels needs one layer: name it with --layer")
-    return models.entry(look.dream.model).default_layers[0]
+    return parse_term(models.entry(look.dream.model).default_layers[0]).layer
 
 
 def creature_seeds(look: Look, count: int) -> list[int]:

@@ -19,7 +19,7 @@ _FILMS = (*_QUICKTIME, ".mkv")
 # cut do and leave longer repeats to compress; the seed makes the same file every time. What is
 # transparent in part is beyond that filter.
 _GIF_FILTERS = {
-    "rgb24": "format=rgb24,elbg=codebook_length=128:pal8=1:seed=1",
+    "rgb24": "format=rgb24,elbg=codebook_length=144:pal8=1:seed=1",
     "rgba": (
         "split[a][b];[a]palettegen=stats_mode=single[p];"
         "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=5"

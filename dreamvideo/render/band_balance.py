@@ -35,6 +35,9 @@ WIDEST = 2.0
 SILENCE = 1e-4
 # How fast what is wanted of new ground is brought to the shot's usual amount, a share a frame.
 RENEWAL = 0.1
+# A cell with less than the first share of a full dream tells nothing of one; from the second on it
+# tells all.
+FAINT, PLAIN = 0.2, 0.5
 # At white and black half of a dream is cut off, and this share of its RMS is left; all of it is
 # there from ``ROOM`` away from them on.
 CLIPPED, ROOM = 0.58, 0.5
@@ -138,16 +141,36 @@ def renew_bands(wanted: Image, found: Image, aged: Image, usual: Image) -> Image
     young = found.copy()
     young[..., count:] = usual[count:]
     renewed = aged[..., None] * wanted + (1 - aged[..., None]) * young
-    ratio = np.clip(usual[:count] / sum_up_bands(renewed)[:count], 1 / WIDEST, WIDEST)
-    renewed[..., :count] *= ratio**RENEWAL
+    everywhere = np.ones_like(aged)
+    ratio = np.clip(usual[:count] / sum_up_bands(renewed, everywhere)[:count], 1 / WIDEST, WIDEST)
+    renewed[..., :count] *= np.where(usual[:count] > 0, ratio, 1) ** RENEWAL
     return np.asarray(renewed, np.float32)
 
 
-def sum_up_bands(cells: Image) -> Image:
-    """RMS of each band, and the mean of the rest, over all cells: (2 x bands + 3,)."""
+def sum_up_bands(cells: Image, weight: Image) -> Image:
+    """RMS of each band, and the mean of the rest, over cells by weight: (2 x bands + 3,).
+
+    0 where no cell has a weight.
+    """
     count = cells.shape[-1] - 3
-    energy = np.sqrt((cells[..., :count] ** 2).mean((0, 1)))
-    return np.concatenate([energy, cells[..., count:].mean((0, 1))]).astype(np.float32)
+    share = weight[..., None] / np.maximum(weight.sum(), 1e-6)
+    energy = np.sqrt((share * cells[..., :count] ** 2).sum((0, 1)))
+    return np.concatenate([energy, (share * cells[..., count:]).sum((0, 1))]).astype(np.float32)
+
+
+def as_full_bands(measured: Image, share: Image, usual: Image) -> Image:
+    """Measured bands as a full dream's; the ``usual`` where too little is dreamt to tell.
+
+    ``share`` is ``expected_share``.
+    """
+    telling = known_share(share)[..., None]
+    full = measured / np.maximum(share, FAINT * CLIPPED)
+    return np.asarray(telling * full + (1 - telling) * usual, np.float32)
+
+
+def known_share(share: Image) -> Image:
+    """How much a cell tells of a full dream, rows x columns in [0, 1] (``expected_share``)."""
+    return np.asarray(np.clip((share[..., -1] - FAINT) / (PLAIN - FAINT), 0, 1), np.float32)
 
 
 def expected_share(base: Image, maturity: Image, like: Image) -> Image:

@@ -27,8 +27,10 @@ from dreamvideo.motion.warp import warp
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.band_balance import (
     Pyramid,
+    as_full_bands,
     balance_bands,
     expected_share,
+    known_share,
     measure_bands,
     renew_bands,
     sum_up_bands,
@@ -41,9 +43,9 @@ from dreamvideo.settings import CoherenceSettings
 # Radii are in pixels of a frame this wide, and scale with the frame.
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
+# Share of the low frequencies that is dropped each frame where bands are not held.
+UNHELD_LEAK = 0.1
 CONTRAST_SIGMA = 2.0
-# Where the bands are held, steps are governed by what resampling takes, which is finer.
-FINEST_SIGMA = 0.7
 NEIGHBOURHOOD_SIGMA = 8.0
 # Gradient work for a frame as a share of a fresh dream's where a dream was carried, at first and
 # as far as the governor may turn it.
@@ -156,13 +158,12 @@ def begin(
             image, loss = dreamt.image, dreamt.losses[-1]
     image = stored(image, source, target)
     maturity = np.minimum(target, target * sum(part.share for part in parts))
-    found = as_full(contrast(image - base, finest=holds_bands), target)
+    found = as_full(contrast(image - base), target)
     effort, pending = np.full_like(target, CARRIED), np.zeros_like(source)
     bands = np.zeros((1, 0, 0), np.float32)
     usual = bands[0]
     if holds_bands:
-        bands = found_bands(image - base, base, target)
-        usual = sum_up_bands(bands)
+        bands, usual = found_bands(image - base, base, target, None)
     waited = np.array(0)
     return State(
         source, image, maturity, found, effort, pending, target, waited, headroom, bands, usual
@@ -196,11 +197,17 @@ def proceed(
     effort = effort * age + CARRIED * (1 - age)
     aged = np.clip((age - YOUNG) / (AGED - YOUNG), 0, 1)
     bands = state.bands
-    holds = carry.holds_bands and state.bands.size > 0
+    holds, usual = carry.holds_bands and state.bands.size > 0, state.usual
     if holds:
         bands = warp(bands, cells_flow(motion.flow, bands), interpolation="linear")
         share = np.minimum(maturity * kept, target) ** GROWTH
-        detail = hold_bands(detail, bands * expected_share(base, share, bands), aged)
+        expected = expected_share(base, share, bands)
+        known = known_share(expected)
+        detail = hold_bands(detail, bands * expected, to_cells(aged, bands) * known)
+        if known.min() < 1:
+            # A dream too weak to tell what it should be is kept from piling up as ever.
+            free = cv2.resize(1 - known, detail.shape[1::-1])[..., None]
+            detail = detail - UNHELD_LEAK * free * blurred(detail, LEAK_SIGMA)
     missing = target - old
     places, waited = boxes(missing), int(state.waited) + 1
     rising = rises(target, state.target)
@@ -209,31 +216,29 @@ def proceed(
     start = base + (carry.gain**waited if due else 1) * trust * detail
     refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
     grown = _grow(start, parts, missing, places, refresh, settings)
-    dreamt, loss, new = grown.image, grown.loss, grown.new
     keep = (carry.blend * age)[..., None]
     carried = keep * np.clip(base + detail, -1, 1)
-    blended = (1 - keep) * dreamt + carried
+    blended = (1 - keep) * grown.image + carried
     # What is new is seen at once; what keeps the rest alive comes in slowly.
     rest = (1 - keep) * (base + trust * detail) + carried
     later = (1 - grown.fresh / grown.work)[..., None] * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = stored(blended - later + pending / left, source, target)
-    found = as_full(contrast(image - base, finest=carry.holds_bands), target)
+    found = as_full(contrast(image - base), target)
     # A dream's contrast is wanted back once it has come of age; until then it is what it is.
     wanted = aged * wanted + (1 - aged) * found
     # As quick in time however few of the frames are dreamt.
-    ratio = AIM * wanted / found
-    effort = governed(effort, ratio**settings.cadence)
+    effort = governed(effort, (AIM * wanted / found) ** settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
     if holds:
-        fresh = found_bands(image - base, base, target)
-        bands = renew_bands(bands, fresh, to_cells(aged, fresh), state.usual)
+        fresh, usual = found_bands(image - base, base, target, state.usual)
+        bands = renew_bands(bands, fresh, to_cells(aged, fresh), usual)
     return State(
         source,
         image,
-        old + new,
+        old + grown.new,
         wanted,
         effort,
         pending,
@@ -241,8 +246,8 @@ def proceed(
         since,
         headroom,
         bands,
-        state.usual,
-    ), loss
+        usual,
+    ), grown.loss
 
 
 @dataclass(frozen=True)
@@ -286,17 +291,25 @@ def _grow(
     return _Grown(image, loss, new, work, fresh)
 
 
-def hold_bands(detail: Image, wanted: Image, aged: Image) -> Image:
-    """Carried detail with its bands nearer to those wanted, where its dream has come of age."""
+def hold_bands(detail: Image, wanted: Image, weight: Image) -> Image:
+    """Carried detail with its bands nearer to those wanted, cell by cell as ``weight`` says."""
     pyramid = Pyramid.of(detail)
-    weight = to_cells(aged, wanted)
     return balance_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
 
 
-def found_bands(detail: Image, base: Image, target: Image) -> Image:
-    """The bands of detail dreamt on a base, as a full dream's."""
+def found_bands(
+    detail: Image, base: Image, target: Image, usual: Image | None
+) -> tuple[Image, Image]:
+    """The bands of detail dreamt on a base, as a full dream's, and what is usual of them.
+
+    The latter is ``usual``, or what this frame tells where nothing was dreamt before it.
+    """
     measured = measure_bands(Pyramid.of(detail))
-    return measured / expected_share(base, target**GROWTH, measured)
+    share = expected_share(base, target**GROWTH, measured)
+    if usual is None or not usual.any():
+        full = as_full_bands(measured, share, np.zeros(measured.shape[-1], np.float32))
+        usual = sum_up_bands(full, known_share(share))
+    return as_full_bands(measured, share, usual), usual
 
 
 def cells_flow(flow: Image, cells: Image) -> Image:
@@ -341,9 +354,9 @@ def governed(effort: Image, ratio: Image) -> Image:
     return np.asarray(np.clip(turned, *CARRIED_BOUNDS), np.float32)
 
 
-def contrast(detail: Image, *, finest: bool = False) -> Image:
-    """Local deviation (H x W, above 0) of the detail's high frequencies, or the highest."""
-    fine = detail - blurred(detail, FINEST_SIGMA if finest else CONTRAST_SIGMA)
+def contrast(detail: Image) -> Image:
+    """Local deviation (H x W, above 0) of the detail's high frequencies."""
+    fine = detail - blurred(detail, CONTRAST_SIGMA)
     energy = blurred((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 

@@ -67,7 +67,8 @@ def dream_image(
         read = read_photo(photo, output, wanted, size, machine.most_bytes)
     except MediaError:
         if shows_film(photo):
-            raise UsageError(f"{photo}: is a film; dream it with 'dreamvideo video'") from None
+            line = f"{photo}: not an image but a film; dream it with 'dreamvideo video'"
+            raise MediaError(line) from None
         raise
     still = read.image
     director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
