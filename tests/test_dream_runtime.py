@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dreaming import has_bfloat16
+
 import dreamvideo.dream
 from dreamvideo.dream import runtime
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synthetic import glide, join, noisy, scene, still
 from tiny import RATE, dreamt, frames_of, quick_dream
 
+from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.octaves import Dream
 from dreamvideo.errors import DreamVideoError
@@ -52,26 +53,22 @@ def same(one: list[Dreamt], other: list[Dreamt]) -> bool:
     return all((a.pixels == b.pixels).all() for a, b in zip(one, other, strict=True))
 
 
+def alone(dreamer: Dreamer, source: Image) -> Dream:
+    """A picture as it is dreamt by itself."""
+    return dreamer.dream(make_headroom(source, dreamer.settings.headroom))
+
+
 def test_without_coherence_each_frame_is_dreamt_as_a_picture(dreamer: Dreamer) -> None:
     sources = stored(scene(HEIGHT, WIDTH, glide(3, 2)).frames)
     for source, frame in zip(sources, dreamt(sources, dreamer, coherence=0), strict=True):
-        assert (
-            frame.pixels
-            == to_bytes(dreamer.dream(make_headroom(source, dreamer.settings.headroom)).image)
-        ).all()
+        assert (frame.pixels == to_bytes(alone(dreamer, source).image)).all()
 
 
 def test_a_first_frame_is_dreamt_as_a_picture(dreamer: Dreamer) -> None:
     sources = stored(scene(HEIGHT, WIDTH, glide(2, 2)).frames)
     first, second = dreamt(sources, dreamer)
-    assert (
-        first.pixels
-        == to_bytes(dreamer.dream(make_headroom(sources[0], dreamer.settings.headroom)).image)
-    ).all()
-    assert (
-        second.pixels
-        != to_bytes(dreamer.dream(make_headroom(sources[1], dreamer.settings.headroom)).image)
-    ).any()
+    assert (first.pixels == to_bytes(alone(dreamer, sources[0]).image)).all()
+    assert (second.pixels != to_bytes(alone(dreamer, sources[1]).image)).any()
     assert (first.starts_shot, second.starts_shot) == (True, False)
 
 
@@ -128,7 +125,7 @@ def test_uncovered_parts_are_dreamt_too(dreamer: Dreamer) -> None:
     last = to_float(dreamt(sources, dreamer)[-1].pixels) - sources[-1]
     uncovered = ~clip.visible[1]
     assert 100 < uncovered.sum() < uncovered.size / 2
-    fresh = dreamer.dream(sources[-1]).image - sources[-1]
+    fresh = alone(dreamer, sources[-1]).image - sources[-1]
     assert np.abs(last)[uncovered].mean() > 0.4 * np.abs(fresh)[uncovered].mean()
 
 
@@ -162,7 +159,7 @@ def test_frames_are_dreamt_as_they_come() -> None:
 
 def test_the_objective_is_reported_and_rises_over_the_source(dreamer: Dreamer) -> None:
     source = stored(scene(HEIGHT, WIDTH, still(1)).frames)[0]
-    dream = dreamer.dream(make_headroom(source, dreamer.settings.headroom))
+    dream = alone(dreamer, source)
     (frame,) = dreamt([source], dreamer)
     assert math.isfinite(frame.loss)
     assert frame.loss == dream.losses[-1] > dream.losses[0]
