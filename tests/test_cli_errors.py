@@ -54,7 +54,7 @@ CASES: list[tuple[str, int, Sequence[str]]] = [
     ("video photo.png", 1, ["photo.png", "still", "dreamvideo image"]),
     ("video photo.mp4", 1, ["photo.mp4"]),
     ("image text.mp4 -o out.png", 1, ["text.mp4", "not an image"]),
-    ("image clip.mp4 -o out.png", 1, ["clip.mp4", "not an image"]),
+    ("image clip.mp4 -o out.png", 1, ["clip.mp4", "not an image", "dreamvideo video"]),
     ("image broken.png -o out.png", 1, ["broken.png", "image"]),
     ("image shots -o out.png", 1, ["shots", "folder"]),
     ("video nothing", 1, ["nothing", "no pictures"]),

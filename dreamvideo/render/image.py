@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamvideo.dream.ascent import Image
 from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.paths import shown
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.stills import read_still, write_still
@@ -67,7 +68,9 @@ def dream_image(
         still = _sized(to_float(read_still(photo, wanted.background_color)), size)
     except MediaError:
         if shows_film(photo):
-            raise UsageError(f"{photo}: is a film; dream it with 'dreamvideo video'") from None
+            raise MediaError(
+                f"{shown(photo)}: not an image but a film; dream it with 'dreamvideo video'"
+            ) from None
         raise
     director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
     total = steps_of(director, still)
