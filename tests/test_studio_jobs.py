@@ -166,7 +166,9 @@ def test_at_the_end_what_can_be_gone_on_with_is_told(
     own = all_.render(QUICK, clip)
     leave_frames(own.order.output)
     (line,) = all_.close()
-    assert line.startswith(f"dreamvideo video {shelf}/clip.mp4 --preset brush --octaves 1")
+    assert line.startswith(
+        f"dreamvideo video {shelf}/clip.mp4 --preset brush --steps 2 --octaves 1"
+    )
     assert line.endswith(f"-o {tmp_path}/clip-dream.mp4")
     assert job_folder(own.order.output).exists()
     copied = begun(tmp_path)

@@ -28,6 +28,8 @@ def make_headroom(image: Image, amount: Image | float) -> Image:
     """
     if not np.any(amount):
         return image
+    # A number and a map of it give the same bits.
+    amount = np.asarray(amount, np.float32)
     light = image.mean(-1)
     shift = _bend(-light, np.multiply(amount, SHADOWS)) - _bend(light, amount)
     moved = np.clip(image + shift[..., None], -1, 1)
