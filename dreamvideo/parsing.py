@@ -28,9 +28,9 @@ _TERM = re.compile(
 # What is raised of a layer's activations: their mean; the mean of their squares; the mean over
 # channels of each one's root mean square, or of its logarithm, so that no few channels rule; or the
 # mean of the third of the channels that the source excites most, middling or least.
-EVEN = ("rms", "log")
+PER_CHANNEL = ("rms", "log")
 THIRDS = ("strong", "average", "weak")
-MODES = ("mean", "l2", *EVEN, *THIRDS)
+MODES = ("mean", "l2", *PER_CHANNEL, *THIRDS)
 
 # Far above it the loss leaves the range of float32 and the picture turns black.
 LARGEST_WEIGHT = 1e6

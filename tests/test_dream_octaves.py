@@ -185,8 +185,8 @@ def test_frames_are_rolled_differently_and_repeatably(ascent: Ascent) -> None:
 
 def test_a_ladder_leans_towards_coarse_octaves_and_does_the_same_work() -> None:
     sizes = octave_sizes(216, 288, 5, 1.3)
-    even, leaning = (Ladder(sizes, 4, 0.02, 8, seed=0, lean=lean) for lean in (0.0, 0.6))
+    even, leaning = (Ladder(sizes, 4, 0.02, 8, seed=0, coarse_bias=bias) for bias in (0.0, 0.6))
     assert [steps for steps, _ in leaning.climbs] == [steps for steps, _ in even.climbs]
     longer = [one / other for (_, one), (_, other) in zip(leaning.climbs, even.climbs, strict=True)]
     assert longer == pytest.approx([1.6, 1.3, 1, 0.7, 0.4])
-    assert Ladder(((48, 64),), 4, 0.02, 8, seed=0, lean=0.6).climbs == ((4, 0.02),)
+    assert Ladder(((48, 64),), 4, 0.02, 8, seed=0, coarse_bias=0.6).climbs == ((4, 0.02),)

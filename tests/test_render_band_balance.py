@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from dreamvideo.render.band_balance import (
     Pyramid,
     as_full_bands,
-    balance_bands,
     count_bands,
     expected_share,
     known_share,
     measure_bands,
     renew_bands,
+    restore_bands,
     sum_up_bands,
 )
 
@@ -47,7 +47,7 @@ def test_wider_pictures_have_more_bands_for_forms_of_the_same_share() -> None:
 def test_what_is_as_wanted_stays() -> None:
     pyramid = Pyramid.of(detail())
     found = measure_bands(pyramid)
-    same = balance_bands(pyramid, found, found, np.ones(found.shape[:2], np.float32))
+    same = restore_bands(pyramid, found, found, np.ones(found.shape[:2], np.float32))
     np.testing.assert_allclose(same.merge(), pyramid.merge(), atol=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_bands_of_light_and_colour_come_back_each_by_itself(factor: float) -> No
         now = Pyramid.of(current)
         found = measure_bands(now)
         errors.append(float(np.abs(np.log(found[..., 5] / wanted[..., 5])).mean()))
-        current = balance_bands(now, found, wanted, everywhere).merge()
+        current = restore_bands(now, found, wanted, everywhere).merge()
     assert errors[-1] < 0.15 * errors[0]
     assert found[..., 4].mean() == pytest.approx(wanted[..., 4].mean(), rel=0.03)
 
@@ -75,7 +75,7 @@ def test_nothing_is_held_where_a_dream_is_young() -> None:
     pyramid = Pyramid.of(detail())
     found = measure_bands(pyramid)
     nowhere = np.zeros(found.shape[:2], np.float32)
-    kept = balance_bands(pyramid, found, 2 * found, nowhere)
+    kept = restore_bands(pyramid, found, 2 * found, nowhere)
     np.testing.assert_allclose(kept.merge(), pyramid.merge(), atol=1e-6)
 
 

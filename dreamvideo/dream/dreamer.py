@@ -182,19 +182,19 @@ class Dreamer:
         within: Sequence[Box] = (),
         even: bool = False,
         frame: int = 0,
-        lean: float = 0.0,
+        coarse_bias: float = 0.0,
         on_step: Callable[[Climbing], None] | None = None,
     ) -> Dream:
         """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given.
 
         ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0,
-        ``lean`` moves work from fine octaves to coarse ones (``Ladder``).
+        ``coarse_bias`` moves work from fine octaves to coarse ones (``Ladder``).
         """
         height, width = image.shape[:2]
         return dream(
             self._ascent,
             image,
-            replace(self.ladder(height, width, steps), lean=lean),
+            replace(self.ladder(height, width, steps), coarse_bias=coarse_bias),
             step_scale=step_scale,
             within=within,
             # All of the gradient of a place is near it, where the deviation of the whole would

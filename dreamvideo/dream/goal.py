@@ -25,7 +25,7 @@ from dreamvideo.dream.objectives import (
     weighed,
 )
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import EVEN, THIRDS, Term, parse_term
+from dreamvideo.parsing import PER_CHANNEL, THIRDS, Term, parse_term
 from dreamvideo.schedules import Moment
 from dreamvideo.settings import DreamSettings
 
@@ -101,7 +101,7 @@ def _objective(term: Term, layer: models.Layer, settings: DreamSettings) -> Obje
         return strongest(name, term.mode, count)
     squares = term.mode == "l2"
     if term.place:
-        if term.mode in EVEN:
+        if term.mode in PER_CHANNEL:
             raise UsageError(
                 f"--layers {term}: {term.mode} compares the channels of a whole layer: "
                 f"write {term.layer}:{term.mode}, or l2 at a place"
@@ -112,6 +112,6 @@ def _objective(term: Term, layer: models.Layer, settings: DreamSettings) -> Obje
     if settings.guide is not None and not term.mode:
         return guided(name, count)
     # A plain mean stays the reference's own sum, whose last bits depend on its order.
-    if settings.creatures or term.mode in EVEN:
+    if settings.creatures or term.mode in PER_CHANNEL:
         return layer_channels(name, term.mode, count)
     return layer_l2(name) if squares else layer_mean(name)

@@ -111,8 +111,8 @@ class Ladder:
     ``step_size`` is in units of [-1, 1] per standard deviation of the gradient, ``jitter`` the
     largest roll in pixels, ``seed`` what its random numbers start from. ``steps`` are those of the
     coarse octaves; fine ones take fewer where ``detail`` is below 1. A ladder of fewer steps than
-    a ``full`` dream has shares its work among the octaves as that does. By ``lean``, 0 to 1, the
-    coarsest takes longer steps and the finest shorter ones, those between in proportion.
+    a ``full`` dream has shares its work among the octaves as that does. With ``coarse_bias``, 0 to
+    1, the coarsest takes longer steps and the finest shorter ones, those between in proportion.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -122,7 +122,7 @@ class Ladder:
     seed: int
     detail: float = 1.0
     full: int | None = None
-    lean: float = 0.0
+    coarse_bias: float = 0.0
 
     @property
     def total(self) -> int:
@@ -148,7 +148,7 @@ class Ladder:
         work = self.steps * wanted / full
         taken = max(min(self.steps, 1), round(work))
         finest = len(self.sizes) - 1
-        longer = 1 + self.lean * (1 - 2 * octave / finest) if finest else 1.0
+        longer = 1 + self.coarse_bias * (1 - 2 * octave / finest) if finest else 1.0
         return taken, longer * self.step_size * (work / max(taken, 1))
 
 

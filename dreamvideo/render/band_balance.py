@@ -4,8 +4,8 @@ Detail that is carried from frame to frame and topped up with a few steps change
 resampling wears the finest of it away, what replaces that also adds to the middle, and the
 coarsest wanders. So light and colour are held apart, band by band of a Laplacian pyramid (Burt and
 Adelson, 1983), near the RMS that they had where and when the detail was dreamt afresh; what is
-coarser than all bands is held to its value. The finest band is left to the governor of the steps
-(``carry``): what resampling takes from it only new steps can give back.
+coarser than all bands is held to its value. The light of the finest band is left to the governor
+of the steps (``carry``): what resampling takes from it only new steps can give back.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def measure_bands(pyramid: Pyramid) -> Image:
     return np.concatenate([*planes, _resized(pyramid.rest, rows, columns)], -1).astype(np.float32)
 
 
-def balance_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) -> Pyramid:
+def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) -> Pyramid:
     """A pyramid a little nearer to what is wanted of it.
 
     Args:

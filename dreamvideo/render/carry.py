@@ -28,11 +28,11 @@ from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render.band_balance import (
     Pyramid,
     as_full_bands,
-    balance_bands,
     expected_share,
     known_share,
     measure_bands,
     renew_bands,
+    restore_bands,
     sum_up_bands,
     to_cells,
 )
@@ -294,7 +294,7 @@ def _grow(
 def hold_bands(detail: Image, wanted: Image, weight: Image) -> Image:
     """Carried detail with its bands nearer to those wanted, cell by cell as ``weight`` says."""
     pyramid = Pyramid.of(detail)
-    return balance_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
+    return restore_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
 
 
 def found_bands(

@@ -35,8 +35,8 @@ FRESH = 5.0
 FRESH_SIGMA = 5.0
 # Where gradients are balanced, fine forms would win: they are dreamt on top of what has grown from
 # finer ones, frame after frame, and large ones find no place left. So coarse octaves work more
-# (``Ladder.lean``), and while a picture grows e times it is blurred by this variance, px^2.
-LEAN = 0.65
+# (``Ladder.coarse_bias``), and while a picture grows e times it is blurred by this variance, px^2.
+COARSE_BIAS = 0.65
 SOFTENING = 3.0
 
 
@@ -85,9 +85,9 @@ def frame_after(voyage: Voyage, index: int, image: Image) -> tuple[Image, float]
         if share * strength > 0:
             steps, scale = effort(dreamer, settings, move, image.shape[:2], voyage.rate)
             scaled = scale * share * strength * work
-            lean = LEAN if part.is_balanced else 0.0
+            coarse_bias = COARSE_BIAS if part.is_balanced else 0.0
             dreamt = dreamer.dream(
-                dream, steps=steps, step_scale=scaled, frame=index + 1, lean=lean
+                dream, steps=steps, step_scale=scaled, frame=index + 1, coarse_bias=coarse_bias
             )
             dream, loss = dreamt.image, dreamt.losses[-1]
     wanted = _wanted(voyage, weights, index + 1)
