@@ -114,7 +114,11 @@ def test_a_damaged_clip_is_read_at_once_and_opened_at_its_start(
     assert not at_once.sound
     monkeypatch.setattr(scanning, "LEAST_STRETCH", 0.5)
     again = scanned(clip, 4)
-    assert (again.missing, again.notes) == (at_once.missing, at_once.notes)
+    assert again.missing == at_once.missing
+    # Which of its complaints ffmpeg's threads make last is left to them.
+    assert [note.split(" (")[0] for note in again.notes] == [
+        note.split(" (")[0] for note in at_once.notes
+    ]
     read = footage(clip, {}, make_output())
     segments, _ = segments_of(read, make_look(()), Going(segment_length=20), 2, 4, silent)
     assert len(segments) > 3 and not any(segment.opening for segment in segments)
