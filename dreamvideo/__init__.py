@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dreamvideo.errors import DreamVideoError as DreamVideoError
-    from dreamvideo.render.api import Rendered as Rendered
-    from dreamvideo.render.api import dream_image as dream_image
-    from dreamvideo.render.api import dream_video as dream_video
+    from dreamvideo.render.image import dream_image as dream_image
     from dreamvideo.render.progress import Progress as Progress
-    from dreamvideo.render.zoom.film import zoom as zoom
+    from dreamvideo.render.result import RenderResult as RenderResult
+    from dreamvideo.render.video import dream_video as dream_video
+    from dreamvideo.render.zoom.render import zoom as zoom
     from dreamvideo.settings import Look as Look
     from dreamvideo.settings import OutputSettings as OutputSettings
     from dreamvideo.settings import make_look as make_look
@@ -28,20 +28,20 @@ _HOMES = {
     "Look": "settings",
     "OutputSettings": "settings",
     "Progress": "render.progress",
-    "Rendered": "render.api",
+    "RenderResult": "render.result",
     "__version__": "version",
-    "dream_image": "render.api",
-    "dream_video": "render.api",
+    "dream_image": "render.image",
+    "dream_video": "render.video",
     "make_look": "settings",
     "make_output": "settings",
-    "zoom": "render.zoom.film",
+    "zoom": "render.zoom.render",
 }
 __all__ = [
     "DreamVideoError",
     "Look",
     "OutputSettings",
     "Progress",
-    "Rendered",
+    "RenderResult",
     "__version__",
     "dream_image",
     "dream_video",

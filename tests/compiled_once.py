@@ -9,7 +9,7 @@ import pytest
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import own_process
-from dreamvideo.render import dreamers
+from dreamvideo.render.frames import planner
 from dreamvideo.settings import DreamSettings, MachineSettings
 
 MOST = 8
@@ -43,5 +43,5 @@ def shared(
 def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renders of this process use shared dreamers; and TensorFlow is no garbage."""
     own_process()
-    if vars(dreamers)["Dreamer"] is Dreamer:
-        monkeypatch.setattr(dreamers, "Dreamer", shared)
+    if vars(planner)["Dreamer"] is Dreamer:
+        monkeypatch.setattr(planner, "Dreamer", shared)

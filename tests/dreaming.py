@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.runtime import tensorflow
 
 Image = NDArray[np.float32]
@@ -69,7 +69,7 @@ def reference_climb(
 
 
 def largest_departure(
-    ascent: Ascent,
+    ascent: GradientAscent,
     loss_of: Callable[[Any], Any],
     image: Image,
     step_size: float,

@@ -16,10 +16,11 @@ import pytest
 
 from dreamvideo.cli.entry import main
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.render import dreamers, workers
+from dreamvideo.render.frames import planner
+from dreamvideo.render.parallel import pool
 from dreamvideo.settings import DreamSettings
 
-_WORK = workers._work
+_WORK = pool._run_worker
 
 
 class Swirler:
@@ -32,7 +33,7 @@ class Swirler:
         """The same with other settings."""
         return Swirler(settings or self.settings)
 
-    def telling(self, *_: Any) -> Swirler:
+    def with_progress(self, *_: Any) -> Swirler:
         """The same: it has no tiles."""
         return self
 
@@ -48,20 +49,20 @@ class Swirler:
 
 def worker(*arguments: Any) -> None:
     """A worker process of such a render."""
-    vars(dreamers)["Dreamer"] = Swirler
+    vars(planner)["Dreamer"] = Swirler
     _WORK(*arguments)
 
 
 def without_network(patch: pytest.MonkeyPatch) -> None:
     """Let renders of this process dream so, and their workers too."""
-    patch.setattr(dreamers, "Dreamer", Swirler)
-    patch.setattr(workers, "_work", worker)
+    patch.setattr(planner, "Dreamer", Swirler)
+    patch.setattr(pool, "_run_worker", worker)
 
 
 if __name__ == "__main__":
     # A worker imports its function from here by this name, not from the main program.
-    vars(workers)["_work"] = import_module("slow_dreamer").worker
-    vars(dreamers)["Dreamer"] = Swirler
+    vars(pool)["_work"] = import_module("slow_dreamer").worker
+    vars(planner)["Dreamer"] = Swirler
     clip, output, count = sys.argv[1:]
     sys.argv[1:] = ["video", clip, "-o", output, "--workers", count]
     main()

@@ -15,9 +15,9 @@ from typing import Any
 from slow_dreamer import Swirler
 
 from dreamvideo.cluster import hand
-from dreamvideo.render import dreamers
-from dreamvideo.render import part as parts
-from dreamvideo.render.work import Renderer
+from dreamvideo.render.frames import planner
+from dreamvideo.render.job import segment_store as parts
+from dreamvideo.render.parallel.renderer import Renderer
 
 _store = Renderer._store
 
@@ -36,7 +36,7 @@ def blind(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
-    vars(dreamers)["Dreamer"] = Swirler
+    vars(planner)["Dreamer"] = Swirler
     # Each frame is followed by what the next one is made from.
     vars(parts)["SHARE"] = 1e6
     Renderer._store = slowly  # type: ignore[method-assign]

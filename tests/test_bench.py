@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from tiny import Cli
 
 from dreamvideo.bench import peak, report
-from dreamvideo.bench.figures import Spread, exponent, ratio
 from dreamvideo.bench.machine import describe, has_onednn_by_default
 from dreamvideo.bench.plan import Plan, full_plan, quick_plan
 from dreamvideo.bench.profile import KINDS, kind_of
 from dreamvideo.bench.run import SCHEMA, run
-from dreamvideo.bench.stages import STAGES, Clock, watched
+from dreamvideo.bench.stage_timer import STAGES, Clock, watched
+from dreamvideo.bench.statistics import Spread, exponent, ratio
 from dreamvideo.bench.steps import in_turn
-from dreamvideo.bench.talk import Worker, WorkerError, lines_of
+from dreamvideo.bench.worker_rpc import Worker, WorkerError, lines_of
 
 HEIGHT, WIDTH = 96, 128
 PEAK = "dreamvideo.bench.peak"
@@ -241,18 +241,19 @@ def test_the_peak_is_that_of_the_loop_where_it_can_be_compiled(
 
 
 def test_every_stage_of_a_render_is_found_and_let_go_again() -> None:
-    from dreamvideo.render import carry, part
+    from dreamvideo.render.frames import carry
+    from dreamvideo.render.job import segment_store
 
-    before = carry.proceed, part.write_whole
+    before = carry.propagate, segment_store.write_atomically
     with watched() as clock:
         assert set(clock.seconds) == set(STAGES)
-        assert carry.proceed is not before[0] and part.write_whole is not before[1]
-    assert (carry.proceed, part.write_whole) == before
+        assert carry.propagate is not before[0] and segment_store.write_atomically is not before[1]
+    assert (carry.propagate, segment_store.write_atomically) == before
 
 
 def test_a_stage_counts_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("dreamvideo.bench.stages.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("dreamvideo.bench.stage_timer.time.perf_counter", lambda: now[0])
     clock = Clock()
 
     def flow() -> int:

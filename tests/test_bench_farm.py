@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from dreamvideo.bench import report
 from dreamvideo.bench.farm import TWO_HOURS, WORKERS, farm, pace_of
+from dreamvideo.bench.farm_model import LINE, StageCosts, simulate_timeline
 from dreamvideo.bench.plan import Plan
 from dreamvideo.bench.run import run
-from dreamvideo.render.cost import LINE, Pace, course, longest_queue
-from dreamvideo.render.segments import Segment, plan
+from dreamvideo.render.job.segments import Segment, divide_shots
+from dreamvideo.render.planning.worker_count import longest_queue
 
-PACE = Pace(
+PACE = StageCosts(
     dream=6.0,
     fresh=20.0,
     start=8.0,
@@ -27,13 +28,13 @@ PACE = Pace(
     begin=2.0,
     size=6e6,
 )
-PARTS = plan(range(100, 3000, 100), 3000, 60, 24)
+PARTS = divide_shots(range(100, 3000, 100), 3000, 60, 24)
 TIMES = st.lists(st.floats(0.1, 100), min_size=1, max_size=40)
 
 
 def test_the_whole_is_the_sum_of_its_stages() -> None:
     frames, ahead = 3000, 30 * 24
-    alone = course(PACE, PARTS, 1)
+    alone = simulate_timeline(PACE, PARTS, 1)
     assert alone.dream == pytest.approx(60 * 20.5 + 6 * (frames + ahead))
     assert alone.scan == pytest.approx(60) and alone.encode == pytest.approx(180)
     assert alone.join == pytest.approx(0.3 * ahead)
@@ -48,9 +49,9 @@ def test_the_whole_is_the_sum_of_its_stages() -> None:
 @given(st.integers(1, 200), st.integers(1, 200))
 def test_more_workers_take_no_longer_and_no_less_than_their_share(few: int, more: int) -> None:
     few, more = sorted((few, more))
-    one, other = course(PACE, PARTS, few), course(PACE, PARTS, more)
+    one, other = simulate_timeline(PACE, PARTS, few), simulate_timeline(PACE, PARTS, more)
     assert other.dream <= one.dream
-    assert other.dream >= course(PACE, PARTS, 1).dream / more - 1e-6
+    assert other.dream >= simulate_timeline(PACE, PARTS, 1).dream / more - 1e-6
     assert other.scan == one.scan and other.encode == one.encode
     assert 0 <= other.idle < 1
 
@@ -66,12 +67,12 @@ def test_a_queue_is_no_shorter_than_an_even_share_or_the_longest_piece(
 
 def test_a_narrow_line_holds_up_many_workers_and_none_alone() -> None:
     shipped = (3000 + 2 * 30 * 24) * 6e6 / LINE
-    many = course(PACE, PARTS, 1000, line=LINE)
+    many = simulate_timeline(PACE, PARTS, 1000, line=LINE)
     assert many.ship == pytest.approx(shipped)
     assert many.stages["dream"] == max(many.dream, many.ship)
-    slow = course(PACE, PARTS, 1000, line=LINE / 100)
+    slow = simulate_timeline(PACE, PARTS, 1000, line=LINE / 100)
     assert slow.bottleneck == "ship" and slow.seconds > 10 * many.seconds
-    assert course(PACE, PARTS, 1, line=LINE).bottleneck == "dream"
+    assert simulate_timeline(PACE, PARTS, 1, line=LINE).bottleneck == "dream"
 
 
 def test_work_grows_with_the_pixels_and_beginnings_do_not() -> None:
@@ -109,14 +110,16 @@ def test_paces_are_read_off_a_render() -> None:
     pace = pace_of(made, length, 1, None)
     assert (pace.dream, pace.fresh, pace.start) == pytest.approx((2, 3, 5))
     assert (pace.encode, pace.size) == pytest.approx((0.25, 1000))
-    model = course(pace, (Segment(index=0, count=6), Segment(index=1, first=6, count=6)), 1)
+    model = simulate_timeline(
+        pace, (Segment(index=0, count=6), Segment(index=1, first=6, count=6)), 1
+    )
     assert model.seconds == pytest.approx(made["seconds"])
 
 
 @pytest.mark.slow
 def test_a_real_film_takes_about_what_was_foreseen() -> None:
-    plan = Plan(sections=("farm",), networks=(), film_size=(90, 160), quick=True)
-    found: dict[str, Any] = json.loads(json.dumps(run(plan, lambda _: None)))
+    divide_shots = Plan(sections=("farm",), networks=(), film_size=(90, 160), quick=True)
+    found: dict[str, Any] = json.loads(json.dumps(run(divide_shots, lambda _: None)))
     films = found["farm"]["films"]
     assert [film["workers"] for film in films] == [1, 2]
     # Loosely: others may be at work here.

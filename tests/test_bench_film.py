@@ -14,7 +14,7 @@ from dreamvideo.bench.cores import processes
 from dreamvideo.bench.film_worker import make_clip, texture
 from dreamvideo.bench.plan import Plan
 from dreamvideo.bench.run import run
-from dreamvideo.bench.stages import STAGES
+from dreamvideo.bench.stage_timer import STAGES
 from dreamvideo.media.read import open_source
 from dreamvideo.motion.flow import motion_between
 

@@ -11,7 +11,7 @@ import pytest
 from tiny import QUICK, Cli
 
 from dreamvideo.cli import display
-from dreamvideo.cli.display import PlainLines, clock, line, progress_display
+from dreamvideo.cli.display import PlainLines, format_clock, format_line, progress_display
 from dreamvideo.render.progress import Progress
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|38|9[0-7]|4[0-7])\b[0-9;]*m")
@@ -62,7 +62,10 @@ def test_piped_progress_is_plain_lines(cli: Cli, shelf: Path, tmp_path: Path) ->
     done = cli("video", shelf / "clip.mp4", "-o", tmp_path / "out.mp4", *QUICK)
     lines = done.err.splitlines()
     assert re.fullmatch(r"dreaming: 1/8 frames, loss -?[\d.]+", lines[0])
-    assert any(re.fullmatch(r"dreaming: 8/8 frames, [\d.e+]+ frames/s, .*", line) for line in lines)
+    assert any(
+        re.fullmatch(r"dreaming: 8/8 frames, [\d.e+]+ frames/s, .*", format_line)
+        for format_line in lines
+    )
     assert re.fullmatch(r"encoding: 8/8 frames, [\d.e+]+ frames/s", lines[-1])
     assert "\x1b" not in done.err + done.out
 
@@ -128,14 +131,14 @@ def test_a_quiet_terminal_stays_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_plain_line(progress: Progress, elapsed: float, text: str) -> None:
-    assert line(progress, elapsed) == text
+    assert format_line(progress, elapsed) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00"), (-1, "0:00"), (61.6, "1:02"), (3723, "1:02:03")]
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
+    assert format_clock(seconds) == text
 
 
 def test_plain_lines_do_not_flood(

@@ -68,16 +68,16 @@ def test_models_lists_every_network(cli: Cli) -> None:
     rows = json.loads(cli("models", "--json").out)
     assert [row["model"] for row in rows if row["weights"] == "bundled"] == [models.DEFAULT_MODEL]
     for row in rows:
-        assert row["layers"] == ",".join(models.entry(row["model"]).default_layers)
+        assert row["layers"] == ",".join(models.find_entry(row["model"]).default_layers)
 
 
 def test_models_lists_what_can_be_dreamt_in_one(cli: Cli) -> None:
     rows = json.loads(cli("models", "efficientnet-lite0", "--json").out)
-    known = models.layer_list("efficientnet-lite0")
+    known = models.list_layers("efficientnet-lite0")
     assert [(r["layer"], r["channels"], r["stride"]) for r in rows] == [
         (layer.name, layer.channels, layer.stride) for layer in known
     ]
-    terms = models.entry("efficientnet-lite0").default_layers
+    terms = models.find_entry("efficientnet-lite0").default_layers
     defaults = {term.partition(":")[0] for term in terms}
     assert {r["layer"] for r in rows if r["default"]} == defaults and len(defaults) == 5
     plain = cli("models", "efficientnet-lite0").out.splitlines()
@@ -88,7 +88,7 @@ def test_models_shows_what_each_layer_sees(cli: Cli, shelf: Path) -> None:
     shown = cli("models", "efficientnet-lite0", "--on", shelf / "photo.png", "--json")
     assert (shown.code, shown.err) == (0, "")
     rows = {row["layer"]: row for row in json.loads(shown.out)}
-    for layer in models.layer_list("efficientnet-lite0"):
+    for layer in models.list_layers("efficientnet-lite0"):
         row = rows[layer.name]
         height, width = -(-48 // layer.stride), 64 // layer.stride
         assert row["shape"] == f"{height} x {width} x {layer.channels}"

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from media_clips import Pixels, make, picture
 from tiny import QUICK, Cli, contents, pixels_of
 
-from dreamvideo.look.recorded import recorded_look
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_deep, read_still, store_frame, to_depth
-from dreamvideo.render.deliver import deepened
+from dreamvideo.render.encode import deepen
+from dreamvideo.render.recipe import load_recorded_look
 
 BUNNY = Path(__file__).parents[1] / "samples" / "bunny.mp4"
 # 4:2:0 mixes the colours along the edge of what is transparent.
@@ -209,9 +209,9 @@ def lumas_of(film: Path) -> np.ndarray:
 def test_what_is_stored_deep_reads_as_what_was_carried(dreamt: int, source: int) -> None:
     deep = np.full((1, 1, 3), source, np.uint16)
     shallow = to_depth(deep, 8)
-    stored = deepened(np.full((1, 1, 3), dreamt, np.uint8), shallow, deep)
+    stored = deepen(np.full((1, 1, 3), dreamt, np.uint8), shallow, deep)
     assert (to_depth(stored, 8) == dreamt).all()
-    assert (deepened(shallow, shallow, deep) == deep).all(), "no dream: the source itself"
+    assert (deepen(shallow, shallow, deep) == deep).all(), "no dream: the source itself"
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_a_film_remembers_how_it_was_dreamt(
 ) -> None:
     out = tmp_path / name
     assert cli("video", shelf / "clip.mp4", "-o", out, "--seed", "41", *QUICK).code == 0
-    assert recorded_look(out).dream.seed == 41
+    assert load_recorded_look(out).dream.seed == 41
 
 
 def _numbered(folder: Path, numbers: Sequence[int], size: tuple[int, int] = (48, 64)) -> Path:

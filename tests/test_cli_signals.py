@@ -19,7 +19,7 @@ from tiny import QUICK, contents
 
 from dreamvideo.cli import entry
 from dreamvideo.cli.entry import run
-from dreamvideo.render.job import Job, job_folder
+from dreamvideo.render.job.job import Job, job_folder
 
 
 def ffmpegs_on(path: Path) -> list[str]:
@@ -72,7 +72,9 @@ def test_a_stopped_render_leaves_its_frames_and_says_how_to_go_on(
     job = job_folder(tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == [job]
     assert not [name for name in contents(job) if ".part." in name]
-    assert Job.at(job).parts()[0].resume()[0] == int(found[1]), "nothing need be dreamt again"
+    assert Job.at(job).segment_stores()[0].resume()[0] == int(found[1]), (
+        "nothing need be dreamt again"
+    )
     assert not ffmpegs_on(long_clip)
 
 

@@ -33,7 +33,7 @@ from dreamvideo.cluster.wire import Message, Unpacker
 from dreamvideo.cluster.workers import takes_gpus
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.media.stills import write_still
-from dreamvideo.render.job import job_folder
+from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import Look, make_machine
 
@@ -97,7 +97,7 @@ def test_workers_that_share_a_folder_and_that_do_not_make_one_film(
 ) -> None:
     heard: list[Progress] = []
     out = ours / "frames"
-    made = dream_video(clip, out, LOOK, crew=Farm(farm.address), on_progress=heard.append)
+    made = dream_video(clip, out, LOOK, executor=Farm(farm.address), on_progress=heard.append)
     assert made.frames == 40
     assert contents(out) == whole
     assert sorted(farm.dreamt) == list(range(40))
@@ -127,7 +127,7 @@ def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path)
         patch.chdir(ours)
         one = by_one(clip, Path("one"), look)
         before = len(farm.dreamt)
-        dream_video(clip, "many", look, crew=Farm(str(farm.scheduler_file)))
+        dream_video(clip, "many", look, executor=Farm(str(farm.scheduler_file)))
         assert contents(Path("many")) == one
     assert len(farm.dreamt) - before == 40
 
@@ -137,11 +137,11 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 ) -> None:
     out = ours / "versions"
     with pytest.raises(DreamVideoError, match=r"has had no workers for 0\.1 seconds"):
-        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=0.1))
+        dream_video(clip, out, LOOK, executor=Farm(cluster.address, patience=0.1))
     cluster.worker(SWIRLING_NUMPY="1.0")
     message = r"worker w1 \(tcp://.*\) is not used: numpy is 1\.0 there and .* here"
     with pytest.raises(DreamVideoError, match=message):
-        dream_video(clip, out, LOOK, crew=Farm(cluster.address))
+        dream_video(clip, out, LOOK, executor=Farm(cluster.address))
     assert not job_folder(out).exists()
     # One that comes meanwhile is as good as one that was there, and one that is lost is replaced.
     cluster.worker(SWIRLING_BLIND=str(ours))
@@ -154,7 +154,7 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
             cluster.worker(SWIRLING_BLIND=str(ours))
 
     cluster.wait_for(2)
-    dream_video(clip, out, LOOK, crew=Farm(cluster.address), on_progress=listen)
+    dream_video(clip, out, LOOK, executor=Farm(cluster.address), on_progress=listen)
     assert contents(out) == whole
     assert any("w1" in note and "numpy" in note for note in notes)
     assert any("no worker is left" in note for note in notes)
@@ -168,7 +168,7 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 
     out = ours / "lost"
     with pytest.raises(DreamVideoError, match="no worker has been left for 2 seconds") as lost:
-        dream_video(clip, out, LOOK, crew=Farm(cluster.address, patience=2), on_progress=end)
+        dream_video(clip, out, LOOK, executor=Farm(cluster.address, patience=2), on_progress=end)
     assert "of 40 frames are kept" in left(lost.value)
     wait_for_rest(cluster)
 
@@ -224,7 +224,7 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     assert "stopped before the end" in last and "of 40 frames are kept, go on with: " in last
     assert f"--cluster {farm.address}" in last
     before = len(farm.dreamt)
-    dream_video(clip, out, LOOK, crew=Farm(farm.address))
+    dream_video(clip, out, LOOK, executor=Farm(farm.address))
     assert contents(out) == whole
     assert len(farm.dreamt) - before < 40
 

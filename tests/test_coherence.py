@@ -18,13 +18,13 @@ from tiny import frames_of
 from truth import GRAIN, HEIGHT, SAMPLES, WIDTH, moving_camera, photo, still_camera
 
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.look.figures import Pair, measure_frame
-from dreamvideo.look.metrics import FilmReport, measure
-from dreamvideo.look.reference_flow import Correspondence, known_correspondence
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.render.carry import as_stored
-from dreamvideo.render.clip import dream_clip
+from dreamvideo.metrics.film_report import FilmReport, measure
+from dreamvideo.metrics.frame_stats import Pair, measure_frame
+from dreamvideo.metrics.reference_flow import Correspondence, make_known_correspondence
+from dreamvideo.render.frames.carry import round_to_stored
+from dreamvideo.render.frames.pipeline import dream_clip
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
 pytestmark = pytest.mark.slow
@@ -51,9 +51,9 @@ class Judged:
 
 def synthetic(clip: Clip) -> Footage:
     correspondences = [
-        known_correspondence(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)
+        make_known_correspondence(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)
     ]
-    return Footage([as_stored(frame) for frame in clip.frames], correspondences)
+    return Footage([round_to_stored(frame) for frame in clip.frames], correspondences)
 
 
 def filmed(first: int, last: int) -> Footage:
@@ -80,7 +80,7 @@ def judged(name: str, layers: str, cadence: int = 1) -> Judged:
     def independent(index: int) -> Picture:
         if index not in alone:
             began = time.process_time()
-            alone[index] = as_stored(dreamer.dream(footage.frames[index]).image)
+            alone[index] = round_to_stored(dreamer.dream(footage.frames[index]).image)
             spent["alone"] += time.process_time() - began
         return alone[index]
 
@@ -145,7 +145,7 @@ def test_the_table_where_not_every_frame_is_dreamt(name: str, cadence: int) -> N
 def test_contrast_holds_over_two_hundred_frames() -> None:
     clip = moving_camera(200)
     dreamer = Dreamer(DreamSettings())
-    sources = [as_stored(frame) for frame in clip.frames]
+    sources = [round_to_stored(frame) for frame in clip.frames]
     film = [
         to_float(f.pixels) for f in dream_clip(frames_of(sources), dreamer, CoherenceSettings())
     ]
@@ -159,7 +159,7 @@ def test_contrast_holds_over_two_hundred_frames() -> None:
 def test_a_frozen_grainy_shot_neither_boils_nor_burns_in_a_thousand_frames() -> None:
     clip = noisy(scene(72, 128, still(1000), paint=photo), GRAIN)
     dreamer = Dreamer(DreamSettings())
-    sources = [as_stored(frame) for frame in clip.frames]
+    sources = [round_to_stored(frame) for frame in clip.frames]
     film = [
         to_float(f.pixels) for f in dream_clip(frames_of(sources), dreamer, CoherenceSettings())
     ]
@@ -210,7 +210,7 @@ def test_a_dissolve_neither_cuts_nor_loses_the_dream() -> None:
         scene(HEIGHT, WIDTH, still(24), seed=1, paint=photo),
     )
     dreamer = Dreamer(DreamSettings())
-    sources = [as_stored(frame) for frame in clip.frames]
+    sources = [round_to_stored(frame) for frame in clip.frames]
     film = list(dream_clip(frames_of(sources), dreamer, CoherenceSettings()))
     assert [f.index for f in film if f.starts_shot] == [0]
     strengths = [

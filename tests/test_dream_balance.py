@@ -10,9 +10,9 @@ from dreaming import Image, cat, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.dream.objectives import creature_shares, creatures_name, layer_channels
-from dreamvideo.dream.octaves import CREATURE_SIDE, Ladder, sized_octaves
+from dreamvideo.dream.octaves import CREATURE_SIDE, OctaveSchedule, count_octaves_for_size
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.shaping import (
     COLOUR,
@@ -117,7 +117,7 @@ def test_colour_changes_over_time_without_a_new_compilation() -> None:
 def test_the_largest_forms_are_the_same_share_of_every_picture(
     height: int, width: int, scale: float, size: float
 ) -> None:
-    octaves, ratio = sized_octaves(height, width, scale, size)
+    octaves, ratio = count_octaves_for_size(height, width, scale, size)
     coarsest = min(height, width) / ratio ** (octaves - 1)
     if min(height, width) * size <= CREATURE_SIDE:
         assert octaves == 1
@@ -127,21 +127,21 @@ def test_the_largest_forms_are_the_same_share_of_every_picture(
 
 
 def test_more_pixels_add_octaves_and_leave_the_coarsest() -> None:
-    sizes = [ladder_for(DreamSettings(), 9 * n, 16 * n).sizes for n in (30, 60, 120)]
+    sizes = [make_octave_schedule(DreamSettings(), 9 * n, 16 * n).sizes for n in (30, 60, 120)]
     assert len({each[0] for each in sizes}) == 1
     assert [len(each) for each in sizes] == sorted({len(each) for each in sizes})
 
 
 def test_fine_octaves_take_fewer_steps_and_a_carried_dream_shares_its_work_alike() -> None:
     sizes = tuple((n, n) for n in (40, 50, 60, 70, 80, 90, 100, 110))
-    full = Ladder(sizes, 14, 0.025, 32, seed=0, detail=0.6)
+    full = OctaveSchedule(sizes, 14, 0.025, 32, seed=0, detail=0.6)
     assert [steps for steps, _ in full.climbs] == [14, 14, 14, 14, 8, 5, 3, 2]
     assert {size for _, size in full.climbs} == {0.025}
-    few = Ladder(sizes, 3, 0.025, 32, seed=0, detail=0.6, full=14)
+    few = OctaveSchedule(sizes, 3, 0.025, 32, seed=0, detail=0.6, full=14)
     assert [steps for steps, _ in few.climbs] == [3, 3, 3, 3, 2, 1, 1, 1]
     for (steps, size), (wanted, whole) in zip(few.climbs, full.climbs, strict=True):
         assert steps * size == pytest.approx(3 / 14 * wanted * whole)
-    flat = Ladder(sizes, 5, 0.025, 32, seed=0)
+    flat = OctaveSchedule(sizes, 5, 0.025, 32, seed=0)
     assert flat.total == 5 * len(sizes) and set(flat.climbs) == {(5, 0.025)}
 
 

@@ -9,11 +9,11 @@ import pytest
 from dreaming import Image, cat, noise
 
 from dreamvideo.dream import lite0, models
-from dreamvideo.dream.classes import class_names, class_number, find_classes
+from dreamvideo.dream.classes import find_class_number, find_classes, read_class_names
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError
-from dreamvideo.schedules import Moment
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
 
 
@@ -26,8 +26,8 @@ def rank(image: Image, number: int) -> int:
 
 
 def test_names_are_in_the_order_of_the_classifier() -> None:
-    assert len(class_names()) == 1000
-    best = [class_names()[n][0] for n in np.argsort(-logits(cat(224, 224)))[:4]]
+    assert len(read_class_names()) == 1000
+    best = [read_class_names()[n][0] for n in np.argsort(-logits(cat(224, 224)))[:4]]
     assert set(best) == {"Egyptian cat", "tiger cat", "tabby", "lynx"}
 
 
@@ -45,7 +45,7 @@ def test_names_are_in_the_order_of_the_classifier() -> None:
     ],
 )
 def test_classes_go_by_any_of_their_names(text: str, number: int) -> None:
-    assert class_number(text) == number
+    assert find_class_number(text) == number
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_classes_go_by_any_of_their_names(text: str, number: int) -> None:
 )
 def test_what_is_no_class_has_near_names(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        class_number(text)
+        find_class_number(text)
 
 
 def test_classes_are_found_by_a_word_or_something_like_it() -> None:
@@ -86,7 +86,7 @@ def test_classes_cross_fade_without_a_new_compilation() -> None:
     dreamer = Dreamer(settings)
     image = noise(64, 64, seed=2) * 0.5
     first, last = (
-        logits(dreamer.at(moment=Moment(seconds)).dream(image).image) for seconds in (0, 4)
+        logits(dreamer.at(moment=TimePoint(seconds)).dream(image).image) for seconds in (0, 4)
     )
     assert first[1] > last[1] + 3
     assert last[281] > first[281] + 3
@@ -129,4 +129,4 @@ def test_a_keras_network_dreams_the_classes_of_its_file(tmp_path: Path) -> None:
 def test_every_classifier_follows_a_layer_of_its_network() -> None:
     for entry in models.REGISTRY.values():
         if entry.features and entry.name in ("efficientnet-lite0", "mobilenet-v2"):
-            assert entry.features == models.layer_list(entry.name)[-1].name
+            assert entry.features == models.list_layers(entry.name)[-1].name

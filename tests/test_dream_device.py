@@ -9,8 +9,8 @@ import pytest
 from dreaming import Image, cat, still
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent
-from dreamvideo.dream.device import chosen_device
+from dreamvideo.dream.device import choose_device
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError
@@ -21,7 +21,7 @@ LAYERS = ("block3_expand", "block5")
 
 def moved(picture: Image, *, even: bool = False, **options: Any) -> Image:
     network = models.load("efficientnet-lite0")
-    ascent = Ascent(network.forward, weighted_layers((n, 1.0) for n in LAYERS), **options)
+    ascent = GradientAscent(network.forward, weighted_layers((n, 1.0) for n in LAYERS), **options)
     shifts = np.asarray([[3, -5]], np.int32)
     return (ascent.climb(picture, 1e-3, shifts, even=even)[0] - picture) / 1e-3
 
@@ -56,28 +56,28 @@ def test_a_gradient_too_large_for_half_precision_leaves_a_pixel_alone() -> None:
     objective = weighted_layers((name, 1.0) for name in LAYERS)
     half = MachineSettings(precision="float16")
     picture = np.full((8, 8, 3), 0.5, np.float32)
-    dreamt, _ = Ascent(steep, objective, machine=half).climb(picture, 0.01, still(1))
+    dreamt, _ = GradientAscent(steep, objective, machine=half).climb(picture, 0.01, still(1))
     assert np.isfinite(dreamt).all()
     np.testing.assert_array_equal(dreamt[:, :4], picture[:, :4])
     assert (dreamt[:, 4:] > picture[:, 4:]).all()
 
 
 def test_the_processor_is_always_there() -> None:
-    device = chosen_device("cpu")
+    device = choose_device("cpu")
     assert (device.name, device.is_gpu) == ("/CPU:0", False)
     found = tensorflow().config.list_physical_devices("GPU")
-    assert chosen_device("auto").is_gpu == bool(found)
+    assert choose_device("auto").is_gpu == bool(found)
 
 
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorflow().config, "list_physical_devices", lambda kind=None: [])
     with pytest.raises(UsageError, match="--device gpu") as error:
-        chosen_device("gpu")
+        choose_device("gpu")
     assert "CPU" in str(error.value) and "\n" not in str(error.value)
-    assert not chosen_device("auto").is_gpu
+    assert not choose_device("auto").is_gpu
 
 
 def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorflow().config, "list_physical_devices", lambda kind=None: ["card"])
-    assert chosen_device("auto").is_gpu and chosen_device("gpu").name == "/GPU:0"
-    assert not chosen_device("cpu").is_gpu
+    assert choose_device("auto").is_gpu and choose_device("gpu").name == "/GPU:0"
+    assert not choose_device("cpu").is_gpu

@@ -7,11 +7,11 @@ import pytest
 from dreaming import cat, noise
 
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.dream.guide import Sight
+from dreamvideo.dream.guide import ActivationProbe
 from dreamvideo.dream.models import load
 from dreamvideo.dream.objectives import distance, layer_mean, total_variation
 from dreamvideo.errors import UsageError
-from dreamvideo.schedules import Moment
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
 
 SMALL = DreamSettings(layers="block3_expand", octaves=1, steps=4, jitter=4)
@@ -57,7 +57,7 @@ def test_short_names_are_the_layers_that_they_are_short_for() -> None:
 
 def test_channels_that_are_raised_are_raised_more_than_others() -> None:
     image = cat(64, 80)
-    sight = Sight(load("efficientnet-lite0").forward, ["block3_expand"])
+    sight = ActivationProbe(load("efficientnet-lite0").forward, ["block3_expand"])
 
     def means(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> object:
         return sight(pixels)["block3_expand"].mean((0, 1))
@@ -73,11 +73,11 @@ def test_layers_over_time_are_each_moments_own_layers_in_one_compilation() -> No
     dreamer = Dreamer(SMALL.model_copy(update={"layers": "block3_expand -> 4s: block2,block1:0.5"}))
     for seconds, layers in ((0, "block3_expand"), (4, "block2,block1:0.5")):
         alone = Dreamer(SMALL.model_copy(update={"layers": layers}))
-        there = dreamer.at(moment=Moment(seconds, 10))
+        there = dreamer.at(moment=TimePoint(seconds, 10))
         np.testing.assert_allclose(
             there.dream(image).image, alone.dream(image).image, atol=2e-3, err_msg=layers
         )
-    between = dreamer.at(moment=Moment(2, 10)).dream(image).image
+    between = dreamer.at(moment=TimePoint(2, 10)).dream(image).image
     assert np.abs(between - dreamer.dream(image).image).mean() > 1e-3
     assert dreamer.traces == 1
 

@@ -11,10 +11,10 @@ from dreaming import cat, has_bfloat16, noise
 from numpy.typing import NDArray
 
 from dreamvideo.dream import fold, models
-from dreamvideo.dream.convolution import with_brief_gradients
+from dreamvideo.dream.convolution import bfloat16_gradient
+from dreamvideo.dream.deterministic_ops import deviation, mean, stem_conv
 from dreamvideo.dream.keras_networks import KerasNetwork, preprocess
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.dream.steady import deviation, mean, stem_conv
 
 KERAS_MODELS = [entry.name for entry in models.REGISTRY.values() if not entry.is_bundled]
 # Keras's own way with NumPy 2, of no interest here.
@@ -70,7 +70,7 @@ def gradient(values_of: Any, image: Any) -> NDArray[np.float64]:
 def test_gradient_is_that_of_the_plain_network_in_double_precision(name: str, double: None) -> None:
     tf = tensorflow()
     tf.keras.utils.set_random_seed(1)
-    entry = models.entry(name)
+    entry = models.find_entry(name)
     build = getattr(tf.keras.applications, entry.keras_name)
     model = build(include_top=False, weights=None, input_shape=(None, None, 3))
     give_norms_statistics(model)
@@ -86,7 +86,7 @@ def test_gradient_is_that_of_the_plain_network_in_double_precision(name: str, do
     brief = (1e-2, 0.9999) if has_bfloat16() else (5e-2, 0.999)
     for forward, least, (most, likeness) in (
         (network.forward, 0.0, (1e-2, 0.9999)),
-        (with_brief_gradients(network.forward), 1e-3, brief),
+        (bfloat16_gradient(network.forward), 1e-3, brief),
     ):
         found = gradient(
             lambda pixels, f=forward: list(f(pixels, wanted).values()), tf.constant(image)

@@ -10,7 +10,7 @@ from dreaming import Image, cat, noise
 
 from dreamvideo.dream import models
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.dream.guide import LONGEST_SIDE, MOST_FEATURES, Sight, guide_features
+from dreamvideo.dream.guide import LONGEST_SIDE, MOST_FEATURES, ActivationProbe, guide_features
 from dreamvideo.errors import UsageError
 from dreamvideo.settings import DreamSettings
 
@@ -26,7 +26,7 @@ def stripes(height: int, width: int) -> Image:
 
 def fit(image: Image, guide: Image) -> float:
     """The mean cosine of every place's feature with the guide's mean feature."""
-    sight = Sight(NETWORK.forward, [LAYER])
+    sight = ActivationProbe(NETWORK.forward, [LAYER])
     seen, wanted = (sight(each)[LAYER].reshape(-1, 80) for each in (image, guide))
     mean = wanted.mean(0)
     lengths = np.linalg.norm(seen, axis=1) * np.linalg.norm(mean)
@@ -69,7 +69,7 @@ def test_features_are_bounded_in_number_and_of_one_size() -> None:
 
 
 def test_large_pictures_are_looked_at_smaller() -> None:
-    seen = Sight(NETWORK.forward, ["stem"])(noise(900, 1100))["stem"]
+    seen = ActivationProbe(NETWORK.forward, ["stem"])(noise(900, 1100))["stem"]
     assert max(seen.shape[:2]) == LONGEST_SIDE // 2
 
 
@@ -85,7 +85,7 @@ def test_strong_channels_are_those_that_the_source_excites() -> None:
     settings = DreamSettings(layers="block3_expand:strong", octaves=1, steps=4, step_size=0.02)
     strong = Dreamer(settings)
     weak = Dreamer(settings.model_copy(update={"layers": "block3_expand:weak"}))
-    sight = Sight(NETWORK.forward, ["block3_expand"])
+    sight = ActivationProbe(NETWORK.forward, ["block3_expand"])
     means = sight(image)["block3_expand"].mean((0, 1))
     order = np.argsort(-means, kind="stable")
 

@@ -9,7 +9,7 @@ import numpy as np
 from dreaming import cat, noise
 
 from dreamvideo.dream import models
-from dreamvideo.dream.inspect import activity
+from dreamvideo.dream.inspect import measure_activity
 from dreamvideo.dream.runtime import tensorflow
 
 
@@ -29,7 +29,7 @@ class Painted:
 def test_shape_mean_and_strongest_channels() -> None:
     image = np.zeros((6, 10, 3), np.float32) + np.asarray([0.1, 0.6, -0.4], np.float32)
     network = Painted()
-    colours, grey = activity(network, image)
+    colours, grey = measure_activity(network, image)
     assert network.calls == 1
     assert colours.layer == Painted.layers[0]
     assert colours.shape == (6, 10, 3)
@@ -41,7 +41,7 @@ def test_shape_mean_and_strongest_channels() -> None:
 def test_every_layer_of_the_bundled_network() -> None:
     network = models.load("efficientnet-lite0")
     image = cat(96, 128)
-    found = activity(network, image)
+    found = measure_activity(network, image)
     assert [at.layer for at in found] == list(network.layers)
     names = ["block2_expand", "block11_expand", "head"]
     values = network.forward(tensorflow().constant(image[None]), names)
@@ -60,8 +60,8 @@ def test_every_layer_of_the_bundled_network() -> None:
 def test_every_layer_of_a_keras_network() -> None:
     from dreamvideo.dream.keras_networks import KerasNetwork
 
-    network = KerasNetwork.untrained(models.entry("mobilenet-v2"))
-    found = activity(network, noise(64, 96))
+    network = KerasNetwork.untrained(models.find_entry("mobilenet-v2"))
+    found = measure_activity(network, noise(64, 96))
     assert [at.layer for at in found] == list(network.layers)
     for at in found:
         assert at.shape == (64 // at.layer.stride, 96 // at.layer.stride, at.layer.channels)

@@ -14,8 +14,8 @@ from dreaming import cat, largest_departure, noise
 from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0, models
-from dreamvideo.dream.ascent import Ascent
-from dreamvideo.dream.convolution import with_brief_gradients
+from dreamvideo.dream.convolution import bfloat16_gradient
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.weights.convert_lite0 import PTH_SHA256, archive_name
@@ -142,7 +142,7 @@ def test_the_gradient_is_that_of_the_plain_step_in_double_precision() -> None:
         return np.asarray(tape.gradient(loss, pixels), np.float64)
 
     exact = gradient(tf.constant(image, tf.float64), lambda x: unfolded(x, set(layers)))
-    brief = with_brief_gradients(lite0.activations)
+    brief = bfloat16_gradient(lite0.activations)
     for forward, least in ((lite0.activations, 0.0), (brief, 1e-3)):
         ours = gradient(tf.constant(image), lambda x, f=forward: f(x, sorted(layers)))
         difference = np.linalg.norm(ours - exact) / np.linalg.norm(exact)
@@ -163,7 +163,7 @@ def test_compiled_climb_follows_the_recipe(jitter: int) -> None:
     image = cat(80, 96)
     shifts = np.random.default_rng(3).integers(-jitter, jitter + 1, (10, 2)).astype(np.int32)
     network = models.load("efficientnet-lite0")
-    ascent = Ascent(network.forward, weighted_layers((name, 1.0) for name in layers))
+    ascent = GradientAscent(network.forward, weighted_layers((name, 1.0) for name in layers))
     assert largest_departure(ascent, loss_of, image, 0.01, shifts) < 1e-3 * 2
     _, losses = ascent.climb(image, 0.01, shifts)
     assert losses[-1] > 1.1 * losses[0]

@@ -15,7 +15,7 @@ import pytest
 from dreaming import noise, still
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError, WeightsError
@@ -36,7 +36,7 @@ def untrained(name: str, **options: Any) -> Any:
     """The network as Keras makes it, with random weights that are the same in every run."""
     tf = tensorflow()
     tf.keras.utils.set_random_seed(1)
-    build = getattr(tf.keras.applications, models.entry(name).keras_name)
+    build = getattr(tf.keras.applications, models.find_entry(name).keras_name)
     return build(**{"include_top": False, "weights": None} | options)
 
 
@@ -71,14 +71,14 @@ FORMATS: dict[str, Callable[[Any, Path], None]] = {
 
 def keras_preprocessing(name: str) -> Callable[[Any], Any]:
     """The function that Keras ships with the network, for bytes."""
-    builder = getattr(tensorflow().keras.applications, models.entry(name).keras_name)
+    builder = getattr(tensorflow().keras.applications, models.find_entry(name).keras_name)
     function: Callable[[Any], Any] = sys.modules[builder.__module__].preprocess_input
     return function
 
 
 def assert_same_network(name: str, network: models.Network, model: Any, side: int) -> None:
     """Default layers answer as Keras's own model and preprocessing do."""
-    entry = models.entry(name)
+    entry = models.find_entry(name)
     image = noise(side, side, seed=2)
     tf = tensorflow()
     names = list(entry.default_layers)
@@ -98,10 +98,12 @@ def test_network_loads_and_dreams_from_a_local_file(name: str, file: str, tmp_pa
     model = untrained(name)
     FORMATS[file](model, tmp_path / file)
     network = models.load(name, tmp_path / file)
-    entry = models.entry(name)
+    entry = models.find_entry(name)
     assert_same_network(name, network, model, entry.smallest)
     models.check_layers(network, name, entry.default_layers)
-    ascent = Ascent(network.forward, weighted_layers((layer, 1) for layer in entry.default_layers))
+    ascent = GradientAscent(
+        network.forward, weighted_layers((layer, 1) for layer in entry.default_layers)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         _, losses = ascent.climb(noise(entry.smallest, entry.smallest), 0.02, still(4))
@@ -128,20 +130,20 @@ def test_preprocessing_is_the_networks_own(name: str) -> None:
 
     image = noise(8, 9)[None]
     expected = keras_preprocessing(name)((image + 1) * 127.5)
-    found = preprocess(tensorflow().constant(image), models.entry(name).preprocess)
+    found = preprocess(tensorflow().constant(image), models.find_entry(name).preprocess)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_layer_names_do_not_depend_on_what_was_built_before() -> None:
-    names = [layer.name for layer in models.layer_list("inception-v3")]
-    assert names == [layer.name for layer in models.layer_list("inception-v3")]
+    names = [layer.name for layer in models.list_layers("inception-v3")]
+    assert names == [layer.name for layer in models.list_layers("inception-v3")]
     assert len(set(names)) == len(names)
     assert {"conv2d", "conv2d_93", "mixed0", "mixed9_1", "mixed10"} <= set(names)
     assert "conv2d_94" not in names
 
 
 def test_layers_are_where_a_dream_can_be() -> None:
-    layers = models.layer_list("efficientnet-v2-b0")
+    layers = models.list_layers("efficientnet-v2-b0")
     assert not [layer for layer in layers if layer.stride > 32 or layer.channels < 3]
     known = {layer.name: layer for layer in layers}
     assert known["block4b_expand_activation"] == models.Layer("block4b_expand_activation", 384, 16)
@@ -174,7 +176,7 @@ def test_unknown_model_suggests_near_ones(wrong: str, meant: str) -> None:
 
 def test_unlike_any_model_lists_all() -> None:
     with pytest.raises(UsageError) as error:
-        models.entry("zzz")
+        models.find_entry("zzz")
     assert all(name in one_line(error) for name in models.REGISTRY)
 
 

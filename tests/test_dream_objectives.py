@@ -11,24 +11,24 @@ import pytest
 from dreaming import Image, cat, noise, still
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent
-from dreamvideo.dream.guide import Sight, channel_shares, guide_features
+from dreamvideo.dream.gradient_ascent import GradientAscent
+from dreamvideo.dream.guide import ActivationProbe, channel_shares, guide_features
 from dreamvideo.dream.objectives import (
     Objective,
-    at_place,
-    channels,
     chosen_name,
     distance,
     dream_class,
     guide_name,
-    guided,
     layer_l2,
     layer_mean,
+    match_guide,
+    mean_of_channels,
+    pick_strongest,
     place_map,
     place_name,
-    strongest,
     total_variation,
-    weighed,
+    weigh_place,
+    weigh_terms,
     weighted_layers,
 )
 from dreamvideo.dream.runtime import tensorflow
@@ -57,9 +57,9 @@ ACTIVATIONS = {
         (2 * (SHALLOW + DEEP) - DEEP * 3, 1),
         (weighted_layers([("block3_expand", 1.5), ("block5_expand", -1)]), 0),
         (layer_l2("block5_expand"), 12.5),
-        (channels("block5_expand", [1], 2), 4),
-        (channels("block5_expand", [0, 1], 2), 3),
-        (channels("block5_expand", [0], 2, mode="l2"), 5),
+        (mean_of_channels("block5_expand", [1], 2), 4),
+        (mean_of_channels("block5_expand", [0, 1], 2), 3),
+        (mean_of_channels("block5_expand", [0], 2, mode="l2"), 5),
     ],
 )
 def test_objectives_add_and_scale(objective: Objective, value: float) -> None:
@@ -69,13 +69,13 @@ def test_objectives_add_and_scale(objective: Objective, value: float) -> None:
 def test_a_sum_needs_what_all_its_parts_need() -> None:
     assert (SHALLOW - 2 * DEEP).layers == {"block3_expand", "block5_expand"}
     assert SHALLOW.layers == {"block3_expand"}
-    whole = SHALLOW + guided("block5", NARROW) - total_variation() * 0.5 - distance()
+    whole = SHALLOW + match_guide("block5", NARROW) - total_variation() * 0.5 - distance()
     assert whole.layers == {"block3_expand", "block5", "image", "source"}
     assert whole.extras == {("guide:block5", (None, NARROW)), ("source", (None, None, 3))}
 
 
 def test_weights_of_a_climb_are_the_weights_of_its_parts() -> None:
-    both = weighed([SHALLOW, DEEP])
+    both = weigh_terms([SHALLOW, DEEP])
     for weights in ([1.0, 0.0], [0.25, -2.0]):
         told = {**ACTIVATIONS, "weights": np.asarray(weights, np.float32)}
         expected = weights[0] * 2 + weights[1] * 3
@@ -102,12 +102,12 @@ def test_a_guided_place_follows_the_feature_with_the_largest_dot_product() -> No
     features = random.normal(size=(11, 6)).astype(np.float32)
     expected = (seen.reshape(-1, 6) @ features.T).max(1).mean() / 6
     told = {"block5": tensorflow().constant(seen), "guide:block5": features}
-    assert float(guided("block5", 6).value(told)) == pytest.approx(expected, rel=1e-5)
+    assert float(match_guide("block5", 6).value(told)) == pytest.approx(expected, rel=1e-5)
 
 
 @cache
 def seen_in(layer: str) -> Image:
-    return Sight(NETWORK.forward, [layer])(noise(96, 96, seed=3))[layer]
+    return ActivationProbe(NETWORK.forward, [layer])(noise(96, 96, seed=3))[layer]
 
 
 def extras_of(objective: Objective, height: int, width: int) -> Mapping[str, Any]:
@@ -130,35 +130,35 @@ OBJECTIVES = {
     "difference": DEEP - 0.5 * SHALLOW,
     "weighted": weighted_layers([("block3_expand", 1.0), ("block5_expand", 0.5)]),
     "squares": layer_l2("block5_expand"),
-    "channel": channels("block5_expand", [4], EXPANDED),
-    "channels": channels("block5_expand", range(12, 21), EXPANDED),
-    "squares of channels": channels("block5_expand", [3, 4], EXPANDED, mode="l2"),
-    "neuron": at_place("block5_expand", [4], EXPANDED, (0.5, 0.4)),
-    "weakest": strongest("block5_expand", "weak", EXPANDED),
+    "channel": mean_of_channels("block5_expand", [4], EXPANDED),
+    "channels": mean_of_channels("block5_expand", range(12, 21), EXPANDED),
+    "squares of channels": mean_of_channels("block5_expand", [3, 4], EXPANDED, mode="l2"),
+    "neuron": weigh_place("block5_expand", [4], EXPANDED, (0.5, 0.4)),
+    "weakest": pick_strongest("block5_expand", "weak", EXPANDED),
     "class": dream_class("head", TABBY),
     "no such class": -dream_class("head", TABBY),
-    "guide": guided("block5", NARROW),
-    "not the guide": -guided("block5", NARROW),
+    "guide": match_guide("block5", NARROW),
+    "not the guide": -match_guide("block5", NARROW),
     "variation": total_variation(),
     "calm": -total_variation(),
     "near": -distance(),
     "far": distance(),
-    "weighed": weighed([DEEP, SHALLOW]),
+    "weighed": weigh_terms([DEEP, SHALLOW]),
     "all": DEEP + 0.1 * dream_class("head", TABBY) - 0.01 * total_variation() - 0.01 * distance(),
 }
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_three_steps_raise_every_objective(objective: Objective) -> None:
-    ascent = Ascent(NETWORK.forward, objective)
+    ascent = GradientAscent(NETWORK.forward, objective)
     extras = extras_of(objective, 64, 80)
     _, losses = ascent.climb(cat(64, 80) * 0.8, 0.01, still(4), extras=extras)
     assert losses[0] < losses[1] < losses[2] < losses[3]
 
 
 def test_a_neuron_stays_at_its_place_however_the_picture_is_rolled() -> None:
-    objective = at_place("block3_expand", range(WIDE), WIDE, (0.25, 0.5))
-    ascent = Ascent(NETWORK.forward, objective)
+    objective = weigh_place("block3_expand", range(WIDE), WIDE, (0.25, 0.5))
+    ascent = GradientAscent(NETWORK.forward, objective)
     image = cat(96, 128)
     extras = {place_name((0.25, 0.5)): place_map((0.25, 0.5), 96, 128)}
     shifts = np.asarray([[20, 30], [-17, 40], [0, -25], [31, 7]], np.int32)
@@ -170,7 +170,7 @@ def test_a_neuron_stays_at_its_place_however_the_picture_is_rolled() -> None:
 
 
 def test_a_place_is_asked_for_in_the_same_words_by_step_and_objective() -> None:
-    objective = at_place("block5", [1], NARROW, (0.5, 0.5)) - distance()
+    objective = weigh_place("block5", [1], NARROW, (0.5, 0.5)) - distance()
     spec = Step(NETWORK.forward, objective).extras_spec
     assert {name: tuple(each.shape) for name, each in spec.items()} == {
         "place:0.5x0.5": (None, None, 1),

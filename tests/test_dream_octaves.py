@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent, OnStep, OnTile
+from dreamvideo.dream.gradient_ascent import GradientAscent, OnStep, OnTile
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.dream.octaves import (
-    Climbing,
-    Ladder,
-    automatic_octaves,
+    OctaveSchedule,
+    StepProgress,
+    count_octaves,
+    draw_jitter,
     dream,
-    jitter_shifts,
-    octave_sizes,
+    list_octave_sizes,
     resize,
 )
 from dreamvideo.dream.patches import Box
@@ -30,8 +30,8 @@ SIDES = st.integers(16, 1500)
 
 
 @pytest.fixture(scope="module")
-def ascent() -> Ascent:
-    return Ascent(models.load("efficientnet-lite0").forward, layer_mean("block3_expand"))
+def ascent() -> GradientAscent:
+    return GradientAscent(models.load("efficientnet-lite0").forward, layer_mean("block3_expand"))
 
 
 class Brightening:
@@ -56,14 +56,14 @@ class Brightening:
 
 
 def test_sizes_go_from_coarse_to_the_picture_itself() -> None:
-    assert octave_sizes(360, 640, 3, 1.4) == ((184, 327), (257, 457), (360, 640))
+    assert list_octave_sizes(360, 640, 3, 1.4) == ((184, 327), (257, 457), (360, 640))
 
 
 @given(SIDES, SIDES, st.integers(1, 8), st.floats(1.1, 2.5), st.integers(1, 100))
 def test_sizes_grow_and_respect_the_smallest(
     height: int, width: int, octaves: int, scale: float, smallest: int
 ) -> None:
-    sizes = octave_sizes(height, width, octaves, scale, smallest)
+    sizes = list_octave_sizes(height, width, octaves, scale, smallest)
     assert sizes[-1] == (height, width)
     assert 1 <= len(sizes) <= octaves
     assert list(sizes) == sorted(sizes)
@@ -74,7 +74,7 @@ def test_sizes_grow_and_respect_the_smallest(
 def test_automatic_octaves_reach_creatures_and_no_further(
     height: int, width: int, scale: float
 ) -> None:
-    octaves = automatic_octaves(height, width, scale)
+    octaves = count_octaves(height, width, scale)
     assert 1 <= octaves <= 8
     coarsest = min(height, width) / scale ** (octaves - 1)
     if 1 < octaves < 8:
@@ -85,22 +85,22 @@ def test_automatic_octaves_reach_creatures_and_no_further(
 def test_shifts_depend_on_seed_frame_and_octave_alone(
     seed: int, frame: int, octave: int, jitter: int
 ) -> None:
-    shifts = jitter_shifts(seed, frame, octave, 12, jitter)
+    shifts = draw_jitter(seed, frame, octave, 12, jitter)
     assert shifts.shape == (12, 2)
     assert np.abs(shifts).max() <= jitter
-    np.testing.assert_array_equal(shifts, jitter_shifts(seed, frame, octave, 12, jitter))
-    np.testing.assert_array_equal(shifts[:5], jitter_shifts(seed, frame, octave, 5, jitter))
+    np.testing.assert_array_equal(shifts, draw_jitter(seed, frame, octave, 12, jitter))
+    np.testing.assert_array_equal(shifts[:5], draw_jitter(seed, frame, octave, 5, jitter))
 
 
 def test_shifts_differ_by_seed_frame_and_octave() -> None:
     several = {
-        jitter_shifts(seed, frame, octave, 8, 32).tobytes()
+        draw_jitter(seed, frame, octave, 8, 32).tobytes()
         for seed in range(3)
         for frame in range(3)
         for octave in range(3)
     }
     assert len(several) == 27
-    assert set(jitter_shifts(0, 0, 0, 400, 2).ravel()) == {-2, -1, 0, 1, 2}
+    assert set(draw_jitter(0, 0, 0, 400, 2).ravel()) == {-2, -1, 0, 1, 2}
 
 
 def test_resize_keeps_what_has_the_size_and_the_mean_of_the_rest() -> None:
@@ -111,23 +111,23 @@ def test_resize_keeps_what_has_the_size_and_the_mean_of_the_rest() -> None:
     np.testing.assert_allclose(resize(flat, (31, 47)), 0.25, atol=1e-6)
 
 
-def test_one_octave_is_a_plain_climb(ascent: Ascent) -> None:
+def test_one_octave_is_a_plain_climb(ascent: GradientAscent) -> None:
     image = noise(48, 64)
-    dreamt = dream(ascent, image, Ladder(((48, 64),), 4, 0.03, 8, seed=7), frame=5)
-    expected, losses = ascent.climb(image, 0.03, jitter_shifts(7, 5, 0, 4, 8))
+    dreamt = dream(ascent, image, OctaveSchedule(((48, 64),), 4, 0.03, 8, seed=7), frame=5)
+    expected, losses = ascent.climb(image, 0.03, draw_jitter(7, 5, 0, 4, 8))
     np.testing.assert_array_equal(dreamt.image, expected)
     assert list(dreamt.losses) == losses
 
 
-def test_no_steps_give_the_base_back_to_the_bit(ascent: Ascent) -> None:
+def test_no_steps_give_the_base_back_to_the_bit(ascent: GradientAscent) -> None:
     image = noise(72, 96)
-    ladder = Ladder(octave_sizes(72, 96, 3, 1.4), 0, 0.03, 8, seed=7)
+    ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 0, 0.03, 8, seed=7)
     np.testing.assert_array_equal(dream(ascent, image, ladder).image, image)
 
 
-def test_where_nothing_may_be_dreamt_nothing_is(ascent: Ascent) -> None:
+def test_where_nothing_may_be_dreamt_nothing_is(ascent: GradientAscent) -> None:
     image = noise(72, 96)
-    ladder = Ladder(octave_sizes(72, 96, 3, 1.4), 3, 0.03, 8, seed=7)
+    ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 3, 0.03, 8, seed=7)
     still = dream(ascent, image, ladder, step_scale=np.zeros((72, 96), np.float32))
     np.testing.assert_array_equal(still.image, image)
     half = np.zeros((72, 96), np.float32)
@@ -140,8 +140,8 @@ def test_where_nothing_may_be_dreamt_nothing_is(ascent: Ascent) -> None:
 
 def test_every_octaves_addition_reaches_the_picture() -> None:
     image = noise(72, 96) * 0.1
-    ladder = Ladder(octave_sizes(72, 96, 3, 1.4), 2, 0.05, 0, seed=0)
-    dreamt = dream(cast(Ascent, Brightening()), image, ladder)
+    ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 2, 0.05, 0, seed=0)
+    dreamt = dream(cast(GradientAscent, Brightening()), image, ladder)
     np.testing.assert_allclose(dreamt.image, image + 3 * 2 * 0.05, atol=1e-5)
     assert len(dreamt.losses) == ladder.total == 6
 
@@ -149,22 +149,24 @@ def test_every_octaves_addition_reaches_the_picture() -> None:
 def test_coarse_dreams_leave_the_base_as_sharp_as_it_was() -> None:
     image = (np.random.default_rng(0).choice([-0.5, 0.5], (72, 96, 3))).astype(np.float32)
     scale = np.linspace(0, 1, 96, dtype=np.float32)[None].repeat(72, 0)
-    ladder = Ladder(octave_sizes(72, 96, 3, 1.4), 1, 0.05, 0, seed=0)
-    added = dream(cast(Ascent, Brightening()), image, ladder, step_scale=scale).image - image
+    ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 1, 0.05, 0, seed=0)
+    added = (
+        dream(cast(GradientAscent, Brightening()), image, ladder, step_scale=scale).image - image
+    )
     # What was added is as smooth as the map: nothing of the base's checks is in it.
     np.testing.assert_allclose(added[..., 0], 3 * 0.05 * scale, atol=5e-3)
 
 
-def test_every_step_is_shown_at_full_size(ascent: Ascent) -> None:
-    seen: list[Climbing] = []
+def test_every_step_is_shown_at_full_size(ascent: GradientAscent) -> None:
+    seen: list[StepProgress] = []
     pictures: list[Image] = []
 
-    def look(at: Climbing) -> None:
+    def look(at: StepProgress) -> None:
         seen.append(at)
         pictures.append(at.image())
 
     image = noise(72, 96)
-    ladder = Ladder(octave_sizes(72, 96, 2, 1.4), 3, 0.03, 8, seed=7)
+    ladder = OctaveSchedule(list_octave_sizes(72, 96, 2, 1.4), 3, 0.03, 8, seed=7)
     dreamt = dream(ascent, image, ladder, on_step=look)
     assert [at.done for at in seen] == list(range(1, ladder.total + 1))
     assert [at.loss for at in seen] == list(dreamt.losses)
@@ -175,18 +177,20 @@ def test_every_step_is_shown_at_full_size(ascent: Ascent) -> None:
     np.testing.assert_array_equal(quiet.image, dreamt.image)
 
 
-def test_frames_are_rolled_differently_and_repeatably(ascent: Ascent) -> None:
+def test_frames_are_rolled_differently_and_repeatably(ascent: GradientAscent) -> None:
     image = noise(48, 64)
-    ladder = Ladder(((48, 64),), 2, 0.03, 8, seed=7)
+    ladder = OctaveSchedule(((48, 64),), 2, 0.03, 8, seed=7)
     third, fourth, again = (dream(ascent, image, ladder, frame=at).image for at in (3, 4, 3))
     np.testing.assert_array_equal(third, again)
     assert not np.array_equal(third, fourth)
 
 
 def test_a_ladder_leans_towards_coarse_octaves_and_does_the_same_work() -> None:
-    sizes = octave_sizes(216, 288, 5, 1.3)
-    even, leaning = (Ladder(sizes, 4, 0.02, 8, seed=0, coarse_bias=bias) for bias in (0.0, 0.6))
+    sizes = list_octave_sizes(216, 288, 5, 1.3)
+    even, leaning = (
+        OctaveSchedule(sizes, 4, 0.02, 8, seed=0, coarse_bias=bias) for bias in (0.0, 0.6)
+    )
     assert [steps for steps, _ in leaning.climbs] == [steps for steps, _ in even.climbs]
     longer = [one / other for (_, one), (_, other) in zip(leaning.climbs, even.climbs, strict=True)]
     assert longer == pytest.approx([1.6, 1.3, 1, 0.7, 0.4])
-    assert Ladder(((48, 64),), 4, 0.02, 8, seed=0, coarse_bias=0.6).climbs == ((4, 0.02),)
+    assert OctaveSchedule(((48, 64),), 4, 0.02, 8, seed=0, coarse_bias=0.6).climbs == ((4, 0.02),)

@@ -103,7 +103,7 @@ import sys
 import numpy as np
 from dreamvideo.dream import models, runtime
 runtime.use_threads(int(sys.argv[1]))
-from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.gradient_ascent import Ascent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.settings.machine import make_machine
 network = models.load("efficientnet-lite0")
@@ -140,7 +140,7 @@ def test_pictures_are_the_same_on_any_number_of_threads() -> None:
 def test_no_module_of_the_dream_imports_tensorflow_by_itself() -> None:
     found = pkgutil.walk_packages(dreamvideo.dream.__path__, "dreamvideo.dream.")
     names = [module.name for module in found]
-    assert "dreamvideo.dream.ascent" in names
+    assert "dreamvideo.dream.gradient_ascent" in names
     imports = "\n".join(f"import {name}" for name in names)
     report = "print({'tensorflow', 'keras', 'torch'} & set(sys.modules))"
     assert run(f"import sys\n{imports}\n{report}").stdout.strip() == "set()"

@@ -7,11 +7,11 @@ import pytest
 from dreaming import Image, cat, noise, still
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent
 from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.dream.shaping import PLAIN, TYPICAL, Shaping, normalised_bands, smoothed
+from dreamvideo.dream.shaping import PLAIN, TYPICAL, Shaping, normalise_bands, smooth
 from dreamvideo.dream.step import Step
 from dreamvideo.settings import DreamSettings
 
@@ -73,16 +73,16 @@ def test_a_smoothed_gradient_is_the_mean_of_three_blurs(
 ) -> None:
     gradient = noise(*size)
     expected = np.mean([gaussian(gradient, sigma * scale) for scale in (0.5, 1, 2)], axis=0)
-    found = smoothed(tensorflow().constant(gradient), np.float32(sigma)).numpy()
+    found = smooth(tensorflow().constant(gradient), np.float32(sigma)).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_smoothing_by_nothing_changes_nothing_and_keeps_what_is_even() -> None:
     tf = tensorflow()
     gradient = noise(24, 32)
-    np.testing.assert_allclose(smoothed(tf.constant(gradient), np.float32(0)).numpy(), gradient)
+    np.testing.assert_allclose(smooth(tf.constant(gradient), np.float32(0)).numpy(), gradient)
     flat = np.full((24, 32, 3), 0.7, np.float32)
-    np.testing.assert_allclose(smoothed(tf.constant(flat), np.float32(6)).numpy(), flat, rtol=1e-5)
+    np.testing.assert_allclose(smooth(tf.constant(flat), np.float32(6)).numpy(), flat, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -96,7 +96,7 @@ def test_every_band_of_the_pyramid_is_divided_by_its_rms(size: tuple[int, int]) 
     expected = unit(rest)
     for band in reversed(bands):
         expected = doubled(expected, *band.shape[:2]) + unit(band)
-    found = normalised_bands(tensorflow().constant(gradient), 2).numpy()
+    found = normalise_bands(tensorflow().constant(gradient), 2).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
@@ -119,7 +119,7 @@ def test_a_step_is_divided_as_its_norm_says(norm: str) -> None:
         "mean-abs": np.abs(gradient).mean(),
         "none": TYPICAL / gradient.size,
     }
-    ascent = Ascent(forward, objective, step=lambda f, o: Step(f, o, Shaping(norm=norm)))
+    ascent = GradientAscent(forward, objective, step=lambda f, o: Step(f, o, Shaping(norm=norm)))
     dreamt, _ = ascent.climb(image, 0.001, still(1))
     expected = image + 0.001 * gradient / sizes[norm]
     np.testing.assert_allclose(dreamt, expected, atol=2e-5)

@@ -12,8 +12,8 @@ from dreaming import Image, cat, noise, still
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamvideo.dream import footprint, models
-from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream import memory_estimate, models
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import layer_mean, weighted_layers
 from dreamvideo.dream.tiles import FADE, GRID, GUARD, SMALLEST, spans, tile_shape, tiles
 from dreamvideo.errors import UsageError
@@ -67,13 +67,17 @@ def bounded(pixels: int, step_picture: tuple[int, int]) -> MachineSettings:
     """A bound under which a tile of a picture of that size has about so many pixels."""
     ascent = bundled(MachineSettings())
     room = pixels * ascent._footprint.bytes_a_pixel
-    whole = step_picture[0] * step_picture[1] * footprint.PICTURE
-    return MachineSettings(max_memory=f"{int(footprint.STARTED + whole + room) // 1000 + 1}kB")
+    whole = step_picture[0] * step_picture[1] * memory_estimate.PICTURE
+    return MachineSettings(
+        max_memory=f"{int(memory_estimate.STARTED + whole + room) // 1000 + 1}kB"
+    )
 
 
-def bundled(machine: MachineSettings) -> Ascent:
+def bundled(machine: MachineSettings) -> GradientAscent:
     network = models.load("efficientnet-lite0")
-    return Ascent(network.forward, weighted_layers((n, 1.0) for n in LAYERS), machine=machine)
+    return GradientAscent(
+        network.forward, weighted_layers((n, 1.0) for n in LAYERS), machine=machine
+    )
 
 
 def wide(height: int, width: int) -> Image:
@@ -153,13 +157,13 @@ def test_small_pictures_are_never_cut() -> None:
 def test_estimate_of_a_networks_memory_grows_with_its_depth() -> None:
     network = models.load("efficientnet-lite0")
     sizes = [
-        Ascent(network.forward, layer_mean(layer))._footprint.bytes_a_pixel
+        GradientAscent(network.forward, layer_mean(layer))._footprint.bytes_a_pixel
         for layer in ("stem", "block2", "block8_expand", "head")
     ]
     assert sizes == sorted(sizes)
     # Half a picture of 32 channels is kept for the way back, at the very least.
     assert sizes[0] > 32 * 4 / 4
-    assert sizes[-1] < footprint.AMPLE
+    assert sizes[-1] < memory_estimate.AMPLE
 
 
 @pytest.mark.parametrize("text", ["lots", "-3GB", "0"])
@@ -171,13 +175,13 @@ def test_memory_that_is_none_is_refused(text: str) -> None:
 def test_bound_is_what_was_asked_for_or_half_of_what_is_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert footprint.memory_bound(make_machine(max_memory="2GB")) == 2_000_000_000
+    assert memory_estimate.memory_bound(make_machine(max_memory="2GB")) == 2_000_000_000
     bounds = set()
     for free in (9 << 30, 11 << 30):
-        monkeypatch.setattr(footprint, "available_memory", lambda free=free: free)
-        bounds.add(footprint.memory_bound(make_machine()))
-        settled = footprint.with_memory_bound(make_machine())
-        assert footprint.memory_bound(settled) in bounds
+        monkeypatch.setattr(memory_estimate, "available_memory", lambda free=free: free)
+        bounds.add(memory_estimate.memory_bound(make_machine()))
+        settled = memory_estimate.with_memory_bound(make_machine())
+        assert memory_estimate.memory_bound(settled) in bounds
     # A little more or less that happens to be free must not change a picture.
     assert bounds == {4 << 30}
 
@@ -186,7 +190,7 @@ HUGE = """
 import resource
 import numpy as np
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent
+from dreamvideo.dream.gradient_ascent import Ascent
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.settings.machine import MachineSettings
 network = models.load("efficientnet-lite0")

@@ -15,13 +15,18 @@ from tiny import QUICK, Cli
 
 from dreamvideo.dream import models
 from dreamvideo.errors import UsageError
-from dreamvideo.look.gallery import STEP_SIZES, STRENGTHS, creature_seeds, variations
+from dreamvideo.gallery.clip_stills import extract_clip_stills
+from dreamvideo.gallery.variations import (
+    STEP_SIZES,
+    STRENGTHS,
+    draw_creature_seeds,
+    list_variations,
+)
 from dreamvideo.media.probe import probe
 from dreamvideo.media.stills import read_still
-from dreamvideo.render.moments import moments_of
-from dreamvideo.render.preview import part_of
+from dreamvideo.render.preview import extract_excerpt
 from dreamvideo.settings import Look, make_look, preset_paths
-from dreamvideo.settings.changes import changed, options_of
+from dreamvideo.settings.derive import derive_look, list_options
 
 MODEL = "efficientnet-lite0"
 
@@ -90,37 +95,37 @@ def test_creatures_are_shown_by_their_seeds(cli: Cli, shelf: Path, tmp_path: Pat
 
 
 def test_creatures_begin_with_the_first_seed_and_keep_their_digits() -> None:
-    assert creature_seeds(Look(), 4) == [1, 2, 3, 4]
+    assert draw_creature_seeds(Look(), 4) == [1, 2, 3, 4]
     last = make_look([], {"dream": {"creatures": 2**31 - 2}})
-    (before, largest) = creature_seeds(last, 2)
-    ways = variations("creatures", MODEL, numbers=[before, largest])
+    (before, largest) = draw_creature_seeds(last, 2)
+    ways = list_variations("creatures", MODEL, numbers=[before, largest])
     assert ways[1].options == ("--creatures", "2147483647")
     assert ways[1].of(Look()).dream.creatures == 2**31 - 1
     with pytest.raises(UsageError, match="--creatures"):
-        creature_seeds(last, 3)
+        draw_creature_seeds(last, 3)
 
 
 def test_moments_are_spread_over_the_clip_and_differ(shelf: Path) -> None:
-    moments = moments_of(shelf / "clip.mp4", 3, None, 320)
+    moments = extract_clip_stills(shelf / "clip.mp4", 3, None, 320)
     info = probe(shelf / "clip.mp4")
     assert [moment.time for moment in moments] == [
         info.duration * Fraction(n, 6) for n in (1, 3, 5)
     ]
     assert len({moment.image.tobytes() for moment in moments}) == 3
-    (still,) = moments_of(shelf / "photo.png", 3, "32", 320)
+    (still,) = extract_clip_stills(shelf / "photo.png", 3, "32", 320)
     assert still.time is None and still.image.shape == (24, 32, 3)
 
 
 def test_layers_of_every_network_are_shown_shallow_to_deep() -> None:
-    names = [way.label for way in variations("layers", MODEL)]
-    order = [layer.name for layer in models.layer_list(MODEL)]
+    names = [way.label for way in list_variations("layers", MODEL)]
+    order = [layer.name for layer in models.list_layers(MODEL)]
     assert 12 <= len(names) <= 24
     assert names == sorted(names, key=order.index)
     assert not [name for name in names if name.endswith("_depthwise")]
 
 
 def test_presets_of_the_network_are_shown() -> None:
-    names = {way.label for way in variations("presets", MODEL)}
+    names = {way.label for way in list_variations("presets", MODEL)}
     assert "towers" in names and "classic" not in names
     assert names <= set(preset_paths())
 
@@ -142,10 +147,10 @@ def test_what_makes_no_sense_is_said(
 
 def test_a_look_is_told_in_options_and_made_again_from_them() -> None:
     look = make_look(["towers"], {"dream": {"steps": 7}, "coherence": {"coherence": 0.5}})
-    found = dict(options_of(look))
+    found = dict(list_options(look))
     assert found["--steps"] == "7" and found["--coherence"] == "0.5"
-    assert options_of(Look()) == []
-    assert changed(look, {"dream": {"steps": 9}}).dream.steps == 9
+    assert list_options(Look()) == []
+    assert derive_look(look, {"dream": {"steps": 9}}).dream.steps == 9
 
 
 def test_a_preview_is_small_short_and_tells_of_the_whole(
@@ -163,10 +168,10 @@ def test_a_preview_is_small_short_and_tells_of_the_whole(
 
 def test_a_preview_lies_within_the_clip(shelf: Path) -> None:
     info = probe(shelf / "clip.mp4")
-    assert part_of(info, None, Fraction(1, 10)) == (
+    assert extract_excerpt(info, None, Fraction(1, 10)) == (
         info.duration / 3,
         info.duration / 3 + Fraction(1, 10),
     )
-    begin, end = part_of(info, None, Fraction(9))
+    begin, end = extract_excerpt(info, None, Fraction(9))
     assert begin == 0 and end >= info.duration
-    assert part_of(info, Fraction(1, 5), Fraction(1)) == (Fraction(1, 5), Fraction(6, 5))
+    assert extract_excerpt(info, Fraction(1, 5), Fraction(1)) == (Fraction(1, 5), Fraction(6, 5))

@@ -18,7 +18,12 @@ HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PI
 LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
-RUN_PROGRAMS = {"media/ffmpeg.py", "bench/talk.py", "render/workers.py", "cluster/desk.py"}
+RUN_PROGRAMS = {
+    "media/ffmpeg.py",
+    "bench/worker_rpc.py",
+    "render/parallel/pool.py",
+    "cluster/desk.py",
+}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -34,10 +39,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paint": {*LEAVES, "media", "motion"},
     "render": {*LEAVES, "media", "motion", "dream", "paint"},
     "cluster": {*LEAVES, "media", "render"},
-    "look": {*LEAVES, "media", "motion", "dream", "paint", "render"},
-    "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "look"},
+    "metrics": {*LEAVES, "media", "motion", "dream", "paint", "render"},
+    "gallery": {*LEAVES, "media", "dream", "render"},
+    "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "metrics"},
     "studio": {*LEAVES, "media", "dream", "render"},
-    "report": {*LEAVES, "media", "motion", "dream", "paint", "render", "look", "bench"},
+    "report": {
+        *LEAVES,
+        "media",
+        "motion",
+        "dream",
+        "paint",
+        "render",
+        "metrics",
+        "bench",
+    },
     "cli": {
         *LEAVES,
         "cluster",
@@ -45,12 +60,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "dream",
         "paint",
         "render",
-        "look",
+        "metrics",
+        "gallery",
         "bench",
         "report",
         "studio",
     },
-    "pictures": {*LEAVES, "media", "dream", "render", "look", "studio", "cli", "__init__"},
+    "pictures": {
+        *LEAVES,
+        "media",
+        "dream",
+        "render",
+        "metrics",
+        "gallery",
+        "studio",
+        "cli",
+        "__init__",
+    },
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

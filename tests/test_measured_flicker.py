@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from synthetic import Clip, glide, grain, ramp, scene
 from truth import HEIGHT, WIDTH, moving_camera, photo, still_camera
 
-from dreamvideo.look.figures import BANDS, Pair, band_energies
-from dreamvideo.look.independent_baseline import Comparison
-from dreamvideo.look.metrics import measure
-from dreamvideo.look.reference_flow import (
+from dreamvideo.metrics.film_report import measure
+from dreamvideo.metrics.frame_stats import BANDS, Pair, measure_bands
+from dreamvideo.metrics.independent_baseline import Comparison
+from dreamvideo.metrics.reference_flow import (
     Correspondence,
     estimate_correspondence,
-    known_correspondence,
+    make_known_correspondence,
 )
-from dreamvideo.look.tvl1 import estimate_flow
+from dreamvideo.metrics.tvl1 import estimate_flow
 from dreamvideo.motion.flow import motion_between
 from dreamvideo.motion.warp import warp
 
@@ -70,7 +70,7 @@ def added(found: Comparison) -> float:
 def test_flicker_is_what_the_truth_says(make: Callable[[int], Clip]) -> None:
     clip = make(24)
     truth = [
-        known_correspondence(flow, visible)
+        make_known_correspondence(flow, visible)
         for flow, visible in zip(clip.flows[FRAMES], clip.visible[FRAMES], strict=True)
     ]
     exact, estimated = (added(compared(make, known)) for known in (truth, None))
@@ -208,7 +208,7 @@ def test_each_band_holds_its_own_scale(wavelength: float, band: int, kind: int) 
     wave = np.sin(2 * np.pi * np.arange(480, dtype=np.float32) / wavelength)
     colour = np.array([[1, 1, 1], [1, 0, -1]][kind], np.float32)
     film = np.asarray(0.2 * np.broadcast_to(wave[:, None] * colour, (270, 480, 3)), np.float32)
-    energies = band_energies(Pair(film, np.zeros_like(film)))
+    energies = measure_bands(Pair(film, np.zeros_like(film)))
     assert energies[1 - kind].max() < 1e-9
     assert int(energies[kind].argmax()) == band
 

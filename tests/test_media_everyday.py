@@ -14,7 +14,7 @@ from media_clips import film, make, picture, times_of, tone
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.audio import chosen_tracks
+from dreamvideo.media.audio import choose_tracks
 from dreamvideo.media.languages import same_language, three_letters
 from dreamvideo.media.probe import is_film, probe
 from dreamvideo.media.read import open_source
@@ -122,10 +122,10 @@ def test_a_sound_track_is_chosen_by_number_or_language(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mkv", *picture(1), *tone(1), *tone(1), *maps, "-c:a", "aac", *tags)
     info = probe(clip)
     for track, language in {"1": "en-US", "2": "deu", "de": "deu", "eng": "en-US"}.items():
-        assert [t.language for t in chosen_tracks(info, track)] == [language]
+        assert [t.language for t in choose_tracks(info, track)] == [language]
     for wrong in ("0", "3", "fr"):
         with pytest.raises(UsageError, match=r"1 \(en-US\), 2 \(deu\)"):
-            chosen_tracks(info, wrong)
+            choose_tracks(info, wrong)
     unchanged(clip, tmp_path / "b.mp4", audio_track="ger")
     assert [t.language for t in probe(tmp_path / "b.mp4").audio] == ["deu"]
     unchanged(clip, tmp_path / "c.mp4", no_audio=True)

@@ -10,8 +10,8 @@ import pytest
 from media_clips import film, make, picture
 
 from dreamvideo.media import read, series
-from dreamvideo.media.decode import decoded
-from dreamvideo.media.read import Frame, Opening, checksum, open_source
+from dreamvideo.media.decode import decode_frames
+from dreamvideo.media.read import Frame, SeekPoint, compute_checksum, open_source
 from dreamvideo.media.stills import open_still
 from dreamvideo.media.write import encode
 
@@ -43,23 +43,23 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[Fraction]:
 
     def noted(info: Any, size: Any, begin: Fraction, *rest: Any) -> Any:
         asked.append(begin)
-        return decoded(info, size, begin, *rest)
+        return decode_frames(info, size, begin, *rest)
 
     monkeypatch.setattr(read, "decoded", noted)
     return asked
 
 
-def frames_of(clip: Path, opening: Opening | None = None, **how: Any) -> list[Frame]:
+def frames_of(clip: Path, opening: SeekPoint | None = None, **how: Any) -> list[Frame]:
     with open_source(clip, opening=opening, **how) as source:
         return list(source)
 
 
-def opening_at(frame: Frame) -> Opening:
-    return Opening(frame.index, frame.time, checksum(frame))
+def opening_at(frame: Frame) -> SeekPoint:
+    return SeekPoint(frame.index, frame.time, compute_checksum(frame))
 
 
 def marks(frames: list[Frame]) -> list[tuple[int, Fraction, Fraction, int]]:
-    return [(f.index, f.time, f.duration, checksum(f)) for f in frames]
+    return [(f.index, f.time, f.duration, compute_checksum(f)) for f in frames]
 
 
 def check_openings(clip: Path, *, count: int = 4, **how: Any) -> None:
@@ -138,6 +138,6 @@ def test_pictures_before_an_opening_are_not_read(
 def test_an_opening_that_is_not_there_is_read_up_to(tmp_path: Path, starts: list[Fraction]) -> None:
     clip = make(tmp_path / "clip.mp4", *LONG, *B_FRAMES)
     whole = frames_of(clip)
-    wrong = Opening(70, whole[70].time, 12345)
+    wrong = SeekPoint(70, whole[70].time, 12345)
     assert marks(frames_of(clip, wrong)) == marks(whole[70:])
     assert starts == [0, whole[70].time, 0]

@@ -18,7 +18,7 @@ from media_clips import film, make, picture, tone
 from test_media_process import children, little_room
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.paths import check_place, replacing, sync_files
+from dreamvideo.media.paths import check_place, replace_atomically, sync_files
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import load_frame, store_frame
 from dreamvideo.media.write import StoredFrame, encode
@@ -197,7 +197,7 @@ def test_frames_synced_later_are_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sync", [True, False])
 def test_what_fails_halfway_leaves_the_old_file(tmp_path: Path, sync: bool) -> None:
     (tmp_path / "a").write_text("old")
-    with pytest.raises(KeyError), replacing(tmp_path / "a", sync=sync) as part:
+    with pytest.raises(KeyError), replace_atomically(tmp_path / "a", sync=sync) as part:
         part.write_text("half")
         raise KeyError
     assert (tmp_path / "a").read_text() == "old"

@@ -15,9 +15,9 @@ import synthetic
 from numpy.typing import NDArray
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.figures import fine
-from dreamvideo.look.metrics import FilmReport, measure
-from dreamvideo.look.reference_flow import Correspondence, known_correspondence
+from dreamvideo.metrics.film_report import FilmReport, measure
+from dreamvideo.metrics.frame_stats import extract_fine
+from dreamvideo.metrics.reference_flow import Correspondence, make_known_correspondence
 from dreamvideo.motion.warp import warp
 
 Frame = NDArray[np.float32]
@@ -63,7 +63,7 @@ def _world(speed: float = 3) -> World:
     return World(
         source=tuple(f * np.float32(0.5) for f in clip.frames),
         correspondences=tuple(
-            known_correspondence(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)
+            make_known_correspondence(f, v) for f, v in zip(clip.flows, clip.visible, strict=True)
         ),
         dreams={name: tuple(dream) for name, dream in dreams.items()},
     )
@@ -125,7 +125,7 @@ def test_independent_noise_has_twice_its_variance_as_error() -> None:
     # Resampling takes a little of the moved frame's noise away.
     assert 1.8 * LEVEL**2 < report.flicker.film - report.flicker.source < 2.02 * LEVEL**2
     assert report.strength == pytest.approx(LEVEL, rel=0.02)
-    expected = np.sqrt(np.mean([fine(dream) ** 2 for dream in _world().dreams["fresh"]]))
+    expected = np.sqrt(np.mean([extract_fine(dream) ** 2 for dream in _world().dreams["fresh"]]))
     assert report.contrast == pytest.approx(float(expected), rel=0.01)
 
 
@@ -186,7 +186,7 @@ def test_dreaming_weakly_earns_nothing() -> None:
 def test_a_blurred_film_earns_nothing() -> None:
     def soft_but_loud(dream: Frame) -> Frame:
         soft = np.asarray(cv2.GaussianBlur(dream, (0, 0), 1.5), np.float32)
-        return np.asarray(soft * (fine(dream).std() / fine(soft).std()), np.float32)
+        return np.asarray(soft * (extract_fine(dream).std() / extract_fine(soft).std()), np.float32)
 
     against = _changed(soft_but_loud).independent
     assert against is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dreamvideo.motion.flow import (
     Motion,
     Quality,
-    chained,
+    chain_motions,
     estimate,
     motion_between,
     motions_between,
@@ -174,7 +174,7 @@ def test_chained_motions_lead_where_both_lead_and_trust_what_both_trust() -> Non
         Motion(flow, seen.astype(np.float32))
         for flow, seen in zip(clip.flows[1:], clip.visible[1:], strict=True)
     ]
-    whole = chained(steps[1], steps[0])
+    whole = chain_motions(steps[1], steps[0])
     points = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1)
     left = (points + whole.flow)[..., 0] < 0
     assert left.any() and not whole.confidence[left].any()
@@ -185,5 +185,5 @@ def test_chained_motions_lead_where_both_lead_and_trust_what_both_trust() -> Non
     origin = (poses[2].turn * at + poses[2].shift - poses[0].shift) / poses[0].turn
     error = np.abs(whole.flow[..., 0] + 1j * whole.flow[..., 1] - (origin - at))
     assert error[inner].max() < 0.05
-    nothing = chained(steps[1], no_motion((HEIGHT, WIDTH)))
+    nothing = chain_motions(steps[1], no_motion((HEIGHT, WIDTH)))
     assert not nothing.confidence.any()

@@ -16,7 +16,7 @@ from synthetic import grain, texture
 from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import store_frame
-from dreamvideo.paint.colour import finish, is_identity, needs_first, palette_of, read_palette
+from dreamvideo.paint.colour import extract_palette, finish, is_identity, needs_first, read_palette
 from dreamvideo.paint.oklab import chroma, from_oklab, to_oklab
 from dreamvideo.paint.palette import Palette
 from dreamvideo.settings import ColourSettings
@@ -142,16 +142,19 @@ def tinted(image: Frame) -> Frame:
 
 
 def test_a_dream_takes_its_sources_palette() -> None:
-    made, wanted = palette_of(finished(tinted(DREAMT), match_colour="source")), palette_of(SOURCE)
-    before = palette_of(tinted(DREAMT))
+    made, wanted = (
+        extract_palette(finished(tinted(DREAMT), match_colour="source")),
+        extract_palette(SOURCE),
+    )
+    before = extract_palette(tinted(DREAMT))
     assert np.allclose(made.mean, wanted.mean, atol=0.015)
     for new, old, aim in zip(made.spread, before.spread, wanted.spread, strict=True):
         assert abs(new - aim) < max(abs(old - aim), 0.1 * abs(aim) + 1e-3)
 
 
 def test_half_a_match_is_half_way() -> None:
-    before, aim = palette_of(tinted(DREAMT)).mean, palette_of(SOURCE).mean
-    made = palette_of(finished(tinted(DREAMT), match_colour="source", match_strength=0.5)).mean
+    before, aim = extract_palette(tinted(DREAMT)).mean, extract_palette(SOURCE).mean
+    made = extract_palette(finished(tinted(DREAMT), match_colour="source", match_strength=0.5)).mean
     assert np.allclose(made, (np.array(before) + aim) / 2, atol=0.02)
 
 
@@ -161,7 +164,7 @@ def test_a_dream_takes_a_pictures_palette(tmp_path: Path) -> None:
     settings = ColourSettings(match_colour=str(path))
     palette = read_palette(settings)
     assert palette is not None
-    made = palette_of(finish(DREAMT, SOURCE, settings, palette))
+    made = extract_palette(finish(DREAMT, SOURCE, settings, palette))
     assert np.allclose(made.mean, palette.mean, atol=0.03)
     assert np.allclose(made.spread, palette.spread, atol=0.006)
 
@@ -169,10 +172,10 @@ def test_a_dream_takes_a_pictures_palette(tmp_path: Path) -> None:
 def test_a_dream_takes_the_first_frames_palette() -> None:
     settings = ColourSettings(match_colour="first")
     assert needs_first(settings) and not needs_first(ColourSettings())
-    first = palette_of(OTHER)
-    made = palette_of(finish(DREAMT, SOURCE, settings, first))
+    first = extract_palette(OTHER)
+    made = extract_palette(finish(DREAMT, SOURCE, settings, first))
     assert np.allclose(made.mean, first.mean, atol=0.03)
-    same = finish(DREAMT, SOURCE, settings, palette_of(DREAMT))
+    same = finish(DREAMT, SOURCE, settings, extract_palette(DREAMT))
     assert np.abs(same - DREAMT).max() < 0.02, "the first frame itself stays as it is"
 
 
@@ -187,13 +190,13 @@ def test_a_foreign_palette_brings_its_hues_along(tmp_path: Path) -> None:
     settings = ColourSettings(match_colour=str(path))
     wanted = read_palette(settings)
     assert wanted is not None
-    assert abs(palette_of(warm).spread[2]) < 0.1 * abs(wanted.spread[2])
-    made = palette_of(finish(warm, warm, settings, wanted))
+    assert abs(extract_palette(warm).spread[2]) < 0.1 * abs(wanted.spread[2])
+    made = extract_palette(finish(warm, warm, settings, wanted))
     assert np.allclose(made.spread[1:], wanted.spread[1:], rtol=0.15)
 
 
 def test_a_palette_survives_json() -> None:
-    palette = palette_of(SOURCE)
+    palette = extract_palette(SOURCE)
     assert Palette(**{k: tuple(v) for k, v in json.loads(json.dumps(asdict(palette))).items()}) == (
         palette
     )
@@ -201,9 +204,9 @@ def test_a_palette_survives_json() -> None:
 
 def test_a_grey_picture_is_not_blown_up_to_a_colourful_one() -> None:
     grey = np.repeat(DREAMT.mean(-1, keepdims=True), 3, 2)
-    made = finished(grey, palette=palette_of(OTHER), match_colour="first")
+    made = finished(grey, palette=extract_palette(OTHER), match_colour="first")
     assert np.isfinite(made).all()
-    assert np.allclose(palette_of(made).mean[1:], palette_of(OTHER).mean[1:], atol=0.03)
+    assert np.allclose(extract_palette(made).mean[1:], extract_palette(OTHER).mean[1:], atol=0.03)
 
 
 @pytest.mark.parametrize("name", ["none", "source", "first"])
@@ -316,7 +319,7 @@ def test_only_what_was_dreamt_is_matched() -> None:
     dreamt, beside = tinted(DREAMT), SOURCE.copy()
     dreamt[:, :48] = beside[:, :48] = np.array([-1, 1, 1], np.float32)
     made = finished(dreamt, beside, share=share, match_colour="source")
-    found, wanted = palette_of(made[:, 48:]).mean, palette_of(SOURCE[:, 48:]).mean
+    found, wanted = extract_palette(made[:, 48:]).mean, extract_palette(SOURCE[:, 48:]).mean
     assert np.allclose(found, wanted, atol=0.02)
 
 

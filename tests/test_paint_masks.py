@@ -15,8 +15,8 @@ from synthetic import texture
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.stills import store_frame
-from dreamvideo.paint.masks import Masker, feathered, settled
-from dreamvideo.paint.regions import Areas, layered
+from dreamvideo.paint.masks import Masker, feather_mask, settle_mask
+from dreamvideo.paint.regions import RegionMasks, layer_masks
 from dreamvideo.settings import Look, MaskSettings, look_from_toml, look_to_toml, make_look
 from dreamvideo.settings.shapes import parse_range, parse_shapes
 
@@ -163,7 +163,7 @@ def test_a_soft_edge_lies_inside_and_rises_evenly() -> None:
 
 
 def test_a_soft_edge_does_not_swallow_thin_lines() -> None:
-    thin = feathered(share(mask="rect 0.5x0 0.54x1"), 6)
+    thin = feather_mask(share(mask="rect 0.5x0 0.54x1"), 6)
     assert thin.max() > 0.2
 
 
@@ -332,13 +332,13 @@ def test_numbers_may_change_on_the_way() -> None:
 
 
 def test_nearly_nothing_is_nothing() -> None:
-    found = settled(np.array([[-0.1, 0.001, 0.5, 0.999, 1.1]], np.float32))
+    found = settle_mask(np.array([[-0.1, 0.001, 0.5, 0.999, 1.1]], np.float32))
     assert np.array_equal(found, np.array([[0, 0, 0.5, 1, 1]], np.float32))
 
 
 def areas(**look: Any) -> tuple[Map, ...]:
     made = Look.model_validate(look)
-    return Areas.of(made, SIZE).shares(START, FLAT, now=made)
+    return RegionMasks.of(made, SIZE).shares(START, FLAT, now=made)
 
 
 HALF = {"mask": "left 0.5", "feather": 0.0, "layers": "block8"}
@@ -378,13 +378,15 @@ def test_soft_regions_share_what_they_overlap() -> None:
 
 def test_areas_know_what_they_need() -> None:
     plain, moving = Look(), Look.model_validate({"regions": [{"motion": "moving"}]})
-    assert Areas.of(plain, SIZE).covers_all
-    assert not Areas.of(moving, SIZE).covers_all
-    assert Areas.of(moving, SIZE).needs_motion and not Areas.of(plain, SIZE).needs_motion
+    assert RegionMasks.of(plain, SIZE).covers_all
+    assert not RegionMasks.of(moving, SIZE).covers_all
+    assert (
+        RegionMasks.of(moving, SIZE).needs_motion and not RegionMasks.of(plain, SIZE).needs_motion
+    )
 
 
 def test_layers_of_one_share() -> None:
-    (own, rest) = layered([np.full((2, 2), 0.25, np.float32)])
+    (own, rest) = layer_masks([np.full((2, 2), 0.25, np.float32)])
     assert (own == 0.25).all() and (rest == 0.75).all()
 
 

@@ -10,7 +10,7 @@ from synthetic import Clip, Pose, flight, glide, scene, still
 
 from dreamvideo.motion.flow import Motion, motion_between
 from dreamvideo.paint.masks import Masker
-from dreamvideo.paint.moving import camera_drift, own_speed
+from dreamvideo.paint.moving import estimate_camera_drift, measure_own_speed
 from dreamvideo.settings import MaskSettings
 
 HEIGHT, WIDTH, RADIUS = 120, 200, 26.0
@@ -71,7 +71,7 @@ def test_a_cameras_move_moves_nothing(name: str) -> None:
 def test_the_drift_is_the_cameras_even_with_something_in_front() -> None:
     clip = moving_disc(BACKGROUNDS["zoom"])
     motion = motion_of(clip)
-    drift = camera_drift(motion.flow, motion.confidence)
+    drift = estimate_camera_drift(motion.flow, motion.confidence)
     truth = scene(HEIGHT, WIDTH, BACKGROUNDS["zoom"]).flows[1]
     assert np.abs(drift - truth).mean() < 0.1
 
@@ -107,7 +107,7 @@ def test_flow_without_structure_says_nothing() -> None:
 def test_speed_is_per_second_and_in_frame_widths() -> None:
     clip = moving_disc(still(2), velocity=4)
     motion = motion_of(clip)
-    slow, quick = (own_speed(clip.frames[1], motion, seconds) for seconds in (0.08, 0.04))
+    slow, quick = (measure_own_speed(clip.frames[1], motion, seconds) for seconds in (0.08, 0.04))
     assert np.allclose(2 * slow, quick)
     inside = disc(-10)
     assert float(np.median(quick[inside])) == pytest.approx(4 / 200 / 0.04, rel=0.15)

@@ -11,7 +11,7 @@ import pytest
 from synthetic import glide, scene
 from tiny import Cli, contents
 
-from dreamvideo.look.looks import in_look, in_looks
+from dreamvideo.gallery.preset_sheet import dream_in_look, dream_in_looks
 from dreamvideo.media.stills import read_still
 from dreamvideo.settings import look_values, make_look, preset_paths
 
@@ -97,8 +97,8 @@ def test_no_two_of_them_make_the_same_picture() -> None:
     image = scene(96, 128, glide(1), seed=3).frames[0]
     names = [n for n in preset_paths() if make_look([n]).dream.model == "efficientnet-lite0"]
     assert len(names) >= 18
-    pictures = {"default": in_look(image, make_look()).astype(float)}
-    for name, made in in_looks(image, names):
+    pictures = {"default": dream_in_look(image, make_look()).astype(float)}
+    for name, made in dream_in_looks(image, names):
         assert not isinstance(made, str), made
         pictures[name] = made.astype(float)
     differences = {

@@ -23,8 +23,8 @@ from tiny import QUICK
 from dreamvideo.cli.entry import run
 from dreamvideo.dream.models import REGISTRY
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.media.codecs import CODECS, codec_for, holds_alpha
-from dreamvideo.media.outputs import supported_endings
+from dreamvideo.media.codecs import CODECS, choose_codec, holds_alpha
+from dreamvideo.media.containers import supported_endings
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import STILL_ENDINGS, read_still
@@ -263,7 +263,7 @@ def test_the_formats_table_is_what_can_be_written(tmp_path: Path) -> None:
         out = tmp_path / f"a{ending}"
         told = re.findall("`(\\w+)`", names)
         assert set(told) == {name for name, codec in CODECS.items() if ending in codec.endings}
-        assert codec_for(out, None) == CODECS[told[0]]
+        assert choose_codec(out, None) == CODECS[told[0]]
         deep = {name for name in told if (10, False) in CODECS[name].formats}
         missing = {name for name in told if f"but for `{name}`" in depths}
         only = set(re.findall("10 with `(\\w+)`", depths))

@@ -9,7 +9,7 @@ import pytest
 from tiny import QUICK, Cli, pixels_of
 
 from dreamvideo.errors import UsageError
-from dreamvideo.look.recorded import recorded_look
+from dreamvideo.render.recipe import load_recorded_look
 from dreamvideo.settings import make_look
 
 CHANGING = ("--step-size", "0:0.01, 4f:0.05 ease, end:0.02 + 0.01 * sin(t)", "--seed", "7")
@@ -25,8 +25,8 @@ def test_a_film_is_rendered_again_from_itself(
     assert (told.code, told.err) == (0, "")
     look.write_text(told.out, "utf-8")
     assert cli("video", shelf / "clip.mp4", "-o", again, "--preset", look).code == 0
-    assert recorded_look(again) == recorded_look(first) == make_look([str(look)])
-    assert recorded_look(first).over_time == {"dream.step_size": CHANGING[1]}
+    assert load_recorded_look(again) == load_recorded_look(first) == make_look([str(look)])
+    assert load_recorded_look(first).over_time == {"dream.step_size": CHANGING[1]}
     for one, other in zip(pixels_of(first), pixels_of(again), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -50,7 +50,7 @@ def test_what_was_not_dreamt_says_so(cli: Cli, shelf: Path) -> None:
         assert (said.code, said.out) == (2, "")
         assert said.err == f"dreamvideo: {shelf / name}: does not say how it was dreamt\n"
     with pytest.raises(UsageError):
-        recorded_look(shelf / "clip.mp4")
+        load_recorded_look(shelf / "clip.mp4")
 
 
 def test_a_saved_preset_is_replaced_only_if_told_so(cli: Cli, shelf: Path, tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ from tiny import QUICK, Cli, contents
 
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame
-from dreamvideo.render.part import Part, Record
+from dreamvideo.render.job.segment_store import FrameRecord, SegmentStore
 from dreamvideo.report.compare import compare_films
 from dreamvideo.report.film import report_film
-from dreamvideo.report.pairing import Excerpt, reels
-from dreamvideo.report.recipe import source_of
+from dreamvideo.report.pairing import Excerpt, open_film_pair
+from dreamvideo.report.recipe import find_recorded_source
 from dreamvideo.report.review import Review, review
-from dreamvideo.report.stills import Sheet, Worst
+from dreamvideo.report.stills import Sheet, WorstFrames
 from dreamvideo.settings.embed import Embed
 
 NOTHING = Embed(height=0)
@@ -40,7 +40,7 @@ def held(page: Path) -> dict[str, Any]:
 
 
 def reviewed(film: Path, source: Path | None, **part: str) -> Review:
-    return review(reels(film, source, Excerpt(**part)), embed=NOTHING)
+    return review(open_film_pair(film, source, Excerpt(**part)), embed=NOTHING)
 
 
 def stored(folder: Path, frames: list[NDArray[np.float32]]) -> Path:
@@ -156,7 +156,7 @@ def test_a_film_alone_tells_of_itself(world: Path) -> None:
 
 
 def test_stills_are_few_however_many_frames_come() -> None:
-    sheet, worst = Sheet(count=5), Worst(count=3, apart=10)
+    sheet, worst = Sheet(count=5), WorstFrames(count=3, apart=10)
     pixels = np.zeros((2, 2, 3), np.uint8)
     for index in range(1000):
         sheet.watch(index, pixels)
@@ -201,7 +201,7 @@ def test_a_render_comes_with_its_report_and_two_with_their_differences(
     again = cli("video", shelf / "clip.mp4", "-o", a, "--report", *QUICK)
     assert (again.code, len(again.err.splitlines())) == (2, 1)
     cli("video", shelf / "clip.mp4", "-o", b, "--keep-job", *QUICK, "--steps", "2")
-    assert source_of(b) == (shelf / "clip.mp4", Excerpt())
+    assert find_recorded_source(b) == (shelf / "clip.mp4", Excerpt())
     # Its kept job tells the source and the times.
     assert cli("report", b, "-q").code == 0
     later = held(tmp_path / "b.report.html")
@@ -226,16 +226,18 @@ def test_a_film_that_says_no_times_says_that_it_does_not(world: Path, tmp_path: 
 def test_a_source_is_found_by_the_films_name(world: Path, tmp_path: Path) -> None:
     film = tmp_path / "cat-dream.mp4"
     film.touch()
-    assert source_of(film)[0] is None
+    assert find_recorded_source(film)[0] is None
     (tmp_path / "cat.mov").touch()
-    assert source_of(film)[0] == tmp_path / "cat.mov"
+    assert find_recorded_source(film)[0] == tmp_path / "cat.mov"
     (tmp_path / "cat.mkv").touch()
-    assert source_of(film)[0] is None
+    assert find_recorded_source(film)[0] is None
 
 
 def test_what_goes_into_the_page_is_bounded(world: Path) -> None:
     def clips(embed: Embed) -> Review:
-        return review(reels(world / "bright.mkv", world / "source.mkv", Excerpt()), embed=embed)
+        return review(
+            open_film_pair(world / "bright.mkv", world / "source.mkv", Excerpt()), embed=embed
+        )
 
     small = clips(Embed(height=24))
     assert small.film_clip is not None and small.film_clip.proxy.startswith("32 x 24")
@@ -304,15 +306,15 @@ def test_a_page_is_written_whole_or_not_at_all(
 def test_a_record_tells_its_time_and_one_without_is_still_read(tmp_path: Path) -> None:
     for name in ("parts", "frames"):
         (tmp_path / name).mkdir()
-    part = Part(tmp_path, 0)
+    part = SegmentStore(tmp_path, 0)
     for number in range(2):
         part.add(np.zeros((4, 4, 3), np.uint8), Fraction(number, 25), Fraction(1, 25), loss=1.0)
-    read = Part(tmp_path, 0).records
+    read = SegmentStore(tmp_path, 0).records
     assert read == part.records
     assert all(record.seconds is not None and 0 <= record.seconds < 60 for record in read)
     values = json.loads(read[0].line())
     del values["seconds"]
-    assert Record.of(values) == replace(read[0], seconds=None)
+    assert FrameRecord.of(values) == replace(read[0], seconds=None)
 
 
 def test_sound_is_heard_in_a_stand_in_too(world: Path, tmp_path: Path) -> None:
@@ -320,6 +322,6 @@ def test_sound_is_heard_in_a_stand_in_too(world: Path, tmp_path: Path) -> None:
         tmp_path / "loud.mkv",
         *("-i", str(world / "source.mkv"), *tone(0.6), "-c:v", "ffv1", "-c:a", "flac"),
     )
-    seen = review(reels(loud, world / "source.mkv", Excerpt()), embed=Embed())
+    seen = review(open_film_pair(loud, world / "source.mkv", Excerpt()), embed=Embed())
     assert seen.film_clip is not None and seen.source_clip is not None
     assert b"mp4a" in seen.film_clip.data and b"mp4a" not in seen.source_clip.data

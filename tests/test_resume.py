@@ -19,8 +19,8 @@ from tiny import QUICK, Cli, contents, pixels_of
 from dreamvideo import dream_video, make_look, zoom
 from dreamvideo.errors import DreamVideoError, UsageError, left
 from dreamvideo.media.stills import store_frame
-from dreamvideo.render.going import Going
-from dreamvideo.render.job import job_folder
+from dreamvideo.render.job.job import job_folder
+from dreamvideo.render.options import RenderOptions
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.settings import Look, make_output
 
@@ -260,7 +260,10 @@ def test_a_folder_of_somebody_else_is_left_alone(shelf: Path, tmp_path: Path) ->
     for restart in (False, True):
         with pytest.raises(UsageError, match="holds other files"):
             dream_video(
-                shelf / "clip.mp4", tmp_path / "out.mp4", look(), going=Going(restart=restart)
+                shelf / "clip.mp4",
+                tmp_path / "out.mp4",
+                look(),
+                options=RenderOptions(restart=restart),
             )
     assert (folder / "diary.txt").read_text() == "dear"
 

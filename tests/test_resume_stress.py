@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from media_clips import make, picture, tone
 
-from dreamvideo.render.job import job_folder
+from dreamvideo.render.job.job import job_folder
 
 KILLS = 25
 FRAMES = 300

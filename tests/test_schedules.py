@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dreamvideo.schedules import Moment, OverTime, parse_moment, parse_schedule
-from dreamvideo.schedules.ways import KNOWN
+from dreamvideo.schedules import OverTime, TimePoint, parse_schedule, parse_time_point
+from dreamvideo.schedules.easing import KNOWN
 from dreamvideo.settings import ZoomSettings
 
 numbers = st.floats(-1000, 1000).map(lambda value: round(value, 4))
@@ -19,7 +19,7 @@ numbers = st.floats(-1000, 1000).map(lambda value: round(value, 4))
 def test_a_number_is_the_same_at_all_times(value: float, seconds: float, length: float) -> None:
     for given_as in (value, f"{value:.4f}", f" {value:.4f} hold"):
         schedule = parse_schedule(given_as)
-        assert schedule.at(Moment(seconds, length)) == pytest.approx((value,))
+        assert schedule.at(TimePoint(seconds, length)) == pytest.approx((value,))
         assert schedule.is_constant
 
 
@@ -48,14 +48,14 @@ def test_a_number_is_the_same_at_all_times(value: float, seconds: float, length:
 )
 def test_keys(text: str, expected: list[float]) -> None:
     schedule = parse_schedule(text)
-    values = [schedule.at(Moment(seconds, 8, 24))[0] for seconds in (0, 1, 2, 4, 8)]
+    values = [schedule.at(TimePoint(seconds, 8, 24))[0] for seconds in (0, 1, 2, 4, 8)]
     assert values == pytest.approx(expected)
     assert not schedule.is_constant
 
 
 def test_values_of_two_parts() -> None:
     schedule = parse_schedule("0:0.5x-0.5, 2s:1x0.5", 2)
-    assert schedule.at(Moment(1, 2)) == pytest.approx((0.75, 0))
+    assert schedule.at(TimePoint(1, 2)) == pytest.approx((0.75, 0))
 
 
 @given(
@@ -68,10 +68,10 @@ def test_no_value_lies_outside_the_keys_about_it(keys: list[tuple[int, float]], 
     for (begin, low), (end, high) in pairwise(keys):
         for part in range(6):
             seconds = begin + (end - begin) * part / 5
-            value = schedule.at(Moment(seconds, 60))[0]
+            value = schedule.at(TimePoint(seconds, 60))[0]
             assert min(low, high) - 1e-6 <= value <= max(low, high) + 1e-6
     for time, value in keys:
-        assert schedule.at(Moment(time, 60))[0] == pytest.approx(value, abs=1e-3)
+        assert schedule.at(TimePoint(time, 60))[0] == pytest.approx(value, abs=1e-3)
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(25), Fraction(30000, 1001)])
@@ -79,14 +79,15 @@ def test_a_key_at_a_frame_holds_from_that_frame_on(rate: Fraction) -> None:
     for number in (1, 7, 48, 1001):
         schedule = parse_schedule(f"0:0 hold, {number}f:1")
         values = [
-            schedule.at(Moment(float(n / rate), 1e4, float(rate)))[0] for n in (number - 1, number)
+            schedule.at(TimePoint(float(n / rate), 1e4, float(rate)))[0]
+            for n in (number - 1, number)
         ]
         assert values == [0, 1]
 
 
 def test_a_smooth_curve_has_no_corner() -> None:
     schedule = parse_schedule("0:0 cubic, 2s:1 cubic, 3s:3 cubic, 6s:4 cubic, 7s:0")
-    curve = [schedule.at(Moment(n / 100, 7))[0] for n in range(701)]
+    curve = [schedule.at(TimePoint(n / 100, 7))[0] for n in range(701)]
     slopes = [100 * (b - a) for a, b in pairwise(curve)]
     # Straight lines turn by up to four a second here.
     assert max(abs(b - a) for a, b in pairwise(slopes)) < 0.2
@@ -94,13 +95,13 @@ def test_a_smooth_curve_has_no_corner() -> None:
 
 def test_a_film_of_unknown_length_never_ends() -> None:
     schedule = parse_schedule("0:1, 50%:2, end:3")
-    assert [schedule.at(Moment(seconds))[0] for seconds in (0, 1e6)] == [1, 1]
-    assert parse_schedule("0:1 hold, 2s:5, end:3").at(Moment(9))[0] == 5
+    assert [schedule.at(TimePoint(seconds))[0] for seconds in (0, 1e6)] == [1, 1]
+    assert parse_schedule("0:1 hold, 2s:5, end:3").at(TimePoint(9))[0] == 5
 
 
 def test_keys_that_fall_together_in_a_film() -> None:
     schedule = parse_schedule("0:0 cubic, 2s:1 cubic, 50%:1 cubic, end:0")
-    assert [schedule.at(Moment(seconds, 4))[0] for seconds in (0, 2, 4)] == [0, 1, 0]
+    assert [schedule.at(TimePoint(seconds, 4))[0] for seconds in (0, 2, 4)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_what_does_not_parse_is_named(text: str, named: str) -> None:
     ],
 )
 def test_moments(text: str, expected: tuple[float, bool]) -> None:
-    assert parse_moment(text) == expected
+    assert parse_time_point(text) == expected
 
 
 def test_a_setting_over_time_keeps_to_its_bounds() -> None:

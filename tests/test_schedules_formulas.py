@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.schedules import Moment, ScheduleError, parse_schedule
+from dreamvideo.schedules import ScheduleError, TimePoint, parse_schedule
 from dreamvideo.schedules.expressions import FUNCTIONS, Expression, noise, parse_expression
 
-NOW = Moment(3.0, 12.0, 24.0, {"low": 0.5, "onset": 1.0, "low~0.3": 0.25})
+NOW = TimePoint(3.0, 12.0, 24.0, {"low": 0.5, "onset": 1.0, "low~0.3": 0.25})
 
 
-def value(text: str, moment: Moment = NOW) -> float:
+def value(text: str, moment: TimePoint = NOW) -> float:
     return parse_schedule(text).at(moment)[0]
 
 
@@ -50,14 +50,14 @@ def test_values(text: str, expected: float) -> None:
 @pytest.mark.parametrize(
     ("text", "moment", "expected"),
     [
-        ("0:t, 4s:0", Moment(2), 1.0),
-        ("0:max(0, 1), 4s: clamp(t, 0, 9) * 2 hold", Moment(4), 8.0),
-        ("1:02.5:0.4, 2:02.5:0.6", Moment(92.5), 0.5),
-        ("0:audio:low, 2s:audio:low * 2", Moment(1, sound={"low": 0.5}), 0.75),
-        ("1:00:audio:low~0.5 ease, 1:02:1", Moment(61, sound={"low": 0.5}), 0.75),
+        ("0:t, 4s:0", TimePoint(2), 1.0),
+        ("0:max(0, 1), 4s: clamp(t, 0, 9) * 2 hold", TimePoint(4), 8.0),
+        ("1:02.5:0.4, 2:02.5:0.6", TimePoint(92.5), 0.5),
+        ("0:audio:low, 2s:audio:low * 2", TimePoint(1, sound={"low": 0.5}), 0.75),
+        ("1:00:audio:low~0.5 ease, 1:02:1", TimePoint(61, sound={"low": 0.5}), 0.75),
     ],
 )
-def test_formulas_at_keys(text: str, moment: Moment, expected: float) -> None:
+def test_formulas_at_keys(text: str, moment: TimePoint, expected: float) -> None:
     assert value(text, moment) == pytest.approx(expected)
 
 
@@ -153,7 +153,7 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @given(st.recursive(leaves, grown, max_leaves=8), st.floats(0, 12))
 def test_a_formula_gives_what_python_would(text: str, seconds: float) -> None:
-    moment = Moment(seconds, 12, 24, NOW.sound)
+    moment = TimePoint(seconds, 12, 24, NOW.sound)
     names = {
         **{name: function for name, (function, _, _) in FUNCTIONS.items()},
         **{"t": seconds, "f": moment.frame, "p": seconds / 12, "pi": math.pi},

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import UsageError
-from dreamvideo.schedules import Moment
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import (
     CoherenceSettings,
     ColourSettings,
@@ -26,7 +26,7 @@ from dreamvideo.settings import (
     look_values,
     make_look,
 )
-from dreamvideo.settings.over_time import bounds_of, is_constant, is_number
+from dreamvideo.settings.over_time import find_bounds, is_constant, is_number
 
 SCHEDULED: dict[str, type[Settings]] = {
     "dream": DreamSettings,
@@ -50,11 +50,11 @@ def test_its_numbers_are_those_of_the_beginning() -> None:
 
 def test_a_moment_gives_a_look_that_changes_no_more() -> None:
     look = look_of(strength="0:0, 4s:1", steps="0:3, end:9", octave_scale=1.5)
-    later = look.at(Moment(2, 8, 25))
+    later = look.at(TimePoint(2, 8, 25))
     assert (later.dream.strength, later.dream.steps) == (0.5, 4)
     assert isinstance(later.dream.steps, int)
     assert later.dream.octave_scale == 1.5
-    assert later.at(Moment(4, 8, 25)) is later
+    assert later.at(TimePoint(4, 8, 25)) is later
     assert later.coherence is look.coherence
 
 
@@ -62,23 +62,23 @@ def test_a_look_that_does_not_change_is_itself_at_all_times() -> None:
     look = look_of(strength="0:0.5, 2s:0.5", steps="2 * 6", octaves="0:2.5, 2s:2.5")
     assert not look.over_time
     assert (look.dream.strength, look.dream.steps, look.dream.octaves) == (0.5, 12, 2)
-    assert look.at(Moment(3, 8, 25)) is look
+    assert look.at(TimePoint(3, 8, 25)) is look
 
 
 @given(st.floats(0, 1e4), st.floats(-1e6, 1e6))
 def test_formulas_are_held_to_the_bounds(seconds: float, factor: float) -> None:
     look = look_of(strength=f"{factor:.3f} * t", octave_scale=f"{factor:.3f} * t")
-    now = look.at(Moment(seconds, 1e4, 25)).dream
+    now = look.at(TimePoint(seconds, 1e4, 25)).dream
     assert 0 <= now.strength <= 3
     assert 1 < now.octave_scale <= 4
-    assert Look.model_validate(look.at(Moment(seconds, 1e4, 25)).model_dump())
+    assert Look.model_validate(look.at(TimePoint(seconds, 1e4, 25)).model_dump())
 
 
 @pytest.mark.parametrize(("heard", "strength"), [(0.0, 0.2), (0.4, 0.8), (1.0, 1.7)])
 def test_a_sound_is_followed(heard: float, strength: float) -> None:
     look = look_of(strength="audio:low * 1.5 + 0.2")
     assert look.sounds == {"low"}
-    moment = Moment(1, 8, 25, {"low": heard})
+    moment = TimePoint(1, 8, 25, {"low": heard})
     assert look.at(moment).dream.strength == pytest.approx(strength)
 
 
@@ -89,7 +89,7 @@ def test_regions_and_every_group_may_change(tmp_path: Path) -> None:
         "mask_x = 'sin(t)'\nfeather = '0:0.1, 2s:0.3'\n"
     )
     look = make_look([str(path)])
-    later = look.at(Moment(1, 8, 25))
+    later = look.at(TimePoint(1, 8, 25))
     assert later.coherence.leak == 0.5
     assert later.regions[0] == look.regions[0]
     assert later.regions[1].feather == pytest.approx(0.2)
@@ -114,7 +114,7 @@ def test_what_cannot_change_says_so_in_one_line() -> None:
 def test_a_formula_without_a_value_names_the_setting_and_the_time() -> None:
     look = look_of(strength="1 / (t - 2)")
     with pytest.raises(UsageError, match=r"dream\.strength: .* at 2 s: it divides by zero"):
-        look.at(Moment(2, 8, 25))
+        look.at(TimePoint(2, 8, 25))
 
 
 FORMS = [
@@ -132,7 +132,7 @@ def changing(draw: st.DrawFn) -> Look:
     values: dict[str, Any] = {"regions": [{}, {}]}
     places = [(group, name) for group in SCHEDULED for name in SCHEDULED[group].model_fields]
     for group, name in draw(st.sets(st.sampled_from(places), max_size=8)):
-        field, bounds = SCHEDULED[group].model_fields[name], bounds_of(SCHEDULED[group], name)
+        field, bounds = SCHEDULED[group].model_fields[name], find_bounds(SCHEDULED[group], name)
         if not is_number(field) or is_constant(field):
             continue
         low, high = bounds.low, min(bounds.high, bounds.low + 1000)
@@ -152,12 +152,12 @@ def test_any_look_survives_its_own_toml_and_values(
     assert make_look([str(path)]) == look
     assert look_from_values(look_values(look)) == look
     assert Look.model_validate_json(look.model_dump_json()) == look
-    later = look.at(Moment(1.5, 8, 25, {"loud": 0.5}))
+    later = look.at(TimePoint(1.5, 8, 25, {"loud": 0.5}))
     assert Look.model_validate(later.model_dump()) == later
 
 
 def test_a_whole_film_can_be_checked_beforehand() -> None:
-    moments = [Moment(n / 25, 4, 25) for n in range(100)]
+    moments = [TimePoint(n / 25, 4, 25) for n in range(100)]
     look_of(strength="1 / (t - 2.01)", step_size="0:0.01, 2s:0.02").check(moments)
     with pytest.raises(UsageError, match=r"dream\.strength: .* at 2 s: it divides by zero"):
         look_of(strength="1 / (t - 2)").check(moments)

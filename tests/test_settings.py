@@ -28,7 +28,7 @@ from dreamvideo.settings import (
     preset_paths,
     read_preset,
 )
-from dreamvideo.settings.over_time import bounds_of, is_number
+from dreamvideo.settings.over_time import find_bounds, is_number
 
 GROUPS: tuple[type[Settings], ...] = (
     DreamSettings,
@@ -188,7 +188,7 @@ def test_every_setting_says_what_turning_it_does(group: type[Settings], name: st
 
 def bounded(group: type[Settings], name: str) -> st.SearchStrategy[Any]:
     """Values of a numeric setting, its bounds included."""
-    bounds = bounds_of(group, name)
+    bounds = find_bounds(group, name)
     if "int" in str(group.model_fields[name].annotation):
         return st.integers(int(bounds.low), int(min(bounds.high - bounds.below, 2.0**62)))
     return st.floats(bounds.low, bounds.high, exclude_min=bounds.above, exclude_max=bounds.below)
@@ -262,7 +262,7 @@ def test_there_are_presets_of_different_character() -> None:
 
 @cache
 def layers_of(model: str) -> frozenset[str]:
-    return frozenset(layer.name for layer in models.layer_list(model))
+    return frozenset(layer.name for layer in models.list_layers(model))
 
 
 @pytest.mark.parametrize("name", preset_paths())
@@ -270,7 +270,7 @@ def test_bundled_presets_are_whole(name: str) -> None:
     look = make_look([name])
     assert 10 < len(look.description) < 100
     assert "\n" not in look.description
-    default = models.entry(look.dream.model).default_layers
+    default = models.find_entry(look.dream.model).default_layers
     terms = [parse_term(term) for term, _ in look.dream.weighted_layers(default)]
     assert {term.layer for term in terms} <= layers_of(look.dream.model)
     assert terms or look.dream.classes
@@ -278,4 +278,4 @@ def test_bundled_presets_are_whole(name: str) -> None:
 
 
 def test_the_default_model_is_bundled() -> None:
-    assert models.entry(DreamSettings().model).is_bundled
+    assert models.find_entry(DreamSettings().model).is_bundled

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.parsing import Term, parse_classes, parse_layers, parse_term
-from dreamvideo.schedules import Moment
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
 from dreamvideo.settings.terms import class_timeline, layer_timeline
 
@@ -78,7 +78,7 @@ def test_classes_are_names_or_numbers_with_weights() -> None:
 
 
 def at(text: str, seconds: float, length: float = 10) -> dict[str, float]:
-    return dict(layer_timeline(text).at(Moment(seconds, length)))
+    return dict(layer_timeline(text).at(TimePoint(seconds, length)))
 
 
 def test_layers_fade_into_one_another() -> None:
@@ -114,7 +114,7 @@ def test_keys_take_every_kind_of_time() -> None:
     assert at("a:1 -> 1:02.5: a:2", 70, 100) == {"a": 2}
     assert at("a -> 24f: a:2", 1, 100) == {"a": 2}
     assert at("a hold -> end-2s: a:2", 7.9) == {"a": 1}
-    assert dict(class_timeline("tabby -> 4s: 281:0.5").at(Moment(4))) == {"tabby": 0, "281": 0.5}
+    assert dict(class_timeline("tabby -> 4s: 281:0.5").at(TimePoint(4))) == {"tabby": 0, "281": 0.5}
 
 
 def test_a_list_without_arrows_holds_for_all_times() -> None:
@@ -143,4 +143,4 @@ def test_settings_know_what_they_raise() -> None:
     assert DreamSettings(classes="tabby", layers="c").weighted_layers(own) == (("c", 1),)
     keyed = DreamSettings(layers="c -> 4s: d")
     assert keyed.weighted_layers(own) == (("c", 1), ("d", 0))
-    assert keyed.weighted_layers(own, Moment(4)) == (("c", 0), ("d", 1))
+    assert keyed.weighted_layers(own, TimePoint(4)) == (("c", 0), ("d", 1))

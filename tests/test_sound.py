@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.probe import probe
-from dreamvideo.media.sound import RATE, SAMPLES, SoundTrack, averaged, measured, sound_of
-from dreamvideo.schedules import SOUNDS, Moment
+from dreamvideo.media.sound import (
+    RATE,
+    SAMPLES,
+    SoundTrack,
+    average_windows,
+    measure_levels,
+    measure_sound,
+)
+from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import make_look
 
 Sound = NDArray[np.float32]
@@ -36,7 +43,7 @@ def silence(seconds: float) -> Sound:
 
 def track(*parts: Sound, pieces: int = 1) -> SoundTrack:
     whole = np.concatenate(parts)
-    return SoundTrack(measured(iter(np.array_split(whole, pieces))))
+    return SoundTrack(measure_levels(iter(np.array_split(whole, pieces))))
 
 
 @pytest.mark.parametrize(("hertz", "band"), [(80, "low"), (600, "mid"), (5000, "high")])
@@ -112,7 +119,7 @@ def test_it_is_the_same_in_whatever_pieces_it_comes() -> None:
 def test_values_lie_within_bounds_and_last_as_long_as_the_sound() -> None:
     random = np.random.default_rng(4)
     for sound in (random.normal(0, 3, 50_000), random.normal(0, 1, 700), np.zeros(0)):
-        curves = measured(iter([sound.astype(np.float32)]))
+        curves = measure_levels(iter([sound.astype(np.float32)]))
         assert list(curves) == list(SOUNDS)
         for curve in curves.values():
             assert abs(len(curve) - len(sound) * RATE / SAMPLES) <= 1.5
@@ -126,8 +133,8 @@ def test_a_smoothed_sound_is_calmer_and_not_late() -> None:
     assert heard.at(1.5)["low~0.2"] > 0.9
     assert heard.at(0.9)["low~0.5"] > heard.at(0.9)["low"]
     curve = heard.curves["low"]
-    assert averaged(curve, 0.5).sum() == pytest.approx(curve.sum(), rel=0.02)
-    np.testing.assert_array_equal(averaged(curve, 0.0), curve)
+    assert average_windows(curve, 0.5).sum() == pytest.approx(curve.sum(), rel=0.02)
+    np.testing.assert_array_equal(average_windows(curve, 0.0), curve)
 
 
 def test_before_and_after_the_sound_it_is_silent() -> None:
@@ -139,7 +146,7 @@ def test_before_and_after_the_sound_it_is_silent() -> None:
 def test_a_look_follows_it_and_it_can_be_handed_to_another_process() -> None:
     look = make_look((), {"dream": {"strength": "audio:low~0.1 * 1.5 + 0.2"}})
     heard: SoundTrack = pickle.loads(pickle.dumps(track(silence(1), tone(80, 1))))
-    quiet, loud = (look.at(Moment(t, 2, 25, heard.at(t))).dream.strength for t in (0.5, 1.5))
+    quiet, loud = (look.at(TimePoint(t, 2, 25, heard.at(t))).dream.strength for t in (0.5, 1.5))
     assert quiet == pytest.approx(0.2, abs=0.01)
     assert loud > 1.6
 
@@ -159,7 +166,7 @@ def times_of(track: SoundTrack, name: str, step: float = 0.02) -> Iterator[float
 
 
 def test_a_clip_is_heard_at_the_times_of_its_picture(beeping: Path) -> None:
-    heard = sound_of(probe(beeping))
+    heard = measure_sound(probe(beeping))
     times = list(times_of(heard, "low"))
     assert times[0] == pytest.approx(1.0, abs=FRAME)
     assert times[-1] == pytest.approx(1.4, abs=0.2)
@@ -167,7 +174,7 @@ def test_a_clip_is_heard_at_the_times_of_its_picture(beeping: Path) -> None:
 
 
 def test_a_part_of_a_clip_keeps_the_clips_clock(beeping: Path) -> None:
-    heard = sound_of(probe(beeping), Fraction(1, 2), Fraction(3, 2))
+    heard = measure_sound(probe(beeping), Fraction(1, 2), Fraction(3, 2))
     assert next(times_of(heard, "low")) == pytest.approx(1.0, abs=FRAME)
     assert heard.value("low", 1.6) == 0
 
@@ -178,10 +185,10 @@ def test_a_picture_that_begins_later_than_the_sound(beeping: Path, tmp_path: Pat
          "-map", "1:a")  # fmt: skip
     clip = probe(late)
     assert float(clip.start) == pytest.approx(0.4, abs=0.05)
-    found = next(times_of(sound_of(clip), "low"))
+    found = next(times_of(measure_sound(clip), "low"))
     assert found + float(clip.start) == pytest.approx(1.0, abs=FRAME)
 
 
 def test_a_clip_without_sound_says_so_in_one_line(shelf: Path) -> None:
     with pytest.raises(MediaError, match=r"clip\.gif: has no sound that audio: could follow"):
-        sound_of(probe(shelf / "clip.gif"))
+        measure_sound(probe(shelf / "clip.gif"))

@@ -12,10 +12,10 @@ from PIL import Image
 from still_files import smooth, tiff
 from tiny import QUICK, Cli, pixels_of
 
-from dreamvideo.look.recorded import recorded_look
 from dreamvideo.media.probe import probe, read_tags
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import open_still, store_frame, write_still
+from dreamvideo.render.recipe import load_recorded_look
 
 DEEP = smooth(64, 48)
 RGB = (DEEP // 257).astype(np.uint8)
@@ -153,13 +153,13 @@ def test_date_camera_and_place_are_kept_upright_beside_the_recipe(
     assert camera[0x9003] == "2024:05:01 10:00:00" and float(camera[0x829D]) == 2.8
     assert 0xA002 not in camera, "its size is another now"
     assert (place[1], tuple(map(float, place[2]))) == ("N", (47.0, 30.0, 0.0))
-    assert recorded_look(out).dream.seed == 41
+    assert load_recorded_look(out).dream.seed == 41
     recipe = cli("info", out, "--recipe")
     assert recipe.code == 0 and "seed = 41" in recipe.out
     # A dream of the dream tells of the latest one.
     again = tmp_path / f"again{out.suffix}"
     assert cli("image", out, "-o", again, "--seed", "42", *QUICK).code == 0
-    assert recorded_look(again).dream.seed == 42
+    assert load_recorded_look(again).dream.seed == 42
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.avif"])

@@ -28,7 +28,7 @@ from tiny import Cli, pixels_of
 
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame
-from dreamvideo.render.job import job_folder
+from dreamvideo.render.job.job import job_folder
 
 __all__ = ["browse", "chromium"]
 # A network has to be loaded first, on machines that have other things to do.

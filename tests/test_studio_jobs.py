@@ -12,15 +12,15 @@ import pytest
 from tiny import Cli, pixels_of
 
 from dreamvideo.errors import UsageError
-from dreamvideo.render.job import job_folder
+from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
-from dreamvideo.studio.children import Dismissed
-from dreamvideo.studio.choice import SLIDERS, Choice, arguments_of
-from dreamvideo.studio.jobs import Jobs, RenderJob, clock
-from dreamvideo.studio.rendering import Broken, Done, Left, Order, rendered
-from dreamvideo.studio.uploads import Material, look_into
+from dreamvideo.studio.child_process import ChildStopped
+from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
+from dreamvideo.studio.jobs import Jobs, RenderJob, format_clock
+from dreamvideo.studio.render_worker import Broken, Done, Left, Order, run_order
+from dreamvideo.studio.uploads import SourceFile, inspect_upload
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
 QUICK = (
@@ -63,8 +63,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakeChild]:
 
 
 @pytest.fixture
-def clip(shelf: Path) -> Material:
-    return look_into(shelf / "clip.mp4")
+def clip(shelf: Path) -> SourceFile:
+    return inspect_upload(shelf / "clip.mp4")
 
 
 def begun(folder: Path) -> Jobs:
@@ -84,24 +84,24 @@ def leave_frames(output: Path) -> None:
 def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) -> None:
     source, ours, theirs = shelf / "clip.mp4", tmp_path / "ours.mp4", tmp_path / "theirs.mp4"
     order = Order(QUICK, source, ours, look_values(QUICK.look))
-    assert rendered(order, silent).frames == 8
-    assert cli(*arguments_of(QUICK, str(source), str(theirs))).code == 0
+    assert run_order(order, silent).frames == 8
+    assert cli(*list_arguments(QUICK, str(source), str(theirs))).code == 0
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(theirs)))
 
     def stopping(progress: Progress) -> None:
         if progress.stage == "dreaming" and progress.done == 3:
-            raise Dismissed
+            raise ChildStopped
 
     broken = tmp_path / "broken.mp4"
-    with pytest.raises(Dismissed):
-        rendered(replace(order, output=broken), stopping)
-    went_on = cli(*arguments_of(QUICK, str(source), str(broken)))
+    with pytest.raises(ChildStopped):
+        run_order(replace(order, output=broken), stopping)
+    went_on = cli(*list_arguments(QUICK, str(source), str(broken)))
     assert went_on.code == 0 and "resuming" in went_on.err
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(broken)))
 
 
 def test_a_render_goes_from_running_to_done(
-    fake: list[FakeChild], clip: Material, tmp_path: Path
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
 ) -> None:
     all_ = begun(tmp_path)
     job = all_.render(QUICK, clip)
@@ -119,18 +119,18 @@ def test_a_render_goes_from_running_to_done(
 
 
 def test_the_time_left_is_that_of_this_run(
-    fake: list[FakeChild], clip: Material, tmp_path: Path
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
 ) -> None:
     job = begun(tmp_path).render(QUICK, clip)
     fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
     assert job.pace_from is not None and jobs.seconds_left(job, 1.0) is None
     fake[0].hear(Progress("dreaming", "frame", 50, 100))
     assert jobs.seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
-    assert (clock(65), clock(3700)) == ("1:05", "1:01:40")
+    assert (format_clock(65), format_clock(3700)) == ("1:05", "1:01:40")
 
 
 def test_pause_keeps_and_stop_forgets(
-    fake: list[FakeChild], clip: Material, tmp_path: Path
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
 ) -> None:
     all_ = begun(tmp_path)
     job = all_.render(QUICK, clip)
@@ -147,7 +147,7 @@ def test_pause_keeps_and_stop_forgets(
 
 
 def test_what_failed_says_why_and_can_be_tried_again(
-    fake: list[FakeChild], clip: Material, tmp_path: Path
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
 ) -> None:
     all_ = begun(tmp_path)
     job = all_.render(QUICK, clip)
@@ -160,7 +160,7 @@ def test_what_failed_says_why_and_can_be_tried_again(
 
 
 def test_at_the_end_what_can_be_gone_on_with_is_told(
-    fake: list[FakeChild], clip: Material, tmp_path: Path, shelf: Path
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path, shelf: Path
 ) -> None:
     all_ = begun(tmp_path)
     own = all_.render(QUICK, clip)

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
-from dreamvideo.studio.uploads import Material, look_into, private_folder, take, tame
+from dreamvideo.studio.uploads import (
+    SourceFile,
+    inspect_upload,
+    make_safe_name,
+    private_folder,
+    take,
+)
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
@@ -21,7 +27,7 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def taken(data: bytes, name: str, folder: Path, most: int = 10_000_000) -> Material:
+def taken(data: bytes, name: str, folder: Path, most: int = 10_000_000) -> SourceFile:
     return asyncio.run(take(pieces(data), name, folder, most))
 
 
@@ -42,12 +48,12 @@ def taken(data: bytes, name: str, folder: Path, most: int = 10_000_000) -> Mater
     ],
 )
 def test_names_are_tamed(name: str, expected: str) -> None:
-    assert tame(name) == expected
+    assert make_safe_name(name) == expected
 
 
 @given(st.text())
 def test_a_tame_name_is_one_file_in_its_folder(name: str) -> None:
-    made = tame(name)
+    made = make_safe_name(name)
     assert made and Path(made).name == made
     assert made[0] not in ".-" and made.isprintable()
     assert not set(made) & set("/\\%*?:;|<>\"'$`\n")
@@ -114,7 +120,7 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
 
 
 def test_files_of_the_users_own_stay_as_they_are(shelf: Path) -> None:
-    found = look_into(shelf / "clip.mp4")
+    found = inspect_upload(shelf / "clip.mp4")
     assert found.path == shelf / "clip.mp4" and found.name == str(shelf / "clip.mp4")
     assert not found.is_private
-    assert look_into(shelf / "shots").kind == "film"
+    assert inspect_upload(shelf / "shots").kind == "film"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.read import Frame, open_source
-from dreamvideo.render.clip import Dreamt, dream_clip
+from dreamvideo.render.frames.pipeline import DreamedFrame, dream_clip
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
 # One step of a shallow layer: enough to change every pixel.
@@ -51,7 +51,7 @@ def frames_of(pictures: list[NDArray[np.float32]]) -> list[Frame]:
 
 def dreamt(
     pictures: list[NDArray[np.float32]], dreamer: Dreamer, **coherence: float
-) -> list[Dreamt]:
+) -> list[DreamedFrame]:
     settings = CoherenceSettings.model_validate(coherence)
     return list(dream_clip(frames_of(pictures), dreamer, settings))
 

@@ -13,10 +13,10 @@ from tiny import quick_dream
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.render.zoom.embark import embark
-from dreamvideo.render.zoom.stages import Part
-from dreamvideo.render.zoom.voyage import Voyage
-from dreamvideo.schedules import Moment
+from dreamvideo.render.zoom.plan import ZoomPlan
+from dreamvideo.render.zoom.prepare import prepare_zoom
+from dreamvideo.render.zoom.stages import StageDreamer
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, ZoomSettings
 
 HEIGHT, WIDTH = 96, 128
@@ -32,7 +32,7 @@ class Sleeper:
         self.work: list[Picture] = []
         self.sizes: list[float] = []
 
-    def at(self, settings: DreamSettings | None = None, moment: Moment | None = None) -> Sleeper:
+    def at(self, settings: DreamSettings | None = None, moment: TimePoint | None = None) -> Sleeper:
         self.settings = settings or self.settings
         return self
 
@@ -59,15 +59,15 @@ def soft(seed: int = 3) -> Picture:
     return np.asarray(cv2.GaussianBlur(texture(HEIGHT, WIDTH, seed), (0, 0), 4), np.float32)
 
 
-def part(dreamer: Sleeper, begins: float = 0.0, fade: float = 0.0) -> Part:
-    return Part(cast(Dreamer, dreamer), begins, fade)
+def part(dreamer: Sleeper, begins: float = 0.0, fade: float = 0.0) -> StageDreamer:
+    return StageDreamer(cast(Dreamer, dreamer), begins, fade)
 
 
-def voyage(
+def plan(
     picture: Picture,
     dreamer: Sleeper | Dreamer,
     settings: ZoomSettings,
     rate: Fraction = Fraction(25),
     **how: Any,
-) -> Voyage:
-    return embark(picture, [Part(cast(Dreamer, dreamer))], settings, rate, **how)
+) -> ZoomPlan:
+    return prepare_zoom(picture, [StageDreamer(cast(Dreamer, dreamer))], settings, rate, **how)

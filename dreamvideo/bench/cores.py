@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dreamvideo.bench import machine
-from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
-from dreamvideo.bench.staff import BRIEF, COMPILE_SECONDS, OURS, TORCH, Form, Staff, staff
+from dreamvideo.bench.statistics import Spread, ratio
 from dreamvideo.bench.steps import in_turn
-from dreamvideo.bench.talk import Worker
+from dreamvideo.bench.worker_rpc import Worker
+from dreamvideo.bench.workers import BRIEF, COMPILE_SECONDS, OURS, TORCH, Form, Staff, staff
 from dreamvideo.processors import available_processors
 
 BEST_TORCH = TORCH[2:]
@@ -48,12 +48,12 @@ def together(plan: Plan, network: str, weights: str, say: Say) -> dict[str, Any]
     forms = (OURS, BRIEF, *BEST_TORCH)
     with ExitStack() as stack:
 
-        def crew(threads: int) -> Staff:
+        def executor(threads: int) -> Staff:
             return stack.enter_context(staff(forms, threads, network, weights, plan.torch, say))
 
         crews = {
-            "one process": [crew(available_processors())],
-            "single threads": [crew(1) for _ in range(processes())],
+            "one process": [executor(available_processors())],
+            "single threads": [executor(1) for _ in range(processes())],
         }
         rates: dict[str, list[float]] = {}
         for each in (staff for team in crews.values() for staff in team):

@@ -13,15 +13,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dreamvideo.bench.farm_model import LINE, StageCosts, Timeline, simulate_timeline
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.talk import Worker
+from dreamvideo.bench.worker_rpc import Worker
 from dreamvideo.processors import available_processors
-from dreamvideo.render.cost import LINE, Course, Pace, course
-from dreamvideo.render.estimate import THREADS_GAIN
-from dreamvideo.render.going import WARM_UP
-from dreamvideo.render.segments import Segment, plan
-from dreamvideo.render.worth import LEAST_GAIN, pay_off
+from dreamvideo.render.job.segments import Segment, divide_shots
+from dreamvideo.render.options import WARM_UP
+from dreamvideo.render.planning.estimate import THREADS_GAIN
+from dreamvideo.render.planning.worker_count import MIN_SPEEDUP, estimate_speedup
 
 MANY = 2
 # Of the film that the paces are taken from, and of the one that the model is held to.
@@ -50,7 +50,7 @@ def measure(plan_: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name:
         folder = Path(name)
         output = folder / "film.mp4"
-        paces: dict[int, Pace] = {}
+        paces: dict[int, StageCosts] = {}
         with clip_of(plan_, folder, short * MANY, MANY) as clip:
             for workers in (1, MANY):
                 say(f"farm: paces with {workers} {'worker' if workers == 1 else 'workers'}")
@@ -84,7 +84,9 @@ def measure(plan_: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
     }
 
 
-def pace_of(made: dict[str, Any], length: int, workers: int, alone: Pace | None) -> Pace:
+def pace_of(
+    made: dict[str, Any], length: int, workers: int, alone: StageCosts | None
+) -> StageCosts:
     """The paces of a render of as many shots of ``length`` frames as there are workers, or two.
 
     ``alone`` are those of one worker, where this are more: of what is done side by side, the
@@ -105,7 +107,7 @@ def pace_of(made: dict[str, Any], length: int, workers: int, alone: Pace | None)
         scanned = (scan[-1] - scan[0]) / max(1, made["frames"] - 1)
         begin = scan[0]
     start = times[0] - (scan[-1] if scan else 0.0) - dream - fresh
-    return Pace(
+    return StageCosts(
         dream=dream,
         fresh=fresh,
         start=max(0.0, start),
@@ -116,14 +118,14 @@ def pace_of(made: dict[str, Any], length: int, workers: int, alone: Pace | None)
     )
 
 
-def predicted(pace: Pace, frames: int, shots: int, workers: int) -> Course:
+def predicted(pace: StageCosts, frames: int, shots: int, workers: int) -> Timeline:
     """What the model says of a film of shots of equal length."""
     length = -(-frames // shots)
-    parts = plan(range(length, frames, length), frames)
-    return course(pace, parts, workers, scanned=workers > 1)
+    parts = divide_shots(range(length, frames, length), frames)
+    return simulate_timeline(pace, parts, workers, scanned=workers > 1)
 
 
-def compared(made: dict[str, Any], model: Course, workers: int) -> dict[str, Any]:
+def compared(made: dict[str, Any], model: Timeline, workers: int) -> dict[str, Any]:
     """A measured film beside its prediction."""
     times, marks = made["times"], made["marks"]
     scan = marks.get("looking for cuts", [0.0])
@@ -146,14 +148,14 @@ def pays_from(frame: float, pixels: int) -> int | None:
     """
     alone = frame * available_processors() ** THREADS_GAIN
     most = range(2, 65)
-    enough = (n for n in most if pay_off(MINUTE, alone, pixels, n, n) >= LEAST_GAIN)
+    enough = (n for n in most if estimate_speedup(MINUTE, alone, pixels, n, n) >= MIN_SPEEDUP)
     return next(enough, None)
 
 
-def farm(pace: Pace) -> list[dict[str, Any]]:
+def farm(pace: StageCosts) -> list[dict[str, Any]]:
     """Two hours on many workers of one core each, over a line to the client."""
-    shots = plan(range(SHOT, TWO_HOURS, SHOT), TWO_HOURS)
-    take = plan((), TWO_HOURS, PART, WARM_UP)
+    shots = divide_shots(range(SHOT, TWO_HOURS, SHOT), TWO_HOURS)
+    take = divide_shots((), TWO_HOURS, PART, WARM_UP)
     return [
         row(name, pace, parts, workers)
         for name, parts in (("shots of 5 s", shots), ("one shot, parts of 10 s", take))
@@ -161,9 +163,9 @@ def farm(pace: Pace) -> list[dict[str, Any]]:
     ]
 
 
-def row(name: str, pace: Pace, parts: tuple[Segment, ...], workers: int) -> dict[str, Any]:
+def row(name: str, pace: StageCosts, parts: tuple[Segment, ...], workers: int) -> dict[str, Any]:
     """One line of the table: hours of every stage."""
-    found = course(pace, parts, workers, line=LINE)
+    found = simulate_timeline(pace, parts, workers, line=LINE)
     hours = {stage: round(seconds / 3600, 3) for stage, seconds in found.stages.items()}
     return {
         "film": name,

@@ -11,10 +11,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench.figures import ratio
 from dreamvideo.bench.plan import Plan, Say
+from dreamvideo.bench.statistics import ratio
 from dreamvideo.bench.steps import timed
-from dreamvideo.bench.talk import Worker, WorkerError, lines_of
+from dreamvideo.bench.worker_rpc import Worker, WorkerError, lines_of
 
 MODULE = "dreamvideo.bench.film_worker"
 # Memory is compared on films of this size, so that the long one does not take minutes.

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.bench.climbing import peak_memory
-from dreamvideo.bench.stages import watched
-from dreamvideo.bench.talk import serve
+from dreamvideo.bench.stage_timer import watched
+from dreamvideo.bench.step_api import peak_memory
+from dreamvideo.bench.worker_rpc import serve
 
 RATE = Fraction(25)
 # Pixels a frame that the scene and the ball before it move, in a frame 640 wide.
@@ -37,7 +37,7 @@ def render(
     peak memory in bytes; ``size`` of all frames as they are stored, in bytes.
     """
     import dreamvideo
-    from dreamvideo.render.job import Job, job_folder
+    from dreamvideo.render.job.job import Job, job_folder
     from dreamvideo.settings.machine import make_machine
 
     look = dreamvideo.make_look((), settings)
@@ -47,7 +47,7 @@ def render(
     def listen(progress: dreamvideo.Progress) -> None:
         marks.setdefault(progress.stage, []).append(time.perf_counter() - began)
         if progress.stage == "encoding" and not stored[0]:
-            parts = Job.at(job_folder(Path(output))).parts()
+            parts = Job.at(job_folder(Path(output))).segment_stores()
             stored[0] = sum(record.size for part in parts for record in part.records)
 
     with watched() as clock:
@@ -123,7 +123,7 @@ def texture(height: int, width: int, seed: int) -> NDArray[np.uint8]:
 
 def flicker(film: str, source: str, frames: int, pairs: int) -> dict[str, Any]:
     """X: the film's warping error beyond its source's, as a share of independent dreaming's."""
-    from dreamvideo.look.review import measure_film
+    from dreamvideo.metrics.measure import measure_film
 
     report = measure_film(film, source, against_independent=True, end=f"{frames}f", pairs=pairs)
     against: Any = report.to_json_able()["independent"]
@@ -133,14 +133,14 @@ def flicker(film: str, source: str, frames: int, pairs: int) -> dict[str, Any]:
 def scan_seconds(clip: str) -> float:
     """Seconds a frame to read a clip for its cuts, its beginning left out."""
     import dreamvideo
-    from dreamvideo.render.footage import footage
-    from dreamvideo.render.scan import scan
+    from dreamvideo.render.parallel.shots import scan_clip
+    from dreamvideo.render.source import ClipRequest, open_clip_range
     from dreamvideo.settings import make_output
 
     times: list[float] = []
     look = dreamvideo.make_look(())
-    read = footage(Path(clip), {}, make_output())
-    scan(read, look, 1, lambda _: times.append(time.perf_counter()))
+    read = open_clip_range(ClipRequest(Path(clip)), make_output())
+    scan_clip(read, look, 1, lambda _: times.append(time.perf_counter()))
     return (times[-1] - times[0]) / (len(times) - 1)
 
 
@@ -149,9 +149,9 @@ def join_seconds(width: int, height: int) -> float:
     from dreamvideo.media.stills import store_frame
     from dreamvideo.media.write import StoredFrame
     from dreamvideo.processors import available_processors
-    from dreamvideo.render.joint import ahead_png, joined
-    from dreamvideo.render.places import ahead_path
-    from dreamvideo.render.segments import Segment
+    from dreamvideo.render.job.segment_store import ahead_path
+    from dreamvideo.render.job.segments import Segment
+    from dreamvideo.render.parallel.crossfade import join_segments, make_ahead_png
 
     count = 4
     part = Segment(index=1, first=count, count=1, warm_up=count)
@@ -162,10 +162,10 @@ def join_seconds(width: int, height: int) -> float:
         frames = [StoredFrame(folder / f"{n}.png", n / RATE) for n in range(count + 1)]
         for number, frame in enumerate(frames):
             store_frame(frame.path, texture(height, width, number))
-            ahead = ahead_png(texture(height, width, 90 + number), texture(height, width, 99))
+            ahead = make_ahead_png(texture(height, width, 90 + number), texture(height, width, 99))
             ahead_path(folder, 1, number).write_bytes(ahead)
         began = time.perf_counter()
-        joined(folder, [part], frames, available_processors(), lambda _: None)
+        join_segments(folder, [part], frames, available_processors(), lambda _: None)
         return (time.perf_counter() - began) / count
 
 

@@ -7,11 +7,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench.figures import exponent
 from dreamvideo.bench.film import MODULE, clip_of, render
 from dreamvideo.bench.plan import FILM_NETWORK, Plan, Say
-from dreamvideo.bench.staff import thread_environment
-from dreamvideo.bench.talk import Worker
+from dreamvideo.bench.statistics import exponent
+from dreamvideo.bench.worker_rpc import Worker
+from dreamvideo.bench.workers import thread_environment
 
 PIXELS = ((180, 320), (255, 453), (360, 640), (509, 905), (720, 1280))
 MIDDLE = (360, 640)

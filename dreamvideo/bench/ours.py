@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.bench.climbing import LAYERS, STEP_SIZE, Climb, Image, handlers
-from dreamvideo.bench.talk import serve
+from dreamvideo.bench.step_api import LAYERS, STEP_SIZE, Climb, Image, handlers
+from dreamvideo.bench.worker_rpc import serve
 from dreamvideo.version import __version__
 
 
@@ -18,7 +18,7 @@ def dreamer(network: str, weights: str, precision: str = "float32", **settings: 
     from dreamvideo.settings import DreamSettings
     from dreamvideo.settings.machine import make_machine
 
-    own = models.entry(network).is_bundled
+    own = models.find_entry(network).is_bundled
     return Dreamer(
         DreamSettings(
             model=network,

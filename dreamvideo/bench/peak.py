@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamvideo.bench.talk import WorkerError, lines_of, serve
+from dreamvideo.bench.worker_rpc import WorkerError, lines_of, serve
 
 SIDE = 1536
 # Twelve accumulators hide the latency of two units, and leave room for two constants.

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.bench.climbing import LAYERS
+from dreamvideo.bench.step_api import LAYERS
 from dreamvideo.processors import available_processors
 
 Say = Callable[[str], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench.climbing import Climb, picture
+from dreamvideo.bench.step_api import Climb, picture
 
 STEPS = 8
 # The first that an operation's type matches is its kind.

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.bench.climbing import LAYERS, STEP_SIZE, Climb, Image, handlers
-from dreamvideo.bench.talk import serve
+from dreamvideo.bench.step_api import LAYERS, STEP_SIZE, Climb, Image, handlers
+from dreamvideo.bench.worker_rpc import serve
 
 NORM_EPSILON = 1e-3
 SEED = 0

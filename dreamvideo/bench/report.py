@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dreamvideo.bench.farm_tables import farms
-from dreamvideo.bench.figures import Spread, ratio
 from dreamvideo.bench.profile import profiles
-from dreamvideo.bench.staff import BRIEF, FORMS, OURS
+from dreamvideo.bench.statistics import Spread, ratio
+from dreamvideo.bench.workers import BRIEF, FORMS, OURS
 
 LABELS = {form.name: form.label for form in FORMS}
 Report = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 from dreamvideo.bench import cores, farm, film, growth, steps
 from dreamvideo.bench.machine import describe, has_onednn_by_default
 from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.talk import Worker, WorkerError
+from dreamvideo.bench.worker_rpc import Worker, WorkerError
 from dreamvideo.version import __version__
 
 SCHEMA = 1

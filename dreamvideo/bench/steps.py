@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.bench.climbing import picture
-from dreamvideo.bench.figures import Spread
 from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.staff import (
+from dreamvideo.bench.statistics import Spread
+from dreamvideo.bench.step_api import picture
+from dreamvideo.bench.worker_rpc import Worker, WorkerError
+from dreamvideo.bench.workers import (
     BRIEF,
     COMPILE_SECONDS,
     FORMS,
@@ -24,7 +25,6 @@ from dreamvideo.bench.staff import (
     staff,
     thread_environment,
 )
-from dreamvideo.bench.talk import Worker, WorkerError
 
 MOST_STEPS = 24
 FEWEST_ROUNDS = 3

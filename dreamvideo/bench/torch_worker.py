@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.bench.climbing import STEP_SIZE, Climb, Image, handlers
-from dreamvideo.bench.talk import serve
+from dreamvideo.bench.step_api import STEP_SIZE, Climb, Image, handlers
 from dreamvideo.bench.torch_networks import NETWORKS, Convolutions
+from dreamvideo.bench.worker_rpc import serve
 
 # form -> (batch norms folded, channels-last, compiled)
 FORMS = {

@@ -23,7 +23,7 @@ from dreamvideo.cli.common import (
 from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import DamagedError
-from dreamvideo.render.going import WARM_UP
+from dreamvideo.render.options import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
 from dreamvideo.settings.machine import MachineSettings
 
@@ -84,7 +84,7 @@ def image(
 ) -> None:
     """Dream a picture; the loss is shown as it climbs."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render.api import dream_image
+    from dreamvideo.render.image import dream_image
 
     with progress_display(quiet) as listen:
         made = dream_image(
@@ -227,28 +227,32 @@ def video(
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render import naming
-    from dreamvideo.render.api import Budget, Going, dream_video, partial_film
+    from dreamvideo.render import output_paths
+    from dreamvideo.render.options import RenderOptions
+    from dreamvideo.render.planning.budget import Budget
+    from dreamvideo.render.video import dream_video, partial_film
 
-    going = Going(restart, keep_job, segment_length, warm_up)
-    crew = None
+    options = RenderOptions(restart, keep_job, segment_length, warm_up)
+    executor = None
     if cluster is not None:
         from dreamvideo.cluster import Farm
 
-        crew = Farm(cluster)
+        executor = Farm(cluster)
     if dry_run:
-        from dreamvideo.render.foresee import foresee
+        from dreamvideo.render.dry_run import plan_render
+        from dreamvideo.render.source import ClipRequest
 
         with progress_display(quiet) as listen:
-            request = {"start": start, "end": end, "size": size, "fps": fps}
-            request |= {"hold_gaps": "yes" if hold_gaps else None, "fit": fit}
-            seen = foresee(clip, request, look, wanted, machine, going, listen)
+            request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
+            seen = plan_render(request, look, wanted, machine, options, listen)
         for line in seen.lines:
             print(line)
         if cluster is not None:
             print(f"{cluster} is not asked: it dreams as many at a time as its workers can")
         return
-    film = output or naming.beside(clip, "dream", naming.film_ending(clip))
+    film = output or output_paths.default_output(
+        clip, "dream", output_paths.default_film_suffix(clip)
+    )
     page_before(report, film, clip, overwrite=overwrite, partial=partial)
     with progress_display(quiet) as listen:
         if partial:
@@ -268,8 +272,8 @@ def video(
                 overwrite=overwrite,
                 budget=Budget(time_budget, fps_target),
                 machine=machine,
-                going=going,
-                crew=crew,
+                options=options,
+                executor=executor,
                 on_progress=listen,
             )
         page = (

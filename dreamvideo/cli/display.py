@@ -42,10 +42,10 @@ class PlainLines:
             print(progress.note, file=sys.stderr, flush=True)
         elif begins or ends or now - self._spoke >= SECONDS_BETWEEN_LINES:
             self._spoke = now
-            print(line(progress, now - began, before), file=sys.stderr, flush=True)
+            print(format_line(progress, now - began, before), file=sys.stderr, flush=True)
 
 
-def line(progress: Progress, elapsed: float, before: int = 1) -> str:
+def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
     """``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
 
     ``before`` were done when the clock started, ``elapsed`` seconds ago.
@@ -58,13 +58,13 @@ def line(progress: Progress, elapsed: float, before: int = 1) -> str:
         pace = (progress.done - before) / elapsed
         parts.append(f"{pace:.3g} {progress.unit}s/s")
         if progress.total and progress.done < progress.total:
-            parts.append(f"{clock((progress.total - progress.done) / pace)} left")
+            parts.append(f"{format_clock((progress.total - progress.done) / pace)} left")
     if math.isfinite(progress.loss):
         parts.append(f"loss {progress.loss:.4g}")
     return ", ".join(parts)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)

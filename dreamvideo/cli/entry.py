@@ -44,7 +44,7 @@ def main() -> None:
         # Asked for by --debug.
         traceback.print_exc()
         code = 1
-    ahead = sys.modules.get("dreamvideo.render.ahead")
+    ahead = sys.modules.get("dreamvideo.render.frames.tracking")
     if ahead is not None and ahead.at_work():
         # What could not be waited for must not be met by the interpreter's own end.
         sys.stdout.flush()

@@ -9,7 +9,7 @@ import typer
 
 from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, say
 from dreamvideo.cli.options import look_options
-from dreamvideo.look.across import Across
+from dreamvideo.gallery.across import Across
 from dreamvideo.settings import Look
 
 SIDE = 320
@@ -67,7 +67,7 @@ def gallery(
 ) -> None:
     """Dream one picture many ways: a labelled sheet (PNG), and a page with a command for each."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.look.showcase import show_gallery
+    from dreamvideo.gallery.gallery import show_gallery
 
     with progress_display(quiet) as listen:
         made = show_gallery(
@@ -116,7 +116,7 @@ def preview(
     look: Look,
 ) -> None:
     """Dream a few seconds of a clip small and coarse, and tell how long the whole will take."""
-    from dreamvideo.cli.display import clock, progress_display
+    from dreamvideo.cli.display import format_clock, progress_display
     from dreamvideo.render.preview import preview as render_preview
 
     with progress_display(quiet) as listen:
@@ -132,4 +132,4 @@ def preview(
             on_progress=listen,
         )
     say(quiet, f"{made.output}: {made.frames} frames")
-    say(quiet, f"the whole: {full.frames} frames, about {clock(full.seconds)}")
+    say(quiet, f"the whole: {full.frames} frames, about {format_clock(full.seconds)}")

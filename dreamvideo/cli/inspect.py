@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamvideo.cli.app import Debug, Size, app
-from dreamvideo.cli.display import clock
+from dreamvideo.cli.display import format_clock
 from dreamvideo.cli.options import look_options
 from dreamvideo.settings import Look
 
 if TYPE_CHECKING:
     from dreamvideo.media.probe import MediaInfo
-    from dreamvideo.render.estimate import Estimate
+    from dreamvideo.render.planning.estimate import Estimate
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -62,7 +62,7 @@ def info(
         print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))
     elif guess is not None:
         print(
-            f"{'render':<14} about {clock(guess.seconds)} at {wanted[0]} x {wanted[1]} "
+            f"{'render':<14} about {format_clock(guess.seconds)} at {wanted[0]} x {wanted[1]} "
             f"({guess.seconds_per_frame:.2g} s a frame, {guess.disk_bytes / 1e6:.0f} MB of disk)"
         )
 
@@ -105,7 +105,7 @@ def models(
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
         _print_rows([_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
     elif on is None:
-        weighted = parse_layers(",".join(registry.entry(name).default_layers))
+        weighted = parse_layers(",".join(registry.find_entry(name).default_layers))
         defaults = {parse_term(term).layer for term, _ in weighted}
         rows = [
             {
@@ -114,7 +114,7 @@ def models(
                 "stride": layer.stride,
                 "default": layer.name in defaults,
             }
-            for layer in registry.layer_list(name)
+            for layer in registry.list_layers(name)
         ]
         _print_rows(rows, as_json)
     else:
@@ -122,10 +122,10 @@ def models(
 
 
 def _print_recipe(dreamt: Path) -> None:
-    from dreamvideo.look.recorded import recorded_look
+    from dreamvideo.render.recipe import load_recorded_look
     from dreamvideo.settings import look_to_toml
 
-    print(look_to_toml(recorded_look(dreamt)), end="")
+    print(look_to_toml(load_recorded_look(dreamt)), end="")
 
 
 def _class_rows(text: str) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ def _model_facts(entry: Any) -> dict[str, Any]:
 
 def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[str, Any]]:
     from dreamvideo.dream import models as registry
-    from dreamvideo.dream.inspect import activity
+    from dreamvideo.dream.inspect import measure_activity
     from dreamvideo.media.pixels import to_float
     from dreamvideo.media.stills import read_still
 
@@ -161,7 +161,7 @@ def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[st
             "mean": round(row.mean, 4),
             "strongest": " ".join(map(str, row.strongest)),
         }
-        for row in activity(registry.load(name, weights), pixels)
+        for row in measure_activity(registry.load(name, weights), pixels)
     ]
 
 
@@ -208,7 +208,7 @@ def _facts(found: MediaInfo) -> dict[str, Any]:
 
 
 def _estimate(found: MediaInfo, size: tuple[int, int], look: Look) -> Estimate:
-    from dreamvideo.render.estimate import estimate_clip
+    from dreamvideo.render.planning.estimate import estimate_clip
 
     return estimate_clip(found, size, look)
 

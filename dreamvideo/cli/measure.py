@@ -42,8 +42,8 @@ def measure(
     debug: Debug = False,
 ) -> None:
     """Measure how well a film's dream holds together: flicker, strength, ghosts, drift."""
-    from dreamvideo.look.review import measure_film
-    from dreamvideo.look.rows import rows
+    from dreamvideo.metrics.measure import measure_film
+    from dreamvideo.metrics.table import make_rows
 
     report = measure_film(
         film,
@@ -57,5 +57,5 @@ def measure(
     if as_json:
         print(json.dumps(report.to_json_able(), indent=2))
         return
-    for name, value in rows(report):
+    for name, value in make_rows(report):
         print(f"{name:<32} {value}")

@@ -24,7 +24,7 @@ from dreamvideo.settings import (
     save_preset,
 )
 from dreamvideo.settings.base import option_name
-from dreamvideo.settings.over_time import bounds_of, is_number
+from dreamvideo.settings.over_time import find_bounds, is_number
 
 # Groups of a Look, in the order in which --help shows them.
 PANELS = {
@@ -126,7 +126,7 @@ def _measure(group: str, name: str, field: FieldInfo) -> str | None:
         return None
     settings = Look.model_fields[group].annotation
     assert isinstance(settings, type) and issubclass(settings, Settings)
-    return bounds_of(settings, name).short
+    return find_bounds(settings, name).short
 
 
 def _over_time(groups: tuple[str, ...]) -> str:

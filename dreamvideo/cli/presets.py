@@ -68,10 +68,10 @@ def _show(
     quiet: bool,
 ) -> None:
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.look.looks import show_looks
+    from dreamvideo.gallery.preset_sheet import write_preset_sheet
 
     with progress_display(quiet) as listen:
-        missing = show_looks(
+        missing = write_preset_sheet(
             list(preset_paths()),
             photo,
             sheet,

@@ -33,7 +33,7 @@ Fps = Annotated[
 ]
 
 
-def beside(
+def default_report_output(
     film: Path,
     source: Path | None,
     alone: bool,
@@ -46,14 +46,14 @@ def beside(
     Raises UsageError.
     """
     from dreamvideo.report.pairing import Excerpt
-    from dreamvideo.report.recipe import source_of
+    from dreamvideo.report.recipe import find_recorded_source
 
     if alone and source is not None:
         raise UsageError("give a SOURCE or --alone, not both")
     given = Excerpt(start, end, fps)
     if alone or source is not None:
         return source, given
-    source, found = source_of(film)
+    source, found = find_recorded_source(film)
     return source, found if given == Excerpt() else given
 
 
@@ -84,7 +84,7 @@ def report(
     from dreamvideo.cli.display import progress_display
     from dreamvideo.report.film import report_film
 
-    source, excerpt = beside(film, source, alone, start, end, fps)
+    source, excerpt = default_report_output(film, source, alone, start, end, fps)
     with progress_display(quiet) as listen:
         made = report_film(
             film,
@@ -134,7 +134,7 @@ def compare(
     from dreamvideo.report.compare import compare_films, write_comparison
     from dreamvideo.report.film import check_report
 
-    source, excerpt = beside(a, source, alone, start, end, fps)
+    source, excerpt = default_report_output(a, source, alone, start, end, fps)
     if output is None and not as_json:
         output = a.with_name(f"{a.stem}-{b.stem}.compare.html")
     if output is not None:

@@ -12,8 +12,8 @@ from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.settings.embed import Embed
 
 if TYPE_CHECKING:
-    from dreamvideo.render.made import Rendered
     from dreamvideo.render.progress import OnProgress
+    from dreamvideo.render.result import RenderResult
 
 USUAL = Embed()
 Report = Annotated[
@@ -67,7 +67,7 @@ def page_before(
 
 
 def page_after(
-    made: Rendered,
+    made: RenderResult,
     source: Path | None,
     on_progress: OnProgress,
     **part: str | None,

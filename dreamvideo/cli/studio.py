@@ -57,10 +57,10 @@ def studio(
     except ValueError as error:
         raise UsageError(f"--max-upload {max_upload!r}: {error}") from None
 
-    from dreamvideo.studio.server import Wishes, serve
+    from dreamvideo.studio.server import StudioOptions, serve
 
     def say(line: str) -> None:
         print(line)
         sys.stdout.flush()
 
-    serve(Wishes(source, port, opens, folder or Path(), most), say)
+    serve(StudioOptions(source, port, opens, folder or Path(), most), say)

@@ -80,10 +80,10 @@ def zoom(
 ) -> None:
     """Zoom endlessly into a dream, to a video or a GIF."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render import naming
-    from dreamvideo.render.going import Going
-    from dreamvideo.render.zoom.film import partial_zoom
-    from dreamvideo.render.zoom.film import zoom as render_zoom
+    from dreamvideo.render import output_paths
+    from dreamvideo.render.options import RenderOptions
+    from dreamvideo.render.zoom.render import partial_zoom
+    from dreamvideo.render.zoom.render import zoom as render_zoom
 
     if from_noise == (photo is not None):
         raise UsageError("give a PHOTO to zoom into, or --from-noise, one of the two")
@@ -91,7 +91,7 @@ def zoom(
         names = [name.strip() for name in journey.split(",")]
         stages = tuple(Stage(look=name) for name in names)
         look = look.model_copy(update={"journey": stages})
-    film = output or naming.beside(photo or Path("noise.png"), "zoom", ".mp4")
+    film = output or output_paths.default_output(photo or Path("noise.png"), "zoom", ".mp4")
     page_before(report, film, photo, to, overwrite=overwrite, partial=partial)
     with progress_display(quiet) as listen:
         if partial:
@@ -108,7 +108,7 @@ def zoom(
                 size=size,
                 overwrite=overwrite,
                 machine=machine,
-                going=Going(restart, keep_job),
+                options=RenderOptions(restart, keep_job),
                 on_progress=listen,
             )
         # A still picture is no source to hold a film against, frame by frame.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.paths import os_words, shown
+from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.manifest import Manifest
+from dreamvideo.render.job.manifest import Manifest
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
@@ -46,7 +46,9 @@ class Parcel:
                         yield path.name, start, data
                         start += len(data)
         except OSError as error:
-            raise MediaError(f"{shown(self.path)}: cannot be read ({os_words(error)})") from error
+            raise MediaError(
+                f"{escape_text(self.path)}: cannot be read ({describe_os_error(error)})"
+            ) from error
 
 
 @dataclass(frozen=True)

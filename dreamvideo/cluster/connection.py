@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from distributed import Client
 
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 T = TypeVar("T")
 # Seconds in which a scheduler has to answer.
@@ -36,7 +36,7 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
     if "://" not in cluster and not _is_address(cluster):
         if not Path(cluster).is_file():
             raise UsageError(
-                f"--cluster {shown(cluster)}: give a scheduler's address, as "
+                f"--cluster {escape_text(cluster)}: give a scheduler's address, as "
                 "tcp://scheduler:8786, or its scheduler file"
             )
         where = {"scheduler_file": cluster}
@@ -49,7 +49,7 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
         except Exception as error:
             why = " ".join(str(error).split())[:200] or type(error).__name__
             raise DreamVideoError(
-                f"--cluster {shown(cluster)}: no scheduler answers there ({why})"
+                f"--cluster {escape_text(cluster)}: no scheduler answers there ({why})"
             ) from error
         try:
             yield client

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO
 
 from dreamvideo.cluster.wire import LAST, head_of
-from dreamvideo.render.processes import how_ended
+from dreamvideo.render.processes import describe_exit
 
 PROGRAM = ("-m", "dreamvideo.cluster.hand")
 # Bytes that may wait before the process has to; a message may be longer.
@@ -63,7 +63,7 @@ class Hand:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        return how_ended(code)
+        return describe_exit(code)
 
 
 class Desk:

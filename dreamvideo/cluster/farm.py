@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from dreamvideo.errors import UsageError
-from dreamvideo.render.crew import Offer
-from dreamvideo.render.job import Job
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.parallel.executor import Capacity
+from dreamvideo.render.planning.worker_count import parse_workers
 from dreamvideo.render.progress import OnProgress
-from dreamvideo.render.worth import asked_workers
 from dreamvideo.settings.machine import MachineSettings
 
 
@@ -31,25 +31,25 @@ class Farm:
         self.cluster = cluster
         self.patience = patience
         self._most: int | None = None
-        self._offer: Offer | None = None
+        self._offer: Capacity | None = None
         # Workers that were complained of are not complained of again.
         self._known: set[str] = set()
 
-    def offer(self, machine: MachineSettings, on_progress: OnProgress) -> Offer:
+    def find_capacity(self, machine: MachineSettings, on_progress: OnProgress) -> Capacity:
         """How many segments it dreams at a time, no more than ``--workers``.
 
         Raises UsageError, DreamVideoError if there is no cluster, or no worker that can be used.
         """
-        self._most = asked_workers(machine)
+        self._most = parse_workers(machine)
         if self._offer is None:
             from dreamvideo.cluster.connection import converse
             from dreamvideo.cluster.muster import muster
 
-            def talk() -> Coroutine[Any, Any, Offer]:
+            def talk() -> Coroutine[Any, Any, Capacity]:
                 return muster(self.cluster, machine, self.patience, self._known, on_progress)
 
             found = converse(talk)
-            self._offer = Offer(min(self._most or found.workers, found.workers), found.threads)
+            self._offer = Capacity(min(self._most or found.workers, found.workers), found.threads)
         return self._offer
 
     def render(self, job: Job, on_progress: OnProgress) -> None:

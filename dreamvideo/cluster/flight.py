@@ -11,10 +11,10 @@ from typing import Any
 from dreamvideo import errors
 from dreamvideo.cluster.wire import Message, Unpacker
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.render.checkpoint import packed
-from dreamvideo.render.job import Job
-from dreamvideo.render.part import Part, Record
-from dreamvideo.render.segments import Segment
+from dreamvideo.render.job.checkpoint import pack_checkpoint
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.job.segment_store import FrameRecord, SegmentStore
+from dreamvideo.render.job.segments import Segment
 
 
 class FailedError(Exception):
@@ -41,7 +41,7 @@ class Flight:
     done: int = 0
     loss: float = float("nan")
     ended: bool = False
-    _part: Part | None = None
+    _part: SegmentStore | None = None
     _unpacker: Unpacker = field(default_factory=Unpacker)
 
     def begin(self, address: str, shares: bool) -> tuple[int, bytes]:
@@ -52,9 +52,9 @@ class Flight:
         self.address = address
         if shares:
             return 0, b""
-        self._part = self.job.part(self.segment)
+        self._part = self.job.segment_store(self.segment)
         kept, arrays = self._part.resume()
-        return kept, b"" if arrays is None else packed(kept, arrays)
+        return kept, b"" if arrays is None else pack_checkpoint(kept, arrays)
 
     def order(self, shares: bool, kept: int, state: str) -> bytes:
         """What its process is told; ``state`` is the file of what the next frame is made from."""
@@ -81,13 +81,13 @@ class Flight:
         if message.kind == "told":
             self.done, self.loss = values["done"], values["loss"]
             return
-        part = self._part or self.job.part(self.segment)
+        part = self._part or self.job.segment_store(self.segment)
         if message.kind == "ended":
             self.ended = True
             if self._part is not None:
                 part.finish(tuple(values["notes"]), values["missing"])
         else:
-            record = Record.of(json.loads(values["record"]))
+            record = FrameRecord.of(json.loads(values["record"]))
             lost = zlib.crc32(message.payload) != record.crc
             if lost or record.number != part.first + part.count:
                 raise DreamVideoError(f"frame {record.number}: did not arrive as it was sent")
@@ -95,7 +95,7 @@ class Flight:
             self.loss = record.loss
         self.done = part.count
 
-    def _keep(self, part: Part, message: Message) -> None:
+    def _keep(self, part: SegmentStore, message: Message) -> None:
         values, data = message.values, message.payload
         if message.kind == "checkpoint":
             part.put_checkpoint(values["count"], data)

@@ -27,10 +27,10 @@ from dreamvideo.cluster.workers import (
     takes_gpus,
 )
 from dreamvideo.errors import DreamVideoError, UsageError, WeightsError
-from dreamvideo.render.crew import Tally
-from dreamvideo.render.job import Job
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.parallel.executor import ProgressTracker
 from dreamvideo.render.progress import OnProgress
-from dreamvideo.render.segments import Segment
 
 # Seconds between looks at the cluster, and at one worker; the more there are the rarer.
 TICK = 0.2
@@ -77,7 +77,7 @@ class _Foreman:
         self.most = most
         self.known = known
         self.on_progress = on_progress
-        self.tally = Tally(job, on_progress)
+        self.tally = ProgressTracker(job, on_progress)
         self.gpus = False
         self.joined: dict[str, Joined] = {}
         self.flights: dict[str, Flight] = {}
@@ -212,7 +212,7 @@ class _Foreman:
                 for _ in flight.take(said["data"]):
                     at_work = sum(f.address is not None for f in self.flights.values())
                     how_far = (flight.segment, flight.done, flight.loss, at_work)
-                    self.tally.heard(*how_far, ended=flight.ended)
+                    self.tally.record_progress(*how_far, ended=flight.ended)
             except FailedError as failed:
                 why = f"worker {address}: {failed}"
                 if isinstance(failed.error, UsageError | WeightsError):
@@ -274,7 +274,7 @@ class _Foreman:
         self.failed.setdefault(flight.segment.index, set()).add(flight.address or "")
         segment = self._requeue(key)
         if not self.stopping:
-            self.tally.lost(segment, how)
+            self.tally.record_loss(segment, how)
 
     def _requeue(self, key: str) -> Segment:
         flight = self.flights.pop(key)

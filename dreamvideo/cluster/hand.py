@@ -18,16 +18,16 @@ from typing import IO
 
 from dreamvideo.cluster.wire import Message, read
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.render.checkpoint import Arrays, load_checkpoint
-from dreamvideo.render.job import Job
-from dreamvideo.render.manifest import Manifest
-from dreamvideo.render.part import Record, Shelf
-from dreamvideo.render.segments import Segment
-from dreamvideo.render.work import Renderer
-from dreamvideo.render.workers import use_threads
+from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.job.manifest import Manifest
+from dreamvideo.render.job.segment_store import FrameRecord, SegmentSink
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.parallel.pool import use_threads
+from dreamvideo.render.parallel.renderer import Renderer
 
 
-class Sent(Shelf):
+class Sent(SegmentSink):
     """A segment whose frames go to whoever reads the stream."""
 
     def __init__(self, out: IO[bytes], first: int, kept: int) -> None:
@@ -41,7 +41,7 @@ class Sent(Shelf):
         """How many frames were sent, now or earlier."""
         return self._count
 
-    def put(self, record: Record, data: bytes) -> None:
+    def put(self, record: FrameRecord, data: bytes) -> None:
         """Send the next frame."""
         say(self._out, Message("frame", {"record": record.line()}, data))
         self._count += 1
@@ -129,7 +129,7 @@ def _dream(renderer: Renderer, order: Message, out: IO[bytes]) -> None:
     if order.values["state"]:
         _, arrays = load_checkpoint(Path(order.values["state"]))
     sent = Sent(out, segment.first, order.values["kept"])
-    renderer.go_on(segment, sent, arrays, lambda _done, _loss: None)
+    renderer.continue_segment(segment, sent, arrays, lambda _done, _loss: None)
 
 
 def _listen(orders: queue.SimpleQueue[Message]) -> None:

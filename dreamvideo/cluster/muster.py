@@ -15,7 +15,7 @@ from dreamvideo.cluster.workers import (
     takes_gpus,
 )
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.render.crew import Offer
+from dreamvideo.render.parallel.executor import Capacity
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.settings.machine import MachineSettings
 
@@ -34,7 +34,7 @@ async def muster(
     patience: float,
     known: set[str],
     on_progress: OnProgress,
-) -> Offer:
+) -> Capacity:
     """What the workers of a cluster can do; for the first one it waits ``patience`` seconds.
 
     Those that cannot be used are told, and noted in ``known``. Raises UsageError, DreamVideoError.
@@ -64,7 +64,7 @@ async def muster(
                 slots = sum(worker.slots for worker in found)
                 # On a GPU a segment has the cores of its worker for what the GPU does not do.
                 threads = min(w.cores // w.slots for w in found) if gpus else 1
-                return Offer(slots, max(1, threads))
+                return Capacity(slots, max(1, threads))
             if refused:
                 raise DreamVideoError(f"{cluster}: {'; '.join(refused)}")
             if workers and gpus:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
 
-from dreamvideo.render.manifest import FORMAT, versions
+from dreamvideo.render.job.manifest import FORMAT, list_versions
 from dreamvideo.settings import Look, look_to_toml
 
 # Instructions by which TensorFlow and oneDNN choose how they compute.
@@ -21,7 +21,7 @@ _CHOOSING = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx
 def signature() -> dict[str, str]:
     """By name, what has to be the same wherever a film's frames are made."""
     return {
-        **versions(),
+        **list_versions(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "distributed": metadata.version("distributed"),
         "the bundled network": _digest(_weights()),

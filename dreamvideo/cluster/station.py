@@ -18,9 +18,9 @@ from distributed import get_worker
 from dreamvideo.cluster.desk import Desk, Hand
 from dreamvideo.cluster.signature import processor, signature
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.media.paths import os_words
-from dreamvideo.render.fingerprint import fingerprint
-from dreamvideo.render.worth import cores
+from dreamvideo.media.paths import describe_os_error
+from dreamvideo.render.job.manifest import compute_fingerprint
+from dreamvideo.render.planning.worker_count import count_cores
 
 # Seconds after which a client that asks for nothing is taken to be gone.
 ABANDONED = 60.0
@@ -42,7 +42,7 @@ def open_station(dask_worker: Any) -> dict[str, Any]:
     return {
         "signature": signature(),
         "processor": processor(),
-        "cores": cores(),
+        "cores": count_cores(),
         "folder": str(_stations[dask_worker.address].folder),
     }
 
@@ -72,7 +72,7 @@ class Station:
         try:
             return await getattr(self, f"_{do}")(token, **values) or {}
         except OSError as error:
-            return {"error": os_words(error)}
+            return {"error": describe_os_error(error)}
         except DreamVideoError as error:
             return {"error": str(error)}
 
@@ -157,7 +157,9 @@ class Station:
                 if Path(note).read_text("ascii") != text:
                     return False
                 mine.write_text(text, "ascii")
-                return all(fingerprint(Path(path)) == digest for path, digest in files.items())
+                return all(
+                    compute_fingerprint(Path(path)) == digest for path, digest in files.items()
+                )
             except (OSError, DreamVideoError):
                 return False
 

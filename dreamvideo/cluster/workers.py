@@ -14,9 +14,9 @@ from dreamvideo.cluster.baggage import Baggage, at_the_same_place, files_of, shi
 from dreamvideo.cluster.signature import difference, processor, signature
 from dreamvideo.cluster.station import open_station
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.media.paths import shown
-from dreamvideo.render.fingerprint import fingerprint
-from dreamvideo.render.job import Job
+from dreamvideo.media.paths import escape_text
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.job.manifest import compute_fingerprint
 
 # Seconds in which a worker has to tell what it is like; it may have much to import.
 ANSWER = 60.0
@@ -47,7 +47,7 @@ class Line:
         # Dask's own display groups tasks by how their names begin.
         self.token = f"dream-{secrets.token_hex(8)}"
         # Of a file that every worker is asked for.
-        self.digest = cache(fingerprint)
+        self.digest = cache(compute_fingerprint)
         self._way = asyncio.Semaphore(ON_THE_WAY)
 
     async def workers(self) -> dict[str, dict[str, Any]]:
@@ -164,5 +164,5 @@ async def _shares(line: Line, worker: Inspected, job: Job, files: dict[str, str]
 def refusal(address: str, info: Mapping[str, Any], why: object) -> str:
     """One line that names a worker and what is wrong with it."""
     name = str(info.get("name", address))
-    named = address if name == address else f"{shown(name)} ({address})"
-    return f"worker {named} is not used: {shown(str(why))}"
+    named = address if name == address else f"{escape_text(name)} ({address})"
+    return f"worker {named} is not used: {escape_text(str(why))}"

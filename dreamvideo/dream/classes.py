@@ -13,7 +13,7 @@ CLASSES = 1000
 
 
 @lru_cache(maxsize=1)
-def class_names() -> tuple[tuple[str, ...], ...]:
+def read_class_names() -> tuple[tuple[str, ...], ...]:
     """The names of every class, by number; the first is the usual one."""
     file = resources.files("dreamvideo.dream.weights") / "imagenet-classes.txt"
     return tuple(
@@ -22,18 +22,18 @@ def class_names() -> tuple[tuple[str, ...], ...]:
     )
 
 
-def class_number(text: str) -> int:
+def find_class_number(text: str) -> int:
     """The class that a name or number means. Raises UsageError, with near names, for none.
 
     Upper and lower case are one. A name of two classes (``crane``, bird and machine) is that of
     the class which it alone or first names; where both do, their numbers are asked for.
     """
-    wanted = _folded(text)
+    wanted = _fold_name(text)
     if wanted.isdecimal() and wanted.isascii():
         if len(wanted) <= 4 and int(wanted) < CLASSES:
             return int(wanted)
         raise UsageError(f"--class {text}: classes are numbered 0 to {CLASSES - 1}")
-    folded = [[_folded(name) for name in names] for names in class_names()]
+    folded = [[_fold_name(name) for name in names] for names in read_class_names()]
     for found in (
         [n for n, names in enumerate(folded) if names == [wanted]],
         [n for n, names in enumerate(folded) if names[0] == wanted],
@@ -49,33 +49,33 @@ def class_number(text: str) -> int:
 
 def find_classes(text: str) -> list[tuple[int, str]]:
     """(number, names) of all classes with ``text`` in a name, then of those with names like it."""
-    wanted = _folded(text)
-    rows = [(number, ", ".join(names)) for number, names in enumerate(class_names())]
-    within = [row for row in rows if wanted in _folded(row[1])]
+    wanted = _fold_name(text)
+    rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names())]
+    within = [row for row in rows if wanted in _fold_name(row[1])]
     # A whole word is sooner meant than a part of one: cat, not catamount.
-    within.sort(key=lambda row: wanted not in _words(row[1]))
+    within.sort(key=lambda row: wanted not in _split_words(row[1]))
     if within:
         return within
-    return [rows[number] for number in _near(wanted, 8)]
+    return [rows[number] for number in _find_near(wanted, 8)]
 
 
 def weighted_classes(text: str) -> tuple[tuple[int, float], ...]:
     """``tabby, goldfish:0.5`` -> ((281, 1.0), (1, 0.5)). Raises UsageError for unknown names."""
-    return tuple((class_number(name), weight) for name, weight in parse_classes(text))
+    return tuple((find_class_number(name), weight) for name, weight in parse_classes(text))
 
 
 def _suggestion(wanted: str) -> str:
     found = [(n, names) for n, names in find_classes(wanted)][:4] if wanted else []
     if not found:
         return "`dreamvideo models --classes WORD` finds names"
-    return "did you mean " + ", ".join(class_names()[n][0] for n, _ in found) + "?"
+    return "did you mean " + ", ".join(read_class_names()[n][0] for n, _ in found) + "?"
 
 
-def _near(wanted: str, count: int) -> list[int]:
+def _find_near(wanted: str, count: int) -> list[int]:
     numbers: dict[str, int] = {}
-    for number, names in enumerate(class_names()):
+    for number, names in enumerate(read_class_names()):
         for name in names:
-            for part in (_folded(name), *_words(name)):
+            for part in (_fold_name(name), *_split_words(name)):
                 numbers.setdefault(part, number)
     close = get_close_matches(wanted, numbers, n=count, cutoff=0.7)
     return list(dict.fromkeys(numbers[part] for part in close))
@@ -83,12 +83,12 @@ def _near(wanted: str, count: int) -> list[int]:
 
 def _context(number: int) -> str:
     """A class told by its neighbours, which are its kin: cranes stand among birds or machines."""
-    return f"beside {class_names()[max(0, number - 1)][0]}"
+    return f"beside {read_class_names()[max(0, number - 1)][0]}"
 
 
-def _words(names: str) -> list[str]:
-    return _folded(names).replace(",", " ").split()
+def _split_words(names: str) -> list[str]:
+    return _fold_name(names).replace(",", " ").split()
 
 
-def _folded(text: str) -> str:
+def _fold_name(text: str) -> str:
     return " ".join(text.lower().replace("-", " ").replace("_", " ").split())

@@ -18,7 +18,7 @@ Array = NDArray[np.float32]
 _brief: ContextVar[bool] = ContextVar("brief", default=False)
 
 
-def with_brief_gradients(forward: Forward) -> Forward:
+def bfloat16_gradient(forward: Forward) -> Forward:
     """``forward`` as it is, but with gradients of its convolutions computed in bfloat16.
 
     It has float32's range, so that no gradient needs scaling, and eight bits of precision; sums

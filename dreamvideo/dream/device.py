@@ -16,7 +16,7 @@ class Device:
     is_gpu: bool
 
 
-def chosen_device(choice: str) -> Device:
+def choose_device(choice: str) -> Device:
     """The device meant by ``auto``, ``cpu`` or ``gpu``; UsageError where there is none such."""
     gpus = tensorflow().config.list_physical_devices("GPU")
     if choice == "gpu" and not gpus:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
-from dreamvideo.dream.ascent import Ascent, Image, OnTile
-from dreamvideo.dream.goal import Goal, goal_of
-from dreamvideo.dream.guide import Sight, channel_shares, guide_features
+from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
+from dreamvideo.dream.guide import ActivationProbe, channel_shares, guide_features
+from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
 from dreamvideo.dream.objectives import (
     CHOSEN,
     CREATURES,
@@ -28,35 +28,35 @@ from dreamvideo.dream.objectives import (
     place_of,
 )
 from dreamvideo.dream.octaves import (
-    Climbing,
     Dream,
     ExtrasAt,
-    Ladder,
-    automatic_octaves,
+    OctaveSchedule,
+    StepProgress,
+    count_octaves,
+    count_octaves_for_size,
     dream,
-    octave_sizes,
+    list_octave_sizes,
     resize,
-    sized_octaves,
 )
 from dreamvideo.dream.patches import Box
 from dreamvideo.dream.shaping import COLOUR, SIGMA, Shaping
 from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
-from dreamvideo.schedules import Moment
+from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, MachineSettings
 
 Extras = Mapping[str, NDArray[np.float32]]
 DEFAULT_MACHINE = MachineSettings()
 
 
-def ladder_for(
+def make_octave_schedule(
     settings: DreamSettings, height: int, width: int, steps: int | None = None
-) -> Ladder:
+) -> OctaveSchedule:
     """The octaves of a picture of that size; UsageError if the network cannot take it.
 
     Needs no network: a picture that is too small is found out before weights are fetched.
     """
-    smallest = models.entry(settings.model).smallest
+    smallest = models.find_entry(settings.model).smallest
     if min(height, width) < smallest:
         raise UsageError(
             f"{width} x {height} is too small for {settings.model}: "
@@ -64,11 +64,11 @@ def ladder_for(
         )
     octaves, scale = settings.octaves, settings.octave_scale
     if octaves is None and settings.creature_size:
-        octaves, scale = sized_octaves(height, width, scale, settings.creature_size)
+        octaves, scale = count_octaves_for_size(height, width, scale, settings.creature_size)
     elif octaves is None:
-        octaves = automatic_octaves(height, width, scale)
-    sizes = octave_sizes(height, width, octaves, scale, smallest)
-    return Ladder(
+        octaves = count_octaves(height, width, scale)
+    sizes = list_octave_sizes(height, width, octaves, scale, smallest)
+    return OctaveSchedule(
         sizes,
         settings.steps if steps is None else steps,
         settings.step_size,
@@ -101,13 +101,17 @@ class Dreamer:
         Raises UsageError for unknown names, WeightsError where weights are not to be had.
         """
         self.settings = settings
-        self._moment = Moment()
+        self._moment = TimePoint()
         self._source: Image | None = None
         self._picked: Extras | None = None
         self._on_tile: OnTile | None = None
         classify = settings.classes is not None
         network = models.load(settings.model, settings.weights, classify=classify)
-        self._goal = Goal(objective) if objective else goal_of(settings, network, varying)
+        self._goal = (
+            WeightedObjective(objective)
+            if objective
+            else build_objective(settings, network, varying)
+        )
         shaping = Shaping(
             smooth=settings.smooth > 0 or "smooth" in varying,
             levels=settings.laplacian,
@@ -122,8 +126,12 @@ class Dreamer:
             if name.startswith(CREATURES)
         }
         step = partial(Step, shaping=shaping)
-        self._ascent = Ascent(network.forward, self._goal.objective, step=step, machine=machine)
-        self._sight = Sight(network.forward, [layer_of(name) for name in self._of(CHOSEN)])
+        self._ascent = GradientAscent(
+            network.forward, self._goal.objective, step=step, machine=machine
+        )
+        self._sight = ActivationProbe(
+            network.forward, [layer_of(name) for name in self._of(CHOSEN)]
+        )
         self._guide = self._features(network, guide)
 
     @property
@@ -136,9 +144,9 @@ class Dreamer:
         """What is weighed, as it was written: layers, ``class NAME``, ``tv``, ``fidelity``."""
         return self._goal.terms
 
-    def ladder(self, height: int, width: int, steps: int | None = None) -> Ladder:
+    def ladder(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
         """The octaves of a picture of that size; UsageError if the network cannot take it."""
-        return ladder_for(self.settings, height, width, steps)
+        return make_octave_schedule(self.settings, height, width, steps)
 
     def choose(self, source: Image) -> Extras:
         """What ``strong``, ``average`` and ``weak`` mean in a source: made once for a shot."""
@@ -149,7 +157,7 @@ class Dreamer:
     def at(
         self,
         settings: DreamSettings | None = None,
-        moment: Moment | None = None,
+        moment: TimePoint | None = None,
         *,
         source: Image | None = None,
         chosen: Extras | None = None,
@@ -167,7 +175,7 @@ class Dreamer:
         there._source, there._picked = source, chosen
         return there
 
-    def telling(self, on_tile: OnTile) -> Dreamer:
+    def with_progress(self, on_tile: OnTile) -> Dreamer:
         """This dreamer, telling of each tile of a step of a large picture: (done, total)."""
         there = copy(self)
         there._on_tile = on_tile
@@ -183,12 +191,12 @@ class Dreamer:
         even: bool = False,
         frame: int = 0,
         coarse_bias: float = 0.0,
-        on_step: Callable[[Climbing], None] | None = None,
+        on_step: Callable[[StepProgress], None] | None = None,
     ) -> Dream:
         """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given.
 
         ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0,
-        ``coarse_bias`` moves work from fine octaves to coarse ones (``Ladder``).
+        ``coarse_bias`` moves work from fine octaves to coarse ones (``OctaveSchedule``).
         """
         height, width = image.shape[:2]
         return dream(
@@ -236,7 +244,7 @@ class Dreamer:
             return {}
         if guide is None:
             raise ValueError("a dreamer that follows a guide needs its pixels")
-        if min(guide.shape[:2]) < models.entry(self.settings.model).smallest:
+        if min(guide.shape[:2]) < models.find_entry(self.settings.model).smallest:
             raise UsageError(f"--guide {self.settings.guide}: the picture is too small")
-        seen = Sight(network.forward, [layer_of(name) for name in names])(guide)
+        seen = ActivationProbe(network.forward, [layer_of(name) for name in names])(guide)
         return {name: guide_features(seen[layer_of(name)]) for name in names}

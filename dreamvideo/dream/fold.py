@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.convolution import conv
+from dreamvideo.dream.deterministic_ops import stem_conv
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.dream.steady import stem_conv
 
 Array = NDArray[np.float32]
 

@@ -21,7 +21,7 @@ LONGEST_SIDE = 512
 MOST_FEATURES = 1024
 
 
-class Sight:
+class ActivationProbe:
     """Activations of some layers of a network for any picture, compiled once."""
 
     def __init__(self, forward: Forward, layers: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ class LayerActivity:
     strongest: tuple[int, ...]
 
 
-def activity(
+def measure_activity(
     network: Network, image: NDArray[np.float32], strongest: int = STRONGEST
 ) -> list[LayerActivity]:
     """Every layer's answer to an image (H x W x 3 in [-1, 1]), shallow to deep.
@@ -46,12 +46,12 @@ def activity(
 
     measured = tf.function(averaged, autograph=False)(tf.constant(image, tf.float32))
     return [
-        _activity(layer, shape.numpy(), means.numpy(), strongest)
+        _measure_layer(layer, shape.numpy(), means.numpy(), strongest)
         for layer, (shape, means) in zip(layers, measured, strict=True)
     ]
 
 
-def _activity(
+def _measure_layer(
     layer: Layer, shape: NDArray[np.int32], means: NDArray[np.float32], strongest: int
 ) -> LayerActivity:
     height, width, channels = (int(side) for side in shape)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.convolution import pointwise_conv
-from dreamvideo.dream.steady import stem_conv
+from dreamvideo.dream.deterministic_ops import stem_conv
 
 Array = NDArray[np.float32]
 

@@ -76,8 +76,8 @@ class ModelEntry:
 
 
 REGISTRY: dict[str, ModelEntry] = {
-    entry.name: entry
-    for entry in (
+    find_entry.name: find_entry
+    for find_entry in (
         ModelEntry(
             DEFAULT_MODEL,
             "EfficientNet-Lite0 (bundled)",
@@ -163,10 +163,10 @@ REGISTRY: dict[str, ModelEntry] = {
 }
 
 
-def entry(name: str) -> ModelEntry:
+def find_entry(name: str) -> ModelEntry:
     """The registry's entry of that name; UsageError with near matches if there is none."""
     if name not in REGISTRY:
-        raise UsageError(f"unknown model {name!r}: {_suggest(name, list(REGISTRY))}")
+        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
     return REGISTRY[name]
 
 
@@ -176,7 +176,7 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
     ``weights`` is a local file (.h5, .weights.h5, .keras) to be used instead of Keras's download.
     Raises UsageError for an unknown name, WeightsError where no weights are to be had.
     """
-    found = entry(name)
+    found = find_entry(name)
     if classify and not found.features:
         known = ", ".join(each.name for each in REGISTRY.values() if each.features)
         raise UsageError(f"{name} has no classifier that can be dreamt: --class takes {known}")
@@ -189,9 +189,9 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
     return KerasNetwork.with_weights(found, weights, classify=classify)
 
 
-def layer_list(name: str) -> tuple[Layer, ...]:
+def list_layers(name: str) -> tuple[Layer, ...]:
     """What can be dreamt in the network of that name; needs no weights."""
-    found = entry(name)
+    found = find_entry(name)
     if found.is_bundled:
         return Lite0().layers
     from dreamvideo.dream.keras_networks import KerasNetwork
@@ -217,7 +217,7 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
         if each in known:
             return known[each]
     raise UsageError(
-        f"{model} has no layer {name!r}: {_suggest(name, list(known))} "
+        f"{model} has no layer {name!r}: {_suggest_name(name, list(known))} "
         f"(`dreamvideo models {model}` lists all)"
     )
 
@@ -248,7 +248,7 @@ class Lite0:
         return lite0.activations(image, wanted)
 
 
-def _suggest(name: str, known: Sequence[str]) -> str:
+def _suggest_name(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.4)
     if near:
         return "did you mean " + " or ".join(near) + "?"

@@ -123,7 +123,9 @@ def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
     return _shares(np.random.default_rng(words).permutation(count)[:few].tolist(), count)
 
 
-def channels(layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean") -> Objective:
+def mean_of_channels(
+    layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean"
+) -> Objective:
     """The mean over some channels of a layer of ``count`` of a statistic (``layer_channels``)."""
     share = _shares(chosen, count)
     return Objective(
@@ -131,7 +133,7 @@ def channels(layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean
     )
 
 
-def at_place(
+def weigh_place(
     layer: str,
     chosen: Sequence[int],
     count: int,
@@ -177,7 +179,7 @@ def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray
     return np.asarray(spot / spot.mean(), np.float32)
 
 
-def strongest(layer: str, third: str, count: int) -> Objective:
+def pick_strongest(layer: str, third: str, count: int) -> Objective:
     """The mean of those channels that an extra names: ``chosen_name(layer, third)``.
 
     Its shares sum to 1. Where it names the channels that the source excites, the dream makes more
@@ -208,7 +210,7 @@ def dream_class(layer: str, direction: np.ndarray[Any, Any]) -> Objective:
     )
 
 
-def guided(layer: str, count: int) -> Objective:
+def match_guide(layer: str, count: int) -> Objective:
     """Every place's likeness to the feature of a guide that fits it best (google/deepdream).
 
     The mean over places of the largest dot product with any row of the extra
@@ -265,7 +267,7 @@ def distance() -> Objective:
     )
 
 
-def weighed(objectives: Sequence[Objective]) -> Objective:
+def weigh_terms(objectives: Sequence[Objective]) -> Objective:
     """The sum of objectives, each times its number of the extra ``WEIGHTS``."""
 
     def value(activations: Activations) -> Any:

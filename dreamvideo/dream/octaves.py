@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.ascent import Ascent, Image, OnTile
-from dreamvideo.dream.patches import Box, windows
+from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
+from dreamvideo.dream.patches import Box, find_windows
 
-OnStep = Callable[["Climbing"], None]
+OnStep = Callable[["StepProgress"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
 
 # Short side in px at which a ladder starts where the size of creatures is not asked for, as every
@@ -29,7 +29,7 @@ FEWEST_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Climbing:
+class StepProgress:
     """One step of a climb, for progress displays and for pictures of the dream growing.
 
     ``done`` counts the steps taken so far, over all octaves.
@@ -51,13 +51,15 @@ class Dream:
     losses: tuple[float, ...]
 
 
-def automatic_octaves(height: int, width: int, scale: float) -> int:
+def count_octaves(height: int, width: int, scale: float) -> int:
     """Octaves such that the coarsest has a short side of about ``COARSEST`` pixels."""
     steps = np.log(min(height, width) / COARSEST) / np.log(scale)
     return int(np.clip(np.floor(steps + 0.5) + 1, 1, MOST_OCTAVES))
 
 
-def sized_octaves(height: int, width: int, scale: float, creature_size: float) -> tuple[int, float]:
+def count_octaves_for_size(
+    height: int, width: int, scale: float, creature_size: float
+) -> tuple[int, float]:
     """Octaves whose largest forms are a given share of the picture, whatever its resolution.
 
     Args:
@@ -76,7 +78,7 @@ def sized_octaves(height: int, width: int, scale: float, creature_size: float) -
     return ratios + 1, float(growth ** (1 / ratios))
 
 
-def octave_sizes(
+def list_octave_sizes(
     height: int, width: int, octaves: int, scale: float, smallest: int = 1
 ) -> tuple[tuple[int, int], ...]:
     """(height, width) from coarsest to full size; none has a side below ``smallest`` pixels."""
@@ -87,7 +89,7 @@ def octave_sizes(
     return tuple(kept[::-1])
 
 
-def jitter_shifts(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
+def draw_jitter(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
     """(dy, dx) of every step, each in [-jitter, jitter]: a function of its arguments alone."""
     words = np.random.SeedSequence((seed, frame, octave))
     shifts = np.random.default_rng(words).integers(-jitter, jitter + 1, (steps, 2))
@@ -105,7 +107,7 @@ def resize(image: Image, size: tuple[int, int]) -> Image:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class OctaveSchedule:
     """How an image is climbed: octave sizes (height, width) from coarse to fine, steps in each.
 
     ``step_size`` is in units of [-1, 1] per standard deviation of the gradient, ``jitter`` the
@@ -153,9 +155,9 @@ class Ladder:
 
 
 def dream(
-    ascent: Ascent,
+    ascent: GradientAscent,
     base: Image,
-    ladder: Ladder,
+    ladder: OctaveSchedule,
     *,
     step_scale: Image | None = None,
     within: Sequence[Box] = (),
@@ -170,9 +172,9 @@ def dream(
     What an octave adds is scaled up and added to the base at the next one, so that the base
     keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
     place to place. Of boxes ``within``, outside of which it must be 0, no more is climbed than
-    they need. ``even`` steps do not overshoot what is new (``Ascent``). ``frame`` selects the
-    jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
-    (height, width). ``on_tile`` tells of the tiles of large pictures (``Ascent.climb``).
+    they need. ``even`` steps do not overshoot what is new (``GradientAscent``). ``frame`` selects
+    the jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
+    (height, width). ``on_tile`` tells of the tiles of large pictures (``GradientAscent.climb``).
     """
     added: Image | None = None
     losses: list[float] = []
@@ -186,12 +188,12 @@ def dream(
         step: float | Image = step_size
         if step_scale is not None:
             step = step_size * resize(step_scale, size)
-        shifts = jitter_shifts(ladder.seed, frame, octave, steps, ladder.jitter)
-        report = on_step and _reporter(on_step, before, size, base)
+        shifts = draw_jitter(ladder.seed, frame, octave, steps, ladder.jitter)
+        report = on_step and _make_reporter(on_step, before, size, base)
         given = extras(size) if extras else None
         boxes: Sequence[Box] = (Box(0, 0, *size),)
         if within and ascent.takes_any_size:
-            boxes = windows(within, base.shape[:2], size)
+            boxes = find_windows(within, base.shape[:2], size)
         current = start
         for box in boxes:
             current, seen = ascent.climb(
@@ -203,7 +205,7 @@ def dream(
     return Dream(current, tuple(losses))
 
 
-def _reporter(
+def _make_reporter(
     on_step: OnStep, before: int, size: tuple[int, int], base: Image
 ) -> Callable[[int, float, Image], None]:
     def report(step: int, loss: float, image: Image) -> None:
@@ -213,6 +215,6 @@ def _reporter(
             grown = base + resize(image - resize(base, size), base.shape[:2])
             return np.asarray(np.clip(grown, -1, 1), np.float32)
 
-        on_step(Climbing(before + step + 1, loss, whole))
+        on_step(StepProgress(before + step + 1, loss, whole))
 
     return report

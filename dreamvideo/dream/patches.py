@@ -55,7 +55,7 @@ class Box:
         )
 
 
-def apart(boxes: Sequence[Box]) -> tuple[Box, ...]:
+def merge_overlapping(boxes: Sequence[Box]) -> tuple[Box, ...]:
     """The boxes, those that meet replaced by one round them, until none do."""
     done: list[Box] = []
     for each in boxes:
@@ -67,23 +67,25 @@ def apart(boxes: Sequence[Box]) -> tuple[Box, ...]:
     return tuple(done)
 
 
-def windows(boxes: Sequence[Box], whole: tuple[int, int], size: tuple[int, int]) -> tuple[Box, ...]:
+def find_windows(
+    boxes: Sequence[Box], whole: tuple[int, int], size: tuple[int, int]
+) -> tuple[Box, ...]:
     """What is to be climbed for ``boxes`` of a picture ``whole`` in its octave of ``size``.
 
     Sizes are (height, width). No two windows meet, and their sides are of few lengths: multiples
     of ``GRID``, or the octave's own. All of the octave where that is less work.
     """
     found = [_window(box, whole, size) for box in boxes]
-    merged = apart(found)
+    merged = merge_overlapping(found)
     while len(merged) < len(found):
         found = [_rounded(box, size) for box in merged]
-        merged = apart(found)
+        merged = merge_overlapping(found)
     if sum(box.area for box in merged) > MOST * size[0] * size[1]:
         return (Box(0, 0, *size),)
     return merged
 
 
-def shifts_in(window: Box, shifts: NDArray[np.int32]) -> NDArray[np.int32]:
+def list_shifts(window: Box, shifts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Rolls of a window, n x 2 px, each within half of ``GRID``.
 
     Each lays the network's grids on the same pixels as its like of ``shifts`` in the whole octave.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dreamvideo.dream.deterministic_ops import deviation, mean
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.dream.steady import deviation, mean
 
 # Side of the neighbourhood of an even step and the stride at which it is looked at, px.
 NEIGHBOURHOOD, STRIDE = 32, 8
@@ -62,10 +62,10 @@ class Shaping:
     def shaped(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
         """The gradient smoothed and its scales evened out, as asked for."""
         if self.smooth:
-            gradient = smoothed(gradient, extras[SIGMA])
+            gradient = smooth(gradient, extras[SIGMA])
         if self._balances:
             return balance_bands(gradient, extras[COLOUR])
-        return normalised_bands(gradient, self.levels) if self.levels else gradient
+        return normalise_bands(gradient, self.levels) if self.levels else gradient
 
     def scale(self, gradient: Any) -> Any:
         """What it is divided by, a scalar."""
@@ -88,7 +88,7 @@ class Shaping:
 PLAIN = Shaping()
 
 
-def smoothed(gradient: Any, sigma: Any) -> Any:
+def smooth(gradient: Any, sigma: Any) -> Any:
     """The mean of Gaussian blurs of H x W x 3 of half, one and two ``sigma`` (px; a scalar).
 
     After the gradient smoothing of gordicaleksa/pytorch-deepdream. Beyond the border is nothing:
@@ -97,11 +97,11 @@ def smoothed(gradient: Any, sigma: Any) -> Any:
     tf = tensorflow()
     # The fourth channel counts what each blur has seen.
     counted = tf.concat([gradient, tf.ones_like(gradient[..., :1])], -1)[None]
-    blurs = [_blurred(counted, tf.maximum(sigma, 1e-3) * scale)[0] for scale in SCALES]
+    blurs = [_blur(counted, tf.maximum(sigma, 1e-3) * scale)[0] for scale in SCALES]
     return tf.add_n([blur[..., :3] / blur[..., 3:] for blur in blurs]) / len(SCALES)
 
 
-def normalised_bands(gradient: Any, levels: int) -> Any:
+def normalise_bands(gradient: Any, levels: int) -> Any:
     """H x W x 3 taken into a Laplacian pyramid, every band divided by its RMS, and put together.
 
     Burt and Adelson's pyramid with the kernel 1 4 6 4 1, after genekogan/deepdream: fine and
@@ -110,12 +110,12 @@ def normalised_bands(gradient: Any, levels: int) -> Any:
     tf = tensorflow()
     bands, rest = [], gradient[None]
     for _ in range(levels):
-        smaller = _halved(rest)
-        bands.append(rest - _doubled(smaller, tf.shape(rest)))
+        smaller = _downsample(rest)
+        bands.append(rest - _upsample(smaller, tf.shape(rest)))
         rest = smaller
-    merged = _unit(rest)
+    merged = _divide_by_rms(rest)
     for band in reversed(bands):
-        merged = _doubled(merged, tf.shape(band)) + _unit(band)
+        merged = _upsample(merged, tf.shape(band)) + _divide_by_rms(band)
     return merged[0]
 
 
@@ -140,7 +140,7 @@ def balance_bands(gradient: Any, colour: Any) -> Any:
     rest = tf.nn.conv2d(gradient[None], OPPONENT.T[None, None], 1, "SAME")
     bands = []
     for _ in LIGHT_BANDS[1:]:
-        smaller = _shrink(rest)
+        smaller = _reduce(rest)
         bands.append(rest - _enlarge(smaller, rest))
         rest = smaller
     bands.append(rest)
@@ -162,7 +162,7 @@ def _weight_band(band: Any, light: float, colour: Any) -> Any:
     return band * tf.stack([first, other, other])
 
 
-def _shrink(image: Any) -> Any:
+def _reduce(image: Any) -> Any:
     kernel = np.outer(HALVING, HALVING)[:, :, None, None] * np.ones((1, 1, 3, 1), np.float32)
     return tensorflow().nn.depthwise_conv2d(image, kernel, (1, 2, 2, 1), "SAME")
 
@@ -182,7 +182,7 @@ def _round_about(values: Any) -> Any:
     return tf.image.resize(pooled, tf.shape(values)[:2])[0]
 
 
-def _blurred(image: Any, sigma: Any) -> Any:
+def _blur(image: Any, sigma: Any) -> Any:
     tf = tensorflow()
     radius = tf.math.ceil(3 * sigma)
     kernel = tf.exp(-0.5 * (tf.range(-radius, radius + 1) / sigma) ** 2)
@@ -195,14 +195,14 @@ def _pyramid_kernel() -> Any:
     return np.outer(BINOMIAL, BINOMIAL)[:, :, None, None] * np.eye(3, dtype=np.float32)
 
 
-def _halved(image: Any) -> Any:
+def _downsample(image: Any) -> Any:
     return tensorflow().nn.conv2d(image, _pyramid_kernel(), 2, "SAME")
 
 
-def _doubled(image: Any, shape: Any) -> Any:
+def _upsample(image: Any, shape: Any) -> Any:
     return tensorflow().nn.conv2d_transpose(image, 4 * _pyramid_kernel(), shape, 2, "SAME")
 
 
-def _unit(band: Any) -> Any:
+def _divide_by_rms(band: Any) -> Any:
     tf = tensorflow()
     return band / tf.maximum(tf.sqrt(tf.reduce_mean(band**2)), BAND_EPSILON)

@@ -10,7 +10,7 @@ from pathlib import Path
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.languages import same_language
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import AudioStream, MediaInfo
 
 # Layouts that AAC and Opus encode; from others ffmpeg mixes to the nearest of them.
@@ -26,7 +26,7 @@ _AMBISONIC = re.compile(r"ambisonic (\d+)")
 _NO_NAME = ("UNSD", "UNK", "USR", "AMBI")
 
 
-def chosen_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]:
+def choose_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]:
     """The sound tracks that are taken along: all, or the one asked for.
 
     Args:
@@ -52,7 +52,7 @@ def chosen_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]
             for number, each in enumerate(info.audio, 1)
         )
         raise UsageError(
-            f"--audio-track {shown(track)}: {shown(info.path)} has "
+            f"--audio-track {escape_text(track)}: {escape_text(info.path)} has "
             f"{f'the sound tracks {have}' if have else 'no sound'}"
         )
     return found
@@ -108,7 +108,7 @@ def plan_audio(
         if _is_copied(path, track, muxer, copied):
             plans.append(AudioPlan(track, "copy"))
             continue
-        reason = undecodable(path, track)
+        reason = find_undecodable(path, track)
         if reason is not None:
             which = f"sound track {number}" if len(tracks) > 1 else "the sound"
             notes.append(f"{which} is left out: its {track.codec} cannot be decoded ({reason})")
@@ -118,7 +118,7 @@ def plan_audio(
     return plans, list(dict.fromkeys(notes))
 
 
-def undecodable(path: Path, track: AudioStream) -> str | None:
+def find_undecodable(path: Path, track: AudioStream) -> str | None:
     """Why a sound track cannot be decoded, None if its beginning can."""
     arguments = [*ffmpeg.input_file(path), "-map", f"0:{track.index}", "-t", "1"]
     arguments += ["-c:a", "pcm_s16le", "-f", "framecrc", "pipe:1"]

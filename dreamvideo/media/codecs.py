@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
 
 _QUICKTIME = (".mp4", ".m4v", ".mov")
@@ -111,14 +111,14 @@ _DEFAULTS = dict.fromkeys(_FILMS, "x264") | {
 }
 
 
-def codec_for(output: Path, name: str | None) -> Codec:
+def choose_codec(output: Path, name: str | None) -> Codec:
     """The codec asked for, or the container's usual one. Raises UsageError naming the choices."""
     ending = output.suffix.lower()
     fitting = [known for known, codec in CODECS.items() if ending in codec.endings]
     if name is not None and name not in fitting:
         choices = ", ".join(fitting)
         raise UsageError(
-            f"{shown(output)}: codec {name!r} does not go into {ending}; use {choices}"
+            f"{escape_text(output)}: codec {name!r} does not go into {ending}; use {choices}"
         )
     return CODECS[name or _DEFAULTS[ending]]
 
@@ -132,7 +132,9 @@ def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
         able = [n for n, c in CODECS.items() if (depth, False) in c.formats]
         fitting = [n for n in able if output.suffix.lower() in CODECS[n].endings]
         advice = f"--codec {' or '.join(fitting)}" if fitting else "another ending"
-        raise UsageError(f"{shown(output)}: no {depth} bits there with this codec; use {advice}")
+        raise UsageError(
+            f"{escape_text(output)}: no {depth} bits there with this codec; use {advice}"
+        )
     return codec.formats[depth, alpha and holds_alpha(codec, output, depth)]
 
 
@@ -148,11 +150,12 @@ def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
     best, worst = codec.best_worst
     if not codec.scale:
         raise UsageError(
-            f"{shown(output)}: a GIF has no quality; make it smaller or slower instead"
+            f"{escape_text(output)}: a GIF has no quality; make it smaller or slower instead"
         )
     if not min(best, worst) <= quality <= max(best, worst):
         raise UsageError(
-            f"{shown(output)}: --quality {quality} is out of range: {best} is best, {worst} worst"
+            f"{escape_text(output)}: --quality {quality} is out of range: {best} is best, "
+            f"{worst} worst"
         )
     return quality
 
@@ -201,13 +204,13 @@ def webp_plays(loop: int) -> int:
     return {0: 0, -1: 1}.get(loop, loop + 1)
 
 
-def padded(codec: Codec, size: tuple[int, int]) -> bool:
+def pad_to_even(codec: Codec, size: tuple[int, int]) -> bool:
     """Whether the size must be made even."""
     return codec.even and bool(size[0] % 2 or size[1] % 2)
 
 
 def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
-    if not padded(codec, size):
+    if not pad_to_even(codec, size):
         return []
     right, bottom = size[0] % 2, size[1] % 2
     even = f"pad={size[0] + right}:{size[1] + bottom}"

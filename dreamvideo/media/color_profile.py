@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from dreamvideo.media import light
 from dreamvideo.media.heif import Cicp
 from dreamvideo.media.light import Chromaticities, Curve, Values
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 # Levels by which a profile may differ from sRGB and is taken for it.
 _SAME = 2
@@ -88,7 +88,7 @@ def deep_profile_to_srgb(
     if model is None:
         return None
     colors = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    return light.by_rows(colors, model), f"colours converted from {name} to sRGB"
+    return light.process_by_rows(colors, model), f"colours converted from {name} to sRGB"
 
 
 def space_to_srgb(pixels: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], str]:
@@ -105,9 +105,9 @@ def space_to_srgb(pixels: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any]
     matrix = light.primaries_matrix(primaries)
 
     def change(values: Values) -> Values:
-        return light.srgb_encoded(light.mixed(curve(values), matrix))
+        return light.encode_srgb(light.mix_channels(curve(values), matrix))
 
-    changed = light.by_rows(pixels, change)
+    changed = light.process_by_rows(pixels, change)
     if pixels.dtype == np.uint8:
         changed = np.asarray(np.rint(changed / np.float32(257)), np.uint8)
     return changed, f"colours converted from {name} to sRGB"
@@ -116,14 +116,16 @@ def space_to_srgb(pixels: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any]
 def _light_to_srgb(pixels: NDArray[Any], cicp: Cicp) -> tuple[NDArray[np.uint16], str]:
     curves: dict[int, tuple[str, Curve]] = {
         light.LINEAR: ("linear light", lambda values: values),
-        light.PQ: ("HDR (PQ)", light.pq_decoded),
-        light.HLG: ("HDR (HLG)", light.hlg_decoded),
+        light.PQ: ("HDR (PQ)", light.decode_pq),
+        light.HLG: ("HDR (HLG)", light.decode_hlg),
     }
     name, curve = curves[cicp.transfer]
     values = curve(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
     if cicp.primaries in light.PRIMARIES:
-        values = light.mixed(values, light.primaries_matrix(light.PRIMARIES[cicp.primaries][1]))
-    result = light.developed(values, expose=False)
+        values = light.mix_channels(
+            values, light.primaries_matrix(light.PRIMARIES[cicp.primaries][1])
+        )
+    result = light.develop_light(values, expose=False)
     said = f"tone-mapped from {name} to sRGB"
     words = f"{said}: {result.words}" if result.words else said
     return np.asarray(np.rint(result.values * 65535), np.uint16), words
@@ -135,19 +137,19 @@ def _curve_and_primaries(space: ColorSpace) -> tuple[Curve, Chromaticities, str]
         name, primaries = light.PRIMARIES.get(space.cicp.primaries, light.PRIMARIES[1])
         known = space.cicp.primaries in light.PRIMARIES and space.cicp.primaries != 1
         # The curve of BT.709 is one of cameras: what is encoded by it is shown as sRGB is.
-        return (light.srgb_decoded, primaries, name) if known else None
+        return (light.decode_srgb, primaries, name) if known else None
     if space.is_adobe:
-        return light.gamma_decoded(light.ADOBE_GAMMA), light.ADOBE_PRIMARIES, "Adobe RGB"
+        return light.decode_gamma(light.ADOBE_GAMMA), light.ADOBE_PRIMARIES, "Adobe RGB"
     primaries = space.primaries or light.SRGB_PRIMARIES
     same = np.allclose(primaries, light.SRGB_PRIMARIES, atol=_CLOSE)
     usual = space.gamma is None or abs(space.gamma - _SRGB_GAMMA) < 0.01
     if (same and usual) or not _makes_sense(primaries):
         return None
     if usual:
-        return light.srgb_decoded, primaries, "the file's own primaries"
+        return light.decode_srgb, primaries, "the file's own primaries"
     assert space.gamma is not None
     words = f"gamma {space.gamma:.3g}" + ("" if same else " and the file's own primaries")
-    return light.gamma_decoded(1 / space.gamma), primaries, words
+    return light.decode_gamma(1 / space.gamma), primaries, words
 
 
 def _makes_sense(primaries: Chromaticities) -> bool:
@@ -164,7 +166,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 def _name(profile: ImageCms.ImageCmsProfile) -> str:
     """What a profile is called; by its primaries where it bears the name of what it is not."""
-    found = shown(ImageCms.getProfileDescription(profile).strip())[:60]
+    found = escape_text(ImageCms.getProfileDescription(profile).strip())[:60]
     if found and "srgb" not in found.lower():
         return found
     core = profile.profile
@@ -198,13 +200,13 @@ def _matrix_model(profile: bytes, kind: str) -> Callable[[Values], Values] | Non
         return None
     curves = [_curve(tags[name]) for name in _CHANNELS[kind]]
     if kind == "GRAY":
-        return lambda values: light.srgb_encoded(curves[0](values))
+        return lambda values: light.encode_srgb(curves[0](values))
     colorants = np.array([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
     matrix = np.linalg.inv(_SRGB_D50) @ colorants
 
     def change(values: Values) -> Values:
         linear = np.stack([curves[n](values[..., n]) for n in range(3)], axis=-1)
-        return light.srgb_encoded(light.mixed(linear, matrix))
+        return light.encode_srgb(light.mix_channels(linear, matrix))
 
     return change
 
@@ -229,7 +231,7 @@ def _curve(tag: bytes) -> Curve:
     if count == 0:
         return lambda values: values
     if count == 1:
-        return light.gamma_decoded(int.from_bytes(tag[12:14], "big") / 256)
+        return light.decode_gamma(int.from_bytes(tag[12:14], "big") / 256)
     table = np.frombuffer(tag, ">u2", count, 12).astype(np.float32) / 65535
     places = np.linspace(0, 1, count, dtype=np.float32)
     return lambda values: np.asarray(np.interp(values, places, table), np.float32)
@@ -240,7 +242,7 @@ def _parametric(tag: bytes) -> Curve:
     count = (1, 3, 4, 5, 7)[kind]
     g, *rest = (value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12))
     if kind == 0:
-        return light.gamma_decoded(g)
+        return light.decode_gamma(g)
     # (a, b, c, d, e, f): from d on it is (a x + b) ** g + e, below it c x + f.
     a, b, c, d, e, f = rest[0], rest[1], 0.0, 0.0, 0.0, 0.0
     if kind in (1, 2):

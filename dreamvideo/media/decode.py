@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import demux, ffmpeg
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import is_yuv
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.timeline import Timeline
@@ -39,7 +39,7 @@ _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-tim
 
 
 @dataclass
-class Report:
+class DecodeReport:
     """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end.
 
     ``last_duration`` is how long the last frame is shown, seconds, where the file says so.
@@ -54,12 +54,12 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def decoded(
+def decode_frames(
     info: MediaInfo,
     size: Size,
     begin: Fraction,
     depth: int,
-    report: Report,
+    report: DecodeReport,
     checked: bool = False,
 ) -> Timed:
     """(time, pixels) of all frames, from a little before ``begin`` on, seconds.
@@ -97,7 +97,9 @@ def decoded(
                     break
                 moment = times.get()
                 if moment is None:
-                    raise MediaError(f"{shown(info.path)}: ffmpeg gave a frame without a time")
+                    raise MediaError(
+                        f"{escape_text(info.path)}: ffmpeg gave a frame without a time"
+                    )
                 last = info.on_grid(timeline.place(moment))
                 if count + 1 < len(info.frame_times):
                     last = info.frame_times[count]
@@ -108,7 +110,7 @@ def decoded(
         code = process.wait()
         report.complaints = process.complaint_count
         if code < 0 or (code != 0 and count == 0):
-            raise MediaError(f"{shown(info.path)}: decoding stopped: {process.reason()}")
+            raise MediaError(f"{escape_text(info.path)}: decoding stopped: {process.reason()}")
         if fields and not info.interlaced:
             report.notes.append("deinterlaced where it consists of fields")
         if timeline.is_broken:
@@ -130,7 +132,7 @@ def _judge(
     counts: tuple[int, int, int],
     last: Fraction,
     process: ffmpeg.Process,
-    report: Report,
+    report: DecodeReport,
     *,
     joined: bool,
 ) -> None:
@@ -146,14 +148,14 @@ def _judge(
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(
-            f"{shown(info.path)} is damaged: {report.missing} frames missing"
+            f"{escape_text(info.path)} is damaged: {report.missing} frames missing"
             + (f", {undecodable} cannot be decoded" if undecodable else "")
             + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
         )
     elif process.complaint_count and not joined:
         # Where recordings join, counters of packets break off too.
         report.notes.append(
-            f"{shown(info.path)} is damaged: no frame is missing, but some may show it "
+            f"{escape_text(info.path)} is damaged: no frame is missing, but some may show it "
             f"({process.reason()})"
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.mp4 import display_matrix
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color, color_of
 from dreamvideo.media.timeline import Timeline
 
@@ -219,7 +219,7 @@ def pixel_format_by_ffmpeg(path: Path, index: int) -> str:
 
     arguments = [*ffmpeg.input_file(path), "-map", f"0:{index}", "-frames:v", "1"]
     arguments += ["-c:v", "rawvideo", "-bsf:v", "noise=drop=1", "-f", "nut", "pipe:1"]
-    _, written = ffmpeg.run(arguments, subject=shown(path))
+    _, written = ffmpeg.run(arguments, subject=escape_text(path))
     with av.open(io.BytesIO(written), format="nut") as container:
         return str(container.streams.video[0].codec_context.pix_fmt or "")
 
@@ -247,12 +247,16 @@ def opened(path: Path) -> Iterator[InputContainer]:
             timeout=(_PATIENCE, _PATIENCE),
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{shown(path)}: not a video that can be read ({_why(path)})") from error
+        raise MediaError(
+            f"{escape_text(path)}: not a video that can be read ({_why(path)})"
+        ) from error
     try:
         with container:
             yield container
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{shown(path)}: cannot be read ({shown(str(error))})") from error
+        raise MediaError(
+            f"{escape_text(path)}: cannot be read ({escape_text(str(error))})"
+        ) from error
 
 
 def _why(path: Path) -> str:
@@ -323,7 +327,7 @@ class _Head:
         self.size += packet.size
         return packet
 
-    def go_on(self, packets: int) -> bool:
+    def read_more(self, packets: int) -> bool:
         """Read until there are so many packets, or enough bytes. Whether there may be more."""
         while len(self.read) < packets and self.size < _MOST_BYTES:
             if self.more() is None:
@@ -337,7 +341,7 @@ class _Head:
     def of(self, stream: Any) -> Iterator[Packet[Any]]:
         """All packets of a stream, those that were read first."""
         at = 0
-        while at < len(self.read) or (self.go_on(at + 1) and at < len(self.read)):
+        while at < len(self.read) or (self.read_more(at + 1) and at < len(self.read)):
             if self.read[at].stream.index == stream.index:
                 yield self.read[at]
             at += 1
@@ -358,7 +362,7 @@ def _picture(
     packets: list[Any] = []
     leaps = False
     if may_leap and container.size <= _SMALL:
-        head.go_on(_SMALL)
+        head.read_more(_SMALL)
         clock = Timeline(Fraction(0), 1 / (nominal or Fraction(25)), leaps=True)
         packets = head.of_so_far(stream)
         stamps = (packet.dts for packet in packets)
@@ -366,7 +370,7 @@ def _picture(
         leaps = clock.is_broken
     elif not stream.frames or not nominal or not is_plausible(nominal, tick):
         # Without an index, a rate may be a guess from the first frames.
-        head.go_on(_MOST_PACKETS)
+        head.read_more(_MOST_PACKETS)
         packets = head.of_so_far(stream)
         stamps = (p.dts if p.pts is None else p.pts for p in packets)
         measured = sorted(stamp * tick for stamp in stamps if stamp is not None)
@@ -399,7 +403,7 @@ def _film(head: _Head, streams: Sequence[Any]) -> Any:
     """The stream that moves; of several the one that its maker marked, or the first."""
     if len(streams) == 1:
         return streams[0]
-    head.go_on(_COMPARED)
+    head.read_more(_COMPARED)
     counts = {stream.index: 0 for stream in streams}
     for packet in head.read:
         counts[packet.stream.index] += packet.size > 0

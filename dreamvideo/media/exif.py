@@ -45,7 +45,7 @@ def read_exif(block: bytes) -> Image.Exif | None:
         return None
 
 
-def kept_exif(source: Image.Exif) -> Image.Exif | None:
+def keep_exif(source: Image.Exif) -> Image.Exif | None:
     """What is worth keeping of a picture's EXIF once it is dreamt: upright, in sRGB, unsized.
 
     The thumbnail goes too: it shows what was before. None where nothing is left or it is damaged.
@@ -86,7 +86,7 @@ def is_adobe_rgb(exif: Image.Exif) -> bool:
     return False
 
 
-def orientation_of(exif: Image.Exif) -> int:
+def read_orientation(exif: Image.Exif) -> int:
     """EXIF orientation, 1 to 8; 1 for nonsense."""
     with suppress(Exception):
         found = int(exif.get(ORIENTATION, 1))
@@ -112,7 +112,7 @@ def without_maker_note(exif: Image.Exif) -> Image.Exif:
     return copy
 
 
-def directory_of(exif: Image.Exif) -> dict[int, Any]:
+def read_directory(exif: Image.Exif) -> dict[int, Any]:
     """All of it as the tags of a TIFF file, further directories as dictionaries."""
     entries: dict[int, Any] = {tag: exif[tag] for tag in exif if tag not in (CAMERA, PLACE)}
     for directory in (CAMERA, PLACE):

@@ -17,7 +17,7 @@ from typing import IO
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 PROTOCOLS = "file,pipe"
 # Containers only: no playlists or scripts (hls, dash, concat) that make ffmpeg open further files,
@@ -201,7 +201,9 @@ class Process:
             if match and (match[2] in _BAD or "corrupt" in match[3]):
                 self.complaint_count += 1
                 words = _PREFIXES.sub("", match[3]).strip()
-                self.complaints.append(shown(_UNLISTED.sub("no kind of film known here", words)))
+                self.complaints.append(
+                    escape_text(_UNLISTED.sub("no kind of film known here", words))
+                )
             if self._on_line:
                 self._on_line(line)
         if self._on_end:

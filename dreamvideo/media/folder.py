@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.film import Wishes
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.paths import (
-    os_words,
+    describe_os_error,
+    escape_text,
     partial_path,
-    replacing,
-    shown,
+    replace_atomically,
     sync_files,
     sync_folder,
 )
@@ -40,15 +40,16 @@ def check_folder(output: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(f"{shown(folder)}: is a file, not a folder for frames")
+        raise UsageError(f"{escape_text(folder)}: is a file, not a folder for frames")
     names = [entry.name for entry in folder.iterdir()]
     foreign = [name for name in names if not _OWN_FRAME.fullmatch(name)]
     if foreign:
         raise UsageError(
-            f"{shown(folder)}: holds other files ({shown(Path(foreign[0]))}); choose a new folder"
+            f"{escape_text(folder)}: holds other files ({escape_text(Path(foreign[0]))}); choose "
+            "a new folder"
         )
     if names and not overwrite:
-        raise UsageError(f"{shown(folder)}: holds frames already; -y replaces them")
+        raise UsageError(f"{escape_text(folder)}: holds frames already; -y replaces them")
 
 
 def place_of(output: Path) -> Path:
@@ -60,14 +61,18 @@ def check_format(output: Path, codec: str | None, depth: int, quality: int | Non
     """Raises UsageError for an unknown picture format, or a depth or quality that it lacks."""
     form = _format(output, codec)
     if quality is not None and form != "jpg":
-        raise UsageError(f"{shown(output)}: {form} pictures are lossless and have no quality")
+        raise UsageError(f"{escape_text(output)}: {form} pictures are lossless and have no quality")
     if depth not in _FORMATS[form]:
         have = " or ".join(map(str, _FORMATS[form]))
-        raise UsageError(f"{shown(output)}: {form} pictures have {have} bits, not {depth}")
+        raise UsageError(f"{escape_text(output)}: {form} pictures have {have} bits, not {depth}")
 
 
 def write_folder(
-    frames: Sequence[StoredFrame], output: Path, kind: Kind, wishes: Wishes, size: tuple[int, int]
+    frames: Sequence[StoredFrame],
+    output: Path,
+    kind: Kind,
+    wishes: EncodeOptions,
+    size: tuple[int, int],
 ) -> list[str]:
     """Write all frames at ``size``, then let the folder take its name; an earlier run's frames go.
 
@@ -80,7 +85,7 @@ def write_folder(
     try:
         part.mkdir()
         for number, frame in enumerate(frames, 1):
-            with replacing(part / (name % number), sync=False) as temporary:
+            with replace_atomically(part / (name % number), sync=False) as temporary:
                 if form == "png" and (wishes.depth, size) == (kind.depth, kind.size):
                     shutil.copyfile(frame.path, temporary)
                 else:
@@ -90,7 +95,9 @@ def write_folder(
         sync_files(part.iterdir())
         _take_name(part, folder)
     except OSError as error:
-        raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
+        raise MediaError(
+            f"{escape_text(output)}: cannot be written ({describe_os_error(error)})"
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     lost = kind.alpha and form == "jpg"
@@ -113,7 +120,9 @@ def _take_name(part: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _convert(stored: Path, to: Path, form: str, wishes: Wishes, size: tuple[int, int]) -> None:
+def _convert(
+    stored: Path, to: Path, form: str, wishes: EncodeOptions, size: tuple[int, int]
+) -> None:
     pixels, alpha = load_deep(stored)
     if pixels.shape[1::-1] != size:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
@@ -130,7 +139,7 @@ def _convert(stored: Path, to: Path, form: str, wishes: Wishes, size: tuple[int,
         f".{form}", np.ascontiguousarray(to_depth(layers, wishes.depth)), options
     )
     if not done:
-        raise MediaError(f"{shown(to)}: the frame does not encode as {form}")
+        raise MediaError(f"{escape_text(to)}: the frame does not encode as {form}")
     to.write_bytes(data.tobytes())
 
 
@@ -146,10 +155,11 @@ def _format(output: Path, codec: str | None) -> str:
     by_name = _ENDINGS.get(output.suffix.lower())
     if output.suffix and (by_name is None or codec not in (None, by_name)):
         raise UsageError(
-            f"{shown(output)}: numbered pictures are .png, .tif or .jpg, and need no other codec"
+            f"{escape_text(output)}: numbered pictures are .png, .tif or .jpg, and need no other "
+            "codec"
         )
     form = by_name or codec or "png"
     if form not in _FORMATS:
         known = ", ".join(_FORMATS)
-        raise UsageError(f"{shown(output)}: a folder holds {known}, not {form!r}")
+        raise UsageError(f"{escape_text(output)}: a folder holds {known}, not {form!r}")
     return form

@@ -40,7 +40,9 @@ def at_gif_pace(frames: Sequence[StoredFrame]) -> list[StoredFrame]:
     return list(ticks.values())
 
 
-def smaller(attempt: Attempt, got: int, wanted: int, rate: Fraction, width: int) -> Attempt | None:
+def shrink_gif(
+    attempt: Attempt, got: int, wanted: int, rate: Fraction, width: int
+) -> Attempt | None:
     """The next attempt after one of ``got`` bytes; None when nothing reasonable is left.
 
     ``rate`` and ``width`` are those of the whole film. Frames are left out evenly and only at the

@@ -67,7 +67,7 @@ class Light:
         return ", ".join(filter(None, [done, mapped if self.peak > 1 else ""]))
 
 
-def developed(linear: Values, *, expose: bool = True) -> Light:
+def develop_light(linear: Values, *, expose: bool = True) -> Light:
     """Linear light in sRGB's primaries, diffuse white 1, as a screen shows it.
 
     Args:
@@ -84,32 +84,32 @@ def developed(linear: Values, *, expose: bool = True) -> Light:
     brightest = linear.max(axis=2)
     peak = float(brightest.max(initial=0))
     if peak > 1:
-        rolled = _rolled_off(brightest, peak)
+        rolled = _roll_off(brightest, peak)
         linear = linear * (rolled / np.maximum(brightest, 1e-9))[..., None]
-    return Light(srgb_encoded(linear), peak, stops)
+    return Light(encode_srgb(linear), peak, stops)
 
 
-def srgb_encoded(linear: Values) -> Values:
+def encode_srgb(linear: Values) -> Values:
     """Linear light in [0, 1] through the curve of sRGB, clipped."""
     linear = np.clip(linear, 0, 1)
     bright = 1.055 * np.power(linear, 1 / 2.4, dtype=np.float32) - 0.055
     return np.asarray(np.where(linear <= 0.0031308, linear * 12.92, bright), np.float32)
 
 
-def srgb_decoded(values: Values) -> Values:
+def decode_srgb(values: Values) -> Values:
     """Values of sRGB in [0, 1] as linear light."""
     bright = np.power((values + 0.055) / 1.055, 2.4, dtype=np.float32)
     return np.asarray(np.where(values <= 0.04045, values / 12.92, bright), np.float32)
 
 
-def pq_decoded(values: Values) -> Values:
+def decode_pq(values: Values) -> Values:
     """Values of PQ in [0, 1] as light where diffuse white is 1."""
     powered = np.power(np.clip(values, 0, 1), 1 / _M2, dtype=np.float32)
     share = np.maximum(powered - _C1, 0) / (_C2 - _C3 * powered)
     return np.asarray(np.power(share, 1 / _M1) * (10_000 / _WHITE_NITS), np.float32)
 
 
-def hlg_decoded(values: Values) -> Values:
+def decode_hlg(values: Values) -> Values:
     """Values of HLG in [0, 1], H x W x 3, as light on a display, where diffuse white is 1."""
     values = np.clip(values, 0, 1)
     scene = np.where(values <= 0.5, values**2 / 3, (np.exp((values - _C) / _A) + _B) / 12)
@@ -118,28 +118,30 @@ def hlg_decoded(values: Values) -> Values:
     return np.asarray(scene * system * (_HLG_PEAK_NITS / _WHITE_NITS), np.float32)
 
 
-def gamma_decoded(gamma: float) -> Curve:
+def decode_gamma(gamma: float) -> Curve:
     """The curve of a power law, for values in [0, 1]."""
     return lambda values: np.power(np.clip(values, 0, 1), gamma, dtype=np.float32)
 
 
 def primaries_matrix(source: Chromaticities) -> NDArray[np.float64]:
     """3 x 3 from linear RGB of these primaries to that of sRGB, whites adapted by Bradford."""
-    adapted = _adaptation(source[0], SRGB_PRIMARIES[0])
+    adapted = _make_adaptation(source[0], SRGB_PRIMARIES[0])
     return np.asarray(np.linalg.inv(_to_xyz(SRGB_PRIMARIES)) @ adapted @ _to_xyz(source))
 
 
 def colorants(primaries: Chromaticities) -> NDArray[np.float64]:
     """3 x 3: XYZ of the primaries, a column each, adapted to D50 as ICC profiles have it."""
-    return np.asarray(_adaptation(primaries[0], _D50) @ _to_xyz(primaries))
+    return np.asarray(_make_adaptation(primaries[0], _D50) @ _to_xyz(primaries))
 
 
-def mixed(linear: Values, matrix: NDArray[np.float64]) -> Values:
+def mix_channels(linear: Values, matrix: NDArray[np.float64]) -> Values:
     """H x W x 3 of linear light through a 3 x 3 matrix."""
     return np.asarray(linear @ matrix.T.astype(np.float32), np.float32)
 
 
-def by_rows(pixels: NDArray[np.uint16] | NDArray[np.uint8], change: Curve) -> NDArray[np.uint16]:
+def process_by_rows(
+    pixels: NDArray[np.uint16] | NDArray[np.uint8], change: Curve
+) -> NDArray[np.uint16]:
     """Integer pixels, H x W x 3, changed as floats in [0, 1] a few rows at a time, as 16 bits.
 
     ``change`` gives values in [0, 1]; rows keep the floats of a large picture out of memory.
@@ -165,7 +167,7 @@ def _stops(linear: Values) -> float:
     return float(np.clip(np.log2(_MIDDLE_GREY / middle), -40, 40))
 
 
-def _rolled_off(light: Values, peak: float) -> Values:
+def _roll_off(light: Values, peak: float) -> Values:
     """Light above the knee, up to ``peak``, brought below 1 without a bend in the curve.
 
     Above the knee it is the extended operator of Reinhard et al. ("Photographic tone reproduction
@@ -184,7 +186,7 @@ def _to_xyz(primaries: Chromaticities) -> NDArray[np.float64]:
     return np.asarray(columns * np.linalg.solve(columns, np.array(white)))
 
 
-def _adaptation(source: tuple[float, float], to: tuple[float, float]) -> NDArray[np.float64]:
+def _make_adaptation(source: tuple[float, float], to: tuple[float, float]) -> NDArray[np.float64]:
     bradford = np.array(
         [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
     )

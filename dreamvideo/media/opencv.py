@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def decoded_by_opencv(data: bytes) -> NDArray[Any] | None:
+def decode_by_opencv(data: bytes) -> NDArray[Any] | None:
     """A picture in all its bits, RGB or RGB and alpha, or grey; None where it is damaged."""
     # It prints warnings of its own.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamvideo.errors import MediaError, UsageError
 
 
-def shown(name: Path | str) -> str:
+def escape_text(name: Path | str) -> str:
     """A name or words as they may stand in a one-line message: control characters escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
 
@@ -21,16 +21,18 @@ def readable(path: Path) -> Path:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise MediaError(f"{shown(path)}: no such file") from None
+        raise MediaError(f"{escape_text(path)}: no such file") from None
     except (OSError, ValueError) as error:
-        raise MediaError(f"{shown(path)}: cannot be opened ({os_words(error)})") from error
+        raise MediaError(
+            f"{escape_text(path)}: cannot be opened ({describe_os_error(error)})"
+        ) from error
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise MediaError(f"{shown(path)}: is {what}")
+        raise MediaError(f"{escape_text(path)}: is {what}")
     if status.st_size == 0:
-        raise MediaError(f"{shown(path)}: the file is empty")
+        raise MediaError(f"{escape_text(path)}: the file is empty")
     if not os.access(path, os.R_OK):
-        raise MediaError(f"{shown(path)}: no permission to read it")
+        raise MediaError(f"{escape_text(path)}: no permission to read it")
     return path
 
 
@@ -39,27 +41,29 @@ def read_bytes(path: Path) -> bytes:
     try:
         return readable(path).read_bytes()
     except OSError as error:
-        raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
+        raise MediaError(
+            f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
+        ) from error
 
 
 def check_place(path: Path, overwrite: bool) -> None:
     """Refuse, before any work, a file that cannot or must not be written. Raises UsageError."""
     check_parent(path)
     if path.is_dir():
-        raise UsageError(f"{shown(path)}: is a folder; choose another name")
+        raise UsageError(f"{escape_text(path)}: is a folder; choose another name")
     if path.exists() and not overwrite:
-        raise UsageError(f"{shown(path)}: exists already; -y overwrites it")
+        raise UsageError(f"{escape_text(path)}: exists already; -y overwrites it")
     if path.exists() and not path.is_file():
-        raise UsageError(f"{shown(path)}: is no regular file; choose another name")
+        raise UsageError(f"{escape_text(path)}: is no regular file; choose another name")
 
 
 def check_parent(path: Path) -> None:
     """Refuse a name in a folder that is not there or may not be written. Raises UsageError."""
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise UsageError(f"{shown(path)}: the folder {shown(parent)} does not exist")
+        raise UsageError(f"{escape_text(path)}: the folder {escape_text(parent)} does not exist")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{shown(path)}: no permission to write into {shown(parent)}")
+        raise UsageError(f"{escape_text(path)}: no permission to write into {escape_text(parent)}")
 
 
 def partial_path(output: Path) -> Path:
@@ -68,7 +72,7 @@ def partial_path(output: Path) -> Path:
 
 
 @contextmanager
-def replacing(output: Path, *, sync: bool = True) -> Iterator[Path]:
+def replace_atomically(output: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside ``output``; it becomes ``output`` only if the block succeeds.
 
     The content is synced before the rename and the folder after it, so a crash or a power cut
@@ -87,7 +91,9 @@ def replacing(output: Path, *, sync: bool = True) -> Iterator[Path]:
         if sync:
             sync_folder(output.parent)
     except OSError as error:
-        raise MediaError(f"{shown(output)}: cannot be written ({os_words(error)})") from error
+        raise MediaError(
+            f"{escape_text(output)}: cannot be written ({describe_os_error(error)})"
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -100,7 +106,9 @@ def sync_files(paths: Iterable[Path]) -> None:
         try:
             _sync(path)
         except OSError as error:
-            raise MediaError(f"{shown(path)}: cannot be written ({os_words(error)})") from error
+            raise MediaError(
+                f"{escape_text(path)}: cannot be written ({describe_os_error(error)})"
+            ) from error
     for folder in dict.fromkeys(path.parent for path in paths):
         sync_folder(folder)
 
@@ -121,7 +129,7 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def os_words(error: OSError | ValueError) -> str:
+def describe_os_error(error: OSError | ValueError) -> str:
     """What the system says, ready to stand inside a sentence."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text[:1].lower() + text[1:]

@@ -16,7 +16,7 @@ from dreamvideo.media import apng, demux, ffmpeg, webp
 from dreamvideo.media.demux import Chapter, Contents, Picture, Track
 from dreamvideo.media.dolby_vision import dolby_vision_only
 from dreamvideo.media.heif import is_still_heif
-from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.paths import escape_text, readable
 from dreamvideo.media.pixel_formats import Color, depth, has_alpha
 from dreamvideo.media.sequence import STRICT, SeriesOptions, is_sequence, numbered_files
 from dreamvideo.media.stills import open_still, still_size
@@ -227,7 +227,7 @@ def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
         odd += 1
         if options.fit is None:
             raise MediaError(
-                f"{shown(file)}: is {width} x {height}, but {shown(files[0].name)} is "
+                f"{escape_text(file)}: is {width} x {height}, but {escape_text(files[0].name)} is "
                 f"{wide} x {high}; make them one size, or dream them with --fit crop, pad or "
                 "stretch"
             )
@@ -245,16 +245,19 @@ def _probe_file(path: Path) -> MediaInfo:
         return _probe_webp(path)
     contents = demux.read_contents(path)
     if contents.is_still or is_still_heif(path):
-        raise MediaError(f"{shown(path)}: is a still picture; dream it with 'dreamvideo image'")
+        raise MediaError(
+            f"{escape_text(path)}: is a still picture; dream it with 'dreamvideo image'"
+        )
     picture = contents.picture
     if picture is None:
         held = [*(["audio"] if contents.audio else []), *contents.others]
         raise MediaError(
-            f"{shown(path)}: holds no moving picture, only {', '.join(held) or 'nothing'}"
+            f"{escape_text(path)}: holds no moving picture, only {', '.join(held) or 'nothing'}"
         )
     if picture.width * picture.height > ffmpeg.MAX_PIXELS:
         raise MediaError(
-            f"{shown(path)}: declares {picture.width} x {picture.height} pixels, more than can be "
+            f"{escape_text(path)}: declares {picture.width} x {picture.height} pixels, more than "
+            "can be "
             "rendered"
         )
     decoder = _decoder(picture)
@@ -300,7 +303,7 @@ def _as_ffmpeg_gives_it(
         *("-frames:v", "1", "-c:v", "rawvideo", "-fps_mode", "passthrough"),
         *("-enc_time_base", "demux", "-map_metadata", "-1", "-f", "framecrc", "pipe:1"),
     ]
-    subject = f"{shown(path)}: its {codec} picture cannot be decoded"
+    subject = f"{escape_text(path)}: its {codec} picture cannot be decoded"
     maps = [word for track in tracks for word in ("-map", f"0:{track.index}")]
     sound = [*maps, "-c", "copy", "-frames:a", "0", "-f", "framecrc", "pipe:1"] if maps else []
     try:
@@ -369,7 +372,8 @@ def _described(
     rate, variable = _rate_of_times(times) if len(times) > 2 else _rate(picture)
     if rate < _SLOWEST:
         raise MediaError(
-            f"{shown(path)}: declares a frame every {float(1 / rate):.3g} seconds; its times are "
+            f"{escape_text(path)}: declares a frame every {float(1 / rate):.3g} seconds; its "
+            "times are "
             "broken"
         )
     frames: int | None

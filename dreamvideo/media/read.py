@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.decode import Report, Size, Timed, decoded
+from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
 from dreamvideo.media.demux import count_packets
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.media.series import read_series
 from dreamvideo.media.stills import Color, flatten, to_depth
 
-__all__ = ["Frame", "Opening", "Source", "checksum", "count_packets", "open_source"]
+__all__ = ["Frame", "SeekPoint", "Source", "compute_checksum", "count_packets", "open_source"]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """A frame that an earlier pass has seen: its ``index``, its ``time``, its ``checksum``."""
+class SeekPoint:
+    """A frame that an earlier pass has seen, by ``index``, ``time`` and ``compute_checksum``."""
 
     index: int
     time: Fraction
     check: int
 
 
-def checksum(frame: Frame) -> int:
+def compute_checksum(frame: Frame) -> int:
     """A number by which a frame is known again: of its time, its duration and all its values."""
     check = zlib.crc32(f"{frame.time} {frame.duration}".encode())
     for values in (frame.pixels, frame.deep, frame.alpha):
@@ -74,7 +74,7 @@ class Source:
         info: MediaInfo,
         size: Size,
         frames: Generator[Frame, None, None],
-        report: Report,
+        report: DecodeReport,
     ) -> None:
         self.info = info
         self.size = size
@@ -122,7 +122,7 @@ def open_source(
     background: Color = (0, 0, 0),
     deep: bool = False,
     keep_alpha: bool = False,
-    opening: Opening | None = None,
+    opening: SeekPoint | None = None,
     series: SeriesOptions = STRICT,
 ) -> Source:
     """Open a film for one pass over its frames with ``start <= time < end``.
@@ -142,21 +142,21 @@ def open_source(
     begin = start if start is not None and start > 0 else Fraction(0)
     _check_range(info, begin, end)
     size = size or (info.width, info.height)
-    report = Report(notes=_notes(info))
+    report = DecodeReport(notes=_notes(info))
     resampled = fps if info.kind != "sequence" else None
 
-    def frames_from(opening: Opening | None) -> Generator[Frame, None, None]:
+    def frames_from(opening: SeekPoint | None) -> Generator[Frame, None, None]:
         since, index = (begin, 0) if opening is None else (opening.time, opening.index)
         if info.kind == "sequence":
             timed = read_series(info, size, since, background, report)
         else:
-            timed = decoded(info, size, since, 16 if deep else 8, report, opening is not None)
-        frames = _with_durations(timed, info, report)
+            timed = decode_frames(info, size, since, 16 if deep else 8, report, opening is not None)
+        frames = _add_durations(timed, info, report)
         if resampled is not None:
             # What an opening shows may have begun before it.
-            frames = _resampled(_clipped(frames, begin, end, 0), resampled, begin, index)
+            frames = _resample(_clip_range(frames, begin, end, 0), resampled, begin, index)
         else:
-            frames = _clipped(frames, since, end, index)
+            frames = _clip_range(frames, since, end, index)
         return _finished(frames, background, deep, keep_alpha)
 
     if opening is None:
@@ -184,7 +184,7 @@ def _check_range(info: MediaInfo, begin: Fraction, end: Fraction | None) -> None
         )
     if info.duration and begin >= info.duration and not info.clock_may_leap:
         raise UsageError(
-            f"{shown(info.path)}: lasts {float(info.duration):g} s, so nothing starts at "
+            f"{escape_text(info.path)}: lasts {float(info.duration):g} s, so nothing starts at "
             f"{float(begin):g} s"
         )
 
@@ -212,9 +212,9 @@ def _notes(info: MediaInfo) -> list[str]:
 
 
 def _opened(
-    frames_from: Callable[[Opening | None], Generator[Frame, None, None]],
-    opening: Opening,
-    report: Report,
+    frames_from: Callable[[SeekPoint | None], Generator[Frame, None, None]],
+    opening: SeekPoint,
+    report: DecodeReport,
 ) -> Generator[Frame, None, None]:
     """The frames from an opening on; read from the start if what is found there is not it."""
     notes = list(report.notes)
@@ -222,7 +222,7 @@ def _opened(
         first = None
         with suppress(MediaError):
             first = next(frames, None)
-        if first is not None and checksum(first) == opening.check:
+        if first is not None and compute_checksum(first) == opening.check:
             yield first
             yield from frames
             return
@@ -234,7 +234,7 @@ def _opened(
                 yield frame
 
 
-def _with_durations(timed: Timed, info: MediaInfo, report: Report) -> _Raws:
+def _add_durations(timed: Timed, info: MediaInfo, report: DecodeReport) -> _Raws:
     """Frames that know how long they are shown: until the next one, the last as the rate says."""
     waiting: _Raw | None = None
     index = 0
@@ -255,7 +255,7 @@ def _with_durations(timed: Timed, info: MediaInfo, report: Report) -> _Raws:
         timed.close()
 
 
-def _last_duration(last: _Raw, info: MediaInfo, report: Report) -> Fraction:
+def _last_duration(last: _Raw, info: MediaInfo, report: DecodeReport) -> Fraction:
     if report.last_duration is not None:
         return report.last_duration
     # Where no packet says it, the whole length does.
@@ -264,7 +264,7 @@ def _last_duration(last: _Raw, info: MediaInfo, report: Report) -> Fraction:
     return rest if own and rest > 0 else last.duration
 
 
-def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:
+def _clip_range(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:
     """Frames with begin <= time < end, counted on from ``index``, shown until ``end`` at most."""
     try:
         for frame in frames:
@@ -278,7 +278,7 @@ def _clipped(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -
         frames.close()
 
 
-def _resampled(frames: _Raws, fps: Fraction, begin: Fraction, index: int) -> _Raws:
+def _resample(frames: _Raws, fps: Fraction, begin: Fraction, index: int) -> _Raws:
     """What is on display at the times begin + k / fps, k counted on from ``index``."""
     try:
         for frame in frames:

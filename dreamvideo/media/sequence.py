@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.endings import READ_ENDINGS
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 Fit = Literal["crop", "pad", "stretch"]
 
@@ -72,7 +72,7 @@ def _numbered(path: Path) -> list[tuple[int | None, Path]]:
     if not files:
         kinds = "(.png, .jpg, .tif, .heic, .exr and the like)"
         hint = f"no pictures {kinds} in this folder" if path.is_dir() else "nothing matches"
-        raise MediaError(f"{shown(path)}: {hint}")
+        raise MediaError(f"{escape_text(path)}: {hint}")
     _refuse_doubles(path, files)
     return files
 
@@ -86,7 +86,8 @@ def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
     if len(series) > 1:
         first, second = sorted("".join(s) for s in series)[:2]
         raise MediaError(
-            f"{shown(folder)}: holds several series ({shown(first)} and {shown(second)}); "
+            f"{escape_text(folder)}: holds several series ({escape_text(first)} and "
+            f"{escape_text(second)}); "
             "name one by a pattern such as name%04d.png"
         )
     return sorted(numbered, key=lambda item: (item[0] or 0, item[1].name))
@@ -95,7 +96,7 @@ def _in_folder(folder: Path) -> list[tuple[int | None, Path]]:
 def _matching(pattern: Path) -> list[tuple[int | None, Path]]:
     place = _PLACE.search(pattern.name)
     if place is None:
-        raise MediaError(f"{shown(pattern)}: no %d or %04d in the pattern")
+        raise MediaError(f"{escape_text(pattern)}: no %d or %04d in the pattern")
     width = int(place[2] or 1)
     before, after = pattern.name[: place.start()], pattern.name[place.end() :]
     name = re.compile(f"{re.escape(before)}(\\d{{{width},}}){re.escape(after)}", re.DOTALL)
@@ -107,7 +108,9 @@ def _entries(folder: Path) -> list[Path]:
     try:
         names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
     except OSError as error:
-        raise MediaError(f"{shown(folder)}: {(error.strerror or 'unreadable').lower()}") from error
+        raise MediaError(
+            f"{escape_text(folder)}: {(error.strerror or 'unreadable').lower()}"
+        ) from error
     return [folder / name for name in names if not name.startswith(".")]
 
 
@@ -115,7 +118,8 @@ def _refuse_doubles(path: Path, files: Sequence[tuple[int | None, Path]]) -> Non
     for (before, earlier), (after, later) in pairwise(files):
         if before is not None and after == before:
             raise MediaError(
-                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} bear one number"
+                f"{escape_text(path)}: {escape_text(earlier.name)} and {escape_text(later.name)} "
+                "bear one number"
             )
 
 
@@ -126,8 +130,8 @@ def _refuse_gaps(path: Path, files: Sequence[tuple[int | None, Path]]) -> None:
         if after != before + 1:
             missing = f"number {before + 1}" + (f" to {after - 1}" if after > before + 2 else "")
             raise MediaError(
-                f"{shown(path)}: {missing} missing between {shown(earlier.name)} and "
-                f"{shown(later.name)}; renumber the pictures, or dream them with --hold-gaps"
+                f"{escape_text(path)}: {missing} missing between {escape_text(earlier.name)} and "
+                f"{escape_text(later.name)}; renumber the pictures, or dream them with --hold-gaps"
             )
 
 

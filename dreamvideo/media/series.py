@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.decode import Report, Size, Timed
-from dreamvideo.media.paths import shown
+from dreamvideo.media.decode import DecodeReport, Size, Timed
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import Color, Still, open_still
 
@@ -21,7 +21,7 @@ _DONE = {"crop": "cropped to it", "pad": "padded to it", "stretch": "stretched t
 
 
 def read_series(
-    info: MediaInfo, size: Size, since: Fraction, background: Color, report: Report
+    info: MediaInfo, size: Size, since: Fraction, background: Color, report: DecodeReport
 ) -> Timed:
     """Decode the pictures from a time on.
 
@@ -49,7 +49,7 @@ def read_series(
         yield tick / info.rate, _frame(info, file, still, size, background)
 
 
-def _note(report: Report, line: str) -> None:
+def _note(report: DecodeReport, line: str) -> None:
     if line not in report.notes:
         report.notes.append(line)
 
@@ -59,15 +59,15 @@ def _frame(
 ) -> NDArray[Any]:
     layers = still.pixels if still.alpha is None else np.dstack([still.pixels, still.alpha])
     if still.size == (info.width, info.height) or info.fit == "stretch":
-        return _resized(layers, size)
+        return _resize(layers, size)
     if info.fit is None:
-        raise MediaError(f"{shown(file)}: has changed its size since the beginning")
+        raise MediaError(f"{escape_text(file)}: has changed its size since the beginning")
     if info.fit == "crop":
-        return _resized(_cropped(layers, (info.width, info.height)), size)
-    return _padded(layers, (info.width, info.height), size, background)
+        return _resize(_crop(layers, (info.width, info.height)), size)
+    return _pad(layers, (info.width, info.height), size, background)
 
 
-def _cropped(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
+def _crop(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
     """The middle of a picture, of the shape of (width, height)."""
     high, wide = layers.shape[:2]
     width = max(1, min(wide, round(high * shape[0] / shape[1])))
@@ -76,7 +76,7 @@ def _cropped(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
     return layers[top : top + height, left : left + width]
 
 
-def _padded(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> NDArray[Any]:
+def _pad(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> NDArray[Any]:
     """A whole picture in the middle of a frame of ``size``, which stands for one of ``shape``."""
     high, wide = layers.shape[:2]
     scale = min(shape[0] / wide, shape[1] / high)
@@ -87,11 +87,11 @@ def _padded(layers: NDArray[Any], shape: Size, size: Size, background: Color) ->
     frame = np.empty((size[1], size[0], layers.shape[2]), layers.dtype)
     frame[:] = border[: layers.shape[2]]
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    frame[top : top + height, left : left + width] = _resized(layers, (width, height))
+    frame[top : top + height, left : left + width] = _resize(layers, (width, height))
     return frame
 
 
-def _resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+def _resize(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
     if pixels.shape[1::-1] == size:
         return pixels
     shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]

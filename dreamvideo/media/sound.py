@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
-from dreamvideo.media.audio import undecodable
-from dreamvideo.media.paths import shown
+from dreamvideo.media.audio import find_undecodable
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.schedules import SOUNDS
 
@@ -60,9 +60,9 @@ class SoundTrack:
     begin: float = 0.0
     _smooth: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
 
-    def at(self, seconds: float) -> Heard:
+    def at(self, seconds: float) -> SoundLevels:
         """The sounds of a moment by name; ``low~0.3`` is averaged over 0.3 s about it."""
-        return Heard(self, seconds)
+        return SoundLevels(self, seconds)
 
     def value(self, name: str, seconds: float) -> float:
         """One sound, 0 .. 1, read between the measures. KeyError for one that there is not."""
@@ -79,12 +79,12 @@ class SoundTrack:
         if not width:
             return self.curves[plain]
         if name not in self._smooth:
-            self._smooth[name] = averaged(self.curves[plain], float(width))
+            self._smooth[name] = average_windows(self.curves[plain], float(width))
         return self._smooth[name]
 
 
 @dataclass(frozen=True)
-class Heard(Mapping[str, float]):
+class SoundLevels(Mapping[str, float]):
     """The sounds of one moment, worked out as they are asked for."""
 
     track: SoundTrack
@@ -103,7 +103,7 @@ class Heard(Mapping[str, float]):
         return len(self.track.curves)
 
 
-def sound_of(
+def measure_sound(
     clip: MediaInfo, begin: Fraction = Fraction(0), end: Fraction | None = None
 ) -> SoundTrack:
     """Listen to a clip's first sound track that can be decoded, from ``begin`` to ``end``.
@@ -114,17 +114,17 @@ def sound_of(
     one whose sound cannot be decoded.
     """
     if not clip.audio:
-        raise MediaError(f"{shown(clip.path)}: has no sound that audio: could follow")
+        raise MediaError(f"{escape_text(clip.path)}: has no sound that audio: could follow")
     # The picture may begin later than the file, whose clock the decoder counts on.
     since = float(begin + clip.start)
     until = None if end is None else float(end + clip.start)
     track = clip.audio[0]
     if len(clip.audio) > 1:
-        track = next((t for t in clip.audio if undecodable(clip.path, t) is None), track)
-    return SoundTrack(measured(_samples(clip.path, track.index, since, until)), float(begin))
+        track = next((t for t in clip.audio if find_undecodable(clip.path, t) is None), track)
+    return SoundTrack(measure_levels(_samples(clip.path, track.index, since, until)), float(begin))
 
 
-def measured(samples: Iterator[Curve]) -> dict[str, Curve]:
+def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
     """Pieces of a mono sound at ``SAMPLES`` a second, in [-1, 1] -> its curves, ``RATE`` a second.
 
     ``loud`` is the loudness, ``low``, ``mid`` and ``high`` those of the bands below 200 Hz, up to
@@ -137,11 +137,11 @@ def measured(samples: Iterator[Curve]) -> dict[str, Curve]:
     floor = FAINTEST_BAND * max(fullest[1:])
     curves = [_scaled(heard[:, 0], fullest[0])]
     curves += [_scaled(heard[:, n], max(fullest[n], floor)) for n in (1, 2, 3)]
-    named = dict(zip(SOUNDS, (fading(curve, DECAY) for curve in curves), strict=False))
-    return {**named, "onset": fading(_beats(rise), BEAT)}
+    named = dict(zip(SOUNDS, (fade_levels(curve, DECAY) for curve in curves), strict=False))
+    return {**named, "onset": fade_levels(_beats(rise), BEAT)}
 
 
-def averaged(curve: Curve, seconds: float) -> Curve:
+def average_windows(curve: Curve, seconds: float) -> Curve:
     """A curve averaged over so many seconds about each time, the middle weighing most."""
     reach = max(1, round(seconds * RATE))
     kernel = np.hanning(2 * reach + 1)[1:-1]
@@ -150,7 +150,7 @@ def averaged(curve: Curve, seconds: float) -> Curve:
     return np.asarray(total / np.maximum(weights, 1e-9), np.float32)
 
 
-def fading(curve: Curve, seconds: float) -> Curve:
+def fade_levels(curve: Curve, seconds: float) -> Curve:
     """A curve that rises at once and falls to a third in so many seconds."""
     kept = float(np.exp(-1 / (seconds * RATE)))
     faded = np.empty_like(curve)
@@ -175,7 +175,9 @@ def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterato
         for data in process.pieces(4 * _CHUNK):
             yield np.nan_to_num(np.frombuffer(data[: len(data) // 4 * 4], "<f4"))
         if process.wait() != 0:
-            raise MediaError(f"{shown(path)}: its sound cannot be decoded: {process.reason()}")
+            raise MediaError(
+                f"{escape_text(path)}: its sound cannot be decoded: {process.reason()}"
+            )
 
 
 def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
@@ -227,7 +229,7 @@ def _beats(rise: Curve) -> Curve:
     """Where sounds begin, 0 .. 1: what rises faster than the half second about it."""
     if not len(rise):
         return rise
-    beat = np.maximum(rise - averaged(rise, BEAT), 0)
+    beat = np.maximum(rise - average_windows(rise, BEAT), 0)
     # The very first windows begin within the sound.
     beat[:2] = 0
     full = FULL_BEAT * float(beat.max())

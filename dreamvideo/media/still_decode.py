@@ -16,8 +16,8 @@ from dreamvideo.media import heif, png, still_ffmpeg, tiff
 from dreamvideo.media.color_profile import ColorSpace
 from dreamvideo.media.exif import read_exif
 from dreamvideo.media.heif import UNSPECIFIED, MainPicture
-from dreamvideo.media.opencv import decoded_by_opencv
-from dreamvideo.media.paths import shown
+from dreamvideo.media.opencv import decode_by_opencv
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pillow import opened, pillow, silent_stderr
 from dreamvideo.media.still_file import (
     Decoded,
@@ -25,12 +25,12 @@ from dreamvideo.media.still_file import (
     Job,
     Size,
     UndecodableError,
-    agree,
-    divided,
+    check_agreement,
+    divide_alpha,
     kind_of,
-    reduced,
+    reduce_size,
     split_alpha,
-    upright,
+    turn_upright,
 )
 from dreamvideo.media.still_pillow import decode_by_pillow, decode_whole, upright_size
 
@@ -61,7 +61,7 @@ def header_size(path: Path, head: bytes) -> Size:
         layout = tiff.layout_of(path.read_bytes()) if kind == "tiff" else None
         if layout is not None:
             return layout.size[::-1] if layout.orientation >= 5 else layout.size
-    raise MediaError(f"{shown(path)}: not an image that can be read")
+    raise MediaError(f"{escape_text(path)}: not an image that can be read")
 
 
 def decode(path: Path, data: bytes, fits: Fits, least: Size | None) -> Decoded:
@@ -86,11 +86,11 @@ def decode(path: Path, data: bytes, fits: Fits, least: Size | None) -> Decoded:
         decoded = decode_by_pillow(job)
     except UndecodableError as error:
         if kind not in still_ffmpeg.DEMUXERS:
-            raise MediaError(f"{shown(path)}: {error}") from None
+            raise MediaError(f"{escape_text(path)}: {error}") from None
         try:
             return _by_ffmpeg(job, kind)
         except MediaError:
-            raise MediaError(f"{shown(path)}: {error}") from None
+            raise MediaError(f"{escape_text(path)}: {error}") from None
     if kind == "avif":
         return _deeper_avif(job, decoded)
     if kind == "j2k" and decoded.values.dtype == np.uint8 and _j2k_bits(data) > 8:
@@ -110,10 +110,10 @@ def _deeper(decoded: Decoded, read: Callable[[], Decoded], most: float = 1.0) ->
         deep = read()
     except MediaError:
         return decoded
-    shallow = upright(decoded.values, decoded.orientation)
-    if deep.values.dtype != np.uint16 or not agree(deep.values, shallow, most):
+    shallow = turn_upright(decoded.values, decoded.orientation)
+    if deep.values.dtype != np.uint16 or not check_agreement(deep.values, shallow, most):
         return decoded
-    alpha = None if decoded.alpha is None else upright(decoded.alpha, decoded.orientation)
+    alpha = None if decoded.alpha is None else turn_upright(decoded.alpha, decoded.orientation)
     return replace(
         decoded,
         values=deep.values,
@@ -139,7 +139,7 @@ def _heif(job: Job) -> Decoded:
     """Its main picture, whole, by the file's own account. Raises MediaError."""
     picture = heif.main_picture(job.data)
     if picture is None:
-        raise MediaError(f"{shown(job.path)}: not an image that can be read")
+        raise MediaError(f"{escape_text(job.path)}: not an image that can be read")
     decoded = _png_picture(job, "heif", picture)
     space = decoded.space
     if picture.profile is not None:
@@ -158,7 +158,7 @@ def _heif(job: Job) -> Decoded:
 
 def _alpha_of(coded: bytes, shape: tuple[int, ...]) -> NDArray[Any] | None:
     with pillow(), silent_stderr():
-        values = decoded_by_opencv(coded)
+        values = decode_by_opencv(coded)
     if values is None:
         return None
     values = values if values.ndim == 2 else values[..., 0]
@@ -174,7 +174,7 @@ def _png_picture(job: Job, kind: str, picture: MainPicture | None) -> Decoded:
         # Decoded as YUV or deep RGB, then as the PNG that is read here.
         seen = size[::-1] if picture.turned else size
         factor = job.check(seen, 12)
-        smaller = divided(size, factor) if factor > 1 else None
+        smaller = divide_alpha(size, factor) if factor > 1 else None
     coded = still_ffmpeg.png_of(
         job.path, kind, picture, most_pixels=job.most_pixels, smaller=smaller
     )
@@ -184,7 +184,7 @@ def _png_picture(job: Job, kind: str, picture: MainPicture | None) -> Decoded:
     try:
         decoded = decode_whole(replace(job, data=coded), coded)
     except UndecodableError as error:
-        raise MediaError(f"{shown(job.path)}: {error}") from None
+        raise MediaError(f"{escape_text(job.path)}: {error}") from None
     space = replace(decoded.space, gamma=None)
     whole = decoded.size
     if picture is not None and size is not None:
@@ -206,7 +206,7 @@ def _by_ffmpeg(job: Job, kind: str) -> Decoded:
     size = (values.shape[1], values.shape[0])
     factor = job.check(size, 0)
     values, alpha = split_alpha(values)
-    values, alpha = reduced(values, alpha, factor)
+    values, alpha = reduce_size(values, alpha, factor)
     # Of these only EXR has transparency, and its colours are multiplied by it.
     return Decoded(values=values, size=size, alpha=alpha, premultiplied=alpha is not None)
 
@@ -216,7 +216,7 @@ def _tiff(job: Job) -> Decoded:
     layout = tiff.layout_of(job.data)
     if layout is not None and layout.is_raw:
         raise MediaError(
-            f"{shown(job.path)}: is a camera's raw file; develop it into a TIFF or JPEG first"
+            f"{escape_text(job.path)}: is a camera's raw file; develop it into a TIFF or JPEG first"
         )
     if layout is not None and layout.is_deep:
         deep = _deep_tiff(job, layout)
@@ -228,7 +228,7 @@ def _tiff(job: Job) -> Decoded:
         try:
             return _by_ffmpeg(job, "tiff")
         except MediaError:
-            raise MediaError(f"{shown(job.path)}: {error}") from None
+            raise MediaError(f"{escape_text(job.path)}: {error}") from None
 
 
 def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
@@ -260,9 +260,9 @@ def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
             judge = decode_whole(job, job.data).values
         except UndecodableError:
             judge = None
-        seen = upright(color, orientation)
+        seen = turn_upright(color, orientation)
         straight = not decoded.premultiplied and layout.profile is None and factor == 1
-        if judge is not None and straight and not agree(seen, judge):
+        if judge is not None and straight and not check_agreement(seen, judge):
             return None
-    decoded.values, decoded.alpha = reduced(color, alpha, factor)
+    decoded.values, decoded.alpha = reduce_size(color, alpha, factor)
     return decoded

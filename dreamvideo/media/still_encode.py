@@ -19,13 +19,13 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import png
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.exif import (
-    directory_of,
     exif_bytes,
+    read_directory,
     tiff_directory,
     with_words,
     without_maker_note,
 )
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 DEEP_ENDINGS = (".png", ".tif", ".tiff")
 _JPEG_ENDINGS = (".jpg", ".jpeg")
@@ -71,9 +71,11 @@ def encode_still(
     ending = path.suffix.lower()
     if ending not in STILL_ENDINGS:
         known = ", ".join(STILL_ENDINGS)
-        raise UsageError(f"{shown(path)}: unknown picture ending; choose one of {known}")
+        raise UsageError(f"{escape_text(path)}: unknown picture ending; choose one of {known}")
     if ending == ".avif" and not features.check("avif"):
-        raise UsageError(f"{shown(path)}: this Pillow cannot write AVIF; choose .png or .webp")
+        raise UsageError(
+            f"{escape_text(path)}: this Pillow cannot write AVIF; choose .png or .webp"
+        )
     layers = pixels if alpha is None else np.dstack([pixels, alpha])
     layers = np.ascontiguousarray(layers)
     if ending == ".png":
@@ -93,7 +95,8 @@ def _by_pillow(path: Path, layers: NDArray[Any], exif: Image.Exif | None, qualit
             options["exif"] = without_maker_note(exif)
         if exif is not None and len(options["exif"].tobytes()) > _JPEG_EXIF:
             raise MediaError(
-                f"{shown(path)}: JPEG cannot hold so much camera data; --strip-metadata leaves it "
+                f"{escape_text(path)}: JPEG cannot hold so much camera data; --strip-metadata "
+                "leaves it "
                 "out, and .png has room for it"
             )
         image.save(buffer, "JPEG", quality=quality, subsampling=0, **options)
@@ -130,7 +133,7 @@ def _tiff(layers: NDArray[Any], exif: Image.Exif | None) -> bytes:
     differences = layers.astype(f"<u{layers.itemsize}")
     differences[:, 1:] -= layers[:, :-1]
     strip = zlib.compress(differences.tobytes(), 6)
-    tags: dict[int, Any] = {} if exif is None else directory_of(exif)
+    tags: dict[int, Any] = {} if exif is None else read_directory(exif)
     tags |= {
         256: width,
         257: height,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.heif import MainPicture
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 
 # Demuxer by kind of file; the kind is known from its first bytes.
 DEMUXERS = {
@@ -80,7 +80,7 @@ def png_of(
     arguments = [*_input(path, kind, most_pixels), *chosen, "-frames:v", "1"]
     _, png = _run(path, [*arguments, "-c:v", "png", "-f", "image2pipe", "pipe:1"])
     if not png:
-        raise MediaError(f"{shown(path)}: holds no picture that can be decoded")
+        raise MediaError(f"{escape_text(path)}: holds no picture that can be decoded")
     return png
 
 
@@ -98,7 +98,7 @@ def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
     )
     found = [match for line in lines if (match := _OUTPUT.search(line))]
     if not found or not data:
-        raise MediaError(f"{shown(path)}: holds no picture that can be decoded")
+        raise MediaError(f"{escape_text(path)}: holds no picture that can be decoded")
     form, width, height = found[-1][1], int(found[-1][2]), int(found[-1][3])
     return _array(path, data, form, (height, width))
 
@@ -112,7 +112,7 @@ def size_of(path: Path, kind: str) -> tuple[int, int]:
     for line in lines:
         if match := _INPUT.search(line):
             return int(match[1]), int(match[2])
-    raise MediaError(f"{shown(path)}: not an image that can be read")
+    raise MediaError(f"{escape_text(path)}: not an image that can be read")
 
 
 def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
@@ -127,7 +127,7 @@ def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
     found = (match for line in lines if (match := _GROUP.search(line)))
     place = next((int(match[1]) for match in found if int(match[2], 16) == item), None)
     if place is None:
-        raise MediaError(f"{shown(path)}: holds no picture that can be decoded")
+        raise MediaError(f"{escape_text(path)}: holds no picture that can be decoded")
     return place
 
 
@@ -150,8 +150,8 @@ def _run(path: Path, arguments: Sequence[str]) -> tuple[list[str], bytes]:
         output = process.stdout.read()
         if process.wait() != 0:
             if len(lines) >= _MOST_LINES:
-                raise MediaError(f"{shown(path)}: the image is damaged")
-            raise MediaError(f"{shown(path)}: {process.reason()}")
+                raise MediaError(f"{escape_text(path)}: the image is damaged")
+            raise MediaError(f"{escape_text(path)}: {process.reason()}")
     return lines, output
 
 
@@ -164,14 +164,14 @@ def _array(path: Path, data: bytes, form: str, shape: tuple[int, int]) -> NDArra
     """Raw video of one frame by the name of its pixel format."""
     match = _RAW.match(form)
     if match is None:
-        raise MediaError(f"{shown(path)}: pixels of {form} are not supported; save it as PNG")
+        raise MediaError(f"{escape_text(path)}: pixels of {form} are not supported; save it as PNG")
     name, is_float, digits, order = match.groups()
     bits = _WHOLE_PIXEL.get(name + digits, int(digits or 8))
     letter = "f" if is_float else "u"
     stored = np.dtype(f"{'>' if order == 'be' else '<'}{letter}{(bits + 7) // 8}")
     channels = _CHANNELS[name]
     if len(data) != stored.itemsize * channels * shape[0] * shape[1]:
-        raise MediaError(f"{shown(path)}: the image is damaged")
+        raise MediaError(f"{escape_text(path)}: the image is damaged")
     values = np.frombuffer(data, stored)
     if name in ("gbrp", "gbrap"):
         planes = values.reshape(channels, *shape)

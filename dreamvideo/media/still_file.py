@@ -99,7 +99,7 @@ class Job:
         """The reduction of a picture of this size, if memory holds it; MediaError if not."""
         factor = self.reduction(size)
         taken = size[0] * size[1] * bytes_a_pixel if factor > 1 else 0
-        self.fits(size, divided(size, factor), taken)
+        self.fits(size, divide_alpha(size, factor), taken)
         return factor
 
     @property
@@ -116,12 +116,12 @@ class Job:
         return lowest
 
 
-def divided(size: Size, factor: int) -> Size:
+def divide_alpha(size: Size, factor: int) -> Size:
     """A size reduced by a factor, rounded up."""
     return ceil(size[0] / factor), ceil(size[1] / factor)
 
 
-def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo an EXIF orientation: 5 to 8 are transposed, the others only mirrored."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
@@ -132,7 +132,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels
 
 
-def agree(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
+def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
     """Whether two readers saw the same picture, one in 16 bits and one in 8."""
     if deep.ndim == 2:
         deep = deep[..., None]
@@ -144,13 +144,13 @@ def agree(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
     return bool(off.mean() <= most)
 
 
-def reduced(
+def reduce_size(
     values: NDArray[Any], alpha: NDArray[Any] | None, factor: int
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Values and alpha averaged over squares of ``factor`` pixels."""
     if factor == 1:
         return values, alpha
-    size = divided((values.shape[1], values.shape[0]), factor)
+    size = divide_alpha((values.shape[1], values.shape[0]), factor)
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     clear = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     return small, clear

@@ -11,19 +11,19 @@ from PIL import Image, ImageCms
 
 from dreamvideo.media import png
 from dreamvideo.media.color_profile import ColorSpace, profile_to_srgb
-from dreamvideo.media.exif import is_adobe_rgb, orientation_of
+from dreamvideo.media.exif import is_adobe_rgb, read_orientation
 from dreamvideo.media.light import Chromaticities
-from dreamvideo.media.opencv import decoded_by_opencv
-from dreamvideo.media.paths import shown
+from dreamvideo.media.opencv import decode_by_opencv
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pillow import load, opened, pillow, silent_stderr
 from dreamvideo.media.still_file import (
     Decoded,
     Job,
     Size,
     UndecodableError,
-    agree,
-    divided,
-    reduced,
+    check_agreement,
+    divide_alpha,
+    reduce_size,
 )
 
 # Formats whose fourth channel is often only filling: all of it 0 then.
@@ -48,7 +48,7 @@ def decode_by_pillow(job: Job) -> Decoded:
         data = png.sound_chunks(data)
         try:
             decoded = decode_whole(job, data)
-            decoded.notes.insert(0, f"{shown(job.path)}: a damaged block of text is left out")
+            decoded.notes.insert(0, f"{escape_text(job.path)}: a damaged block of text is left out")
             return decoded
         except UndecodableError:
             pass
@@ -80,7 +80,7 @@ def _leniently(job: Job, data: bytes) -> Decoded:
         raise UndecodableError("the image is damaged")
     how_much = f"the first {share:.0%} of it" if share < 0.995 else "some of it may be wrong"
     decoded.notes.insert(
-        0, f"{shown(job.path)} is damaged: dreamt as far as it can be decoded, {how_much}"
+        0, f"{escape_text(job.path)} is damaged: dreamt as far as it can be decoded, {how_much}"
     )
     return decoded
 
@@ -107,12 +107,12 @@ def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
     if factor == 1 or image.format not in ("JPEG", "MPO"):
         return image, job.check(size, 8 if png.bits(data) == 16 else 4)
     drafted = 1 << min(3, factor.bit_length() - 1)
-    image.draft(image.mode, divided(image.size, drafted))
+    image.draft(image.mode, divide_alpha(image.size, drafted))
     small = upright_size(image)
     factor = max(1, factor * small[0] // size[0])
     # A progressive file is held as coefficients, whole, whatever comes out of it.
     held = 6 * size[0] * size[1] if "progressive" in image.info else 0
-    job.fits(size, divided(small, factor), 4 * small[0] * small[1] + held)
+    job.fits(size, divide_alpha(small, factor), 4 * small[0] * small[1] + held)
     image.info["full_size"] = size
     return image, factor
 
@@ -128,7 +128,7 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
     deep = _deep_values(data, image)
     if deep is not None:
         values, alpha = deep
-        values, alpha = reduced(values, alpha, factor)
+        values, alpha = reduce_size(values, alpha, factor)
     else:
         color, clear = _separated(image)
         if factor > 1:
@@ -142,7 +142,7 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
         values = _values(color)
     if alpha is not None and form in _FILLED_ALPHA and not alpha.any():
         alpha = None
-    turned = 1 if form == "TIFF" or exif is None else orientation_of(exif)
+    turned = 1 if form == "TIFF" or exif is None else read_orientation(exif)
     return Decoded(
         values=values,
         size=size,
@@ -160,7 +160,7 @@ def upright_size(image: Image.Image) -> Size:
     if image.format == "TIFF":
         return width, height
     try:
-        turned = orientation_of(image.getexif()) >= 5
+        turned = read_orientation(image.getexif()) >= 5
     except Exception:  # a damaged block is no reason to refuse the picture
         turned = False
     return (height, width) if turned else (width, height)
@@ -262,11 +262,11 @@ def _deep_values(
     """The 16 bits of a PNG or PPM in colour, and its alpha, which Pillow gives as 8; else None."""
     if image.format == "PPM":
         deep = _deep_ppm(data)
-        return None if deep is None or not agree(deep, np.array(image)) else (deep, None)
+        return None if deep is None or not check_agreement(deep, np.array(image)) else (deep, None)
     if image.format != "PNG" or png.bits(data) != 16:
         return None
     with silent_stderr():
-        values = decoded_by_opencv(data)
+        values = decode_by_opencv(data)
     if values is None:
         return None
     alpha = None
@@ -278,7 +278,7 @@ def _deep_values(
         hidden = matches.all(axis=2) if values.ndim == 3 else matches
         alpha = np.where(hidden, 0, 65535).astype(np.uint16)
     shallow = np.array(image.convert("RGB")) if not image.mode.startswith("I") else None
-    if shallow is not None and not agree(values, shallow):
+    if shallow is not None and not check_agreement(values, shallow):
         return None
     return np.ascontiguousarray(values), alpha
 

@@ -20,14 +20,14 @@ from dreamvideo.media.color_profile import (
     space_to_srgb,
 )
 from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
-from dreamvideo.media.exif import kept_exif
-from dreamvideo.media.light import developed
-from dreamvideo.media.opencv import decoded_by_opencv
-from dreamvideo.media.paths import read_bytes, readable, replacing, shown
+from dreamvideo.media.exif import keep_exif
+from dreamvideo.media.light import develop_light
+from dreamvideo.media.opencv import decode_by_opencv
+from dreamvideo.media.paths import escape_text, read_bytes, readable, replace_atomically
 from dreamvideo.media.pillow import opened, pillow
 from dreamvideo.media.still_decode import decode, header_size
 from dreamvideo.media.still_encode import encode_still
-from dreamvideo.media.still_file import BYTES_A_PIXEL, Decoded, Size, kind_of, upright
+from dreamvideo.media.still_file import BYTES_A_PIXEL, Decoded, Size, kind_of, turn_upright
 from dreamvideo.memory import available_memory
 
 __all__ = ["STILL_ENDINGS"]
@@ -85,10 +85,12 @@ def open_still(
         decoded = decode(path, read_bytes(path), fits, least)
         pixels, alpha, notes = _in_srgb(decoded)
     return Still(
-        pixels=np.ascontiguousarray(upright(pixels, decoded.orientation)),
-        alpha=None if alpha is None else np.ascontiguousarray(upright(alpha, decoded.orientation)),
+        pixels=np.ascontiguousarray(turn_upright(pixels, decoded.orientation)),
+        alpha=None
+        if alpha is None
+        else np.ascontiguousarray(turn_upright(alpha, decoded.orientation)),
         size=decoded.size,
-        exif=None if decoded.exif is None else kept_exif(decoded.exif),
+        exif=None if decoded.exif is None else keep_exif(decoded.exif),
         notes=tuple(dict.fromkeys([*decoded.notes, *notes])),
     )
 
@@ -116,7 +118,7 @@ def still_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise MediaError(f"{shown(path)}: cannot be read") from error
+        raise MediaError(f"{escape_text(path)}: cannot be read") from error
     try:
         return header_size(path, head)
     except MediaError:
@@ -186,7 +188,7 @@ def write_still(
     """
     path = Path(path)
     data = encode_still(path, pixels, alpha, tags=metadata or {}, exif=exif, quality=quality)
-    with replacing(path) as part:
+    with replace_atomically(path) as part:
         part.write_bytes(data)
 
 
@@ -203,7 +205,7 @@ def store_frame(
     ``sync`` the caller brings several frames onto the disk at once with ``paths.sync_files``.
     """
     data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
-    with replacing(path, sync=sync) as part:
+    with replace_atomically(path, sync=sync) as part:
         part.write_bytes(data)
 
 
@@ -225,9 +227,9 @@ def load_frame(path: Path) -> Pixels:
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
-    layers = decoded_by_opencv(read_bytes(path))
+    layers = decode_by_opencv(read_bytes(path))
     if layers is None:
-        raise MediaError(f"{shown(path)}: the stored frame is damaged")
+        raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None
     return np.ascontiguousarray(layers[..., :3]), alpha
 
@@ -240,7 +242,8 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
     if need > allowed:
         why = "are free" if allowed == free else "are allowed by --max-memory"
         raise MediaError(
-            f"{shown(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of memory, "
+            f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of "
+            "memory, "
             f"{allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
         )
 
@@ -252,7 +255,7 @@ def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[
         values = _straight(values, alpha)
     if values.dtype == np.float32:
         colors = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
-        light = developed(colors)
+        light = develop_light(colors)
         values = np.asarray(np.rint(light.values * 65535), np.uint16)
         notes.append(f"read as light, tone-mapped to sRGB{light.words and ': '}{light.words}")
         if alpha is not None:

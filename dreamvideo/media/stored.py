@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.paths import read_bytes, shown
+from dreamvideo.media.paths import escape_text, read_bytes
 from dreamvideo.media.stills import Color, flatten, load_deep, png_bytes
 
 _HEADER = struct.Struct(">8sI4sIIBB")
@@ -45,7 +45,7 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
         sizes.add((width, height))
         depth, alpha = max(depth, bits), alpha or colors in (_GREY_ALPHA, _RGB_ALPHA)
         if len(sizes) > 1:
-            raise MediaError(f"{shown(frame.path)}: the stored frames differ in size")
+            raise MediaError(f"{escape_text(frame.path)}: the stored frames differ in size")
     return Kind(sizes.pop(), depth, alpha)
 
 
@@ -100,7 +100,7 @@ def _header(path: Path) -> tuple[int, int, int, int]:
             head = file.read(_HEADER.size)
         signature, _, _, width, height, bits, colors = _HEADER.unpack(head)
     except (OSError, struct.error) as error:
-        raise MediaError(f"{shown(path)}: the stored frame is missing or damaged") from error
+        raise MediaError(f"{escape_text(path)}: the stored frame is missing or damaged") from error
     if signature != b"\x89PNG\r\n\x1a\n":
-        raise MediaError(f"{shown(path)}: the stored frame is damaged")
+        raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
     return width, height, bits, colors

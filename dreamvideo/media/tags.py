@@ -8,12 +8,12 @@ from pathlib import Path
 from dreamvideo.errors import MediaError
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.exif import DESCRIPTION, HISTORY
-from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.paths import escape_text, readable
 from dreamvideo.media.pillow import opened, pillow
 from dreamvideo.media.probe import read_tags
 
 
-def tags_of(path: Path | str) -> dict[str, str]:
+def read_all_tags(path: Path | str) -> dict[str, str]:
     """The tags of a film, or of a picture as ``write_still`` leaves them. Raises MediaError."""
     path = readable(Path(path))
     return _still_tags(path) if path.suffix.lower() in STILL_ENDINGS else read_tags(path)
@@ -26,15 +26,15 @@ def _still_tags(path: Path) -> dict[str, str]:
             exif = image.getexif()
             described = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)]
     except Exception:  # Pillow's parsers raise anything on damaged headers
-        raise MediaError(f"{shown(path)}: not an image that can be read") from None
-    return {**words, **_own(described[0]), **_own(described[1])}
+        raise MediaError(f"{escape_text(path)}: not an image that can be read") from None
+    return {**words, **_read_own_tags(described[0]), **_read_own_tags(described[1])}
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _own(described: object) -> dict[str, str]:
+def _read_own_tags(described: object) -> dict[str, str]:
     """Tags that were written as JSON where a format has only one text."""
     try:
         found = json.loads(described) if isinstance(described, str) else {}

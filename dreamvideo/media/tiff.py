@@ -14,8 +14,8 @@ from PIL import ExifTags, TiffImagePlugin
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import still_ffmpeg
-from dreamvideo.media.opencv import decoded_by_opencv
-from dreamvideo.media.paths import shown
+from dreamvideo.media.opencv import decode_by_opencv
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pillow import pillow, silent_stderr
 
 _BIG = 43
@@ -119,14 +119,14 @@ def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> ND
     else:
         # It has tiles and wide samples, but turns pictures at will: it gets an upright one.
         with pillow(), silent_stderr():
-            read = decoded_by_opencv(_upright_file(data))
+            read = decode_by_opencv(_upright_file(data))
         if read is None:
-            raise MediaError(f"{shown(path)}: the image is damaged")
+            raise MediaError(f"{escape_text(path)}: the image is damaged")
         values = read
     if values.ndim == 2:
         values = values[..., None]
     if values.shape[1::-1] != layout.size:
-        raise MediaError(f"{shown(path)}: the image is damaged")
+        raise MediaError(f"{escape_text(path)}: the image is damaged")
     values = _full_range(path, values, layout)
     return values[..., :1] if layout.channels == 1 else values
 
@@ -141,7 +141,7 @@ def _full_range(path: Path, values: NDArray[Any], layout: Layout) -> NDArray[Any
         scaled = np.maximum(values, 0).astype(np.float64) * (65535 / top)
         return np.asarray(np.rint(scaled), np.uint16)
     words = f"{layout.kind} samples of {layout.bits} bits"
-    raise MediaError(f"{shown(path)}: {words} are not supported; save it with 16 bits")
+    raise MediaError(f"{escape_text(path)}: {words} are not supported; save it with 16 bits")
 
 
 def _upright_file(data: bytes) -> bytes:

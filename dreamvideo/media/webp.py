@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.paths import os_words, read_bytes, shown
+from dreamvideo.media.paths import describe_os_error, escape_text, read_bytes
 
 _FIRST_CHUNK = 12
 _FRAME = b"ANMF"
@@ -25,7 +25,9 @@ def is_animation(path: Path) -> bool:
         with path.open("rb") as file:
             head = file.read(21)
     except OSError as error:
-        raise MediaError(f"{shown(path)}: cannot be read ({os_words(error)})") from error
+        raise MediaError(
+            f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
+        ) from error
     animated = len(head) == 21 and bool(head[20] & _ANIMATED)
     return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and animated
 

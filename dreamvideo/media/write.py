@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media import codecs, ffmpeg, folder, gif, outputs
-from dreamvideo.media.audio import chosen_tracks, undecodable
-from dreamvideo.media.film import Film, Wishes, encode_part
-from dreamvideo.media.outputs import supported_endings
-from dreamvideo.media.paths import check_parent, check_place, replacing, shown
+from dreamvideo.media import codecs, containers, ffmpeg, folder, gif
+from dreamvideo.media.audio import choose_tracks, find_undecodable
+from dreamvideo.media.containers import supported_endings
+from dreamvideo.media.film_encode import EncodeOptions, Film, encode_part
+from dreamvideo.media.paths import check_parent, check_place, escape_text, replace_atomically
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.stills import Color
 from dreamvideo.media.stored import StoredFrame, kind_of
@@ -37,15 +37,17 @@ def check_output(
     if numbered:
         folder.check_format(output, codec, depth, quality)
     else:
-        outputs.container_for(output)
-        chosen = codecs.codec_for(output, codec)
+        containers.choose_container(output)
+        chosen = codecs.choose_codec(output, codec)
         codecs.pixel_format(chosen, output, depth, alpha=False)
         codecs.check_quality(chosen, output, quality)
     if output.suffix.lower() not in _ANIMATIONS:
         if max_size is not None:
-            raise UsageError(f"{shown(output)}: only GIF and WebP can be made to a size")
+            raise UsageError(f"{escape_text(output)}: only GIF and WebP can be made to a size")
         if loop:
-            raise UsageError(f"{shown(output)}: only GIF and WebP count how often they are shown")
+            raise UsageError(
+                f"{escape_text(output)}: only GIF and WebP count how often they are shown"
+            )
     if numbered:
         check_parent(folder.place_of(output))
         folder.check_folder(output, overwrite)
@@ -95,7 +97,7 @@ def encode(
     have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
     as ``check_output`` does, and MediaError.
     """
-    wishes = Wishes(
+    wishes = EncodeOptions(
         codec,
         depth,
         quality,
@@ -117,12 +119,12 @@ def encode(
         max_size=max_size,
     )
     if not frames:
-        raise MediaError(f"{shown(output)}: there is no frame to write")
+        raise MediaError(f"{escape_text(output)}: there is no frame to write")
     info = probe(source) if source is not None else None
     if info is not None and info.kind == "sequence":
         info = None
     if info is not None:
-        info = replace(info, audio=() if no_audio else chosen_tracks(info, audio_track))
+        info = replace(info, audio=() if no_audio else choose_tracks(info, audio_track))
     kind = kind_of(frames)
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
     if folder.is_folder(output) or output.suffix.lower() in _ANIMATIONS:
@@ -133,7 +135,7 @@ def encode(
         return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:
         return [*shape, *_encode_animation(film, output, wishes)]
-    with replacing(output) as part:
+    with replace_atomically(output) as part:
         try:
             return encode_part(film, output, part, wishes)
         except MediaError as error:
@@ -158,10 +160,15 @@ def _with_square_pixels(film: Film) -> tuple[Film, list[str]]:
 
 
 def _encode_rest(
-    film: Film, source: MediaInfo, output: Path, part: Path, wishes: Wishes, error: MediaError
+    film: Film,
+    source: MediaInfo,
+    output: Path,
+    part: Path,
+    wishes: EncodeOptions,
+    error: MediaError,
 ) -> list[str]:
     """Encode without the tracks that are broken or, if none can be told to be, without any."""
-    whole = tuple(track for track in source.audio if undecodable(source.path, track) is None)
+    whole = tuple(track for track in source.audio if find_undecodable(source.path, track) is None)
     if whole and (len(whole) < len(source.audio) or source.subtitle_tracks):
         rest = replace(source, audio=whole, subtitle_tracks=())
         try:
@@ -180,13 +187,13 @@ def _encode_rest(
     return [*notes, f"sound and subtitles are left out: the source's are broken ({error})"]
 
 
-def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
+def _encode_animation(film: Film, output: Path, wishes: EncodeOptions) -> list[str]:
     """Encode a GIF or WebP, again and again if a size must not be passed."""
     whole = film
     if output.suffix.lower() == ".gif":
         whole = replace(film, frames=gif.at_gif_pace(film.frames))
     attempt: gif.Attempt | None = gif.Attempt()
-    with replacing(output) as part:
+    with replace_atomically(output) as part:
         while attempt is not None:
             tried = _attempted(whole, attempt)
             notes = encode_part(tried, output, part, wishes)
@@ -194,10 +201,10 @@ def _encode_animation(film: Film, output: Path, wishes: Wishes) -> list[str]:
             if wishes.max_size is None or got <= wishes.max_size:
                 return [*notes, _size_note(output, tried, len(film.frames), got)]
             rate = len(whole.frames) / whole.length
-            attempt = gif.smaller(attempt, got, wishes.max_size, rate, whole.size[0])
+            attempt = gif.shrink_gif(attempt, got, wishes.max_size, rate, whole.size[0])
         part.unlink()
         raise MediaError(
-            f"{shown(output)}: does not fit into {wishes.max_size} bytes even at "
+            f"{escape_text(output)}: does not fit into {wishes.max_size} bytes even at "
             f"{tried.size[0]} x {tried.size[1]} ({got} bytes); allow more, or take a shorter range"
         )
 
@@ -216,6 +223,6 @@ def _size_note(output: Path, film: Film, whole: int, size: int) -> str:
     kept = len(film.frames)
     left_out = f", {kept} of {whole} frames" if kept < whole else ""
     return (
-        f"{shown(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}{left_out}, "
+        f"{escape_text(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}{left_out}, "
         f"{float(rate):.4g} frames a second"
     )

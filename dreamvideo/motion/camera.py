@@ -45,12 +45,12 @@ class Camera:
         return replace(self, zoom=1 / self.zoom, rotate=-self.rotate, pan=pan)
 
 
-Path = Callable[[float], Camera]
+CameraPath = Callable[[float], Camera]
 """The camera at a time in seconds."""
 
 
 @dataclass(frozen=True)
-class Move:
+class Similarity:
     """Where a point p = x + iy of a picture goes: ``turn * p + shift``, in pixels."""
 
     turn: complex = 1
@@ -61,13 +61,13 @@ class Move:
         """The factor by which things grow."""
         return abs(self.turn)
 
-    def then(self, later: Move) -> Move:
+    def then(self, later: Similarity) -> Similarity:
         """This move and ``later`` as one."""
-        return Move(later.turn * self.turn, later.turn * self.shift + later.shift)
+        return Similarity(later.turn * self.turn, later.turn * self.shift + later.shift)
 
-    def inverse(self) -> Move:
+    def inverse(self) -> Similarity:
         """The move that brings everything back."""
-        return Move(1 / self.turn, -self.shift / self.turn)
+        return Similarity(1 / self.turn, -self.shift / self.turn)
 
     def goals(self, width: int, height: int) -> NDArray[np.complex128]:
         """Where each pixel goes: height x width, x + iy."""
@@ -82,7 +82,7 @@ class Move:
         return np.stack([moved.real, moved.imag], -1).astype(np.float32)
 
 
-def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Move:
+def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Similarity:
     """``dt`` seconds of a steady camera over a picture of that size.
 
     A point p of the picture moves with ``dp/dt = s (p - c) - v``, where ``s = ln(zoom) + i
@@ -96,14 +96,14 @@ def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Mov
     centre = complex((width - 1) * camera.centre[0], (height - 1) * camera.centre[1])
     grown = complex(np.expm1(rate * step))
     travelled = pan * (grown / rate if abs(rate * step) > 1e-12 else step)
-    return Move(cmath.exp(rate * step), -grown * centre - travelled)
+    return Similarity(cmath.exp(rate * step), -grown * centre - travelled)
 
 
-def travel(width: int, height: int, path: Path, begin: float, end: float) -> Move:
+def travel(width: int, height: int, path: CameraPath, begin: float, end: float) -> Similarity:
     """All that a camera whose rates change does from ``begin`` to ``end``, seconds."""
     count = max(1, math.ceil((end - begin) / FINEST - 1e-6))
     step = (end - begin) / count
-    total = Move()
+    total = Similarity()
     for part in range(count):
         camera = path(begin + (part + 0.5) * step)
         total = total.then(steady(width, height, camera, step))

@@ -74,7 +74,7 @@ def motions_between(
     )
 
 
-def chained(latest: Motion, earlier: Motion) -> Motion:
+def chain_motions(latest: Motion, earlier: Motion) -> Motion:
     """Both motions as one: from frame to frame by ``latest``, and by ``earlier`` from there."""
     flow = latest.flow + warp(earlier.flow, latest.flow, interpolation="linear")
     trust = latest.confidence * warp(earlier.confidence, latest.flow, interpolation="linear")
@@ -99,7 +99,7 @@ def _motion(
     forward: NDArray[np.float32],
     shape: tuple[int, ...],
 ) -> Motion:
-    trust = confidence(current, previous, backward, forward)
+    trust = estimate_confidence(current, previous, backward, forward)
     return Motion(_flow_at(backward, shape), _confidence_at(trust, shape))
 
 
@@ -121,7 +121,7 @@ def estimate(
     return _flow_at(flow, current.shape)
 
 
-def confidence(
+def estimate_confidence(
     current: NDArray[np.float32],
     previous: NDArray[np.float32],
     backward: NDArray[np.float32],

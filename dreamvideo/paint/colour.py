@@ -17,7 +17,7 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.stills import read_still
 from dreamvideo.paint.oklab import Lab, chroma, from_oklab, to_oklab
-from dreamvideo.paint.palette import Palette, matched
+from dreamvideo.paint.palette import Palette, match_palette
 from dreamvideo.settings import ColourSettings
 
 Map = NDArray[np.float32]
@@ -48,7 +48,7 @@ def needs_first(settings: ColourSettings) -> bool:
     return settings.match_colour == "first"
 
 
-def palette_of(image: Frame) -> Palette:
+def extract_palette(image: Frame) -> Palette:
     """The palette of a picture, H x W x 3 in [-1, 1]: of the first dreamt frame, say."""
     return Palette.of(to_oklab(_small(image)))
 
@@ -61,7 +61,7 @@ def read_palette(settings: ColourSettings) -> Palette | None:
     if settings.match_colour in OF_FRAMES:
         return None
     try:
-        return palette_of(to_float(read_still(Path(settings.match_colour))))
+        return extract_palette(to_float(read_still(Path(settings.match_colour))))
     except MediaError as error:
         known = ", ".join(OF_FRAMES)
         raise MediaError(f"--match-colour {error}; choose {known} or a picture") from None
@@ -77,8 +77,8 @@ def finish(
     """The dreamt frame in its final colours; all frames H x W x 3 in [-1, 1].
 
     ``palette`` is what ``match_colour`` asks for: a picture's (``read_palette``) or the first
-    dreamt frame's (``palette_of``); without one these match nothing. ``share`` (H x W, 0 to 1) is
-    how much of each pixel was dreamt: where it is 0 the pixel stays as it is to the bit.
+    dreamt frame's (``extract_palette``); without one these match nothing. ``share`` (H x W, 0 to 1)
+    is how much of each pixel was dreamt: where it is 0 the pixel stays as it is to the bit.
     """
     if is_identity(settings) or (share is not None and not share.any()):
         return dreamt
@@ -88,8 +88,10 @@ def finish(
         wanted = Palette.of(old, share) if settings.match_colour == "source" else palette
         if wanted is not None:
             own, turns = Palette.of(new, share), settings.match_colour not in OF_FRAMES
-            new = matched(new, own, wanted, settings.match_strength, turns=turns)
-    new = _bounded(_graded(_kept(new, old, settings), old, settings, share), old, settings, share)
+            new = match_palette(new, own, wanted, settings.match_strength, turns=turns)
+    new = _bound(
+        _grade(_keep_lightness(new, old, settings), old, settings, share), old, settings, share
+    )
     finished = from_oklab(new)
     if share is None:
         return finished
@@ -97,12 +99,12 @@ def finish(
     return np.asarray(mixed, np.float32)
 
 
-def _kept(new: Lab, old: Lab, settings: ColourSettings) -> Lab:
+def _keep_lightness(new: Lab, old: Lab, settings: ColourSettings) -> Lab:
     keep = np.float32(settings.keep_colour)
     return _as(new[..., 0], new[..., 1:] + keep * (old[..., 1:] - new[..., 1:]))
 
 
-def _graded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+def _grade(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
     """Contrast is about the source's mean lightness, so that it brightens and darkens nothing.
 
     All of OKLab times a factor is the same colours in more or less light.
@@ -113,26 +115,26 @@ def _graded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> 
     return np.asarray(graded * np.float32(settings.brightness), np.float32)
 
 
-def _bounded(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+def _bound(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
     light, colours = new[..., 0], new[..., 1:]
     if settings.max_saturation is not None:
         reference = max(_mean(chroma(old), share), LEAST_CHROMA)
         ratio = _mean(chroma(new), share) / reference
-        colours = colours * np.float32(_eased(ratio, settings.max_saturation))
+        colours = colours * np.float32(_ease(ratio, settings.max_saturation))
     if settings.max_contrast is not None:
         reference = max(_deviation(old[..., 0], share), LEAST_CONTRAST)
         ratio = _deviation(light, share) / reference
         middle = _mean(light, share)
-        light = middle + (light - middle) * np.float32(_eased(ratio, settings.max_contrast))
+        light = middle + (light - middle) * np.float32(_ease(ratio, settings.max_contrast))
     new = _as(light, colours)
     if settings.max_change is None:
         return new
     distance = math.sqrt(_mean(((new - old) ** 2).sum(-1), share))
-    eased = _eased(distance, settings.max_change)
+    eased = _ease(distance, settings.max_change)
     return np.asarray(old + (new - old) * np.float32(eased), np.float32)
 
 
-def _eased(value: float, bound: float) -> float:
+def _ease(value: float, bound: float) -> float:
     """The factor that keeps ``value`` below ``bound``: 1 well below it, no kink on the way."""
     begin = GENTLE * bound
     if value <= begin:

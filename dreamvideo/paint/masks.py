@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
-from dreamvideo.paint.moving import own_speed
+from dreamvideo.paint.moving import measure_own_speed
 from dreamvideo.paint.pictures import FilmMask, StillMask, open_mask
-from dreamvideo.paint.ranges import in_brightness, in_hue, smoothstep
-from dreamvideo.paint.shapes import Pose, drawn
+from dreamvideo.paint.ranges import match_brightness, match_hue, smoothstep
+from dreamvideo.paint.shapes import ShapePose, draw_shape
 from dreamvideo.settings import Mask
 from dreamvideo.settings.shapes import Shape, parse_range, parse_shapes
 
@@ -85,7 +85,7 @@ class Masker:
         share = self._static(time, source, now)
         if now.motion != "any":
             share = share * self._in_motion(source, motion, share, before, now)
-        return settled(1 - share if now.invert else share)
+        return settle_mask(1 - share if now.invert else share)
 
     def close(self) -> None:
         """Stop reading a mask film."""
@@ -96,9 +96,9 @@ class Masker:
         """What one frame tells: where the mask is, and where the source has the right colours."""
         share = self._placed(time, now)
         if now.bright is not None:
-            share = share * in_brightness(source, *parse_range(now.bright, 1))
+            share = share * match_brightness(source, *parse_range(now.bright, 1))
         if now.hue is not None:
-            share = share * in_hue(source, *parse_range(now.hue, 360, wraps=True))
+            share = share * match_hue(source, *parse_range(now.hue, 360, wraps=True))
         return share
 
     def _placed(self, time: Fraction, now: Mask) -> Map:
@@ -106,13 +106,13 @@ class Masker:
         width, height = self.size
         if self.source is None:
             return np.ones((height, width), np.float32)
-        pose = Pose(now.mask_x, now.mask_y, now.mask_scale, now.mask_turn)
+        pose = ShapePose(now.mask_x, now.mask_y, now.mask_scale, now.mask_turn)
         if isinstance(self.source, tuple):
-            share = drawn(self.source, self.size, pose)
+            share = draw_shape(self.source, self.size, pose)
         else:
-            share = moved(self.source.at(time), pose)
+            share = move_mask(self.source.at(time), pose)
         radius = now.feather * width
-        return 1 - feathered(1 - share, radius) if now.invert else feathered(share, radius)
+        return 1 - feather_mask(1 - share, radius) if now.invert else feather_mask(share, radius)
 
     def _in_motion(
         self, source: Frame, motion: Motion | None, static: Map, before: Map | None, now: Mask
@@ -123,7 +123,7 @@ class Masker:
         """
         if motion is None:
             return np.full(source.shape[:2], float(now.invert), np.float32)
-        speed = own_speed(source, motion, float(1 / self.rate))
+        speed = measure_own_speed(source, motion, float(1 / self.rate))
         moving = smoothstep(speed / np.float32(now.speed) - np.float32(0.5))
         if now.motion == "still":
             return 1 - moving
@@ -135,7 +135,7 @@ class Masker:
         return np.asarray(np.maximum(moving, held * fading), np.float32)
 
 
-def feathered(share: Map, radius: float) -> Map:
+def feather_mask(share: Map, radius: float) -> Map:
     """``share`` with an edge that rises over ``radius`` px from where it is 0; that stays 0."""
     outside = share < NEGLIGIBLE
     if radius <= 0 or not outside.any():
@@ -145,7 +145,7 @@ def feathered(share: Map, radius: float) -> Map:
     return share * smoothstep(depth / np.float32(radius))
 
 
-def moved(share: Map, pose: Pose) -> Map:
+def move_mask(share: Map, pose: ShapePose) -> Map:
     """A mask's map at another place; what comes in from beyond the picture is 0."""
     if pose.is_rest:
         return share
@@ -155,7 +155,7 @@ def moved(share: Map, pose: Pose) -> Map:
     return np.asarray(cv2.remap(share, x, y, cv2.INTER_LINEAR), np.float32)
 
 
-def settled(share: Map) -> Map:
+def settle_mask(share: Map) -> Map:
     """``share`` within [0, 1], and exactly 0 or 1 where it nearly is."""
     share = np.where(share < NEGLIGIBLE, np.float32(0), share)
     return np.asarray(np.where(share > 1 - NEGLIGIBLE, np.float32(1), share), np.float32)

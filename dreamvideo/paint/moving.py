@@ -30,7 +30,7 @@ ROUNDS = 10
 REFERENCE_WIDTH = 320
 
 
-def own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
+def measure_own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
     """How fast things move by themselves, in frame widths per second: H x W, 0 or more.
 
     ``source`` is the frame (H x W x 3, [-1, 1]), ``motion`` how it moved in the last ``seconds``.
@@ -38,7 +38,7 @@ def own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
     """
     width = source.shape[1]
     weight = _structure(source) * np.maximum(motion.confidence, np.float32(LEAST_CONFIDENCE))
-    drift = motion.flow - camera_drift(motion.flow, weight)
+    drift = motion.flow - estimate_camera_drift(motion.flow, weight)
     pixels = np.hypot(drift[..., 0], drift[..., 1])
     sigma = max(NEIGHBOURHOOD_SIGMA * width, 0.5)
     moved = cv2.GaussianBlur(weight * pixels, (0, 0), sigma)
@@ -46,7 +46,7 @@ def own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
     return np.asarray(moved / seen / np.float32(width * seconds), np.float32)
 
 
-def camera_drift(flow: NDArray[np.float32], weight: Map) -> NDArray[np.float32]:
+def estimate_camera_drift(flow: NDArray[np.float32], weight: Map) -> NDArray[np.float32]:
     """The flow (H x W x 2, px) that most of the picture has in common: an affine move.
 
     Least squares by ``weight`` (H x W), in which what does not fit counts less and less (Cauchy's

@@ -45,7 +45,7 @@ class Palette:
         return np.array([[light, 0, 0], [0, a, ab], [0, ab, b]])
 
 
-def matched(lab: Lab, own: Palette, wanted: Palette, strength: float, *, turns: bool) -> Lab:
+def match_palette(lab: Lab, own: Palette, wanted: Palette, strength: float, *, turns: bool) -> Lab:
     """``lab``, whose palette is ``own``, given the palette ``wanted``.
 
     Mean and deviation are matched for L, a and b each; where ``turns``, also in which direction

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.paths import readable, shown
+from dreamvideo.media.paths import escape_text, readable
 from dreamvideo.media.read import Frame, open_source
 from dreamvideo.media.sequence import is_sequence
 from dreamvideo.media.stills import is_still, read_deep, to_depth
@@ -78,7 +78,7 @@ class FilmMask:
         self._frames = iter(self._open.enter_context(open_source(self._path, keep_alpha=True)))
         first = next(self._frames, None)
         if first is None:
-            raise MediaError(f"{shown(self._path)}: the mask holds no picture")
+            raise MediaError(f"{escape_text(self._path)}: the mask holds no picture")
         self._show(first)
 
     def _show(self, frame: Frame) -> None:

@@ -19,14 +19,14 @@ SOFT_LIGHT, SOFT_HUE = 0.08, 15.0
 GREY, COLOURED = 0.08, 0.16
 
 
-def in_brightness(source: Frame, low: float, high: float) -> Map:
+def match_brightness(source: Frame, low: float, high: float) -> Map:
     """Where the luma (BT.709's, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
     light = (_smooth(source) @ LUMA + 1) / 2
     beyond = np.maximum(low - light, light - high) / np.float32(SOFT_LIGHT)
     return smoothstep(1 - beyond)
 
 
-def in_hue(source: Frame, low: float, high: float) -> Map:
+def match_hue(source: Frame, low: float, high: float) -> Map:
     """Where the hue (degrees: 0 red, 120 green, 240 blue) is between ``low`` and ``high``.
 
     From 330 to 30 is red: the range goes upwards, through 0. What is nearly grey has no hue.

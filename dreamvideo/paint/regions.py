@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.motion.flow import Motion
-from dreamvideo.paint.masks import Masker, Size, settled
+from dreamvideo.paint.masks import Masker, Size, settle_mask
 from dreamvideo.settings import Look
 
 Map = NDArray[np.float32]
@@ -18,14 +18,14 @@ Frame = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Areas:
+class RegionMasks:
     """The mask of a look and its regions', opened once for a render."""
 
     mask: Masker
     regions: tuple[Masker, ...]
 
     @classmethod
-    def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> Areas:
+    def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> RegionMasks:
         """For frames of ``size`` (width, height). Raises MediaError for a mask without a file."""
         regions = tuple(Masker.of(region, size, rate) for region in look.regions)
         return cls(Masker.of(look.mask, size, rate), regions)
@@ -62,10 +62,10 @@ class Areas:
             masker.share(time, source, motion, now=region)
             for masker, region in zip(self.regions, now.regions, strict=True)
         ]
-        *own, rest = layered(given)
+        *own, rest = layer_masks(given)
         if now.mask.rest == "source":
             rest = np.zeros_like(rest)
-        return tuple(settled(whole * share) for share in (rest, *own))
+        return tuple(settle_mask(whole * share) for share in (rest, *own))
 
     def close(self) -> None:
         """Stop reading mask films."""
@@ -73,7 +73,7 @@ class Areas:
             masker.close()
 
 
-def layered(shares: Sequence[Map]) -> list[Map]:
+def layer_masks(shares: Sequence[Map]) -> list[Map]:
     """What each share has for itself where they overlap, the first on top, and the rest, last.
 
     They sum to 1 everywhere.

@@ -20,7 +20,7 @@ Places = NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
-class Pose:
+class ShapePose:
     """How a mask is moved: shares of width and height, a factor and degrees about the centre."""
 
     x: float = 0.0
@@ -31,7 +31,7 @@ class Pose:
     @property
     def is_rest(self) -> bool:
         """Whether nothing moves."""
-        return self == Pose()
+        return self == ShapePose()
 
     def origins(self, width: int, height: int) -> Places:
         """Where each pixel lay before the mask was moved: height x width, x + iy, px.
@@ -45,7 +45,7 @@ class Pose:
         return np.asarray((points - middle - shift) * turned + middle, np.complex128)
 
 
-def drawn(shapes: Sequence[Shape], size: tuple[int, int], pose: Pose) -> Map:
+def draw_shape(shapes: Sequence[Shape], size: tuple[int, int], pose: ShapePose) -> Map:
     """All terms in turn on a frame of ``size`` (width, height): H x W in [0, 1]."""
     places = pose.origins(*size)
     total = np.zeros(places.shape, np.float32)

@@ -12,8 +12,8 @@ import numpy as np
 
 from dreamvideo.cli.entry import run
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.look.sheet import Pixels, contact_sheet
-from dreamvideo.media.paths import replacing
+from dreamvideo.gallery.contact_sheet import Pixels, make_contact_sheet
+from dreamvideo.media.paths import replace_atomically
 
 SAMPLES = ("bunny.mp4", "chelsea.jpg", "coffee.jpg")
 QUALITY = 62
@@ -92,17 +92,17 @@ class Clone:
         done, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), options)
         if not done:
             raise DreamVideoError(f"{name}: {pixels.shape} pixels do not encode as JPEG")
-        with replacing(self.place(name)) as part:
+        with replace_atomically(self.place(name)) as part:
             part.write_bytes(data.tobytes())
 
     def save_sheet(
         self, name: str, tiles: list[tuple[str, Pixels]], columns: int, quality: int = QUALITY
     ) -> None:
         """Write labelled pictures as a sheet."""
-        self.save(name, scaled(contact_sheet(tiles, columns), SHEET_WIDTH), quality)
+        self.save(name, scale_command(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)
 
 
-def scaled(pixels: Pixels, width: int) -> Pixels:
+def scale_command(pixels: Pixels, width: int) -> Pixels:
     """A picture made smaller, if it is wider than ``width``."""
     tall, wide = pixels.shape[:2]
     if wide <= width:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamvideo.dream.ascent import Image
-from dreamvideo.look.sheet import Pixels
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.gallery.contact_sheet import Pixels
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.pictures.clone import Clone, scaled
-from dreamvideo.render.director import Span, direct, still_look
-from dreamvideo.render.still import dream_still
+from dreamvideo.pictures.clone import Clone, scale_command
+from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
+from dreamvideo.render.image import dream_still
 from dreamvideo.settings import make_look
 
 LOOPS = ("cups", "cats", "rings")
@@ -30,7 +30,7 @@ BLENDED = 0.5
 def make_bunny_strip(clone: Clone) -> None:
     """Three frames of the sample clip above their dreams."""
     rows = [
-        np.hstack([scaled(frames[index], STRIP_WIDTH) for index in STRIP])
+        np.hstack([scale_command(frames[index], STRIP_WIDTH) for index in STRIP])
         for frames in (_frames(clone.sample("bunny.mp4")), _frames(clone.bunny()))
     ]
     clone.save("samples/showcase/bunny-strip.jpg", np.vstack(rows))
@@ -74,19 +74,19 @@ def make_coherence(clone: Clone) -> None:
 
 def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
     """The naive way: each frame is dreamt over a mixture of itself and the last dream."""
-    look = still_look(make_look())
+    look = freeze_look(make_look())
     last: Image | None = None
     for pixels in frames:
         image = to_float(pixels)
         height, width = image.shape[:2]
         start = image if last is None else (1 - BLENDED) * image + BLENDED * last
-        director = direct(look, Span((width, height)))
-        last = dream_still(director, np.asarray(start, np.float32)).image
+        planner = make_planner(look, FilmSpan((width, height)))
+        last = dream_still(planner, np.asarray(start, np.float32)).image
         yield to_bytes(last)
 
 
 def _sized_frames(path: Path) -> list[Pixels]:
-    return [scaled(frame, COHERENCE_WIDTH) for frame in _frames(path)]
+    return [scale_command(frame, COHERENCE_WIDTH) for frame in _frames(path)]
 
 
 def _frames(path: Path) -> list[Pixels]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.stills import read_still
-from dreamvideo.pictures.clone import Clone, scaled
+from dreamvideo.pictures.clone import Clone, scale_command
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -83,7 +83,7 @@ def _take(clone: Clone, page: Page, name: str) -> None:
     # A click scrolls to what it clicks.
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=shot)
-    clone.save(name, scaled(read_still(shot), SCREEN_WIDTH))
+    clone.save(name, scale_command(read_still(shot), SCREEN_WIDTH))
 
 
 @contextmanager
@@ -120,12 +120,12 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
 
 
 def _serve(root: Path, films: Path, said: Any) -> None:
-    from dreamvideo.studio.server import Wishes, serve
+    from dreamvideo.studio.server import StudioOptions, serve
 
     # The page shows the source as it was named, and nobody's folders belong in the README.
     os.chdir(root)
     try:
-        serve(Wishes(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)
+        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)
     except DreamVideoError as error:
         said.put(str(error))
 

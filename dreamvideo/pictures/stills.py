@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.looks import in_look
-from dreamvideo.look.sheet import Pixels
+from dreamvideo.gallery.contact_sheet import Pixels
+from dreamvideo.gallery.preset_sheet import dream_in_look
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_still, write_still
-from dreamvideo.pictures.clone import Clone, scaled
+from dreamvideo.pictures.clone import Clone, scale_command
 from dreamvideo.settings import make_look, preset_paths
 
 LOOK_FOLDER = "dreamvideo/studio/looks"
@@ -95,7 +95,7 @@ def make_studio_tiles(clone: Clone) -> None:
     left, top, right, bottom = FACE
     face = read_still(clone.sample("chelsea.jpg"))[top:bottom, left:right]
     for name, made in _dreamt_looks(face, face.shape[1]):
-        clone.save(f"{LOOK_FOLDER}/{name}.jpg", scaled(made, STUDIO_WIDTH), TILE_QUALITY)
+        clone.save(f"{LOOK_FOLDER}/{name}.jpg", scale_command(made, STUDIO_WIDTH), TILE_QUALITY)
     _remove_gone(clone, LOOK_FOLDER, "")
 
 
@@ -148,10 +148,10 @@ def _dreamt_looks(pixels: Pixels, width: int) -> Iterator[tuple[str, Pixels]]:
     """A picture in the default look and in every preset of the same network, by name."""
     bundled = make_look().dream.model
     presets = [n for n in preset_paths() if make_look([n]).dream.model == bundled]
-    image = to_float(scaled(pixels, width))
-    yield PLAIN, in_look(image, make_look())
+    image = to_float(scale_command(pixels, width))
+    yield PLAIN, dream_in_look(image, make_look())
     for name in presets:
-        yield name, in_look(image, make_look([name]))
+        yield name, dream_in_look(image, make_look([name]))
 
 
 def _remove_gone(clone: Clone, folder: str, prefix: str) -> None:
@@ -173,7 +173,7 @@ def _tile(clone: Clone, sample: str, options: Sequence[str]) -> Pixels:
 def _still(clone: Clone, sample: str, options: Sequence[str], width: int) -> Pixels:
     """A photograph, cut to the shape of a film, made by ``dreamvideo image``."""
     photo, made = clone.scratch / sample, clone.scratch / "still.png"
-    write_still(photo, scaled(_cut(read_still(clone.sample(sample))), width))
+    write_still(photo, scale_command(_cut(read_still(clone.sample(sample))), width))
     clone.dream("image", photo, *options, "-o", made)
     return read_still(made)
 

@@ -2,30 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from dreamvideo.dream.ascent import Image
+import numpy as np
+
+from dreamvideo.dream.dreamer import make_octave_schedule
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.octaves import StepProgress
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
-from dreamvideo.render import naming
-from dreamvideo.render.deliver import check_wanted, deliver, recipe
-from dreamvideo.render.director import Span, direct, still_look
-from dreamvideo.render.job import open_job
-from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import describe, look_files
-from dreamvideo.render.photo import Photo, check_still, picture_notes, read_photo
+from dreamvideo.media.read import Frame
+from dreamvideo.paint.headroom import make_headroom
+from dreamvideo.render import output_paths
+from dreamvideo.render.encode import check_output_settings, encode_film, format_recipe
+from dreamvideo.render.frames.carry import make_headroom_map, store_pixels
+from dreamvideo.render.frames.frame_plan import WeightedDream, make_target_map
+from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
+from dreamvideo.render.job.job import open_job
+from dreamvideo.render.job.manifest import list_look_files, make_manifest
+from dreamvideo.render.photo import Photo, check_still, collect_picture_notes, read_photo
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.render.still import Growing, dream_still, steps_of
+from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
+
+
+@dataclass(frozen=True)
+class StillProgress:
+    """One step of a picture's dream: ``done`` of ``total``, the objective, the picture so far."""
+
+    done: int
+    total: int
+    loss: float
+    image: Callable[[], Image]
+
+
+@dataclass(frozen=True)
+class DreamedStill:
+    """A finished picture (H x W x 3 in [-1, 1]) and the objective before each step.
+
+    Without a step, as where the strength is 0, there is no objective.
+    """
+
+    image: Image
+    losses: tuple[float, ...]
+
+
+def dream_still(
+    planner: FramePlanner,
+    image: Image,
+    on_step: Callable[[StillProgress], None] | None = None,
+    *,
+    deep: bool = False,
+) -> DreamedStill:
+    """Dream a picture, H x W x 3 in [-1, 1], as the director's first frame.
+
+    With ``deep`` it is not rounded to the levels of 8 bits, for a file of more.
+    """
+    plan = planner(_make_frame(image), image)
+    target = make_target_map(plan, image.shape)
+    parts = [part for part in plan.parts if np.any(target * part.share)]
+    total, done = _count_total(parts, image), 0
+    finish = plan.finish
+
+    def finish_still(picture: Image) -> Image:
+        kept = store_pixels(picture, image, target)
+        if deep:
+            kept = np.where(target[..., None] > 0, picture, image)
+        return kept if finish is None else finish(kept, image)
+
+    current = make_headroom(image, make_headroom_map(parts, target))
+    losses: list[float] = []
+    for part in parts:
+        scale = np.asarray(target * part.share, np.float32)
+
+        def report(step: StepProgress, before: int = done) -> None:
+            if on_step is not None:
+                grown = step.image
+                on_step(
+                    StillProgress(
+                        before + step.done, total, step.loss, lambda: finish_still(grown())
+                    )
+                )
+
+        plain = bool((scale == 1).all())
+        dreamt = part.dreamer.dream(
+            current, step_scale=None if plain else scale, on_step=report if on_step else None
+        )
+        current, done = dreamt.image, done + len(dreamt.losses)
+        losses += dreamt.losses
+    return DreamedStill(finish_still(current), tuple(losses))
+
+
+def count_steps(planner: FramePlanner, image: Image) -> int:
+    """How many steps ``dream_still`` takes."""
+    plan = planner(_make_frame(image), image)
+    target = make_target_map(plan, image.shape)
+    return _count_total([part for part in plan.parts if np.any(target * part.share)], image)
+
+
+def _count_total(parts: Sequence[WeightedDream], image: Image) -> int:
+    return sum(
+        make_octave_schedule(part.dreamer.settings, *image.shape[:2]).total for part in parts
+    )
+
+
+def _make_frame(image: Image) -> Frame:
+    return Frame(0, Fraction(0), Fraction(1, 25), to_bytes(image))
+
 
 # A film of a dream growing shows this many pictures a second.
 GROWTH_RATE = Fraction(10)
 
-OnStep = Callable[[Growing], None]
+OnStep = Callable[[StillProgress], None]
 
 
 def dream_image(
@@ -39,7 +132,7 @@ def dream_image(
     overwrite: bool = False,
     machine: MachineSettings = DEFAULT_MACHINE,
     on_progress: OnProgress = silent,
-) -> Rendered:
+) -> RenderResult:
     """Dream one picture.
 
     ``every`` keeps the picture at each so many steps: as files beside the output, or, where the
@@ -48,9 +141,9 @@ def dream_image(
     makes no sense, MediaError for files that cannot be read or written, WeightsError.
     """
     photo = Path(photo)
-    output = Path(output) if output else naming.beside(photo, "dream", ".png")
-    naming.check_apart(output, photo)
-    is_film = not naming.is_picture(output)
+    output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")
+    output_paths.check_apart(output, photo)
+    is_film = not output_paths.is_picture(output)
     if is_film and not every:
         raise UsageError(
             f"{output}: a picture ends in {', '.join(STILL_ENDINGS)}; "
@@ -59,10 +152,10 @@ def dream_image(
     if every is not None and every < 1:
         raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
     if is_film:
-        check_wanted(output, wanted, overwrite=overwrite)
+        check_output_settings(output, wanted, overwrite=overwrite)
     else:
         check_still(output, wanted)
-        naming.check_picture(output, overwrite)
+        output_paths.check_picture(output, overwrite)
     try:
         read = read_photo(photo, output, wanted, size, machine.most_bytes)
     except MediaError:
@@ -71,8 +164,8 @@ def dream_image(
             raise MediaError(line) from None
         raise
     still = read.image
-    director = direct(still_look(look), Span(still.shape[1::-1]), machine=machine)
-    total = steps_of(director, still)
+    planner = make_planner(freeze_look(look), FilmSpan(still.shape[1::-1]), machine=machine)
+    total = count_steps(planner, still)
     between = range(every, total, every) if every else range(0)
 
     def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
@@ -82,7 +175,7 @@ def dream_image(
             said = f"tile {number}/{tiles}"
             on_progress(Progress("dreaming", "step", done, total, detail=said))
 
-        def told(step: Growing) -> None:
+        def told(step: StillProgress) -> None:
             nonlocal done
             done = step.done
             on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
@@ -90,25 +183,25 @@ def dream_image(
                 on_step(step)
 
         deep = read.depth > 8
-        dreamt = dream_still(director.telling(tile), still, on_step=told, deep=deep)
+        dreamt = dream_still(planner.with_progress(tile), still, on_step=told, deep=deep)
         return dreamt.image, dreamt.losses
 
     if is_film:
-        return _growth(photo, read, output, look, wanted, overwrite, on_progress, climb)
+        return _render_growth(photo, read, output, look, wanted, overwrite, on_progress, climb)
     kept = [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
     for path in kept:
-        naming.check_picture(path, overwrite)
+        output_paths.check_picture(path, overwrite)
 
-    def keep(step: Growing) -> None:
+    def keep(step: StillProgress) -> None:
         read.save(kept[between.index(step.done)], step.image(), {}, wanted.quality)
 
     image, losses = climb(keep)
-    read.save(output, image, {} if wanted.strip_metadata else recipe(look), wanted.quality)
-    notes = (*read.notes, *picture_notes(*look_files(look).values()))
-    return Rendered(output, 1, losses, notes, kept=tuple(kept))
+    read.save(output, image, {} if wanted.strip_metadata else format_recipe(look), wanted.quality)
+    notes = (*read.notes, *collect_picture_notes(*list_look_files(look).values()))
+    return RenderResult(output, 1, losses, notes, kept=tuple(kept))
 
 
-def _growth(
+def _render_growth(
     photo: Path,
     read: Photo,
     output: Path,
@@ -117,11 +210,11 @@ def _growth(
     overwrite: bool,
     on_progress: OnProgress,
     climb: Callable[[OnStep], tuple[Image, tuple[float, ...]]],
-) -> Rendered:
+) -> RenderResult:
     """The film of a dream growing, from the picture itself to the last step."""
-    asked = describe("image", look, wanted, {}, {"the picture": photo})
+    asked = make_manifest("image", look, wanted, {}, {"the picture": photo})
     with open_job(output, asked, resumable=False) as job:
-        part = job.parts()[0]
+        part = job.segment_stores()[0]
 
         def add(image: Image) -> None:
             time = len(part.records) / GROWTH_RATE
@@ -130,7 +223,7 @@ def _growth(
         add(read.image)
         image, losses = climb(lambda step: add(step.image()))
         add(image)
-        notes = deliver(
+        notes = encode_film(
             part.frames,
             output,
             look,
@@ -140,5 +233,5 @@ def _growth(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    further = picture_notes(*look_files(look).values())
-    return Rendered(output, len(part.records), losses, (*read.notes, *further, *notes))
+    further = collect_picture_notes(*list_look_files(look).values())
+    return RenderResult(output, len(part.records), losses, (*read.notes, *further, *notes))

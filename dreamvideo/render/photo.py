@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Exif
 
-from dreamvideo.dream.ascent import Image
+from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth
 from dreamvideo.media.stills import Still, flatten, is_still, open_still, still_size, write_still
@@ -62,10 +62,11 @@ def check_still(output: Path, wanted: OutputSettings) -> None:
     """Refuse what only a film can have, and what the picture's format cannot. Raises UsageError."""
     ending, given = output.suffix.lower(), wanted.model_fields_set
     if wrong := given - _FOR_STILLS:
-        listed = _options(given - {"quality", "background"})
-        meant = "" if listed == _options(wrong) else f"{listed}: "
+        listed = _make_options(given - {"quality", "background"})
+        meant = "" if listed == _make_options(wrong) else f"{listed}: "
         raise UsageError(
-            f"{output}: {meant}{_options(wrong)} is for films; a picture has --quality and --depth"
+            f"{output}: {meant}{_make_options(wrong)} is for films; a picture has --quality and "
+            "--depth"
         )
     if wanted.quality is not None and ending not in LOSSY_ENDINGS:
         raise UsageError(f"{output}: {output.suffix} is lossless here and has no quality")
@@ -99,7 +100,7 @@ def read_photo(
         # A damaged header may have promised another size.
         least = parse_size(size, *still.size)
     notes = list(still.notes)
-    pixels, alpha = still.pixels, _clear(still)
+    pixels, alpha = still.pixels, _is_clear(still)
     if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
         pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
         if not holds_alpha(output):
@@ -109,7 +110,7 @@ def read_photo(
         top = np.iinfo(pixels.dtype).max
         hidden = np.where(still.alpha == 0, 0, top).astype(pixels.dtype)
         pixels = flatten(pixels, hidden, wanted.background_color)
-    depth = _depth(still, output, wanted)
+    depth = _choose_depth(still, output, wanted)
     if still.pixels.dtype == np.uint16 and depth == 8 and "depth" not in wanted.model_fields_set:
         notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
     image = to_float(pixels)
@@ -119,7 +120,7 @@ def read_photo(
     return Photo(image, alpha, depth, exif, tuple(notes))
 
 
-def picture_notes(*paths: Path | None) -> list[str]:
+def collect_picture_notes(*paths: Path | None) -> list[str]:
     """What was done to further pictures that a render has read (guide, mask, palette), by name.
 
     Films, and what is no longer there, are passed over.
@@ -129,24 +130,24 @@ def picture_notes(*paths: Path | None) -> list[str]:
         if path is not None and is_still(path):
             with suppress(MediaError):
                 named = (
-                    line if shown(path) in line else f"{shown(path.name)}: {line}"
+                    line if escape_text(path) in line else f"{escape_text(path.name)}: {line}"
                     for line in open_still(path).notes
                 )
                 notes += [line for line in named if line not in notes]
     return notes
 
 
-def _options(names: frozenset[str] | set[str]) -> str:
+def _make_options(names: frozenset[str] | set[str]) -> str:
     return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
 
 
-def _depth(still: Still, output: Path, wanted: OutputSettings) -> int:
+def _choose_depth(still: Still, output: Path, wanted: OutputSettings) -> int:
     if "depth" in wanted.model_fields_set:
         return wanted.depth
     return 16 if still.pixels.dtype == np.uint16 and holds_depth(output) else 8
 
 
-def _clear(still: Still) -> NDArray[np.float32] | None:
+def _is_clear(still: Still) -> NDArray[np.float32] | None:
     """Its transparency in [0, 1]; None where all is opaque."""
     if still.alpha is None or bool((still.alpha == np.iinfo(still.alpha.dtype).max).all()):
         return None

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
-from dreamvideo.render import naming
-from dreamvideo.render.api import DEFAULT_LOOK, Rendered, dream_video
-from dreamvideo.render.estimate import Estimate, estimate_clip
+from dreamvideo.render import output_paths
+from dreamvideo.render.planning.estimate import Estimate, estimate_clip
 from dreamvideo.render.progress import OnProgress, silent
+from dreamvideo.render.result import DEFAULT_LOOK, RenderResult
+from dreamvideo.render.video import dream_video
 from dreamvideo.settings import Look
 
 WIDEST = 320
@@ -28,7 +29,7 @@ def preview(
     fps: str | None = None,
     overwrite: bool = False,
     on_progress: OnProgress = silent,
-) -> tuple[Rendered, Estimate]:
+) -> tuple[RenderResult, Estimate]:
     """Render ``seconds`` of a clip from ``at`` (a third in), and estimate the whole.
 
     ``size`` and ``fps`` are those of the whole film, which the preview stays below: 320 pixels
@@ -38,11 +39,14 @@ def preview(
     info = probe(clip)
     rate = parse_rate(fps) if fps else info.rate
     width, height = parse_size(size, info.width, info.height) if size else (info.width, info.height)
-    begin, end = part_of(info, parse_time(at, "--at", rate) if at else None, Fraction(seconds))
+    begin, end = extract_excerpt(
+        info, parse_time(at, "--at", rate) if at else None, Fraction(seconds)
+    )
     small = min(WIDEST, width)
     made = dream_video(
         clip,
-        output or naming.beside(clip, "preview", naming.film_ending(clip)),
+        output
+        or output_paths.default_output(clip, "preview", output_paths.default_film_suffix(clip)),
         look,
         start=f"{float(begin):.6f}",
         end=f"{float(end):.6f}",
@@ -54,7 +58,9 @@ def preview(
     return made, estimate_clip(info, (width, height), look, rate)
 
 
-def part_of(info: MediaInfo, at: Fraction | None, seconds: Fraction) -> tuple[Fraction, Fraction]:
+def extract_excerpt(
+    info: MediaInfo, at: Fraction | None, seconds: Fraction
+) -> tuple[Fraction, Fraction]:
     """Begin and end of a preview, seconds: all of a clip that is shorter, else so much of it."""
     latest = max(Fraction(0), info.duration - seconds)
     begin = min(info.duration / 3, latest) if at is None else at

@@ -11,19 +11,19 @@ from types import ModuleType
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
-def reachable() -> None:
-    """To be called in a process that was started ``undisturbed``, once it is ready for signals."""
+def unblock_signals() -> None:
+    """Let signals through again in a process that was started under ``signals_blocked``."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def how_ended(code: int) -> str:
+def describe_exit(code: int) -> str:
     """An exit code in words; below 0 it is minus the signal that killed the process."""
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Start a process: signals wait, in it too, until it is ready for them.
 
     Ctrl-C reaches all processes of a terminal. And a child must not run the program that called

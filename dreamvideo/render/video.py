@@ -6,30 +6,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dreamvideo.dream.dreamer import ladder_for
+from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import UsageError
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame
-from dreamvideo.render import naming, resources
-from dreamvideo.render.budgeted import UNBOUND, Budget, planned
-from dreamvideo.render.crew import Crew
-from dreamvideo.render.deliver import check_wanted, deliver
-from dreamvideo.render.footage import Footage, Request, footage
-from dreamvideo.render.going import GOING, Going
-from dreamvideo.render.job import Job, open_job, read_job
-from dreamvideo.render.joint import joined
-from dreamvideo.render.made import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, Rendered
-from dreamvideo.render.manifest import Manifest, describe, look_files
-from dreamvideo.render.part import Record, write_whole
-from dreamvideo.render.photo import picture_notes
+from dreamvideo.render import output_paths
+from dreamvideo.render.encode import check_output_settings, encode_film
+from dreamvideo.render.frames.backward_pass import run_backward_pass
+from dreamvideo.render.job import disk_space
+from dreamvideo.render.job.job import Job, open_job, read_job
+from dreamvideo.render.job.manifest import Manifest, list_look_files, make_manifest
+from dreamvideo.render.job.segment_store import FrameRecord, write_atomically
+from dreamvideo.render.job.segments import WHOLE
+from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
+from dreamvideo.render.parallel.crossfade import join_segments
+from dreamvideo.render.parallel.executor import SegmentExecutor
+from dreamvideo.render.parallel.pool import LocalPool, use_threads
+from dreamvideo.render.parallel.renderer import Renderer, open_job_source
+from dreamvideo.render.parallel.shots import plan_segments
+from dreamvideo.render.photo import collect_picture_notes
+from dreamvideo.render.planning.budget import NO_BUDGET, Budget, plan_budget
+from dreamvideo.render.planning.worker_count import (
+    choose_worker_count,
+    count_cores,
+    find_max_workers,
+)
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.render.scan import segments_of
-from dreamvideo.render.second import steadied
-from dreamvideo.render.segments import WHOLE
-from dreamvideo.render.work import Renderer, footage_of
-from dreamvideo.render.workers import Processes, use_threads
-from dreamvideo.render.worth import cores, most_workers, sensible_workers
+from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
+from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
 from dreamvideo.settings import Look, OutputSettings, make_output
 from dreamvideo.settings.machine import MachineSettings
 
@@ -47,12 +52,12 @@ def dream_video(
     hold_gaps: bool = False,
     fit: str | None = None,
     overwrite: bool = False,
-    budget: Budget = UNBOUND,
+    budget: Budget = NO_BUDGET,
     machine: MachineSettings = DEFAULT_MACHINE,
-    going: Going = GOING,
-    crew: Crew | None = None,
+    options: RenderOptions = DEFAULT_OPTIONS,
+    executor: SegmentExecutor | None = None,
     on_progress: OnProgress = silent,
-) -> Rendered:
+) -> RenderResult:
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
 
     ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
@@ -61,133 +66,147 @@ def dream_video(
     until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier
     one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
     the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
-    runs on, and in how many processes; a ``crew`` dreams it elsewhere
+    runs on, and in how many processes; a ``executor`` dreams it elsewhere
     (``dreamvideo.cluster.Farm``).
     """
-    clip, output = _names(clip, output)
-    check_wanted(output, wanted, overwrite=overwrite)
-    request = {"clip": str(clip.absolute()), "start": start, "end": end, "size": size, "fps": fps}
-    request |= {"hold_gaps": "yes" if hold_gaps else None, "fit": fit}
-    read = _checked(clip, request, wanted, look)
-    if crew is None:
-        most = most_workers(machine, look, read)
+    clip, output = _resolve_names(clip, output)
+    check_output_settings(output, wanted, overwrite=overwrite)
+    request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
+    read = _open_checked(request, wanted, look)
+    if executor is None:
+        most = find_max_workers(machine, look, read)
     else:
-        most = crew.offer(machine, on_progress).workers
-    fitting = planned(budget, output, read, look, size, most)
+        most = executor.find_capacity(machine, on_progress).workers
+    fitting = plan_budget(budget, output, read, look, size, most)
     if fitting.line:
         on_progress(Progress("dreaming", "frame", 0, read.expected, note=fitting.line))
     look, size = fitting.look, fitting.size
-    request["size"] = size
-    read = _checked(clip, request, wanted, look) if budget else read
-    asked = describe(
+    if budget:
+        request = replace(request, size=size)
+        read = _open_checked(request, wanted, look)
+    asked = make_manifest(
         "video",
         look,
         wanted,
-        request,
+        request.to_json(),
         {"the input": clip},
         machine,
         start=start,
         end=end,
         size=size,
         fps=fps,
-        hold_gaps=request["hold_gaps"],
+        hold_gaps=request.to_json()["hold_gaps"],
         fit=fit,
-        segment_length=going.segment_length,
-        warm_up=going.warm_up if going.segment_length else None,
+        segment_length=options.segment_length,
+        warm_up=options.warm_up if options.segment_length else None,
         budget=fitting.mark,
     )
     asked = asked.model_copy(update={"frames": read.expected})
-    with open_job(output, asked, restart=going.restart, keep=going.keep_job) as job:
-        at_work = _divide(job, read, machine, going, crew, most, on_progress)
-        job.say_how_far(output, on_progress)
+    with open_job(output, asked, restart=options.restart, keep=options.keep_job) as job:
+        at_work = _settle_segments(job, read, machine, options, executor, most, on_progress)
+        job.report_resumed(output, on_progress)
         roomy = _check_room(job, read)
         if at_work is None:
             _render_here(job, on_progress)
         else:
             at_work.render(job, on_progress)
-        records = [record for part in job.parts() for record in part.records]
-        frames = joined(job.folder, job.manifest.segments, job.frames, cores(machine), on_progress)
+        records = [record for part in job.segment_stores() for record in part.records]
+        frames = join_segments(
+            job.folder, job.manifest.segments, job.frames, count_cores(machine), on_progress
+        )
         if look.coherence.passes > 1:
-            frames = _steadied(job, frames, records, on_progress)
-        notes = _film(frames, records, job, output, wanted, overwrite, on_progress)
-        said, missing = _said(job)
-    further = picture_notes(*look_files(look).values())
-    said = [*roomy, *said, *further, *_depth_notes(read.info, wanted), *notes]
+            frames = _run_second_pass(job, frames, records, on_progress)
+        notes = _encode(frames, records, job, output, wanted, overwrite, on_progress)
+        said, missing = _collect_notes(job)
+    further = collect_picture_notes(*list_look_files(look).values())
+    said = [*roomy, *said, *further, *_note_depth(read.info, wanted), *notes]
     losses = tuple(record.loss for record in records)
     took = tuple(record.seconds for record in records)
-    return Rendered(output, len(records), losses, tuple(said), missing=missing, seconds=took)
+    return RenderResult(output, len(records), losses, tuple(said), missing=missing, seconds=took)
 
 
 def partial_film(
     clip: Path | str, output: Path | str | None = None, on_progress: OnProgress = silent
-) -> Rendered:
+) -> RenderResult:
     """A film of the frames that a render of ``clip`` to ``output`` has finished so far.
 
     It is written beside the output, as ``film.partial.mp4``; the job stays as it is, also while
     another process is at it. Raises UsageError if there is no job, MediaError.
     """
-    _, output = _names(clip, output)
+    _, output = _resolve_names(clip, output)
     job = read_job(output)
-    records = [record for part in job.parts() for record in part.records]
+    records = [record for part in job.segment_stores() for record in part.records]
     if not records:
         raise UsageError(f"{output}: no frame of it is finished yet")
-    so_far = naming.partial(output)
+    so_far = output_paths.partial_output(output)
     wanted = make_output(**job.manifest.wanted)
-    check_wanted(so_far, wanted, overwrite=True)
-    notes = _film(job.frames, records, job, so_far, wanted, True, on_progress)
-    return Rendered(so_far, len(records), tuple(r.loss for r in records), tuple(notes))
+    check_output_settings(so_far, wanted, overwrite=True)
+    notes = _encode(job.frames, records, job, so_far, wanted, True, on_progress)
+    return RenderResult(so_far, len(records), tuple(r.loss for r in records), tuple(notes))
 
 
-def _names(clip: Path | str, output: Path | str | None) -> tuple[Path, Path]:
+def _resolve_names(clip: Path | str, output: Path | str | None) -> tuple[Path, Path]:
     clip = Path(clip)
-    output = Path(output) if output else naming.beside(clip, "dream", naming.film_ending(clip))
-    naming.check_apart(output, clip, clip.parent if "%" in clip.name else None)
+    output = (
+        Path(output)
+        if output
+        else output_paths.default_output(clip, "dream", output_paths.default_film_suffix(clip))
+    )
+    output_paths.check_apart(output, clip, clip.parent if "%" in clip.name else None)
     return clip, output
 
 
-def _checked(clip: Path, request: Request, wanted: OutputSettings, look: Look) -> Footage:
+def _open_checked(request: ClipRequest, wanted: OutputSettings, look: Look) -> ClipRange:
     """What is to be read, refused before any work if it cannot be dreamt."""
-    read = footage(clip, request, wanted)
+    read = open_clip_range(request, wanted)
     with read.open():
-        ladder_for(look.dream, read.size[1], read.size[0])
+        make_octave_schedule(look.dream, read.size[1], read.size[0])
     return read
 
 
-def _divide(
+def _settle_segments(
     job: Job,
-    read: Footage,
+    read: ClipRange,
     machine: MachineSettings,
-    going: Going,
-    crew: Crew | None,
+    options: RenderOptions,
+    executor: SegmentExecutor | None,
     most: int,
     on_progress: OnProgress,
-) -> Crew | None:
+) -> SegmentExecutor | None:
     """Settle the job's segments, if that is still open; who is to dream them. None: this process.
 
     ``most`` is how many may dream at a time.
     """
     begins = not job.done
-    apart = most > 1 or crew is not None or going.segment_length
+    apart = most > 1 or executor is not None or options.segment_length
     if begins and job.manifest.segments == WHOLE and apart:
-        job.settle(divided(job.manifest, read, going, most, on_progress))
-    parts = zip(job.manifest.segments, job.parts(), strict=True)
+        job.save_manifest(divide_job(job.manifest, read, options, most, on_progress))
+    parts = zip(job.manifest.segments, job.segment_stores(), strict=True)
     left = [segment.count or 0 for segment, part in parts if part.ending is None]
-    if crew is None:
-        count = sensible_workers(most, machine, left)
-        crew = Processes(count) if count > 1 else None
+    if executor is None:
+        count = choose_worker_count(most, machine, left)
+        executor = LocalPool(count) if count > 1 else None
     if begins:
         # Of many threads the last bits depend on their number, so that is kept to.
-        threads = cores(machine) if crew is None else crew.offer(machine, silent).threads
-        job.settle(job.manifest.model_copy(update={"threads": threads}))
-    return crew
+        threads = (
+            count_cores(machine)
+            if executor is None
+            else executor.find_capacity(machine, silent).threads
+        )
+        job.save_manifest(job.manifest.model_copy(update={"threads": threads}))
+    return executor
 
 
-def divided(
-    manifest: Manifest, read: Footage, going: Going, most: int, on_progress: OnProgress = silent
+def divide_job(
+    manifest: Manifest,
+    read: ClipRange,
+    options: RenderOptions,
+    most: int,
+    on_progress: OnProgress = silent,
 ) -> Manifest:
     """The manifest with segments that ``most`` processes can dream apart."""
-    segments, found = segments_of(
-        read, manifest.decoded_look, going, most, cores(manifest.machine), on_progress
+    segments, found = plan_segments(
+        read, manifest.decoded_look, options, most, count_cores(manifest.machine), on_progress
     )
     return manifest.model_copy(
         update={
@@ -199,22 +218,22 @@ def divided(
     )
 
 
-def _check_room(job: Job, read: Footage) -> tuple[str, ...]:
+def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
     """Whether the frames to come fit, in memory and on disk: notes, or a MediaError."""
     width, height = read.size
-    resources.check_memory(width, height)
+    disk_space.check_memory(width, height)
     # A second pass needs the source's frames and has frames of its own.
     copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
     left = max(0, (job.manifest.frames or 0) - job.done)
     # A frame dreamt ahead lies beside its source, and is joined to the other one.
     left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
     depth, alpha = read.wanted.depth, read.info.has_alpha
-    need = resources.needed(left, width, height, copies, depth=depth, alpha=alpha)
-    return resources.check_room(job.folder, need)
+    need = disk_space.estimate_disk_bytes(left, width, height, copies, depth=depth, alpha=alpha)
+    return disk_space.check_room(job.folder, need)
 
 
 def _render_here(job: Job, on_progress: OnProgress) -> None:
-    if job.manifest.threads != cores():
+    if job.manifest.threads != count_cores():
         use_threads(job.manifest.threads)
     before = last = 0
 
@@ -231,11 +250,11 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
 
     for segment in job.manifest.segments:
         renderer.render(segment, told)
-        before += len(job.part(segment).records)
+        before += len(job.segment_store(segment).records)
 
 
-def _steadied(
-    job: Job, dreamt: Sequence[StoredFrame], records: list[Record], on_progress: OnProgress
+def _run_second_pass(
+    job: Job, dreamt: Sequence[StoredFrame], records: list[FrameRecord], on_progress: OnProgress
 ) -> list[StoredFrame]:
     """The frames after a second pass, last to first; those of an earlier run are gone on from."""
     sources = [replace(frame, path=job.source_path(n)) for n, frame in enumerate(dreamt)]
@@ -246,18 +265,18 @@ def _steadied(
     # What is done already is where the pass goes on from.
     films = [*dreamt[:left], *made[left : left + 1]]
     starts = [record.starts for record in records]
-    for index, pixels in steadied(films, sources[: len(films)], starts[: len(films)]):
+    for index, pixels in run_backward_pass(films, sources[: len(films)], starts[: len(films)]):
         if index < left:
             _, alpha = load_deep(dreamt[index].path)
-            write_whole(made[index].path, png_bytes(pixels, alpha))
+            write_atomically(made[index].path, png_bytes(pixels, alpha))
             done = len(made) - index
             on_progress(Progress("second pass", "frame", done, len(made)))
     return made
 
 
-def _film(
+def _encode(
     frames: Sequence[StoredFrame],
-    records: Sequence[Record],
+    records: Sequence[FrameRecord],
     job: Job,
     output: Path,
     wanted: OutputSettings,
@@ -265,8 +284,8 @@ def _film(
     on_progress: OnProgress,
 ) -> list[str]:
     """Encode the frames, with everything else from the clip. Returns notes for the user."""
-    read = footage_of(job)
-    return deliver(
+    read = open_job_source(job)
+    return encode_film(
         frames,
         output,
         job.manifest.decoded_look,
@@ -280,15 +299,15 @@ def _film(
     )
 
 
-def _said(job: Job) -> tuple[list[str], int]:
+def _collect_notes(job: Job) -> tuple[list[str], int]:
     """What the source had to say, and how many frames it lacks: of all parts, or beforehand."""
     if len(job.manifest.segments) > 1:
         return list(job.manifest.notes), job.manifest.missing
-    ending = job.parts()[0].ending
+    ending = job.segment_stores()[0].ending
     return (list(ending.notes), ending.missing) if ending else ([], 0)
 
 
-def _depth_notes(info: MediaInfo, wanted: OutputSettings) -> list[str]:
+def _note_depth(info: MediaInfo, wanted: OutputSettings) -> list[str]:
     if info.depth <= wanted.depth:
         return []
     more = "--depth 10" if info.depth == 10 else "--depth 16, into a folder,"

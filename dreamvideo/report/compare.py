@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.look.metrics import json_able
-from dreamvideo.media.paths import replacing
+from dreamvideo.media.paths import replace_atomically
+from dreamvideo.metrics.film_report import to_json
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.film import (
     EMBED,
     WHOLE,
     check_report,
-    curves_note,
-    facts,
-    figure_rows,
-    length,
-    machine,
-    panels,
-    ratio,
-    recipes,
+    describe_curves,
+    describe_machine,
+    format_length,
+    format_ratio,
+    list_facts,
+    list_recipes,
+    make_figure_rows,
+    make_panels,
 )
-from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
-from dreamvideo.report.pairing import Excerpt, reels
-from dreamvideo.report.recipe import Difference, Recipe, differences, recipe_of, seconds_of
+from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, render_html
+from dreamvideo.report.pairing import Excerpt, open_film_pair
+from dreamvideo.report.recipe import Difference, Recipe, find_differences, read_recipe, read_seconds
 from dreamvideo.report.review import Review, review
 from dreamvideo.report.stills import Still
 from dreamvideo.settings.embed import Embed
@@ -84,7 +84,7 @@ class Comparison:
             "differences": [{"setting": name, "a": a, "b": b} for name, a, b in self.differences],
             "notes": list(self.notes),
         }
-        plain: dict[str, Any] = json_able(found)
+        plain: dict[str, Any] = to_json(found)
         return plain
 
 
@@ -103,14 +103,14 @@ def compare_films(
     """
     paths = [Path(a), Path(b)]
     origin = Path(source) if source is not None else None
-    opened = [reels(path, origin, excerpt) for path in paths]
-    between = reels(paths[1], paths[0], WHOLE) if origin is None else None
+    opened = [open_film_pair(path, origin, excerpt) for path in paths]
+    between = open_film_pair(paths[1], paths[0], WHOLE) if origin is None else None
     seen = [
-        review(reel, embed=embed, seconds=seconds_of(path), on_progress=on_progress)
+        review(reel, embed=embed, seconds=read_seconds(path), on_progress=on_progress)
         for reel, path in zip(opened, paths, strict=True)
     ]
     apart = review(between, embed=_NONE, on_progress=on_progress) if between else None
-    found = [recipe_of(reel.film, reel.source, excerpt) for reel in opened]
+    found = [read_recipe(reel.film, reel.source, excerpt) for reel in opened]
     notes = [
         f"{name}: {note}"
         for name, reviewed in zip("AB", seen, strict=True)
@@ -125,52 +125,52 @@ def compare_films(
         seen[1],
         apart,
         (found[0], found[1]),
-        differences(found[0], found[1]),
-        (*notes, *_odd(seen[0], seen[1])),
+        find_differences(found[0], found[1]),
+        (*notes, *_list_odd(seen[0], seen[1])),
     )
 
 
 def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False) -> Path:
     """The page of two films; its path. Raises UsageError, MediaError."""
     check_report(output, overwrite, found.one.film.path, found.other.film.path)
-    with replacing(output) as part:
-        part.write_text(html(_page(found)), encoding="utf-8")
+    with replace_atomically(output) as part:
+        part.write_text(render_html(_make_page(found)), encoding="utf-8")
     return output
 
 
-def _odd(one: Review, other: Review) -> list[str]:
+def _list_odd(one: Review, other: Review) -> list[str]:
     """In what the two are no equals."""
     found = []
-    a, b = length(one), length(other)
+    a, b = format_length(one), format_length(other)
     if abs(a - b) > max(1 / float(one.film.rate), 0.05):
         found.append(f"the films are of different length: A {a:.4g} s, B {b:.4g} s")
     if abs(one.film.rate / other.film.rate - 1) > 0.01:
         rates = f"A {float(one.film.rate):.4g}, B {float(other.film.rate):.4g}"
         found.append(f"the films have different rates: {rates} frames a second")
-    if abs(ratio(one.film) / ratio(other.film) - 1) > _ANOTHER:
+    if abs(format_ratio(one.film) / format_ratio(other.film) - 1) > _ANOTHER:
         found.append("the films have different shapes: B is shown in A's")
     return found
 
 
-def _page(found: Comparison) -> Page:
+def _make_page(found: Comparison) -> Page:
     one, other = found.one, found.other
     a, b = found.names
     source = f" Both dreamt from {one.source.path.name}." if one.source else ""
     both = one.film_clip is not None and other.film_clip is not None
     return Page(
         title=f"A: {a} and B: {b}",
-        subtitle=f"A: {facts(one.film, len(one.times))}. B: {facts(other.film, len(other.times))}."
-        + source,
+        subtitle=f"A: {list_facts(one.film, len(one.times))}. "
+        f"B: {list_facts(other.film, len(other.times))}.{source}",
         times=one.times,
-        seconds=max(length(one), length(other)),
-        ratio=ratio(one.film),
+        seconds=max(format_length(one), format_length(other)),
+        ratio=format_ratio(one.film),
         left=Player(f"A {a}", one.film_clip) if both and one.film_clip else None,
         right=Player(f"B {b}", other.film_clip) if both and other.film_clip else None,
         master="left",
         sound=bool(one.film.audio),
         cuts=[one.times[cut] for cut in one.cuts],
-        panels=[*_between(found), *_overlaid(one, other)],
-        curves_note=curves_note(one),
+        panels=[*_measure_between(found), *_overlay(one, other)],
+        curves_note=describe_curves(one),
         worst=[
             *(Picture(moment.still, f"A {moment.why}") for moment in one.worst),
             *(Picture(_at(found, moment.still), f"B {moment.why}") for moment in other.worst),
@@ -180,15 +180,15 @@ def _page(found: Comparison) -> Page:
             ("Contact sheet of B", [Picture(_at(found, still)) for still in other.sheet]),
         ],
         heads=("", f"A {a}", f"B {b}"),
-        rows=_rows(one, other),
+        rows=_make_rows(one, other),
         differences=found.differences if all(r.look is not None for r in found.recipes) else None,
         recipes=[
             row
             for name, recipe in zip("AB", found.recipes, strict=True)
-            for row in recipes(recipe, name)
+            for row in list_recipes(recipe, name)
         ],
-        machine=machine(),
-        notes=[*found.notes, *_silent(found.recipes)],
+        machine=describe_machine(),
+        notes=[*found.notes, *_drop_sound(found.recipes)],
     )
 
 
@@ -198,21 +198,21 @@ def _at(found: Comparison, still: Still) -> Still:
     return replace(still, index=max(0, bisect_right(found.one.times, moment + 1e-4) - 1))
 
 
-def _silent(found: Sequence[Recipe]) -> list[str]:
+def _drop_sound(found: Sequence[Recipe]) -> list[str]:
     return [f"{name}: {r.why_not}" for name, r in zip("AB", found, strict=True) if r.why_not]
 
 
-def _between(found: Comparison) -> list[Panel]:
+def _measure_between(found: Comparison) -> list[Panel]:
     if found.between is None:
         return []
     line = Line("B less A", found.between.series["strength"], found.between.times)
     return [Panel("Difference", "How far B is from A: root of the mean square.", (line,))]
 
 
-def _overlaid(one: Review, other: Review) -> list[Panel]:
+def _overlay(one: Review, other: Review) -> list[Panel]:
     """Both films' curves in the same panels."""
     made = []
-    for ours, theirs in zip(panels(one), panels(other), strict=True):
+    for ours, theirs in zip(make_panels(one), make_panels(other), strict=True):
         lines = tuple(
             Line(name, panel.lines[0].values, times)
             for name, panel, times in (("A", ours, None), ("B", theirs, other.times))
@@ -223,8 +223,8 @@ def _overlaid(one: Review, other: Review) -> list[Panel]:
     return made
 
 
-def _rows(one: Review, other: Review) -> list[Row]:
+def _make_rows(one: Review, other: Review) -> list[Row]:
     """The same figures in two columns."""
-    ours, theirs = dict(figure_rows(one)), dict(figure_rows(other))
+    ours, theirs = dict(make_figure_rows(one)), dict(make_figure_rows(other))
     names = dict.fromkeys([*ours, *theirs])
     return [(name, ours.get(name, "-"), theirs.get(name, "-")) for name in names]

@@ -7,17 +7,17 @@ from pathlib import Path
 from statistics import median
 
 from dreamvideo.bench.machine import describe
-from dreamvideo.look.rows import rows
 from dreamvideo.media.folder import place_of
-from dreamvideo.media.paths import check_place, replacing
+from dreamvideo.media.paths import check_place, replace_atomically
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.sequence import is_sequence
-from dreamvideo.render.manifest import versions
-from dreamvideo.render.naming import check_apart
+from dreamvideo.metrics.table import make_rows
+from dreamvideo.render.job.manifest import list_versions
+from dreamvideo.render.output_paths import check_apart
 from dreamvideo.render.progress import OnProgress, silent
-from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, html
-from dreamvideo.report.pairing import Excerpt, reels
-from dreamvideo.report.recipe import Recipe, recipe_of, seconds_of
+from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, render_html
+from dreamvideo.report.pairing import Excerpt, open_film_pair
+from dreamvideo.report.recipe import Recipe, read_recipe, read_seconds
 from dreamvideo.report.review import Review, Seconds, review
 from dreamvideo.settings.embed import Embed
 
@@ -64,48 +64,48 @@ def report_film(
     source = Path(source) if source is not None else None
     output = Path(output) if output is not None else report_path(film)
     check_report(output, overwrite, film, source)
-    opened = reels(film, source, excerpt)
-    took = seconds or seconds_of(film)
+    opened = open_film_pair(film, source, excerpt)
+    took = seconds or read_seconds(film)
     seen = review(opened, embed=embed, seconds=took, on_progress=on_progress)
-    recipe = recipe_of(seen.film, seen.source, excerpt, command)
-    with replacing(output) as part:
-        part.write_text(html(_page(seen, recipe)), encoding="utf-8")
+    recipe = read_recipe(seen.film, seen.source, excerpt, command)
+    with replace_atomically(output) as part:
+        part.write_text(render_html(_make_page(seen, recipe)), encoding="utf-8")
     return output
 
 
-def _page(seen: Review, recipe: Recipe) -> Page:
+def _make_page(seen: Review, recipe: Recipe) -> Page:
     film, source = seen.film, seen.source
     made_from = f" Dreamt from {source.path.name}." if source is not None else ""
-    figures = figure_rows(seen)
+    figures = make_figure_rows(seen)
     if recipe.why_not:
         figures.append(("recipe", recipe.why_not))
     return Page(
         title=film.path.name,
-        subtitle=f"{facts(film, len(seen.times))}.{made_from}",
+        subtitle=f"{list_facts(film, len(seen.times))}.{made_from}",
         times=seen.times,
-        seconds=length(seen),
-        ratio=ratio(film),
+        seconds=format_length(seen),
+        ratio=format_ratio(film),
         left=Player("source", seen.source_clip) if seen.source_clip else None,
         right=Player("film", seen.film_clip) if seen.film_clip else None,
         sound=bool(film.audio),
-        cards=_cards(seen),
+        cards=_make_cards(seen),
         cuts=[seen.times[cut] for cut in seen.cuts],
-        panels=panels(seen),
-        curves_note=curves_note(seen),
+        panels=make_panels(seen),
+        curves_note=describe_curves(seen),
         worst=[Picture(moment.still, moment.why) for moment in seen.worst],
         sheets=[("Contact sheet", [Picture(still) for still in seen.sheet])],
         rows=figures,
-        recipes=recipes(recipe),
-        machine=machine(("film dreamt by", f"dreamvideo {recipe.version}"))
+        recipes=list_recipes(recipe),
+        machine=describe_machine(("film dreamt by", f"dreamvideo {recipe.version}"))
         if recipe.version
-        else machine(),
+        else describe_machine(),
         notes=seen.notes,
     )
 
 
-def figure_rows(seen: Review) -> list[tuple[str, str]]:
+def make_figure_rows(seen: Review) -> list[tuple[str, str]]:
     """(name, value) of every figure that there is, in reading order."""
-    found = rows(seen.figures) if seen.figures else []
+    found = make_rows(seen.figures) if seen.figures else []
     named = [("frames measured" if name == "frames" else name, value) for name, value in found]
     if seen.figures is None:
         for name in ("brightness", "saturation"):
@@ -118,13 +118,13 @@ def figure_rows(seen: Review) -> list[tuple[str, str]]:
     return named
 
 
-def facts(film: MediaInfo, frames: int) -> str:
+def list_facts(film: MediaInfo, frames: int) -> str:
     """A film in a line."""
     rate = f"{float(film.rate):.4g} frames a second"
     return f"{film.width} x {film.height}, {rate}, {frames} frames, {film.codec}"
 
 
-def length(seen: Review) -> float:
+def format_length(seen: Review) -> float:
     """Until the end of the last frame, seconds in the embedded film."""
     last = 1 / float(seen.film.rate)
     if len(seen.times) > 1:
@@ -132,12 +132,12 @@ def length(seen: Review) -> float:
     return round(seen.times[-1] + last, 6)
 
 
-def ratio(film: MediaInfo) -> float:
+def format_ratio(film: MediaInfo) -> float:
     """Width over height as shown."""
     return film.width * float(film.sample_aspect) / film.height
 
 
-def curves_note(seen: Review) -> str:
+def describe_curves(seen: Review) -> str:
     """What was measured, and at which size."""
     width, height = seen.measured
     cuts = len(seen.cuts)
@@ -148,7 +148,7 @@ def curves_note(seen: Review) -> str:
     )
 
 
-def panels(seen: Review) -> list[Panel]:
+def make_panels(seen: Review) -> list[Panel]:
     """The curves of one film."""
     series = seen.series
     took = series["seconds"]
@@ -198,7 +198,7 @@ def panels(seen: Review) -> list[Panel]:
     ]
 
 
-def recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
+def list_recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
     """(title, text) of what to copy."""
     of = f" of {name}" if name else ""
     found = []
@@ -211,7 +211,7 @@ def recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def machine(*before: Row) -> list[Row]:
+def describe_machine(*before: Row) -> list[Row]:
     """What this page was made on, and with."""
     found = describe()
     rest = [
@@ -219,10 +219,14 @@ def machine(*before: Row) -> list[Row]:
         ("memory", f"{found['memory'] / 2**30:.1f} GiB"),
         ("system", found["system"]),
     ]
-    return [*before, *rest, *((f"{k} here", v) for k, v in versions().items() if k != "machine")]
+    return [
+        *before,
+        *rest,
+        *((f"{k} here", v) for k, v in list_versions().items() if k != "machine"),
+    ]
 
 
-def _cards(seen: Review) -> list[Row]:
+def _make_cards(seen: Review) -> list[Row]:
     found: list[Row] = []
     figures = seen.figures
     if figures is not None:

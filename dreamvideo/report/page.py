@@ -14,7 +14,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.report.review import Clip
 from dreamvideo.report.script import SCRIPT
 from dreamvideo.report.stills import Still
@@ -85,43 +85,43 @@ class Page:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
-def html(page: Page) -> str:
+def render_html(page: Page) -> str:
     """The whole file."""
     style = STYLE + f":root {{ --ratio: {page.ratio:.5f}; }}\n"
     parts = [
         "<!doctype html>\n",
         '<html lang="en"><head><meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, SCRIPT)}">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{_make_policy(style, SCRIPT)}">\n',
         '<meta name="referrer" content="no-referrer">\n',
-        f"<title>{words(page.title)}</title>\n<style>{style}</style></head><body>\n",
-        f'<header><h1>{words(page.title)}</h1><p class="soft">{words(page.subtitle)}</p></header>',
+        f"<title>{quote(page.title)}</title>\n<style>{style}</style></head><body>\n",
+        f'<header><h1>{quote(page.title)}</h1><p class="soft">{quote(page.subtitle)}</p></header>',
         "<main>\n",
-        *_notes(page),
-        *_cards(page.cards),
-        *_players(page),
-        *_curves(page),
-        *_stills("The worst moments", "big", page.worst, page),
-        *(part for title, sheet in page.sheets for part in _stills(title, "", sheet, page)),
-        *_table("Figures", page.heads, page.rows),
-        *_differences(page),
-        *_recipes(page.recipes),
-        *_table("Machine and versions", (), page.machine),
+        *_render_notes(page),
+        *_render_cards(page.cards),
+        *_render_players(page),
+        *_render_curves(page),
+        *_render_stills("The worst moments", "big", page.worst, page),
+        *(part for title, sheet in page.sheets for part in _render_stills(title, "", sheet, page)),
+        *_render_table("Figures", page.heads, page.rows),
+        *_render_differences(page),
+        *_render_recipes(page.recipes),
+        *_render_table("Machine and versions", (), page.machine),
         "</main>\n<footer>Made by dreamvideo; this file needs no other and asks for nothing."
         "</footer>\n",
-        *_data(page),
+        *_embed_data(page),
         f"<script>{SCRIPT}</script></body></html>\n",
     ]
     return "".join(parts)
 
 
-def words(text: object) -> str:
+def quote(text: object) -> str:
     """Text from anywhere, as it may stand in the page."""
     lines = str(text).split("\n")
-    return escape("\n".join(shown(line.replace("\t", "    ")) for line in lines), quote=True)
+    return escape("\n".join(escape_text(line.replace("\t", "    ")) for line in lines), quote=True)
 
 
-def _policy(style: str, script: str) -> str:
+def _make_policy(style: str, script: str) -> str:
     allowed = [
         f"{kind}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
         for kind, text in (("style", style), ("script", script))
@@ -130,7 +130,7 @@ def _policy(style: str, script: str) -> str:
     return "; ".join(["default-src 'none'", *allowed, rest])
 
 
-def _data(page: Page) -> Iterable[str]:
+def _embed_data(page: Page) -> Iterable[str]:
     held: dict[str, Any] = {
         "seconds": page.seconds,
         "times": list(page.times),
@@ -154,22 +154,22 @@ def _data(page: Page) -> Iterable[str]:
             yield f'<script type="text/plain" id="clip-{side}">{data}</script>\n'
 
 
-def _notes(page: Page) -> Iterable[str]:
+def _render_notes(page: Page) -> Iterable[str]:
     if page.notes:
-        items = "".join(f"<li>{words(note)}</li>" for note in page.notes)
+        items = "".join(f"<li>{quote(note)}</li>" for note in page.notes)
         yield f'<ul class="notes" aria-label="Notes">{items}</ul>\n'
 
 
-def _cards(cards: Sequence[Row]) -> Iterable[str]:
+def _render_cards(cards: Sequence[Row]) -> Iterable[str]:
     if cards:
         yield '<dl class="cards">'
         for name, value, small in cards:
-            yield f"<div><dt>{words(name)}</dt><dd>{words(value)}<small>{words(small)}</small>"
+            yield f"<div><dt>{quote(name)}</dt><dd>{quote(value)}<small>{quote(small)}</small>"
             yield "</dd></div>"
         yield "</dl>\n"
 
 
-def _players(page: Page) -> Iterable[str]:
+def _render_players(page: Page) -> Iterable[str]:
     sides = [("left", page.left), ("right", page.right)]
     there = [(side, player) for side, player in sides if player is not None]
     if not there:
@@ -182,23 +182,23 @@ def _players(page: Page) -> Iterable[str]:
         master = " data-master" if side == page.master or not both else ""
         mute = "" if master and page.sound else " muted"
         yield f'<video class="{side}" data-clip="clip-{side}"{master}{mute} playsinline '
-        yield f'preload="auto" aria-label="{words(player.label)}"></video>\n'
+        yield f'preload="auto" aria-label="{quote(player.label)}"></video>\n'
     for side, player in there:
-        yield f'<span class="tag {side}">{words(player.label)}</span>\n'
+        yield f'<span class="tag {side}">{quote(player.label)}</span>\n'
     if both:
         yield '<div class="divider" role="slider" tabindex="0" aria-label="Divider between '
-        yield f'{words(there[0][1].label)} and {words(there[1][1].label)}" aria-valuemin="0" '
+        yield f'{quote(there[0][1].label)} and {quote(there[1][1].label)}" aria-valuemin="0" '
         yield 'aria-valuemax="100" aria-valuenow="50"></div>\n'
     yield "</div>\n"
-    yield from _bar(page, [(side, player.label) for side, player in there])
+    yield from _render_bar(page, [(side, player.label) for side, player in there])
     for _, player in there:
         if player.clip.proxy:
-            yield f'<p class="soft">{words(player.label)}: played here is a stand-in, '
-            yield f"{words(player.clip.proxy)}, not the file itself.</p>\n"
+            yield f'<p class="soft">{quote(player.label)}: played here is a stand-in, '
+            yield f"{quote(player.clip.proxy)}, not the file itself.</p>\n"
     yield "</section>\n"
 
 
-def _bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
+def _render_bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield '<div class="bar"><button id="play" type="button">Play</button>'
     yield '<button id="back" type="button" aria-label="One frame back">&#9664;</button>'
     yield '<button id="on" type="button" aria-label="One frame on">&#9654;</button>'
@@ -210,7 +210,7 @@ def _bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
         for number, (value, label) in enumerate(views):
             chosen = "" if number else " checked"
             yield f'<label><input type="radio" name="view" value="{value}"{chosen}> '
-            yield f"{words(label)}</label>"
+            yield f"{quote(label)}</label>"
         yield "</fieldset>"
     yield '<label>speed <select id="speed"><option>0.25</option><option>0.5</option>'
     yield "<option selected>1</option><option>2</option></select></label>"
@@ -222,35 +222,35 @@ def _bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield "; on the divider the arrow keys move it.</p>\n" if len(sides) == 2 else ".</p>\n"
 
 
-def _curves(page: Page) -> Iterable[str]:
+def _render_curves(page: Page) -> Iterable[str]:
     if not page.panels:
         return
-    yield f"<h2>Over time</h2>\n<p>{words(page.curves_note)}</p>\n"
+    yield f"<h2>Over time</h2>\n<p>{quote(page.curves_note)}</p>\n"
     yield '<div class="panels">\n'
     for number, panel in enumerate(page.panels):
         if not panel.lines:
-            yield f'<div class="panel"><h3>{words(panel.title)}</h3>'
-            yield f'<p class="soft">{words(panel.words)}</p></div>\n'
+            yield f'<div class="panel"><h3>{quote(panel.title)}</h3>'
+            yield f'<p class="soft">{quote(panel.words)}</p></div>\n'
             continue
         names = "".join(
-            f"<span{' class=second' if n else ''}>{words(line.name)} <b></b></span>"
+            f"<span{' class=second' if n else ''}>{quote(line.name)} <b></b></span>"
             for n, line in enumerate(panel.lines)
         )
         yield f'<figure class="panel" data-panel="{number}"><div class="key">{names}</div>'
-        yield f"<h3>{words(panel.title)}</h3><div class=plot>"
+        yield f"<h3>{quote(panel.title)}</h3><div class=plot>"
         yield '<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" '
-        yield f'aria-label="{words(panel.title)} over time"></svg>'
+        yield f'aria-label="{quote(panel.title)} over time"></svg>'
         yield '<span class="most"></span><span class="least"></span></div>'
         yield f'<div class="axis"><span>0 s</span><span>{page.seconds:.4g} s</span></div>'
-        yield f"<figcaption>{words(panel.words)}</figcaption></figure>\n"
+        yield f"<figcaption>{quote(panel.words)}</figcaption></figure>\n"
     yield "</div>\n"
 
 
-def _stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> Iterable[str]:
+def _render_stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> Iterable[str]:
     if not pictures:
         return
     links = page.left is not None or page.right is not None
-    yield f"<h2>{words(title)}</h2>\n"
+    yield f"<h2>{quote(title)}</h2>\n"
     if links:
         yield "<p class=soft>Each leads to its time in the player.</p>\n"
     yield f'<ul class="stills {kind}">\n'
@@ -259,7 +259,7 @@ def _stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> I
         time = f"{page.times[min(index, len(page.times) - 1)]:.2f} s"
         data = b64encode(picture.still.jpeg).decode("ascii")
         image = f'<img alt="frame {index}" src="data:image/jpeg;base64,{data}">'
-        inner = f"{image}<b>{time}</b> {words(picture.words)}"
+        inner = f"{image}<b>{time}</b> {quote(picture.words)}"
         if links:
             yield f'<li><a href="#frame={index}" data-frame="{index}">{inner}</a></li>\n'
         else:
@@ -267,32 +267,34 @@ def _stills(title: str, kind: str, pictures: Sequence[Picture], page: Page) -> I
     yield "</ul>\n"
 
 
-def _table(title: str, heads: Row, rows: Sequence[Row]) -> Iterable[str]:
+def _render_table(title: str, heads: Row, rows: Sequence[Row]) -> Iterable[str]:
     if not rows:
         return
     yield f'<h2>{title}</h2>\n<div class="wide"><table>'
     if heads:
-        yield "<tr>" + "".join(f'<th scope="col">{words(head)}</th>' for head in heads) + "</tr>"
+        yield ("<tr>" + "".join(f'<th scope="col">{quote(head)}</th>' for head in heads) + "</tr>")
     for name, *values in rows:
-        cells = "".join(f"<td>{words(value)}</td>" for value in values)
-        yield f'<tr><th scope="row">{words(name)}</th>{cells}</tr>'
+        cells = "".join(f"<td>{quote(value)}</td>" for value in values)
+        yield f'<tr><th scope="row">{quote(name)}</th>{cells}</tr>'
     yield "</table></div>\n"
 
 
-def _differences(page: Page) -> Iterable[str]:
+def _render_differences(page: Page) -> Iterable[str]:
     if page.differences is None:
         return
     if page.differences:
-        yield from _table("What differs in the recipes", ("", *page.heads[1:]), page.differences)
+        yield from _render_table(
+            "What differs in the recipes", ("", *page.heads[1:]), page.differences
+        )
     else:
         yield "<h2>What differs in the recipes</h2>\n<p>Nothing that they record.</p>\n"
 
 
-def _recipes(recipes: Sequence[tuple[str, str]]) -> Iterable[str]:
+def _render_recipes(recipes: Sequence[tuple[str, str]]) -> Iterable[str]:
     if not recipes:
         return
     yield '<h2>Recipe</h2>\n<div class="recipes">\n'
     for number, (title, text) in enumerate(recipes):
-        yield f'<div><p>{words(title)} <button type="button" data-copy="recipe-{number}">Copy'
-        yield f'</button></p><pre id="recipe-{number}">{words(text)}</pre></div>\n'
+        yield f'<div><p>{quote(title)} <button type="button" data-copy="recipe-{number}">Copy'
+        yield f'</button></p><pre id="recipe-{number}">{quote(text)}</pre></div>\n'
     yield "</div>\n"

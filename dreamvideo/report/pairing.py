@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import Frame, Source, open_source
 from dreamvideo.media.sequence import SeriesOptions
@@ -42,7 +42,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Paired:
+class FramePair:
     """A film frame and its source's at the same moment; None where there is no source."""
 
     film: Frame
@@ -50,7 +50,7 @@ class Paired:
 
 
 @dataclass
-class Reels:
+class FilmPair:
     """A film and its source, if any, opened to be read side by side once.
 
     ``notes`` are complete when the last pair has been read.
@@ -71,14 +71,14 @@ class Reels:
         """About how long the film is."""
         return float(self.film.duration) or (self.film.frames or 0) / float(self.film.rate)
 
-    def pairs(self, size: tuple[int, int]) -> Iterator[Paired]:
+    def pairs(self, size: tuple[int, int]) -> Iterator[FramePair]:
         """Both, frame by frame, at this (width, height). Raises MediaError."""
         with ExitStack() as stack:
             sequence = self.film.kind == "sequence" and self.source is not None
             fps = self.source.rate if sequence and self.source else None
             film = stack.enter_context(open_source(self.film.path, size=size, fps=fps))
             if self.source is None:
-                yield from (Paired(frame, None) for frame in film)
+                yield from (FramePair(frame, None) for frame in film)
             else:
                 source = stack.enter_context(self._open_source(size))
                 yield from self._matched(film, source)
@@ -101,12 +101,14 @@ class Reels:
             series=self.excerpt.series,
         )
 
-    def _matched(self, film: Source, source: Source) -> Iterator[Paired]:
+    def _matched(self, film: Source, source: Source) -> Iterator[FramePair]:
         slack = _COARSE_SLACK if self.film.kind == "animation" else _SLACK
         frames = iter(source)
         now = next(frames, None)
         if now is None:
-            raise MediaError(f"{shown(source.info.path)}: no frame could be decoded in that range")
+            raise MediaError(
+                f"{escape_text(source.info.path)}: no frame could be decoded in that range"
+            )
         begin, count = now.time, 0
         for frame in film:
             moment = begin + frame.time
@@ -114,7 +116,7 @@ class Reels:
                 now = next(frames, None)
             if now is None:
                 break
-            yield Paired(frame, now)
+            yield FramePair(frame, now)
             count += 1
         else:
             if self.excerpt.start is None and len(list(islice(frames, 2))) == 2:
@@ -129,19 +131,19 @@ class Reels:
         )
 
     def _say(self, reel: Source) -> None:
-        self.notes += [f"{shown(reel.info.path.name)}: {line}" for line in reel.notes]
+        self.notes += [f"{escape_text(reel.info.path.name)}: {line}" for line in reel.notes]
 
 
-def origin_of(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
+def find_source(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
     """What the source is, if there is one. Raises MediaError."""
     return None if source is None else probe(source, excerpt.series)
 
 
-def reels(film: Path, source: Path | None, excerpt: Excerpt) -> Reels:
+def open_film_pair(film: Path, source: Path | None, excerpt: Excerpt) -> FilmPair:
     """Look into both. Raises MediaError for what is no film, UsageError for what makes no sense."""
     if source is None and excerpt != Excerpt():
         raise UsageError(f"{' '.join(excerpt.options)}: is a part of a source; give the source too")
-    found = Reels(probe(film), origin_of(source, excerpt), excerpt)
+    found = FilmPair(probe(film), find_source(source, excerpt), excerpt)
     info, origin = found.film, found.source
     if origin is None:
         return found

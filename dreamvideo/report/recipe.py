@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.recorded import recorded
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.render.job import Job, job_folder, read_job
+from dreamvideo.render.job.job import Job, job_folder, read_job
+from dreamvideo.render.recipe import read_recorded_look
 from dreamvideo.report.pairing import Excerpt
 from dreamvideo.report.review import Seconds
 from dreamvideo.settings import Look, look_to_toml
@@ -41,22 +41,22 @@ class Recipe:
         return look_to_toml(self.look) if self.look is not None else ""
 
 
-def recipe_of(
+def read_recipe(
     film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt, command: Sequence[str] = ()
 ) -> Recipe:
     """What the film's own tags say. ``command`` are the words that have just made it."""
     ran = shlex.join(command)
     try:
-        version, look = recorded(film.path)
+        version, look = read_recorded_look(film.path)
     except DreamVideoError as error:
-        job = kept_job(film.path)
+        job = find_kept_job(film.path)
         if job is None:
             return Recipe(None, command=ran, why_not=str(error))
         version, look = job.manifest.versions.get("dreamvideo", ""), job.manifest.decoded_look
-    return Recipe(look, version, ran, _again(film, source, excerpt))
+    return Recipe(look, version, ran, _format_again(film, source, excerpt))
 
 
-def kept_job(film: Path) -> Job | None:
+def find_kept_job(film: Path) -> Job | None:
     """The folder that ``--keep-job`` has left beside a film."""
     try:
         return read_job(film) if job_folder(film).exists() else None
@@ -64,19 +64,19 @@ def kept_job(film: Path) -> Job | None:
         return None
 
 
-def seconds_of(film: Path) -> Seconds:
+def read_seconds(film: Path) -> Seconds:
     """What each frame took, from a kept job's records; nothing where there are none."""
-    job = kept_job(film)
-    records = [record for part in job.parts() for record in part.records] if job else []
+    job = find_kept_job(film)
+    records = [record for part in job.segment_stores() for record in part.records] if job else []
     return tuple(record.seconds for record in sorted(records, key=lambda r: r.time))
 
 
-def source_of(film: Path) -> tuple[Path | None, Excerpt]:
+def find_recorded_source(film: Path) -> tuple[Path | None, Excerpt]:
     """The clip that a film was made from: as its kept job says, or as its name does.
 
     A film is called ``cat-dream.mp4`` beside ``cat.mp4`` where nobody has given it another name.
     """
-    job = kept_job(film)
+    job = find_kept_job(film)
     request = job.manifest.request if job else {}
     if request.get("clip"):
         parts = {name: request.get(name) for name in ("start", "end", "fps", "fit")}
@@ -89,11 +89,11 @@ def source_of(film: Path) -> tuple[Path | None, Excerpt]:
     return (clips[0] if len(clips) == 1 else None), Excerpt()
 
 
-def differences(a: Recipe, b: Recipe) -> list[Difference]:
+def find_differences(a: Recipe, b: Recipe) -> list[Difference]:
     """(setting, of a, of b) where two looks differ; nothing where one is not known."""
     if a.look is None or b.look is None:
         return []
-    one, other = (dict(_flat(look_values(r.look))) for r in (a, b) if r.look is not None)
+    one, other = (dict(_flatten(look_values(r.look))) for r in (a, b) if r.look is not None)
     names = dict.fromkeys([*one, *other])
     both = ((name, one.get(name, UNSET), other.get(name, UNSET)) for name in names)
     found = [row for row in both if row[1] != row[2]]
@@ -102,7 +102,7 @@ def differences(a: Recipe, b: Recipe) -> list[Difference]:
     return found
 
 
-def _again(film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt) -> tuple[str, ...]:
+def _format_again(film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt) -> tuple[str, ...]:
     if source is None:
         return (shlex.join(["dreamvideo", "info", str(film.path), "--recipe"]) + " > look.toml",)
     words = ["dreamvideo", "video", str(source.path), "--preset", "look.toml", *excerpt.options]
@@ -114,11 +114,11 @@ def _again(film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt) -> tuple
     )
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if name == "description":
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
+            yield from _flatten(value, f"{before}{name}.")
         else:
             yield before + name, str(value)

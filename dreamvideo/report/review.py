@@ -13,17 +13,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.look.figures import FrameStats, Pair, measure_frame
-from dreamvideo.look.metrics import FilmReport, Observation, measure
-from dreamvideo.look.reference_flow import Frame
-from dreamvideo.media.paths import shown
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_float
+from dreamvideo.media.preview_encoder import Proxy, plays_everywhere
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.media.proxy import Proxy, plays_everywhere
+from dreamvideo.metrics.film_report import FilmReport, Observation, measure
+from dreamvideo.metrics.frame_stats import FrameStats, Pair, measure_frame
+from dreamvideo.metrics.reference_flow import Frame
 from dreamvideo.motion.cuts import is_cut
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.report.pairing import Paired, Reels
-from dreamvideo.report.stills import Moment, Sheet, Still, Worst
+from dreamvideo.report.pairing import FilmPair, FramePair
+from dreamvideo.report.stills import Sheet, SheetFrame, Still, WorstFrames
 from dreamvideo.settings.embed import Embed
 
 # Wide enough to see what flickers; the judge of motion takes most of the time, by the pixel.
@@ -69,14 +69,14 @@ class Review:
     cuts: tuple[int, ...]
     figures: FilmReport | None
     sheet: list[Still]
-    worst: list[Moment]
+    worst: list[SheetFrame]
     film_clip: Clip | None
     source_clip: Clip | None
     notes: tuple[str, ...]
 
 
 def review(
-    reels: Reels,
+    reels: FilmPair,
     *,
     embed: Embed,
     seconds: Seconds = (),
@@ -84,7 +84,7 @@ def review(
 ) -> Review:
     """Measure and show every frame. Raises MediaError, DreamVideoError for a film without any."""
     with TemporaryDirectory(prefix="dreamvideo-report-") as folder, ExitStack() as stack:
-        desk = _Desk(reels, embed, Path(folder), seconds, on_progress)
+        desk = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
         pairs = desk.passing(stack)
         if reels.source is None:
             figures = None
@@ -102,10 +102,10 @@ def review(
 
 
 @dataclass
-class _Desk:
+class _ReviewCollector:
     """Where frames pass: they are shown to the proxies, the sheet and the list of worst moments."""
 
-    reels: Reels
+    reels: FilmPair
     embed: Embed
     folder: Path
     seconds: Seconds
@@ -119,7 +119,7 @@ class _Desk:
 
     def __post_init__(self) -> None:
         apart = max(2, round(self.reels.film.rate / 2))
-        self.worst = {kind: Worst(count, apart) for kind, count in _LISTED.items()}
+        self.worst = {kind: WorstFrames(count, apart) for kind, count in _LISTED.items()}
         self.typical = median([s for s in self.seconds if s is not None] or [0.0])
         rate = self.embed.most_bytes * 8 / self.reels.seconds if self.reels.seconds else None
         self.embedded = self.embed.height > 0 and (rate is None or rate >= _LEAST_RATE)
@@ -150,7 +150,7 @@ class _Desk:
             and info.path.stat().st_size <= self.embed.most_bytes
         )
 
-    def passing(self, stack: ExitStack) -> Iterator[Paired]:
+    def passing(self, stack: ExitStack) -> Iterator[FramePair]:
         """All pairs; each goes to the proxies on its way."""
         total = self.reels.film.frames
         begin = self.reels.start
@@ -191,7 +191,7 @@ class _Desk:
             self._watch(kind, abs(off), f"{word}{coloured} than the source by {abs(off):.3g}")
         self._slow(index)
 
-    def alone(self, pairs: Iterator[Paired]) -> None:
+    def alone(self, pairs: Iterator[FramePair]) -> None:
         """A film without a source: what can be told of it by itself."""
         before: Frame | None = None
         for pair in pairs:
@@ -208,7 +208,7 @@ class _Desk:
             self.measured = now.shape[1], now.shape[0]
             before = now
         if before is None:
-            raise DreamVideoError(f"{shown(self.reels.film.path)}: no frame could be decoded")
+            raise DreamVideoError(f"{escape_text(self.reels.film.path)}: no frame could be decoded")
 
     def review(self, figures: FilmReport | None) -> Review:
         """All that was noted down, once the last frame has passed and the proxies are whole."""

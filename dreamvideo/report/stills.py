@@ -25,7 +25,7 @@ class Still:
 
 
 @dataclass(frozen=True, order=True)
-class Moment:
+class SheetFrame:
     """A frame that stands out by ``badness``, and why, in words."""
 
     badness: float
@@ -46,7 +46,7 @@ class Sheet:
         """A frame passes."""
         if index % self._every:
             return
-        self._kept.append(Still(index, jpeg(pixels)))
+        self._kept.append(Still(index, encode_jpeg(pixels)))
         if len(self._kept) >= 4 * self.count:
             self._every *= 2
             self._kept = self._kept[::2]
@@ -59,12 +59,12 @@ class Sheet:
 
 
 @dataclass
-class Worst:
+class WorstFrames:
     """The ``count`` frames of greatest badness, no two closer than ``apart`` frames."""
 
     count: int
     apart: int
-    _found: list[Moment] = field(default_factory=list)
+    _found: list[SheetFrame] = field(default_factory=list)
 
     def watch(self, badness: float, index: int, why: str, pixels: Pixels) -> None:
         """A frame passes."""
@@ -75,16 +75,16 @@ class Worst:
             self._found = [m for m in self._found if m not in near]
         elif len(self._found) >= 2 * self.count and badness <= min(self._found).badness:
             return
-        moment = Moment(badness, index, why, Still(index, jpeg(pixels)))
+        moment = SheetFrame(badness, index, why, Still(index, encode_jpeg(pixels)))
         self._found = heapq.nlargest(2 * self.count, [*self._found, moment])
 
     @property
-    def moments(self) -> list[Moment]:
+    def moments(self) -> list[SheetFrame]:
         """The worst, worst first."""
         return sorted(self._found, reverse=True)[: self.count]
 
 
-def jpeg(pixels: Pixels) -> bytes:
+def encode_jpeg(pixels: Pixels) -> bytes:
     """H x W x 3 RGB as a JPEG, ``WIDTH`` wide at most."""
     height, width = pixels.shape[:2]
     if width > WIDTH:

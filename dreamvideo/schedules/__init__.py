@@ -5,22 +5,22 @@ from dreamvideo.schedules.keys import Schedule, parse_number, parse_schedule
 from dreamvideo.schedules.moment import (
     SOUNDS,
     USUAL_RATE,
-    Moment,
     ScheduleError,
-    parse_moment,
-    parse_when,
+    TimePoint,
+    parse_time_point,
+    parse_time_spec,
 )
 
 __all__ = [
     "SOUNDS",
     "USUAL_RATE",
     "Bounds",
-    "Moment",
     "OverTime",
     "Schedule",
     "ScheduleError",
-    "parse_moment",
+    "TimePoint",
     "parse_number",
     "parse_schedule",
-    "parse_when",
+    "parse_time_point",
+    "parse_time_spec",
 ]

@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from dreamvideo.schedules.keys import Schedule, parse_schedule
-from dreamvideo.schedules.moment import Moment, ScheduleError
+from dreamvideo.schedules.moment import ScheduleError, TimePoint
 
 # How near a value may come to a bound that it must not reach.
 NEAREST = 1e-6
@@ -79,7 +79,7 @@ class OverTime:
         Bounds(self.ge, self.le).check(schedule)
         if schedule.sounds:
             raise ScheduleError("a camera cannot follow the sound")
-        schedule.at(Moment())
+        schedule.at(TimePoint())
         if self.parts == 1 and len(schedule.keys) == 1 and not schedule.formulas:
             return schedule.numbers[0]
         return given

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from dreamvideo.schedules.moment import SOUNDS, Moment, ScheduleError
+from dreamvideo.schedules.moment import SOUNDS, ScheduleError, TimePoint
 
-Value = Callable[[Moment], float]
+Value = Callable[[TimePoint], float]
 
 LONGEST = 500
 DEEPEST = 40
@@ -40,7 +40,7 @@ class Expression:
     sounds: frozenset[str] = frozenset()
     value: Value = field(default=lambda moment: 0.0, repr=False, compare=False)
 
-    def at(self, moment: Moment) -> float:
+    def at(self, moment: TimePoint) -> float:
         """Its value; ScheduleError, naming the time, where it has none."""
         try:
             value = self.value(moment)
@@ -72,7 +72,7 @@ def parse_expression(text: str) -> Expression | float:
     compiled = _Compiler(source, tuple(sounds))
     value = compiled.value(body, 0)
     expression = Expression(source, frozenset(sounds), value)
-    return expression if compiled.varies else expression.at(Moment())
+    return expression if compiled.varies else expression.at(TimePoint())
 
 
 def noise(x: float, seed: float = 0.0) -> float:
@@ -238,7 +238,7 @@ class _Compiler:
         raise ScheduleError(f"{self._source!r} is no value: write a number, or a formula {known}")
 
 
-def _loudness(sound: str, moment: Moment) -> float:
+def _loudness(sound: str, moment: TimePoint) -> float:
     """How loud it is now; where nothing is heard, silent."""
     heard = moment.sound
     return float(heard[sound] if sound in heard else heard.get(sound.partition("~")[0], 0.0))

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from dreamvideo.schedules.easing import CUBIC, KNOWN, WAYS, cubic
 from dreamvideo.schedules.expressions import Expression, parse_expression
-from dreamvideo.schedules.moment import Moment, ScheduleError, When, parse_when
-from dreamvideo.schedules.ways import CUBIC, KNOWN, WAYS, cubic
+from dreamvideo.schedules.moment import ScheduleError, TimePoint, TimeSpec, parse_time_spec
 
 Value = tuple[float, ...]
 Term = float | Expression
@@ -36,11 +36,11 @@ _BETWEEN_PARTS = re.compile(r"(?<![a-z_])x(?![a-z_])")
 class Key:
     """A value at a time; ``way`` says how it goes from this key to the next."""
 
-    when: When
+    when: TimeSpec
     value: tuple[Term, ...]
     way: str = "linear"
 
-    def at(self, moment: Moment) -> Value:
+    def at(self, moment: TimePoint) -> Value:
         """The value, of which formulas change with the moment."""
         return tuple(t.at(moment) if isinstance(t, Expression) else t for t in self.value)
 
@@ -71,7 +71,7 @@ class Schedule:
         """The sounds that it follows, as ``low`` or, smoothed, ``low~0.3``."""
         return frozenset(name for formula in self.formulas for name in formula.sounds)
 
-    def at(self, moment: Moment) -> Value:
+    def at(self, moment: TimePoint) -> Value:
         """The value at a moment; the first and last keys' hold before and after them.
 
         Raises ScheduleError where a formula has none.
@@ -96,10 +96,10 @@ class Schedule:
 def parse_schedule(text: str | float, parts: int = 1) -> Schedule:
     """Read a number, a formula or keys; values of several parts are written ``0.3x0.6``.
 
-    Times are as in ``parse_when``. Raises ScheduleError naming what does not parse.
+    Times are as in ``parse_time_spec``. Raises ScheduleError naming what does not parse.
     """
     if not isinstance(text, str):
-        return Schedule((Key(When(), (float(text),) * parts),))
+        return Schedule((Key(TimeSpec(), (float(text),) * parts),))
     if len(text) > LONGEST:
         raise ScheduleError(f"{text[:20]!r}... is longer than {LONGEST} characters")
     pieces = _split(text.lower(), ",", text)
@@ -114,7 +114,7 @@ def parse_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text.strip().lower()) else None
 
 
-def _curved(keys: list[Key], times: list[float], moment: Moment) -> Value:
+def _curved(keys: list[Key], times: list[float], moment: TimePoint) -> Value:
     values = [key.at(moment) for key in keys]
     # Keys written in different ways may fall together in this very film: the last one counts.
     curves = [dict(zip(times, part, strict=True)) for part in zip(*values, strict=True)]
@@ -129,7 +129,7 @@ def _key(piece: str, parts: int, *, alone: bool) -> Key:
     time, value = (piece[: colons[-1]], piece[colons[-1] + 1 :]) if colons else ("", piece)
     if not value.strip() or (not colons and not alone):
         raise ScheduleError(f"{piece!r} is no value: write {form}, or keys as 0:{form}, 4s:{form}")
-    when = parse_when(time) if colons else When()
+    when = parse_time_spec(time) if colons else TimeSpec()
     value, way = _going(value.strip())
     terms = tuple(_term(part.strip(), value) for part in _parts(value, parts))
     if len(terms) != parts:

@@ -24,7 +24,7 @@ class ScheduleError(UsageError, ValueError):
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimePoint:
     """When a value is asked for.
 
     ``seconds`` since the film's first frame, ``length`` the film's seconds (infinite where it is
@@ -49,21 +49,21 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class When:
+class TimeSpec:
     """A point in time: a share of the film, and seconds and frames after that."""
 
     share: float = 0.0
     seconds: float = 0.0
     frames: int = 0
 
-    def within(self, moment: Moment) -> float:
+    def within(self, moment: TimePoint) -> float:
         """Seconds since the start, in the film of ``moment``."""
         # No share of an endless film is 0 seconds, not nothing.
         begins = self.share * moment.length if self.share else 0.0
         return begins + self.seconds + self.frames / moment.rate
 
 
-def parse_when(text: str) -> When:
+def parse_time_spec(text: str) -> TimeSpec:
     """Read ``2s`` or ``2``, ``1:02.5``, ``48f``, ``50%``, ``start``, ``end``, ``end-2s``.
 
     Raises ScheduleError naming what is no time.
@@ -73,27 +73,27 @@ def parse_when(text: str) -> When:
     if share:
         named = {"start": 0.0, "end": 1.0}.get(share[1])
         part = float(share[1].rstrip("% ")) / 100 if named is None else named
-        after = _offset(share[3], text) if share[3] else When()
+        after = _offset(share[3], text) if share[3] else TimeSpec()
         sign = -1 if share[2] == "-" else 1
-        return When(part, sign * after.seconds, sign * after.frames)
+        return TimeSpec(part, sign * after.seconds, sign * after.frames)
     return _offset(value, text)
 
 
-def parse_moment(text: str) -> tuple[float, bool]:
+def parse_time_point(text: str) -> tuple[float, bool]:
     """``4``, ``4s`` -> (4.0, False); ``50%`` -> (0.5, True): a share. ScheduleError otherwise."""
-    when = parse_when(text)
+    when = parse_time_spec(text)
     if when.frames or (when.share and when.seconds):
         raise ScheduleError(f"{text!r} is neither seconds nor a share: write 4s or 50%")
     return (when.share, True) if when.share else (when.seconds, False)
 
 
-def _offset(value: str, text: str) -> When:
+def _offset(value: str, text: str) -> TimeSpec:
     frames = _FRAMES.fullmatch(value)
     if frames:
-        return When(frames=int(frames[1]))
+        return TimeSpec(frames=int(frames[1]))
     if not _CLOCK.fullmatch(value):
         raise ScheduleError(f"{text.strip()!r} is not a time: write 4s, 1:02.5, 48f, 50% or end")
     seconds = 0.0
     for part in value.rstrip("s ").split(":"):
         seconds = seconds * 60 + float(part)
-    return When(seconds=seconds)
+    return TimeSpec(seconds=seconds)

@@ -12,6 +12,7 @@ from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look, Stage
 from dreamvideo.settings.machine import MachineSettings, make_machine
+from dreamvideo.settings.masks import Mask, MaskSettings, Region
 from dreamvideo.settings.output import OutputSettings, make_output
 from dreamvideo.settings.presets import (
     look_from_toml,
@@ -23,7 +24,6 @@ from dreamvideo.settings.presets import (
     read_preset,
     save_preset,
 )
-from dreamvideo.settings.where import Mask, MaskSettings, Region
 
 __all__ = [
     "CameraSettings",

@@ -16,27 +16,27 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def checked(parse: Callable[[str], object], text: str | None) -> str | None:
+def validate(parse: Callable[[str], object], text: str | None) -> str | None:
     """``text`` if it is None or ``parse`` takes it."""
     if text is not None:
         parse(text)
     return text
 
 
-def one_line(error: ValidationError, group: type[Settings], style: str) -> str:
+def join_lines(error: ValidationError, group: type[Settings], style: str) -> str:
     """The first complaint; settings are named ``dream.steps`` or, as options, ``--steps``."""
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         where = ".".join(str(part) for part in first["loc"])
         return f"there is no setting {where!r}{_near(group, first['loc'])}"
-    where = named(first["loc"], group, style)
+    where = name_option(first["loc"], group, style)
     message = first["msg"].removeprefix("Value error, ")
     if not where:
         return message
     return f"{where}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
 
-def named(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
+def name_option(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
     """A setting's name: ``dream.steps``, or, where ``style`` is ``--``, its option."""
     if style != "--" or not where:
         return ".".join(str(part) for part in where)

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from dreamvideo.schedules import Moment
-from dreamvideo.settings.base import Settings, checked
+from dreamvideo.schedules import TimePoint
+from dreamvideo.settings.base import Settings, validate
 from dreamvideo.settings.terms import Timeline, class_timeline, layer_timeline
 
-Layers = Annotated[str | None, AfterValidator(lambda text: checked(layer_timeline, text))]
-Classes = Annotated[str | None, AfterValidator(lambda text: checked(class_timeline, text))]
+Layers = Annotated[str | None, AfterValidator(lambda text: validate(layer_timeline, text))]
+Classes = Annotated[str | None, AfterValidator(lambda text: validate(class_timeline, text))]
 
 
 class DreamSettings(Settings):
@@ -167,14 +167,14 @@ class DreamSettings(Settings):
     )
 
     def weighted_layers(
-        self, default: Sequence[str], moment: Moment | None = None
+        self, default: Sequence[str], moment: TimePoint | None = None
     ) -> tuple[tuple[str, float], ...]:
         """(term, weight) of every layer to excite at a moment, or at first (``parse_layers``).
 
         The network's ``default`` where none is named; nothing where only classes are.
         """
         timeline = self.layer_timeline(default)
-        return timeline.at(moment or Moment()) if timeline else ()
+        return timeline.at(moment or TimePoint()) if timeline else ()
 
     def layer_timeline(self, default: Sequence[str]) -> Timeline | None:
         """The layers over time; None where only classes are dreamt."""

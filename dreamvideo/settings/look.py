@@ -7,22 +7,22 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dreamvideo.schedules import Moment, ScheduleError, parse_moment, parse_schedule
-from dreamvideo.settings.base import Settings, checked
+from dreamvideo.schedules import ScheduleError, TimePoint, parse_schedule, parse_time_point
+from dreamvideo.settings.base import Settings, validate
 from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
 from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings, Layers
+from dreamvideo.settings.masks import MaskSettings, Region
 from dreamvideo.settings.over_time import (
     Place,
-    checked_schedule,
     field_at,
+    find_path,
     number_at,
-    path_of,
+    parse_checked_schedule,
 )
-from dreamvideo.settings.where import MaskSettings, Region
 
-StageTime = Annotated[str | None, AfterValidator(lambda text: checked(parse_moment, text))]
+StageTime = Annotated[str | None, AfterValidator(lambda text: validate(parse_time_point, text))]
 
 
 class Stage(Settings):
@@ -65,11 +65,11 @@ class Look(Settings):
     @model_validator(mode="after")
     def _schedules_are_some(self) -> Look:
         for name, text in self.over_time.items():
-            place = path_of(name)
+            place = find_path(name)
             found = field_at(place, type(self))
             if found is None:
                 raise ValueError(f"there is no number {name!r} that could change")
-            checked_schedule(place, text, *found)
+            parse_checked_schedule(place, text, *found)
         return self
 
     @property
@@ -78,14 +78,14 @@ class Look(Settings):
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
 
-    def check(self, moments: Iterable[Moment]) -> None:
+    def check(self, moments: Iterable[TimePoint]) -> None:
         """Raise ScheduleError, before any work, if a formula has no value at one of these."""
         if any(parse_schedule(text).formulas for text in self.over_time.values()):
             for moment in moments:
                 for _ in self._numbers(moment):
                     pass
 
-    def at(self, moment: Moment) -> Look:
+    def at(self, moment: TimePoint) -> Look:
         """The look with the numbers of a moment, which change no more; itself if none does.
 
         Raises ScheduleError, which names the setting, where a formula has no value.
@@ -98,9 +98,9 @@ class Look(Settings):
         fixed: Look = look.model_copy(update={"over_time": {}})
         return fixed
 
-    def _numbers(self, moment: Moment) -> Iterator[tuple[Place, float]]:
+    def _numbers(self, moment: TimePoint) -> Iterator[tuple[Place, float]]:
         for name, text in self.over_time.items():
-            place = path_of(name)
+            place = find_path(name)
             found = field_at(place, type(self))
             assert found is not None
             try:

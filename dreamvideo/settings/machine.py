@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.base import Settings, checked, one_line
+from dreamvideo.settings.base import Settings, join_lines, validate
 from dreamvideo.settings.output import parse_bytes
 
 
@@ -22,7 +22,7 @@ class MachineSettings(Settings):
         description="Of the gradient. bfloat16 is faster on processors, float16 on GPUs made for "
         "it; slightly another picture.",
     )
-    max_memory: Annotated[str | None, AfterValidator(lambda text: checked(parse_bytes, text))] = (
+    max_memory: Annotated[str | None, AfterValidator(lambda text: validate(parse_bytes, text))] = (
         Field(
             default=None,
             description="Memory that a process may take, as 6GB: what needs more is dreamt in "
@@ -52,4 +52,4 @@ def make_machine(**given: Any) -> MachineSettings:
     try:
         return MachineSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
-        raise UsageError(one_line(error, MachineSettings, "--")) from None
+        raise UsageError(join_lines(error, MachineSettings, "--")) from None

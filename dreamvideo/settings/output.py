@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.base import Settings, checked, one_line
+from dreamvideo.settings.base import Settings, join_lines, validate
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _BYTES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([kmg]i?)?b?", re.IGNORECASE)
@@ -63,7 +63,7 @@ class OutputSettings(Settings):
         description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture of "
         "16 keeps them unless it is told otherwise.",
     )
-    background: Annotated[str, AfterValidator(lambda text: checked(parse_color, text))] = Field(
+    background: Annotated[str, AfterValidator(lambda text: validate(parse_color, text))] = Field(
         default="black",
         description="Colour behind what is transparent, where it cannot stay so: white, #10a0ff. "
         "A picture is laid over it wherever it is given.",
@@ -74,7 +74,7 @@ class OutputSettings(Settings):
         le=65_534,
         description="How often a GIF or WebP is shown again. 0: for ever; -1: never.",
     )
-    max_size: Annotated[str | None, AfterValidator(lambda text: checked(parse_bytes, text))] = (
+    max_size: Annotated[str | None, AfterValidator(lambda text: validate(parse_bytes, text))] = (
         Field(
             default=None,
             description="Largest GIF or WebP, as 5MB; frames, then pixels are left out to fit.",
@@ -114,4 +114,4 @@ def make_output(**given: Any) -> OutputSettings:
     try:
         return OutputSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
-        raise UsageError(one_line(error, OutputSettings, "--")) from None
+        raise UsageError(join_lines(error, OutputSettings, "--")) from None

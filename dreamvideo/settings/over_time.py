@@ -16,10 +16,10 @@ from pydantic.fields import FieldInfo
 
 from dreamvideo.schedules import (
     Bounds,
-    Moment,
     OverTime,
     Schedule,
     ScheduleError,
+    TimePoint,
     parse_number,
     parse_schedule,
 )
@@ -43,7 +43,7 @@ def is_constant(field: FieldInfo) -> bool:
 
 
 @lru_cache(maxsize=512)
-def bounds_of(group: type[Settings], name: str) -> Bounds:
+def find_bounds(group: type[Settings], name: str) -> Bounds:
     """The bounds of a numeric setting."""
     given = {
         kind: float(getattr(mark, kind))
@@ -60,7 +60,7 @@ def bounds_of(group: type[Settings], name: str) -> Bounds:
     )
 
 
-def begun(
+def extract_schedules(
     values: Mapping[str, Any], group: type[Settings]
 ) -> tuple[dict[str, Any], dict[Place, str]]:
     """Nested settings with a number for each text that stands for one, and the texts by place.
@@ -83,32 +83,32 @@ class SettingError(ScheduleError):
     """What is wrong with the text of one setting, which is at ``place``."""
 
     def __init__(self, place: Place, reason: str) -> None:
-        super().__init__(f"{name_of(place)}: {reason}")
+        super().__init__(f"{find_name(place)}: {reason}")
         self.place = place
         self.reason = reason
 
 
-def name_of(place: Place) -> str:
+def find_name(place: Place) -> str:
     """``dream.step_size``."""
     return ".".join(map(str, place))
 
 
 @lru_cache(maxsize=512)
-def path_of(name: str) -> Place:
+def find_path(name: str) -> Place:
     """The other way round."""
     return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
 
 
 def number_at(
-    name: str, text: str, field: FieldInfo, settings: type[Settings], moment: Moment
+    name: str, text: str, field: FieldInfo, settings: type[Settings], moment: TimePoint
 ) -> float:
     """The number of a setting at a moment, held to its bounds; whole numbers are rounded."""
     (value,) = parse_schedule(text).at(moment)
-    held = bounds_of(settings, name).hold(value)
+    held = find_bounds(settings, name).hold(value)
     return round(held) if int in _kinds(field) else held
 
 
-def checked_schedule(
+def parse_checked_schedule(
     place: Place, text: str, field: FieldInfo, settings: type[Settings]
 ) -> Schedule:
     """The schedule of a setting; raises SettingError for one that it cannot have."""
@@ -116,7 +116,7 @@ def checked_schedule(
         schedule = parse_schedule(text)
         if is_constant(field) and not schedule.is_constant:
             raise ScheduleError("stays the same for a whole film: give one number")
-        bounds_of(settings, str(place[-1])).check(schedule)
+        find_bounds(settings, str(place[-1])).check(schedule)
     except ScheduleError as error:
         raise SettingError(place, f"{error}") from None
     return schedule
@@ -144,9 +144,9 @@ def _begin(
     plain = parse_number(text)
     if plain is not None:
         return (int(text) if _WHOLE.fullmatch(text) else plain), False
-    schedule = checked_schedule(place, text, field, settings)
+    schedule = parse_checked_schedule(place, text, field, settings)
     try:
-        begin = number_at(str(place[-1]), text, field, settings, Moment())
+        begin = number_at(str(place[-1]), text, field, settings, TimePoint())
     except ScheduleError as error:
         raise SettingError(place, f"{error}") from None
     return begin, not schedule.is_constant

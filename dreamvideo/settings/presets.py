@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.settings.base import named, one_line
+from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
-from dreamvideo.settings.over_time import SettingError, begun, name_of, path_of
+from dreamvideo.settings.over_time import SettingError, extract_schedules, find_name, find_path
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -122,7 +122,7 @@ def look_values(look: Look) -> dict[str, Any]:
     """A look as nested plain values, schedules as their text; without what is to be derived."""
     values = look.model_dump(mode="json", exclude_none=True)
     for name, text in values.pop("over_time").items():
-        *groups, last = path_of(name)
+        *groups, last = find_path(name)
         inner: Any = values
         for part in groups:
             inner = inner[part]
@@ -153,15 +153,17 @@ def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 def _validated(values: Mapping[str, Any], origin: str) -> Look:
     style = "." if origin else "--"
     try:
-        numbers, texts = begun(values, Look)
-        changing = {name_of(place): text for place, text in texts.items()}
+        numbers, texts = extract_schedules(values, Look)
+        changing = {find_name(place): text for place, text in texts.items()}
         if changing:
             numbers["over_time"] = {**numbers.get("over_time", {}), **changing}
         return Look.model_validate(numbers)
     except SettingError as error:
-        raise UsageError(f"{origin}{named(error.place, Look, style)}: {error.reason}") from None
+        raise UsageError(
+            f"{origin}{name_option(error.place, Look, style)}: {error.reason}"
+        ) from None
     except ValidationError as error:
-        raise UsageError(origin + one_line(error, Look, style)) from None
+        raise UsageError(origin + join_lines(error, Look, style)) from None
 
 
 def _from_toml(text: str) -> dict[str, Any]:

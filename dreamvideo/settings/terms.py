@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dreamvideo.parsing import parse_classes, parse_layers
-from dreamvideo.schedules import Moment, Schedule, ScheduleError, parse_when
+from dreamvideo.schedules import Schedule, ScheduleError, TimePoint, parse_time_spec
+from dreamvideo.schedules.easing import KNOWN
 from dreamvideo.schedules.keys import Key
-from dreamvideo.schedules.moment import When
-from dreamvideo.schedules.ways import KNOWN
+from dreamvideo.schedules.moment import TimeSpec
 
 Weighted = tuple[tuple[str, float], ...]
 ARROW = "->"
@@ -27,7 +27,7 @@ class Timeline:
     terms: tuple[str, ...]
     schedule: Schedule
 
-    def at(self, moment: Moment) -> Weighted:
+    def at(self, moment: TimePoint) -> Weighted:
         """(term, weight) of every term at a moment.
 
         Between keys weights cross-fade, such that the sum of their sizes goes straight from key
@@ -44,9 +44,9 @@ class Timeline:
 def layer_timeline(text: str) -> Timeline:
     """Layers over time. Keys are divided by arrows: ``0: block5 -> 50%: block8,block11:2 ease``.
 
-    A key is a time (``parse_when``; the first one's may be left out: it begins the film), layers as
-    ``parse_layers`` reads them, and the way in which they go on from there. A text without arrows
-    holds for all times. Raises ValueError naming what does not parse.
+    A key is a time (``parse_time_spec``; the first one may be omitted: it begins the film), layers
+    as ``parse_layers`` reads them, and the easing towards the next key. A text without arrows holds
+    for all times. Raises ValueError naming what does not parse.
     """
     return _timeline(text, parse_layers)
 
@@ -60,7 +60,7 @@ def class_timeline(text: str) -> Timeline:
 def _timeline(text: str, parse: Callable[[str], Weighted]) -> Timeline:
     pieces = [piece.strip() for piece in text.split(ARROW)]
     if len(pieces) == 1:
-        read = [(When(), parse(text), "linear")]
+        read = [(TimeSpec(), parse(text), "linear")]
     else:
         read = [_key(piece, parse, is_first=index == 0) for index, piece in enumerate(pieces)]
     if len({when for when, _, _ in read}) < len(read):
@@ -72,7 +72,7 @@ def _timeline(text: str, parse: Callable[[str], Weighted]) -> Timeline:
 
 def _key(
     piece: str, parse: Callable[[str], Weighted], *, is_first: bool
-) -> tuple[When, Weighted, str]:
+) -> tuple[TimeSpec, Weighted, str]:
     time, colon, rest = "", "", piece
     # A clock's own colons belong to the time, those of weights to what follows it.
     for place in (place for place, sign in enumerate(piece) if sign == ":"):
@@ -85,12 +85,12 @@ def _key(
     words = rest.rsplit(maxsplit=1)
     way = words[1] if len(words) == 2 and words[1].lower() in KNOWN else ""
     weighted = parse(rest.removesuffix(way).strip())
-    return parse_when(time) if colon else When(), weighted, way.lower() or "linear"
+    return parse_time_spec(time) if colon else TimeSpec(), weighted, way.lower() or "linear"
 
 
 def _is_time(text: str) -> bool:
     try:
-        parse_when(text)
+        parse_time_spec(text)
     except ScheduleError:
         return False
     return True

@@ -36,7 +36,7 @@ def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
     raise MediaError(f"{path}: no frame could be decoded")
 
 
-def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture no larger than one that is dreamt for a preview."""
     height, width = pixels.shape[:2]
     scale = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
@@ -46,7 +46,7 @@ def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return to_bytes(resize(to_float(pixels), size))
 
 
-def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     """H x W x 3 RGB as a JPEG."""
     done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not done:

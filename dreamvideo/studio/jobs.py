@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import UsageError
-from dreamvideo.render.job import job_folder
-from dreamvideo.render.processes import how_ended
+from dreamvideo.render.job.job import job_folder
+from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
-from dreamvideo.studio import rendering
-from dreamvideo.studio.children import Child
-from dreamvideo.studio.choice import FILM, Choice, command_of, output_name
-from dreamvideo.studio.rendering import Broken, Done, Left, Order, Said
-from dreamvideo.studio.uploads import Material
+from dreamvideo.studio import render_worker
+from dreamvideo.studio.child_process import ChildProcess
+from dreamvideo.studio.form_state import FILM, Choice, choose_output_name, format_command
+from dreamvideo.studio.render_worker import Broken, Done, Left, Order, Said
+from dreamvideo.studio.uploads import SourceFile
 
 JobState = Literal["running", "pausing", "paused", "stopping", "stopped", "done", "failed"]
 BUSY: tuple[JobState, ...] = ("running", "pausing", "stopping")
@@ -38,14 +38,14 @@ class RenderJob:
 
     number: int
     order: Order
-    material: Material
+    material: SourceFile
     command: str
     state: JobState = "running"
     progress: Progress | None = None
     line: str = ""
     notes: tuple[str, ...] = ()
     pace_from: tuple[float, int] | None = None
-    child: Child | None = field(default=None, repr=False)
+    child: ChildProcess | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class RenderJob:
         p = self.progress
         made = f"{p.stage.capitalize()}: {p.unit} {p.done}" + (f" of {p.total}" if p.total else "")
         left = seconds_left(self, now)
-        return made + (f", {clock(left)} left" if left is not None else "")
+        return made + (f", {format_clock(left)} left" if left is not None else "")
 
 
 def seconds_left(job: RenderJob, now: float) -> float | None:
@@ -86,7 +86,7 @@ def seconds_left(job: RenderJob, now: float) -> float | None:
     return (p.total - p.done) * (now - began) / (p.done - before)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """``2:03``, or ``1:02:03``."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
@@ -115,22 +115,22 @@ class Jobs:
         """A render by its number."""
         return next((job for job in self.all if job.number == number), None)
 
-    def free_output(self, choice: Choice, material: Material) -> Path:
+    def free_output(self, choice: Choice, material: SourceFile) -> Path:
         """A name in the folder that neither a file nor an unfinished render has."""
         for number in range(1, 100_000):
-            name = output_name(material.path, choice.kind, choice.ending, number)
+            name = choose_output_name(material.path, choice.kind, choice.ending, number)
             path = self.folder / name
             if not path.exists() and not job_folder(path).exists():
                 return path
         raise UsageError(f"{self.folder}: too many films of one name")
 
-    def render(self, choice: Choice, material: Material) -> RenderJob:
+    def render(self, choice: Choice, material: SourceFile) -> RenderJob:
         """Begin a render. Raises UsageError while another one runs, or for a look that is none."""
         with self._lock:
             self._check_free()
             output = self.free_output(choice, material)
             order = Order(choice, material.path, output, look_values(choice.look))
-            command = command_of(choice, material.name, output.name)
+            command = format_command(choice, material.name, output.name)
             job = RenderJob(len(self.all) + 1, order, material, command)
             self.all.insert(0, job)
             self._start(job)
@@ -174,7 +174,7 @@ class Jobs:
                 self._forget(job)
             else:
                 output = str(job.order.output)
-                left.append(command_of(job.order.choice, str(job.material.path), output))
+                left.append(format_command(job.order.choice, str(job.material.path), output))
         return left
 
     def _check_free(self) -> None:
@@ -183,8 +183,8 @@ class Jobs:
 
     def _start(self, job: RenderJob) -> None:
         job.state, job.progress, job.pace_from, job.line = "running", None, None, ""
-        job.child = Child(
-            rendering.live,
+        job.child = ChildProcess(
+            render_worker.run_render_worker,
             (job.order,),
             lambda said: self._hear(job, said),
             lambda code: self._ended(job, code),
@@ -232,9 +232,8 @@ class Jobs:
                 self._left(job, Left(""))
             elif job.state in BUSY:
                 job.state = "failed"
-                job.line = (
-                    f"the process that rendered it ended ({how_ended(code)}); go on to try again"
-                )
+                how = describe_exit(code)
+                job.line = f"the process that rendered it ended ({how}); go on to try again"
         self._changed()
 
     def _settle(self, job: RenderJob, state: JobState, line: str) -> None:

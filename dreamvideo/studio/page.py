@@ -6,12 +6,12 @@ from nicegui import ui
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.studio.panels import KindPanel, LooksPanel, Panel, SlidersPanel, SourcePanel
-from dreamvideo.studio.parts import box, button, words
-from dreamvideo.studio.results import RecipePanel, RendersPanel
+from dreamvideo.studio.preview_panel import StagePanel
+from dreamvideo.studio.render_panels import RecipePanel, RendersPanel
 from dreamvideo.studio.script import SCRIPT
-from dreamvideo.studio.stage import StagePanel
-from dreamvideo.studio.state import Studio
+from dreamvideo.studio.session import Studio
 from dreamvideo.studio.style import STYLE
+from dreamvideo.studio.widgets import box, button, words
 
 # Seconds between looks at the session.
 EVERY = 0.15

@@ -11,8 +11,9 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
-from dreamvideo.studio.choice import ENDINGS, KINDS, SLIDERS, Kind, Slider, descriptions
-from dreamvideo.studio.parts import (
+from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Kind, Slider, list_descriptions
+from dreamvideo.studio.session import Studio, look_pictures
+from dreamvideo.studio.widgets import (
     NumberInput,
     Range,
     box,
@@ -27,7 +28,6 @@ from dreamvideo.studio.parts import (
     with_attributes,
     words,
 )
-from dreamvideo.studio.state import Studio, look_pictures
 
 _KINDS: dict[Kind, tuple[str, str]] = {
     "image": ("Still", "The picture, dreamt"),
@@ -88,7 +88,7 @@ class LooksPanel(Panel):
             self._tile(
                 "", "default", "The usual dream: animals, birds and eyes, in fur and feathers", True
             )
-            for name, text in descriptions().items():
+            for name, text in list_descriptions().items():
                 self._tile(name, name, text, name in pictures)
 
     def _tile(self, name: str, label: str, text: str, has_picture: bool) -> None:

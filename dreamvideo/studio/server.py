@@ -20,12 +20,12 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from nicegui import ui
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
-from dreamvideo.media.paths import os_words
-from dreamvideo.studio.guard import NAMES, Gate, Guard
+from dreamvideo.media.paths import describe_os_error
+from dreamvideo.studio.auth import NAMES, Gate, Guard
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
-from dreamvideo.studio.state import MOST_UPLOAD, Studio, look_pictures, sample_paths
-from dreamvideo.studio.uploads import look_into, megabytes, take
+from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
+from dreamvideo.studio.uploads import inspect_upload, megabytes, take
 
 # One pixel, transparent.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -36,7 +36,7 @@ _ENDING = [n for n in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(sig
 
 
 @dataclass(frozen=True)
-class Wishes:
+class StudioOptions:
     """How the studio is opened: with which file, on which port (0: a free one), in a browser?
 
     ``folder`` is where films are written, ``most_upload`` the largest upload in bytes.
@@ -49,12 +49,12 @@ class Wishes:
     most_upload: int = MOST_UPLOAD
 
 
-def serve(wishes: Wishes, say: Callable[[str], None] = print) -> None:
+def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
     """Serve the page until Ctrl-C. ``say`` gets its address, and in the end what is unfinished.
 
     Raises UsageError for a port or folder that cannot be had, MediaError for a bad ``source``.
     """
-    material = None if wishes.source is None else look_into(wishes.source)
+    material = None if wishes.source is None else inspect_upload(wishes.source)
     if not wishes.folder.is_dir():
         raise UsageError(f"{wishes.folder}: there is no such folder to write films into")
     with _bound(wishes.port) as sock:
@@ -157,7 +157,9 @@ def _bound(port: int) -> Iterator[socket.socket]:
             sock.bind((NAMES[0], port))
             sock.listen(64)
         except OSError as error:
-            raise UsageError(f"--port {port}: {os_words(error)}; choose another one") from error
+            raise UsageError(
+                f"--port {port}: {describe_os_error(error)}; choose another one"
+            ) from error
         yield sock
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.media.endings import READ_ENDINGS
-from dreamvideo.media.paths import os_words, shown
+from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.stills import is_still, read_still
 
@@ -43,7 +43,7 @@ _FILM_ENDINGS = {
 
 
 @dataclass(frozen=True)
-class Material:
+class SourceFile:
     """What is to be dreamt: a picture or a film, its size in px, and of a film its time.
 
     ``name`` is what it is called in a command line. ``is_private`` if it is a copy of ours, which
@@ -74,7 +74,7 @@ def private_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="dreamvideo-studio-"))
 
 
-def tame(name: str) -> str:
+def make_safe_name(name: str) -> str:
     """A file's name without folders, control characters, and all else that is no name.
 
     ``../../etc/pass wd;rm`` -> ``pass wd_rm``; never empty, hidden, or an option.
@@ -88,7 +88,7 @@ def tame(name: str) -> str:
     return f"{stem}.{ending[:8].lower()}" if ending else stem
 
 
-def look_into(path: Path, name: str | None = None, *, is_private: bool = False) -> Material:
+def inspect_upload(path: Path, name: str | None = None, *, is_private: bool = False) -> SourceFile:
     """What a file (or a folder of frames) is. Raises MediaError, one line, if it is nothing."""
     name = str(path) if name is None else name
     if is_still(path):
@@ -104,12 +104,12 @@ def look_into(path: Path, name: str | None = None, *, is_private: bool = False) 
         name = path.name
     # A clip may not know how long it is; there is a first frame at any rate.
     duration = info.duration or Fraction(1, 1) / info.rate
-    return Material(
+    return SourceFile(
         path, name, "film", info.width, info.height, duration, info.rate, is_private=is_private
     )
 
 
-def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Material:
+def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> SourceFile:
     try:
         pixels = read_still(path)
     except MediaError as no_still:
@@ -121,11 +121,11 @@ def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Mate
         path = path.rename(path.with_suffix(_still_ending(path)))
         name = path.name
     height, width = pixels.shape[:2]
-    return Material(path, name, "still", width, height, is_private=is_private)
+    return SourceFile(path, name, "still", width, height, is_private=is_private)
 
 
 def _said(error: MediaError, path: Path, name: str) -> str:
-    return str(error).replace(shown(path), shown(name))
+    return str(error).replace(escape_text(path), escape_text(name))
 
 
 def _renamed(path: Path, info: MediaInfo) -> Path:
@@ -144,7 +144,7 @@ def _still_ending(path: Path) -> str:
     return next((end for start, end in known.items() if head.startswith(start)), ".webp")
 
 
-async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int) -> Material:
+async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int) -> SourceFile:
     """Take an upload of ``most`` bytes at most into a folder of its own below ``folder``.
 
     Raises UsageError for one that is too large, MediaError for what is neither picture nor film;
@@ -152,20 +152,23 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
     """
     own = Path(tempfile.mkdtemp(dir=folder))
     try:
-        path = own / tame(name)
+        path = own / make_safe_name(name)
         taken = 0
         with path.open("wb") as file:
             async for chunk in chunks:
                 taken += len(chunk)
                 if taken > most:
                     raise UsageError(
-                        f"{tame(name)}: larger than {megabytes(most)}; --max-upload allows more"
+                        f"{make_safe_name(name)}: larger than {megabytes(most)}; --max-upload "
+                        "allows more"
                     )
                 file.write(chunk)
-        return await asyncio.to_thread(look_into, path, tame(name), is_private=True)
+        return await asyncio.to_thread(inspect_upload, path, make_safe_name(name), is_private=True)
     except OSError as error:
         shutil.rmtree(own, ignore_errors=True)
-        raise DreamVideoError(f"{tame(name)}: cannot be kept ({os_words(error)})") from error
+        raise DreamVideoError(
+            f"{make_safe_name(name)}: cannot be kept ({describe_os_error(error)})"
+        ) from error
     except BaseException:
         shutil.rmtree(own, ignore_errors=True)
         raise

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.ascent import Image
-from dreamvideo.motion.camera import Move
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.motion.camera import Similarity
 from dreamvideo.motion.warp import warp
 
 Mask = NDArray[np.float32]
@@ -45,12 +45,14 @@ class Inset:
         return laid
 
 
-def emerging(picture: Image, onward: Move, smallest: float, *, spreads: bool) -> Inset | None:
-    """A picture as it lies in a frame that ``onward`` will bring to where it is the whole.
+def make_emerging_inset(
+    picture: Image, transform: Similarity, smallest: float, *, spreads: bool
+) -> Inset | None:
+    """A picture as it lies in a frame that ``transform`` will bring to where it is the whole.
 
     ``smallest`` is its size, as a share of the frame's, up to which it is not seen at all: None.
     """
-    size = 1 / onward.growth
+    size = 1 / transform.growth
     shown = float(smoothstep((size - smallest) / min(EMERGED, (1 - smallest) / 2)))
     if shown <= 0:
         return None
@@ -58,39 +60,42 @@ def emerging(picture: Image, onward: Move, smallest: float, *, spreads: bool) ->
     if spreads:
         wider += SPREAD * float(smoothstep((size - SPREADS) / (1 - SPREADS)))
     height, width = picture.shape[:2]
-    mask = np.float32(shown) * within(onward, width, height, wider)
-    return Inset(placed(picture, onward), mask)
+    mask = np.float32(shown) * mask_inside(transform, width, height, wider)
+    return Inset(place_picture(picture, transform), mask)
 
 
-def placed(picture: Image, onward: Move) -> Image:
-    """What lies at p is ``picture`` at ``onward`` p, smoothed as far as that makes it smaller."""
+def place_picture(picture: Image, transform: Similarity) -> Image:
+    """``picture`` sampled through ``transform``, low-passed as far as that shrinks it."""
     height, width = picture.shape[:2]
-    if onward.growth > 1:
-        sigma = 0.45 * (onward.growth**2 - 1) ** 0.5
+    if transform.growth > 1:
+        sigma = 0.45 * (transform.growth**2 - 1) ** 0.5
         if sigma > 0.2:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-    return warp(picture, onward.inverse().flow(width, height), border="mirror")
+    return warp(picture, transform.inverse().flow(width, height), border="mirror")
 
 
-def within(onward: Move, width: int, height: int, wider: float = 1.0) -> Mask:
-    """How far each pixel belongs to the picture that ``onward`` makes the whole: 1 inside."""
-    reach = reaches(onward, width, height)
+def mask_inside(transform: Similarity, width: int, height: int, wider: float = 1.0) -> Mask:
+    """How far each pixel belongs to the picture that ``transform`` makes the whole: 1 inside."""
+    reach = measure_reach(transform, width, height)
     return smoothstep((GONE * wider - reach) / ((GONE - FULL) * wider))
 
 
-def covers(onward: Move, width: int, height: int) -> bool:
+def covers_frame(transform: Similarity, width: int, height: int) -> bool:
     """Whether a picture that was the whole, and has grown since, counts in full everywhere."""
     points = np.array([[0, width - 1]]) + 1j * np.array([[0], [height - 1]])
     # A reach is convex: the largest one is that of a corner.
-    return float(_reach(onward.turn * points + onward.shift, width, height).max()) <= FULL
+    return (
+        float(_measure_reach(transform.turn * points + transform.shift, width, height).max())
+        <= FULL
+    )
 
 
-def reaches(onward: Move, width: int, height: int) -> Mask:
+def measure_reach(transform: Similarity, width: int, height: int) -> Mask:
     """How far out in the picture each pixel lies: 0 its centre, 1 its nearest edge."""
-    return _reach(onward.goals(width, height), width, height)
+    return _measure_reach(transform.goals(width, height), width, height)
 
 
-def _reach(goals: NDArray[np.complex128], width: int, height: int) -> Mask:
+def _measure_reach(goals: NDArray[np.complex128], width: int, height: int) -> Mask:
     across = np.abs(goals.real - (width - 1) / 2) / (width / 2)
     down = np.abs(goals.imag - (height - 1) / 2) / (height / 2)
     return np.maximum(across, down).astype(np.float32)

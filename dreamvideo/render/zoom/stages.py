@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dreamvideo.dream.dreamer import Dreamer, ladder_for
+from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.errors import UsageError
-from dreamvideo.render.dreamers import DEFAULT_MACHINE, dreamer_of
+from dreamvideo.render.frames.planner import DEFAULT_MACHINE, make_dreamer
 from dreamvideo.render.zoom.inset import smoothstep
-from dreamvideo.schedules import parse_moment
+from dreamvideo.schedules import parse_time_point
 from dreamvideo.settings import Look, MachineSettings, Stage
-from dreamvideo.settings.changes import dream_of
+from dreamvideo.settings.derive import derive_dream
 
 WHOLE = Stage()
 
 
 @dataclass(frozen=True)
-class Part:
+class StageDreamer:
     """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then.
 
     ``stage`` is what made it.
@@ -35,9 +35,9 @@ class Part:
         return settings.balance == "opponent" and not settings.laplacian
 
 
-def parts_of(
+def make_stage_dreamers(
     look: Look, height: int, width: int, machine: MachineSettings = DEFAULT_MACHINE
-) -> tuple[Part, ...]:
+) -> tuple[StageDreamer, ...]:
     """The look's journey as dreamers; the look's own dream where it has none.
 
     Raises UsageError for a stage that makes no sense or a picture too small for its network,
@@ -46,24 +46,24 @@ def parts_of(
     if look.sounds:
         raise UsageError("a zoom has no sound that audio: could follow: that is for clips")
     journey = look.journey or (WHOLE,)
-    times = beginnings(journey, look.zoom.seconds)
-    dreams = [dream_of(stage, look.dream) for stage in journey]
+    times = find_stage_starts(journey, look.zoom.seconds)
+    dreams = [derive_dream(stage, look.dream) for stage in journey]
     for dream in dreams:
-        ladder_for(dream, height, width)
+        make_octave_schedule(dream, height, width)
     # A dream that comes back is not loaded again.
-    dreamers = {dream: dreamer_of(dream, look, machine) for dream in dreams}
+    dreamers = {dream: make_dreamer(dream, look, machine) for dream in dreams}
     return tuple(
-        Part(dreamers[dream], begins, stage.fade, stage)
+        StageDreamer(dreamers[dream], begins, stage.fade, stage)
         for dream, begins, stage in zip(dreams, times, journey, strict=True)
     )
 
 
-def beginnings(journey: Sequence[Stage], length: float) -> tuple[float, ...]:
+def find_stage_starts(journey: Sequence[Stage], length: float) -> tuple[float, ...]:
     """When each stage begins: as it says, else evenly spread. The first one begins the film."""
     times = [index * length / len(journey) for index in range(len(journey))]
     for index, stage in enumerate(journey):
         if stage.at is not None:
-            time, relative = parse_moment(stage.at)
+            time, relative = parse_time_point(stage.at)
             times[index] = time * length if relative else time
     if times[0] != 0:
         raise UsageError(f"journey: the first stage begins the film, not {journey[0].at} into it")
@@ -73,7 +73,9 @@ def beginnings(journey: Sequence[Stage], length: float) -> tuple[float, ...]:
     return tuple(times)
 
 
-def shares(parts: Sequence[Part], seconds: float, length: float, closed: bool) -> list[float]:
+def stage_weights(
+    parts: Sequence[StageDreamer], seconds: float, length: float, closed: bool
+) -> list[float]:
     """How much of each part is dreamt at a time; they sum to 1.
 
     Where the film is ``closed`` the last part gives way to the first at its end.
@@ -81,19 +83,19 @@ def shares(parts: Sequence[Part], seconds: float, length: float, closed: bool) -
     left = 1.0
     weights = [0.0] * len(parts)
     for index in range(len(parts) - 1, 0, -1):
-        weights[index] = left * _risen(seconds, parts[index].begins, parts[index].fade)
+        weights[index] = left * _fade_in(seconds, parts[index].begins, parts[index].fade)
         left -= weights[index]
     weights[0] = left
     if closed:
-        arrived = _risen(seconds, length, parts[0].fade)
-        staying = 1 - _risen(seconds + length, length, parts[0].fade)
+        arrived = _fade_in(seconds, length, parts[0].fade)
+        staying = 1 - _fade_in(seconds + length, length, parts[0].fade)
         weights = [weight * (1 - arrived - staying) for weight in weights]
         weights[0] += arrived
         weights[-1] += staying
     return weights
 
 
-def _risen(seconds: float, begins: float, fade: float) -> float:
+def _fade_in(seconds: float, begins: float, fade: float) -> float:
     if fade <= 0:
         return float(seconds >= begins)
     return float(smoothstep((seconds - begins) / fade + 0.5))

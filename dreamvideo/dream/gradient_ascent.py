@@ -1,0 +1,208 @@
+"""The compiled step: image -> image a little further up the objective's gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.convolution import bfloat16_gradient
+from dreamvideo.dream.device import choose_device
+from dreamvideo.dream.float16 import run_in_float16
+from dreamvideo.dream.memory_estimate import MemoryEstimate
+from dreamvideo.dream.objectives import Objective
+from dreamvideo.dream.patches import Box, list_shifts
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.step import Forward, Step
+from dreamvideo.dream.tiles import tile_shape, tiles
+from dreamvideo.settings.machine import MachineSettings
+
+Image = NDArray[np.float32]
+OnStep = Callable[[int, float, Image], None]
+OnTile = Callable[[int, int], None]
+Tensors = Mapping[str, Any]
+MACHINE = MachineSettings()
+IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
+    "float32": lambda forward: forward,
+    "bfloat16": bfloat16_gradient,
+    "float16": run_in_float16,
+}
+
+
+class GradientAscent:
+    """Gradient ascent on one objective of one network, compiled once for every image size.
+
+    In each step (``Step``) the gradient is taken at the image rolled by the step's jitter and
+    rolled back: of the whole image, or of overlapping tiles one after the other where it would
+    take more memory than it may. ``traces`` counts compilations of the gradient.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        objective: Objective,
+        *,
+        step: Callable[[Forward, Objective], Step] = Step,
+        machine: MachineSettings = MACHINE,
+        xla: bool | None = None,
+    ) -> None:
+        """``step`` makes the arithmetic, where it is not the plain one.
+
+        ``xla`` compiles for every size of image apart, which pays on a GPU and nowhere else:
+        there it is done unless refused. Raises UsageError where there is no such device.
+        """
+        tf = tensorflow()
+        self.traces = 0
+        self._device = choose_device(machine.device)
+        self._step = step(IN_PRECISION[machine.precision](forward), objective)
+        self._extras_spec = self._step.extras_spec
+        self._footprint = MemoryEstimate(self._step, machine)
+        compiled = self._device.is_gpu if xla is None else xla
+        self.takes_any_size = not compiled
+        image = tf.TensorSpec([None, None, 3], tf.float32)
+        size = tf.TensorSpec([None, None, 1], tf.float32)
+        even = tf.TensorSpec([], tf.float32)
+        shift = tf.TensorSpec([2], tf.int32)
+
+        def function(body: Callable[..., Any], *signature: Any) -> Any:
+            return tf.function(
+                body,
+                autograph=False,
+                jit_compile=compiled or None,
+                input_signature=[*signature, self._extras_spec],
+            )
+
+        self._whole = function(self._whole_step, image, size, even, shift)
+        self._gradient = function(self._counted_gradient, image)
+        self._update = function(self._step.update, image, image, size, even)
+
+    def climb(
+        self,
+        image: Image,
+        step_size: float | Image,
+        shifts: NDArray[np.int32],
+        on_step: OnStep | None = None,
+        *,
+        even: bool = False,
+        within: Box | None = None,
+        extras: Mapping[str, NDArray[Any]] | None = None,
+        on_tile: OnTile | None = None,
+    ) -> tuple[Image, list[float]]:
+        """Take one step for each (dy, dx) of ``shifts`` (n x 2, pixels).
+
+        ``image`` is H x W x 3 in [-1, 1]; ``step_size`` a number or an H x W map, in the same
+        units; ``extras`` is what the step's ``extras_spec`` asks for. Nothing but ``within`` is
+        climbed, if that is given, and of it only where ``step_size`` is not 0. Returns the image
+        and the objective before each step. The steps run without waiting for one another unless
+        ``on_step(step, loss, image)`` looks at each, or the image is taken in tiles:
+        ``on_tile(done, total)`` then tells of each in a step.
+        """
+        tf = tensorflow()
+        height, width = image.shape[:2]
+        if within is not None and within != Box(0, 0, height, width):
+            return self._climb_in(within, image, step_size, shifts, even, extras or {})
+        tile = tile_shape(height, width, self._footprint.most_pixels(height, width))
+        losses = []
+        with tf.device(self._device.name):
+            current = tf.constant(image, tf.float32)
+            size = tf.constant(np.atleast_2d(np.asarray(step_size, np.float32))[..., None])
+            evenness = tf.constant(float(even))
+            given = self._tensors(extras or {})
+            for index, shift in enumerate(shifts):
+                if tile == (height, width):
+                    current, loss = self._whole(current, size, evenness, tf.constant(shift), given)
+                else:
+                    turned = (tile, shift, index)
+                    gradient, loss = self._tiled_gradient(current, turned, extras or {}, on_tile)
+                    current = self._update(current, gradient, size, evenness, given)
+                    del gradient
+                losses.append(loss)
+                if on_step is not None:
+                    on_step(index, float(loss), current.numpy())
+            return current.numpy(), [float(loss) for loss in losses]
+
+    def _climb_in(
+        self,
+        window: Box,
+        image: Image,
+        step_size: float | Image,
+        shifts: NDArray[np.int32],
+        even: bool,
+        extras: Mapping[str, NDArray[Any]],
+    ) -> tuple[Image, list[float]]:
+        """See ``climb``: what is in the window is a picture of its own."""
+        step = np.broadcast_to(np.float32(step_size), image.shape[:2])[window.place]
+        given = {
+            name: extras[name][window.place] if _lies_over_picture(spec) else extras[name]
+            for name, spec in self._extras_spec.items()
+        }
+        part = image[window.place]
+        climbed, losses = self.climb(
+            part, step, list_shifts(window, shifts), even=even, extras=given
+        )
+        whole = image.copy()
+        whole[window.place] = np.where(step[..., None] > 0, climbed, part)
+        return whole, losses
+
+    def _tensors(self, extras: Mapping[str, NDArray[Any]]) -> Tensors:
+        convert = tensorflow().convert_to_tensor
+        return {n: convert(extras[n], spec.dtype) for n, spec in self._extras_spec.items()}
+
+    def _whole_step(
+        self, image: Any, size: Any, even: Any, shift: Any, extras: Tensors
+    ) -> tuple[Any, Any]:
+        roll = tensorflow().roll
+        laid = {
+            name: roll(value, shift, (0, 1)) if _lies_over_picture(value) else value
+            for name, value in extras.items()
+        }
+        gradient, loss = self._counted_gradient(roll(image, shift, (0, 1)), laid)
+        gradient = roll(gradient, -shift, (0, 1))
+        return self._step.update(image, gradient, size, even, extras), loss
+
+    def _counted_gradient(self, image: Any, extras: Tensors) -> tuple[Any, Any]:
+        self.traces += 1
+        return self._step.gradient(image, extras)
+
+    def _tiled_gradient(
+        self,
+        image: Any,
+        turned: tuple[tuple[int, int], NDArray[np.int32], int],
+        extras: Mapping[str, NDArray[Any]],
+        on_tile: OnTile | None,
+    ) -> tuple[Any, float]:
+        """Gradient and objective, from tiles of the image rolled by the step's shift.
+
+        Objectives are means, so a tile's gradient is larger than the whole's by the share of
+        the picture that it sees.
+        """
+        shape, shift, turn = turned
+        pixels: Image = image.numpy()
+        height, width = pixels.shape[:2]
+        total = np.zeros_like(pixels)
+        cut = list(tiles((height, width), shape, turn))
+        losses = []
+        for done, tile in enumerate(cut, 1):
+            place = np.ix_(
+                (tile.rows.places - shift[0]) % height, (tile.columns.places - shift[1]) % width
+            )
+            given = {
+                name: extras[name][place] if _lies_over_picture(spec) else extras[name]
+                for name, spec in self._extras_spec.items()
+            }
+            gradient, loss = self._gradient(
+                tensorflow().constant(pixels[place]), self._tensors(given)
+            )
+            total[place] += gradient.numpy() * tile.weights
+            losses.append(float(loss))
+            if on_tile is not None:
+                on_tile(done, len(cut))
+        total *= shape[0] * shape[1] / (height * width)
+        return tensorflow().convert_to_tensor(total), float(np.mean(losses))
+
+
+def _lies_over_picture(extra: Any) -> bool:
+    shape = extra.shape
+    return shape.rank == 3 and shape[0] is None and shape[1] is None

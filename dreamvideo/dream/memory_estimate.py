@@ -1,0 +1,90 @@
+"""How much memory the gradient of a picture takes, and how much it may."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.dream.step import Step
+from dreamvideo.memory import available_memory
+from dreamvideo.settings.machine import MachineSettings
+
+# Side of the picture at which a network's memory is estimated, px.
+PROBE = 256
+# What the estimate does not see: scratch memory of the kernels, pieces that cannot be used.
+SLACK = 1.1
+# Bytes of a process that has TensorFlow and a network loaded.
+STARTED = 800 << 20
+# Bytes a pixel of what a step holds of the whole picture, tiled or not: image, gradient, update.
+PICTURE = 8 * 3 * 4
+# More bytes a pixel than any network takes: no need to look closely where that fits.
+AMPLE = 8000
+
+
+def memory_bound(machine: MachineSettings) -> int:
+    """Bytes that a process may take in all.
+
+    Without ``max_memory`` half of what is free now, rounded down to a power of two, so that the
+    same command gives the same tiles although a little more or less is free.
+    """
+    if machine.most_bytes is not None:
+        return machine.most_bytes
+    return int(2 ** ((available_memory() // 2).bit_length() - 1))
+
+
+def with_memory_bound(machine: MachineSettings) -> MachineSettings:
+    """The settings with ``max_memory`` settled, for a job that must go on in the same way."""
+    if machine.most_bytes is not None:
+        return machine
+    return machine.model_copy(update={"max_memory": f"{memory_bound(machine) >> 10}KiB"})
+
+
+class MemoryEstimate:
+    """The memory of one step's gradient, as a function of the picture's size."""
+
+    def __init__(self, step: Step, machine: MachineSettings) -> None:
+        self._step = step
+        self._bound = memory_bound(machine)
+
+    def most_pixels(self, height: int, width: int) -> int:
+        """Pixels of which the gradient can be taken at once in a picture of that size."""
+        pixels = height * width
+        free = self._bound - STARTED - pixels * PICTURE
+        if free >= pixels * AMPLE:
+            return pixels
+        return max(0, int(free / self.bytes_a_pixel))
+
+    @cached_property
+    def bytes_a_pixel(self) -> float:
+        """What the gradient takes at its peak, for each pixel."""
+        tf = tensorflow()
+        image = tf.TensorSpec([PROBE, PROBE, 3], tf.float32)
+        extras = {
+            name: tf.TensorSpec([side or PROBE for side in spec.shape], spec.dtype)
+            for name, spec in self._step.extras_spec.items()
+        }
+        traced = tf.function(self._step.gradient, autograph=False)
+        graph = traced.get_concrete_function(image, extras).graph
+        return SLACK * _peak(graph.get_operations()) / PROBE**2
+
+
+def _peak(operations: list[Any]) -> int:
+    """Most bytes that live at once when operations run in their order; constants not counted."""
+    left = {}
+    live = peak = 0
+    for operation in operations:
+        if operation.type not in {"Const", "Placeholder"}:
+            for output in operation.outputs:
+                left[output.ref()] = len(output.consumers())
+                live += _bytes(output)
+        peak = max(peak, live)
+        for used in operation.inputs:
+            if used.ref() in left:
+                left[used.ref()] -= 1
+                live -= _bytes(used) if left[used.ref()] == 0 else 0
+    return peak
+
+
+def _bytes(tensor: Any) -> int:
+    return int(tensor.shape.num_elements() or 0) * int(tensor.dtype.size)

@@ -1,0 +1,1 @@
+"""Contact sheets and pages that compare layers, channels, creatures, strengths and presets."""

@@ -1,0 +1,55 @@
+"""Single pictures of whatever can be dreamt: a photograph, or moments of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.octaves import resize
+from dreamvideo.errors import MediaError
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.read import open_source
+from dreamvideo.media.stills import is_still, read_still
+from dreamvideo.parsing import parse_size
+
+
+@dataclass(frozen=True)
+class ClipStill:
+    """A picture (H x W x 3 in [-1, 1]) and when it is shown, None for a still."""
+
+    image: Image
+    time: Fraction | None = None
+
+
+def extract_clip_stills(path: Path, count: int, size: str | None, widest: int) -> list[ClipStill]:
+    """``count`` pictures evenly spread over a clip, or the one of a still.
+
+    ``size`` as in ``parse_size``; without one they are ``widest`` pixels wide at most. Raises
+    MediaError for what cannot be read.
+    """
+    if is_still(path):
+        image = to_float(read_still(path))
+        return [ClipStill(_resize(image, size, widest))]
+    info = probe(path)
+    times = [info.duration * Fraction(2 * n + 1, 2 * count) for n in range(count)]
+    return [ClipStill(_resize(_read_at(path, info, time), size, widest), time) for time in times]
+
+
+def _read_at(path: Path, info: MediaInfo, time: Fraction) -> Image:
+    for start in (time, Fraction(0)):
+        with open_source(path, start=start) as source:
+            for frame in source:
+                return to_float(frame.pixels)
+    raise MediaError(f"{info.path}: no frame could be decoded")
+
+
+def _resize(image: Image, size: str | None, widest: int) -> Image:
+    height, width = image.shape[:2]
+    if size:
+        width, height = parse_size(size, width, height)
+    elif width > widest:
+        width, height = widest, max(1, round(height * widest / width))
+    return resize(image, (height, width))

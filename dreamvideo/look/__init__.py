@@ -1,1 +1,0 @@
-"""Looking at what was rendered: measures, sheets, reports."""

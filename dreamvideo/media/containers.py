@@ -1,0 +1,217 @@
+"""What each kind of film file can hold besides the picture: sound, titles, chapters, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+from dreamvideo.media.audio import AudioPlan, plan_audio
+from dreamvideo.media.languages import three_letters
+from dreamvideo.media.paths import escape_text
+from dreamvideo.media.probe import MediaInfo
+
+_TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml")
+
+
+@dataclass(frozen=True)
+class Container:
+    """A film file's abilities.
+
+    ``sound`` and ``titles`` are the codecs copied packet for packet (None: every one that the muxer
+    takes); ``sound_encoder`` and ``title_encoder`` convert the others. No encoder: it holds none at
+    all. ``holds_pcm`` says that sound may be uncompressed, ``long_languages`` that languages may be
+    more than three letters. ``tag_names`` are other names for tags that it would drop.
+    """
+
+    muxer: str
+    sound: tuple[str, ...] | None = ()
+    sound_encoder: str | None = None
+    holds_pcm: bool = False
+    titles: tuple[str, ...] = ()
+    title_encoder: str | None = None
+    options: tuple[str, ...] = ()
+    long_languages: bool = True
+    tag_names: Mapping[str, str] = field(default_factory=dict)
+
+
+_QUICKTIME_SOUND = ("aac", "mp3", "ac3", "eac3", "alac")
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8")
+_MP4 = Container(
+    muxer="mp4",
+    sound=(*_QUICKTIME_SOUND, "opus", "flac", "mp2"),
+    sound_encoder="aac",
+    titles=("mov_text",),
+    title_encoder="mov_text",
+    options=("-movflags", "+faststart"),
+    long_languages=False,
+)
+CONTAINERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container(
+        muxer="mov",
+        sound=(*_QUICKTIME_SOUND, *_PCM),
+        sound_encoder="aac",
+        holds_pcm=True,
+        titles=("mov_text",),
+        title_encoder="mov_text",
+        options=("-movflags", "+faststart"),
+        long_languages=False,
+        tag_names={"synopsis": "comment"},
+    ),
+    ".mkv": Container(
+        muxer="matroska",
+        sound=None,
+        sound_encoder="aac",
+        holds_pcm=True,
+        titles=("subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"),
+        title_encoder="srt",
+    ),
+    ".webm": Container(
+        muxer="webm",
+        sound=("opus", "vorbis"),
+        sound_encoder="libopus",
+        titles=("webvtt",),
+        title_encoder="webvtt",
+    ),
+    ".gif": Container(muxer="gif"),
+    ".webp": Container(muxer="webp"),
+}
+
+
+def supported_endings() -> tuple[str, ...]:
+    """Endings of film files that can be written; a name without an ending is a folder of frames."""
+    return tuple(CONTAINERS)
+
+
+def choose_container(output: Path) -> Container:
+    """The container an ending stands for. Raises UsageError naming the known ones."""
+    container = CONTAINERS.get(output.suffix.lower())
+    if container is None:
+        known = ", ".join(supported_endings())
+        raise UsageError(
+            f"{escape_text(output)}: unknown ending; choose {known}, or no ending for a folder "
+            "of frames"
+        )
+    return container
+
+
+@dataclass(frozen=True)
+class CompanionStreams:
+    """What goes into a film with its picture.
+
+    ``input_options`` stand before the source, ``arguments`` after the inputs; ``notes`` are for the
+    user.
+    """
+
+    input_options: list[str]
+    arguments: list[str]
+    notes: list[str]
+
+
+def stream_copy_args(
+    container: Container,
+    source: MediaInfo,
+    *,
+    starts_late: bool,
+    end: Fraction | None,
+    titles_from: int = 1,
+    chapters_from: int = 1,
+) -> CompanionStreams:
+    """What carries over from input 1 all but the picture.
+
+    Args:
+        container: What it goes into.
+        source: The film that it comes from, with the tracks that are wanted.
+        starts_late: Whether the source does not begin at its beginning.
+        end: Where the output ends, seconds; nothing is to last longer. None: the source's end.
+        titles_from: The input that has the subtitles.
+        chapters_from: The input that has the chapters.
+
+    Returns:
+        Options, and notes on what changes.
+    """
+    plans, notes = _sound(container, source)
+    titles, title_notes = _titles(container, source, titles_from, end)
+    sound = [
+        word for n, plan in enumerate(plans) for word in plan.output_options(source=1, number=n)
+    ]
+    arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", str(chapters_from)]
+    if starts_late:
+        # Without it, copied packets from the key frame before the cut come along.
+        arguments += ["-copypriorss:a", "0", "-copypriorss:s", "0"]
+    spoken = {"v:0": source.language}
+    spoken |= {f"a:{n}": plan.track.language for n, plan in enumerate(plans)}
+    for place, language in spoken.items():
+        if language is not None:
+            arguments += [f"-metadata:s:{place}", f"language={_code(container, language)}"]
+    if container.muxer == "matroska":
+        arguments += ["-map", "1:t?", "-c:t", "copy"]
+    return CompanionStreams(
+        [word for plan in plans for word in plan.input_options],
+        arguments,
+        [*notes, *title_notes],
+    )
+
+
+def _code(container: Container, language: str) -> str:
+    return language if container.long_languages else three_letters(language) or "und"
+
+
+def without_tags(carried: list[str]) -> list[str]:
+    """The arguments of ``stream_copy_args`` without the source's own tags: date, camera, place."""
+    at = carried.index("-map_metadata") + 1
+    return [*carried[:at], "-1", *carried[at + 1 :]]
+
+
+def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], list[str]]:
+    if container.sound_encoder is None:
+        name = container.muxer.upper() if container.muxer == "gif" else "WebP"
+        return [], [f"the sound is left out: {name} holds none"] if source.audio else []
+    return plan_audio(
+        source.path,
+        source.audio,
+        container.muxer,
+        container.sound,
+        container.sound_encoder,
+        container.holds_pcm,
+    )
+
+
+def converts_titles(container: Container, source: MediaInfo) -> bool:
+    """Whether any subtitles must be encoded anew."""
+    convertible = container.title_encoder is not None
+    others = set(source.subtitle_codecs) - set(container.titles)
+    return convertible and not others.isdisjoint(_TEXT_TITLES)
+
+
+def _titles(
+    container: Container, source: MediaInfo, titles_from: int, end: Fraction | None
+) -> tuple[list[str], list[str]]:
+    arguments: list[str] = []
+    notes = []
+    kept = 0
+    for number, track in enumerate(source.subtitle_tracks):
+        codec = track.codec
+        copied = codec in container.titles
+        if not copied and (container.title_encoder is None or codec not in _TEXT_TITLES):
+            notes.append(f"subtitles left out: {container.muxer} cannot hold {codec}")
+            continue
+        encoder = "copy" if copied else str(container.title_encoder)
+        place = f"{titles_from}:s:{number}" if titles_from > 1 else f"1:{track.index}"
+        arguments += ["-map", place, f"-c:s:{kept}", encoder]
+        if end is not None:
+            # What is on display at the end would make the film longer.
+            arguments += [
+                f"-bsf:s:{kept}",
+                f"setts=duration='min(DURATION,{float(end):.6f}/TB-PTS)'",
+            ]
+        if track.language is not None:
+            arguments += [f"-metadata:s:s:{kept}", f"language={_code(container, track.language)}"]
+        kept += 1
+        if not copied:
+            notes.append(f"subtitles converted from {codec} to {encoder}")
+    return arguments, list(dict.fromkeys(notes))

@@ -1,0 +1,342 @@
+"""One film file: stored frames and their source -> ffmpeg's whole command, run and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media import codecs, containers, ffmpeg, webp
+from dreamvideo.media.codecs import Codec
+from dreamvideo.media.containers import Container
+from dreamvideo.media.demux import count_packets
+from dreamvideo.media.paths import escape_text
+from dreamvideo.media.pixel_formats import Color
+from dreamvideo.media.probe import MediaInfo, read_tags
+from dreamvideo.media.stills import Color as Background
+from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
+
+# Millisecond containers place a frame up to half a millisecond off its constant-rate time.
+_GRID_TOLERANCE = Fraction(6, 10_000)
+_FINE_CLOCK = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What the user asked for; the fields are those of ``write.encode``."""
+
+    codec: str | None
+    depth: int
+    quality: int | None
+    loop: int
+    background: Background
+    max_size: int | None
+    metadata: Mapping[str, str]
+    on_frame: Callable[[int], None] | None
+    alone: bool
+    strip_metadata: bool = False
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames in their order, the source's range that they come from, and what is to be kept."""
+
+    frames: Sequence[StoredFrame]
+    last: Fraction
+    start: Fraction
+    end: Fraction | None
+    wanted_rate: Fraction | None
+    source: MediaInfo | None
+    kind: Kind
+    resized: tuple[int, int] | None = None
+
+    @cached_property
+    def rate(self) -> Fraction | None:
+        """The constant rate that all frame times keep to, or None."""
+        rate, first = self.wanted_rate, self.frames[0].time
+        if rate is None:
+            return None
+        errors = (abs(f.time - first - n / rate) for n, f in enumerate(self.frames))
+        return rate if all(error <= _GRID_TOLERANCE for error in errors) else None
+
+    @property
+    def offset(self) -> Fraction:
+        """When the first frame is shown in the output: later only if there is more to keep with."""
+        if self.source is None or not (self.source.audio or self.source.subtitles):
+            return Fraction(0)
+        late = self.source.start if not self.start else Fraction(0)
+        return self.frames[0].time - self.start + late
+
+    @property
+    def clock(self) -> Fraction:
+        """Seconds a tick, so that every time of a constant rate is a whole number of ticks."""
+        if self.rate is None:
+            return _FINE_CLOCK
+        if (self.offset * self.rate).denominator == 1:
+            return 1 / self.rate
+        finer = -(-_FINE_CLOCK.denominator // self.rate.numerator)
+        return Fraction(1, self.rate.numerator * finer)
+
+    @property
+    def ticks(self) -> list[int]:
+        """Times of all frames after the first one's."""
+        if self.rate is not None:
+            return [round(n / self.rate / self.clock) for n in range(len(self.frames))]
+        return [round((f.time - self.frames[0].time) / self.clock) for f in self.frames]
+
+    @property
+    def origin(self) -> Fraction:
+        """The source's time stamp at which the output begins, seconds."""
+        if self.source is None:
+            return Fraction(0)
+        file_begins = self.source.first_time - self.source.start
+        return self.source.first_time + self.start if self.start else file_begins
+
+    @property
+    def until(self) -> Fraction | None:
+        """Where the output ends, seconds from its beginning; None: with the source."""
+        if self.end is None or self.source is None:
+            return None
+        return self.end - self.start if self.start else self.end + self.source.start
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the output."""
+        return self.resized or self.kind.size
+
+    @property
+    def length(self) -> Fraction:
+        """From the first frame to the end of the last, seconds."""
+        return self.frames[-1].time + self.last - self.frames[0].time
+
+    @property
+    def aspect(self) -> Fraction:
+        """Shape of a pixel, so that the picture keeps the shape it has in the source."""
+        if self.source is None or self.source.sample_aspect == 1:
+            return Fraction(1)
+        width, height = self.size
+        stretched = Fraction(self.source.width * height, self.source.height * width)
+        aspect = (self.source.sample_aspect * stretched).limit_denominator(1000)
+        return aspect if abs(aspect - 1) > Fraction(1, 100) else Fraction(1)
+
+
+def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> list[str]:
+    """Write the film under its temporary name and count its frames. Returns notes."""
+    container = containers.choose_container(output)
+    with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
+        return _encode(film, output, part, wishes, titles, chapters)
+
+
+@contextmanager
+def _cut_titles(film: Film, container: Container, part: Path) -> Iterator[Path | None]:
+    """A file with the subtitles of the range alone, where they are to be converted.
+
+    ffmpeg cuts subtitles rightly when it copies them, but shifts them when it converts them too.
+    """
+    source = film.source
+    if source is None or not film.start or not containers.converts_titles(container, source):
+        yield None
+        return
+    muxer = "mov" if "mov_text" in source.subtitle_codecs else "matroska"
+    titles = part.with_suffix(".titles")
+    copied = ["-map", "0:s", "-c", "copy", "-copypriorss", "0", "-f", muxer, "-y"]
+    try:
+        ffmpeg.run(
+            [*_source_input(film, source), *copied, ffmpeg.local_url(titles)],
+            subject=f"{escape_text(source.path)}: subtitles cannot be cut",
+        )
+        yield titles
+    finally:
+        titles.unlink(missing_ok=True)
+
+
+@contextmanager
+def _cut_chapters(film: Film, part: Path) -> Iterator[Path | None]:
+    """A file with the chapters of the range alone: ffmpeg keeps all that come after its end."""
+    source = film.source
+    if source is None or not source.chapter_list or not (film.start or film.end is not None):
+        yield None
+        return
+    entries = [";FFMETADATA1"]
+    for chapter in source.chapter_list:
+        begin = max(Fraction(0), chapter.start - film.origin)
+        end = chapter.end - film.origin
+        end = end if film.until is None else min(end, film.until)
+        if begin < end:
+            entries += ["[CHAPTER]", "TIMEBASE=1/1000"]
+            entries += [f"START={round(begin * 1000)}", f"END={round(end * 1000)}"]
+            entries += [f"{_escaped(k)}={_escaped(v)}" for k, v in chapter.tags.items()]
+    listed = part.with_suffix(".chapters")
+    try:
+        listed.write_text("\n".join(entries) + "\n", "utf-8")
+        yield listed
+    finally:
+        listed.unlink(missing_ok=True)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([=;#\\\n])", r"\\\1", text)
+
+
+def _encode(
+    film: Film,
+    output: Path,
+    part: Path,
+    wishes: EncodeOptions,
+    titles: Path | None,
+    chapters: Path | None,
+) -> list[str]:
+    container = containers.choose_container(output)
+    codec = codecs.choose_codec(output, wishes.codec)
+    arguments = _picture_input(film, container)
+    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, wishes)]
+    tail += _last_shown(film, container)
+    notes: list[str] = []
+    if film.source is not None:
+        inputs = [*(ffmpeg.input_file(titles) if titles else [])]
+        inputs += ffmpeg.metadata_file(chapters) if chapters else []
+        carried = containers.stream_copy_args(
+            container,
+            film.source,
+            starts_late=bool(film.start),
+            end=film.until,
+            titles_from=2 if titles else 1,
+            chapters_from=(3 if titles else 2) if chapters else 1,
+        )
+        arguments += [*_source_input(film, film.source, carried.input_options), *inputs]
+        strips = wishes.strip_metadata
+        tail += containers.without_tags(carried.arguments) if strips else carried.arguments
+        notes = carried.notes
+    tags, tag_notes = _tags(film, container, wishes.metadata)
+    tail += tags
+    notes = [*notes, *tag_notes]
+    clock = (
+        "demux" if container.muxer == "gif" else f"{film.clock.numerator}:{film.clock.denominator}"
+    )
+    tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
+    tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
+    keep_alpha = codecs.holds_alpha(codec, output, wishes.depth)
+    pictures = pngs(
+        film.frames,
+        film.kind,
+        keep_alpha=keep_alpha,
+        background=wishes.background,
+        # ffmpeg clears the canvas only after GIF frames that are not all opaque.
+        pinhole=container.muxer == "gif",
+    )
+    lines, _ = ffmpeg.run(
+        [*arguments, *tail],
+        subject=f"{escape_text(output)}: encoding failed",
+        feed=ivf(film.ticks, film.clock, _counted(pictures, wishes.on_frame)),
+    )
+    # WebP merges equal frames into one that is shown longer.
+    merges = container.muxer == "webp"
+    wanted, got = len(film.frames), _frames_encoded(lines) if merges else count_packets(part)
+    if got != wanted:
+        raise MediaError(
+            f"{escape_text(output)}: encoding failed: {got} of {wanted} frames arrived"
+        )
+    if merges and not webp.is_animation(part):
+        webp.make_animation(part, film.size, film.length, codecs.webp_plays(wishes.loop))
+    return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def _frames_encoded(lines: Sequence[str]) -> int:
+    """Frames that reached the encoder of the first output stream, from ffmpeg's last words."""
+    pattern = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
+    return next((int(m[1]) for line in lines if (m := pattern.search(line))), 0)
+
+
+def _tags(
+    film: Film, container: Container, metadata: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Arguments that add tags to the source's own, and notes on those that give way to them."""
+    arguments = []
+    notes = []
+    moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
+    kept = read_tags(film.source.path) if moved and film.source else {}
+    if film.start:
+        # The time code of the source's first frame would be wrong for a later one.
+        arguments += ["-metadata", "timecode="]
+    for key, value in metadata.items():
+        arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
+    for lost in sorted(moved & kept.keys()):
+        notes.append(
+            f"the source's {lost} gives way to the settings: {container.muxer} has no "
+            "other place for them"
+        )
+    return arguments, notes
+
+
+def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) -> Iterator[bytes]:
+    for number, picture in enumerate(pictures, 1):
+        yield picture
+        if on_frame:
+            on_frame(number)
+
+
+def _picture_input(film: Film, container: Container) -> list[str]:
+    # Where there is no sound to be late for, a film begins with its first picture.
+    late = film.offset if container.sound_encoder else Fraction(0)
+    offset = ["-itsoffset", f"{float(late):.6f}"] if late else []
+    return [*offset, "-f", "ivf", "-i", "pipe:0"]
+
+
+def _picture_output(
+    film: Film, output: Path, container: Container, codec: Codec, wishes: EncodeOptions
+) -> list[str]:
+    resize = []
+    if film.resized:
+        shrinks = film.size[0] * film.size[1] < film.kind.size[0] * film.kind.size[1]
+        kernel = "area" if shrinks else "lanczos"
+        resize = [f"scale={film.size[0]}:{film.size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"]
+    return codecs.picture_arguments(
+        codec,
+        muxer=container.muxer,
+        size=film.size,
+        pixels=codecs.pixel_format(codec, output, wishes.depth, film.kind.alpha),
+        quality=codecs.check_quality(codec, output, wishes.quality),
+        color=film.source.color if film.source else Color(),
+        aspect=film.aspect,
+        # Reordered frames of uneven length make MP4's idea of the whole duration wrong.
+        reorder=film.rate is not None,
+        loop=wishes.loop,
+        alone=wishes.alone,
+        resize=resize,
+    )
+
+
+def _last_shown(film: Film, container: Container) -> list[str]:
+    """A packet filter that says how long the last frame is shown: no frame comes after it."""
+    if len(film.frames) < 2:
+        return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / film.clock)}"]
+    late = film.offset if container.sound_encoder else Fraction(0)
+    between = late + (film.frames[-1].time + film.frames[-2].time) / 2 - film.frames[0].time
+    last = f"if(gt(PTS*TB,{float(between):.6f}),{float(film.last):.6f}/TB,DURATION)"
+    return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration='{last}'"]
+
+
+def _source_input(film: Film, source: MediaInfo, more: Sequence[str] = ()) -> list[str]:
+    """Input 1: the source, cut to the rendered range, with ``more`` options."""
+    options = [*more]
+    if film.start:
+        options += ["-ss", f"{float(source.start + film.start):.6f}"]
+    if film.until is not None:
+        options += ["-t", f"{float(film.until):.6f}"]
+    return ffmpeg.input_file(source.path, *options)
+
+
+def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> list[str]:
+    notes = []
+    if codecs.pad_to_even(codec, film.size):
+        notes.append(
+            f"padded to an even size: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
+        )
+    if film.kind.alpha and not keep_alpha:
+        notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
+    return notes

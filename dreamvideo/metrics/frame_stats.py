@@ -1,0 +1,170 @@
+"""(film frame, source frame) -> numbers; (pair, correspondence) -> numbers.
+
+All are in units of [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.metrics.reference_flow import Correspondence, Frame
+from dreamvideo.motion.warp import warp
+
+_REFERENCE_WIDTH = 320
+_DETAIL_SIGMA = 4.0
+_TINT_SIGMA = 20.0
+_BAND_SIGMAS = (1.0, 2.5, 6.0, 15.0)
+_BAND_WIDTH = 480
+BANDS = ("under 1 px", "1 to 2.5 px", "2.5 to 6 px", "6 to 15 px")
+"""Scales of ``measure_bands``, in pixels of a frame 480 wide, from fine to coarse."""
+_CLIPPED = 1 - 1 / 255
+
+
+@dataclass(frozen=True)
+class FrameStats:
+    """What one film frame y looks like beside its source s; d = y - s is the dream.
+
+    ``strength`` is RMS(d). ``contrast`` is RMS(d - G4 d), the dream's fine detail, and ``tint``
+    RMS(G20 d), its deviation in the large (G_n: Gaussian blur of n px at 320 wide).
+    ``sharpness`` is the variance of the Laplacian of grey y (Pech-Pacheco et al., ICPR 2000).
+    ``brightness``, ``saturation`` (largest minus smallest channel) and ``clipped`` (share of
+    values at an end of the range) are the film's mean minus the source's.
+    """
+
+    strength: float
+    contrast: float
+    tint: float
+    sharpness: float
+    brightness: float
+    saturation: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A weighted mean that grows: ``total`` over ``weight``."""
+
+    total: float = 0.0
+    weight: float = 0.0
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.weight + other.weight)
+
+    @property
+    def value(self) -> float:
+        """The mean; not a number while nothing was weighed."""
+        return self.total / self.weight if self.weight > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of the same moment as the film and as the source shows it, H x W x 3."""
+
+    film: Frame
+    source: Frame
+
+
+def measure_frame(pair: Pair) -> FrameStats:
+    """The figures of one frame."""
+    dream = pair.film - pair.source
+    return FrameStats(
+        strength=_measure_rms(dream),
+        contrast=_measure_rms(extract_fine(dream)),
+        tint=_measure_rms(_blur(dream, _TINT_SIGMA)),
+        sharpness=float(cv2.Laplacian(_to_grey(pair.film), cv2.CV_32F).var()),
+        brightness=float(dream.mean()),
+        saturation=_measure_saturation(pair.film) - _measure_saturation(pair.source),
+        clipped=_measure_clipping(pair.film) - _measure_clipping(pair.source),
+    )
+
+
+def measure_bands(pair: Pair) -> NDArray[np.float64]:
+    """Energy of the dream by scale: 2 x 4, luma then chroma, each in the ``BANDS``.
+
+    Means over the pixels of the squared differences of Gaussian blurs of the dream y - s. Luma is
+    the channels' mean, chroma what that leaves.
+    """
+    dream = pair.film - pair.source
+    scale = dream.shape[1] / _BAND_WIDTH
+    blurs = [dream, *(cv2.GaussianBlur(dream, (0, 0), sigma * scale) for sigma in _BAND_SIGMAS)]
+    energies = np.empty((2, len(BANDS)))
+    for band, (finer, coarser) in enumerate(pairwise(blurs)):
+        detail = finer - coarser
+        luma = detail.mean(-1, keepdims=True)
+        energies[:, band] = np.mean(luma**2), np.mean((detail - luma) ** 2)
+    return energies
+
+
+def measure_warping_error(current: Frame, previous: Frame, correspondence: Correspondence) -> Mean:
+    """E: mean squared difference to the previous frame moved along the source's flow.
+
+    Over pixels visible in both frames (Lai et al., ECCV 2018, "Learning Blind Video Temporal
+    Consistency", eq. 8 and 9), mean over the channels.
+    """
+    error = ((current - warp(previous, correspondence.flow)) ** 2).mean(-1)
+    seen = correspondence.visible
+    return Mean(float(error[seen].sum(dtype=np.float64)), float(seen.sum()))
+
+
+def measure_uncovered_energy(pair: Pair, correspondence: Correspondence) -> Mean:
+    """Energy of the dream's fine detail where something moved away and uncovered the ground.
+
+    A ghost (the dream of what stood there) lies over the ground's own dream and adds to it.
+    """
+    energy = (extract_fine(pair.film - pair.source) ** 2).mean(-1)
+    where = correspondence.uncovered
+    return Mean(float(energy[where].sum(dtype=np.float64)), float(where.sum()))
+
+
+def measure_trails(
+    current: Pair, previous: Pair, correspondence: Correspondence
+) -> tuple[Mean, Mean]:
+    """How much of a moving thing's old dream is left on the ground that it uncovered.
+
+    With h the dream's fine detail and U the uncovered pixels, the regression coefficients
+    ``sum_U h_t h' / sum_U h'^2`` of this frame's detail on the previous frame's, h' = h_(t-1)
+    left in place (blending) and moved along the flow (dragging): 0 = no trail, 1 = all of it.
+    """
+    now = extract_fine(current.film - current.source)
+    before = extract_fine(previous.film - previous.source)
+    where = correspondence.uncovered
+    if not where.any():
+        return Mean(), Mean()
+    left, dragged = before[where], warp(before, correspondence.flow)[where]
+    return _fit_line(now[where], left), _fit_line(now[where], dragged)
+
+
+def extract_fine(dream: Frame) -> Frame:
+    """The dream without what is coarser than 4 px (at 320 px width): d - G4 d."""
+    return dream - _blur(dream, _DETAIL_SIGMA)
+
+
+def _fit_line(a: Frame, b: Frame) -> Mean:
+    return Mean(float((a * b).sum(dtype=np.float64)), float((b * b).sum(dtype=np.float64)))
+
+
+def _blur(image: Frame, sigma: float) -> Frame:
+    width = sigma * image.shape[1] / _REFERENCE_WIDTH
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), width), np.float32)
+
+
+def _measure_rms(values: Frame) -> float:
+    return float(np.sqrt(np.mean(values**2, dtype=np.float64)))
+
+
+def _to_grey(frame: Frame) -> Frame:
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _measure_saturation(frame: Frame) -> float:
+    return float((frame.max(-1) - frame.min(-1)).mean())
+
+
+def _measure_clipping(frame: Frame) -> float:
+    ends: NDArray[np.bool_] = np.abs(frame) >= _CLIPPED
+    return float(ends.mean())

@@ -1,0 +1,102 @@
+"""(film file, source file) -> its report, the source dreamt alone beside it where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.probe import probe
+from dreamvideo.media.read import open_source
+from dreamvideo.media.round_trip import store_as
+from dreamvideo.metrics.film_report import FilmReport, measure
+from dreamvideo.parsing import parse_rate, parse_time
+from dreamvideo.render.frames.carry import start_shot
+from dreamvideo.render.frames.frame_plan import WeightedDream
+from dreamvideo.render.frames.planner import make_dreamer
+from dreamvideo.render.recipe import load_recorded_look
+from dreamvideo.settings import DreamSettings, Look
+
+# Of frames dreamt alone, each pair costs two full dreams: this many tell enough.
+DEFAULT_PAIRS = 8
+
+
+def measure_film(
+    film: Path | str,
+    source: Path | str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    fps: str | None = None,
+    against_independent: bool = False,
+    pairs: int = DEFAULT_PAIRS,
+    dream: DreamSettings | None = None,
+) -> FilmReport:
+    """Measure a film file against the clip that it was dreamt from.
+
+    ``start``, ``end`` and ``fps`` are those of the render. ``against_independent`` dreams
+    ``pairs`` pairs of neighbouring source frames alone, with ``dream`` or else with the settings
+    that the film itself records. Raises MediaError for files that cannot be read,
+    DreamVideoError where film and source do not belong together.
+    """
+    film, source = Path(film), Path(source)
+    shown = probe(film)
+    origin = probe(source)
+    rate = parse_rate(fps) if fps else origin.rate
+    start_shot = parse_time(start, "--start", rate) if start else None
+    finish = parse_time(end, "--end", rate) if end else None
+    recent = _Recent()
+    settings = (dream or load_recorded_look(film).dream) if against_independent else None
+    alone = _alone(settings, recent, shown.pixel_format) if settings else None
+    frames = shown.frames or round(shown.duration * shown.rate)
+    size = (shown.width, shown.height)
+    with (
+        open_source(film) as seen,
+        open_source(
+            source, start=start_shot, end=finish, size=size, fps=rate if fps else None
+        ) as original,
+    ):
+        return measure(
+            (to_float(frame.pixels) for frame in seen),
+            recent.passing(to_float(frame.pixels) for frame in original),
+            independent=alone,
+            sample=sample_frames(frames, pairs),
+        )
+
+
+def sample_frames(frames: int, pairs: int) -> set[int]:
+    """Frames evenly spread over a film, none of them the first."""
+    count = max(1, min(pairs, frames - 1))
+    return {max(1, round(Fraction((2 * n + 1) * frames, 2 * count))) for n in range(count)}
+
+
+class _Recent:
+    """Lets frames pass and keeps the last two, by number."""
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Image] = {}
+
+    def passing(self, frames: Iterator[Image]) -> Iterator[Image]:
+        for index, frame in enumerate(frames):
+            self.frames[index] = frame
+            self.frames.pop(index - 2, None)
+            yield frame
+
+
+def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Callable[[int], Image]:
+    """Dreams a recent frame alone, as the first of a shot is.
+
+    It comes back as a file in the film's format would hold it.
+    """
+    parts = (WeightedDream(make_dreamer(settings, Look(dream=settings))),)
+
+    def dream(index: int) -> Image:
+        frame = recent.frames[index]
+        state, _ = start_shot(frame, parts, np.ones(frame.shape[:2], np.float32))
+        return to_float(store_as(to_bytes(state.dream), pixel_format))
+
+    return dream

@@ -1,0 +1,61 @@
+"""What a render would do: (clip, look, machine) -> its parts, its workers, its time; no dream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dreamvideo.render.job.disk_space import format_bytes
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.options import RenderOptions
+from dreamvideo.render.parallel.shots import plan_segments
+from dreamvideo.render.planning.estimate import Estimate, estimate_clip
+from dreamvideo.render.planning.worker_count import (
+    choose_worker_count,
+    count_cores,
+    find_max_workers,
+)
+from dreamvideo.render.progress import OnProgress
+from dreamvideo.render.source import ClipRequest, open_clip_range
+from dreamvideo.settings import Look, MachineSettings, OutputSettings
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """The parts of a film, how many processes would dream them, and what that takes."""
+
+    segments: tuple[Segment, ...]
+    workers: int
+    estimate: Estimate
+
+    @property
+    def lines(self) -> list[str]:
+        """What a user should hear: one line a part, then the whole."""
+        told = []
+        for segment in self.segments:
+            last = segment.first + (segment.count or 1) - 1
+            ahead = f", {segment.warm_up} more ahead" if segment.warm_up else ""
+            told.append(f"part {segment.index + 1}: frames {segment.first} to {last}{ahead}")
+        frames = sum(segment.count or 0 for segment in self.segments)
+        whole = f"{frames} frames in {len(self.segments)} parts, {self.workers} at a time"
+        minutes = self.estimate.seconds / 60
+        return [
+            *told,
+            f"{whole}: about {minutes:.2g} minutes by one process, "
+            f"{format_bytes(self.estimate.disk_bytes)} of disk",
+        ]
+
+
+def plan_render(
+    request: ClipRequest,
+    look: Look,
+    wanted: OutputSettings,
+    machine: MachineSettings,
+    options: RenderOptions,
+    on_progress: OnProgress,
+) -> RenderPlan:
+    """Read the whole clip for its scene cuts, and time a few steps. Raises as ``dream_video``."""
+    read = open_clip_range(request, wanted)
+    most = find_max_workers(machine, look, read)
+    segments, _ = plan_segments(read, look, options, most, count_cores(machine), on_progress)
+    workers = choose_worker_count(most, machine, [segment.count or 0 for segment in segments])
+    return RenderPlan(segments, workers, estimate_clip(read.info, read.size, look, read.rate))

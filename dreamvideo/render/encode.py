@@ -1,0 +1,100 @@
+"""Stored frames -> the film that was asked for, with the look that made it in its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.media.write import StoredFrame, check_output, encode
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.settings import Look, OutputSettings, look_to_toml
+from dreamvideo.version import __version__
+
+
+def check_output_settings(output: Path, wanted: OutputSettings, *, overwrite: bool) -> None:
+    """Refuse, before any work, what cannot or must not be written. Raises UsageError."""
+    check_output(
+        output,
+        overwrite,
+        codec=wanted.codec,
+        depth=wanted.depth,
+        quality=wanted.quality,
+        loop=wanted.repeat,
+        max_size=wanted.most_bytes,
+    )
+
+
+def encode_film(
+    frames: Sequence[StoredFrame],
+    output: Path,
+    look: Look,
+    wanted: OutputSettings,
+    *,
+    rate: Fraction,
+    duration_of_last: Fraction,
+    overwrite: bool,
+    on_progress: OnProgress,
+    source: Path | None = None,
+    source_range: tuple[Fraction, Fraction | None] = (Fraction(0), None),
+    alone: bool = False,
+) -> list[str]:
+    """Encode the frames, with all but the picture from ``source``. Returns notes for the user.
+
+    ``source_range`` is the part of the source that the frames are, in seconds; ``alone`` codes each
+    frame without its neighbours. Raises MediaError.
+    """
+    total = len(frames)
+    last_told = 0
+
+    def told(done: int) -> None:
+        nonlocal last_told
+        last_told = done
+        on_progress(Progress("encoding", "frame", done, total))
+
+    notes = encode(
+        frames,
+        output,
+        duration_of_last=duration_of_last,
+        source=source,
+        source_start=source_range[0],
+        source_end=source_range[1],
+        rate=rate,
+        quality=wanted.quality,
+        loop=wanted.repeat,
+        overwrite=overwrite,
+        metadata={} if wanted.strip_metadata else format_recipe(look),
+        strip_metadata=wanted.strip_metadata,
+        codec=wanted.codec,
+        depth=wanted.depth,
+        background=wanted.background_color,
+        max_size=wanted.most_bytes,
+        on_frame=told,
+        alone=alone,
+        no_audio=wanted.no_audio,
+        audio_track=wanted.audio_track,
+    )
+    if last_told != total:
+        # An animation that had to be made smaller or slower has fewer frames.
+        told(total)
+    return notes
+
+
+def format_recipe(look: Look) -> dict[str, str]:
+    """The tag by which a film or picture tells how it was dreamt."""
+    return {"synopsis": f"dreamvideo {__version__}\n{look_to_toml(look)}"}
+
+
+def deepen(
+    dreamt: NDArray[np.uint8], source: NDArray[np.uint8], deep: NDArray[np.uint16]
+) -> NDArray[np.uint16]:
+    """What the dream added to a source frame in 8 bits, added to the same frame in 16.
+
+    All three are H x W x 3. The source keeps its fine gradations; rounded to 8 bits, the result
+    is ``dreamt`` itself, so that a stored frame is exactly what the next one was carried from.
+    """
+    added = (dreamt.astype(np.int32) - source) * 257
+    return np.asarray(np.clip(deep + added, 0, 65535), np.uint16)

@@ -1,0 +1,1 @@
+"""Source frames to dreamt frames: tracking, planning, carrying, interpolating."""

@@ -1,0 +1,137 @@
+"""What is climbed of a carried frame: (how much is missing where) -> steps, and boxes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.patches import Box, find_windows, merge_overlapping
+
+# Lengths are in pixels of a frame this wide, and scale with the frame.
+REFERENCE_WIDTH = 320
+CELL = 8
+# How far the steps fade out round a box.
+FADE = 8
+# A cell that lacks more than this share of a dream is dreamt at once; the rest can wait for the
+# next full frame.
+NOTABLE = 0.5
+# All that is notable together can wait if it is less than this share of a frame's dream.
+SLIGHT = 0.005
+# A target that rises by this much on average must be followed in every frame.
+RISING = 0.005
+# The most that one step does where a dream is missing, as a share of a fresh dream's work: one
+# forced in a frame by a few long steps is noise, and its noise would be carried on.
+WORK_PER_STEP = 0.16
+
+
+@dataclass(frozen=True)
+class StepAllocation:
+    """So many steps an octave that do ``work`` (H x W, in fresh dreams' work).
+
+    ``grown`` of it is dream that was missing; outside of boxes ``within``, if any, there is none.
+    """
+
+    steps: int
+    work: Image
+    grown: Image
+    within: tuple[Box, ...] = ()
+
+
+def allocate_steps(
+    missing: Image, places: Sequence[Box], refresh: Image | None, full: int, few: int
+) -> Iterator[StepAllocation]:
+    """What is to be climbed of a frame of which ``missing`` (H x W) of a dream was not carried.
+
+    ``refresh`` (H x W) is work on what was carried, None where it is not this frame's turn.
+    ``places`` are the boxes round what is missing, ``full`` the steps of a fresh dream, ``few``
+    those of one that was carried.
+    """
+    steps, grown = 0, np.zeros_like(missing)
+    if refresh is not None:
+        steps = count_steps(float(missing.mean()), full, few)
+        if not covers_most(places, missing.shape):
+            steps = few
+        grown = np.minimum(missing, WORK_PER_STEP * steps)
+        yield StepAllocation(steps, refresh + grown, grown)
+    if not places or covers_most(places, missing.shape):
+        return
+    lacking = sum(float(missing[box.place].sum()) for box in places)
+    more = count_steps(lacking / sum(box.area for box in places), full, few) - steps
+    if more > 0:
+        grown = np.minimum(missing - grown, WORK_PER_STEP * more) * make_mask(places, missing.shape)
+        yield StepAllocation(more, grown, grown, tuple(places))
+
+
+def count_steps(missing: float, full: int, few: int) -> int:
+    """Steps an octave for what lacks this much of its dream.
+
+    Few while next to everything was carried; as many as a fresh dream has when nothing was.
+    """
+    return max(few, min(full, round(missing * full)))
+
+
+def is_rising(target: Image, before: Image) -> bool:
+    """Whether a target grows by itself, rather than moving with the picture."""
+    return float(np.maximum(target - before, 0).mean()) > RISING
+
+
+def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
+    """Whether boxes of a picture of that shape are no saving, with what must be seen round them."""
+    size = shape[0], shape[1]
+    return find_windows(places, size, size) == (Box(0, 0, *size),)
+
+
+def find_boxes(missing: Image) -> tuple[Box, ...]:
+    """Boxes round all that is notably ``missing`` (H x W, in full dreams) of a frame.
+
+    No two of them meet. None where it is next to nothing.
+    """
+    height, width = missing.shape
+    scale = width / REFERENCE_WIDTH
+    rows, columns = (max(1, round(side / (CELL * scale))) for side in (height, width))
+    cells = cv2.resize(missing, (columns, rows), interpolation=cv2.INTER_AREA) > NOTABLE
+    _, _, found, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
+    fade = round(FADE * scale)
+    places = merge_overlapping(
+        [_make_box(each, (rows, columns), missing.shape, fade) for each in found[1:]]
+    )
+    slight = sum(float(missing[box.place].sum()) for box in places) < SLIGHT * missing.size
+    return () if slight else places
+
+
+def _make_box(found: Image, cells: tuple[int, int], shape: tuple[int, ...], fade: int) -> Box:
+    left, top, wide, high = (int(value) for value in found[:4])
+    down, across = shape[0] / cells[0], shape[1] / cells[1]
+    return Box(
+        max(0, round(top * down) - fade),
+        max(0, round(left * across) - fade),
+        min(shape[0], round((top + high) * down) + fade),
+        min(shape[1], round((left + wide) * across) + fade),
+    )
+
+
+def make_mask(found: Sequence[Box], shape: tuple[int, ...]) -> Image:
+    """H x W: 1 within the boxes, falling to 0 towards their sides, 0 outside.
+
+    A side that is the frame's own does not fade.
+    """
+    fade = FADE * shape[1] / REFERENCE_WIDTH
+    total = np.zeros(shape[:2], np.float32)
+    for box in found:
+        down = _make_ramp(box.top, box.bottom, shape[0], fade)
+        across = _make_ramp(box.left, box.right, shape[1], fade)
+        total[box.place] = down[:, None] * across
+    return total
+
+
+def _make_ramp(begin: int, end: int, length: int, fade: float) -> Image:
+    places = np.arange(begin, end, dtype=np.float32) + np.float32(0.5)
+    ones = np.full_like(places, np.inf)
+    up = ones if begin == 0 else places - begin
+    down = ones if end == length else end - places
+    linear = np.clip(np.minimum(up, down) / fade, 0, 1)
+    return np.asarray(linear * linear * (3 - 2 * linear), np.float32)

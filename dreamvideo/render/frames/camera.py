@@ -1,0 +1,83 @@
+"""A camera over a clip: (frame, its time) -> the frame as that camera sees it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.camera import Similarity
+from dreamvideo.motion.camera_schedule import CameraTrack, schedule_camera
+from dreamvideo.motion.warp import Border, warp
+from dreamvideo.schedules import USUAL_RATE
+from dreamvideo.settings import CameraSettings
+
+# Below this magnification a picture is made smaller first: else it would glitter.
+SHRUNK = 0.8
+
+
+class VirtualCamera:
+    """What a moving camera sees of a film: a function of each frame and its time alone."""
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        width: int,
+        height: int,
+        begin: Fraction,
+        length: float,
+        rate: float = USUAL_RATE,
+    ) -> None:
+        """``begin`` is the time of the film's first frame, ``length`` its seconds.
+
+        ``rate`` is its frames a second, for schedules that count them.
+        """
+        self._settings = settings
+        self._begin = begin
+        rates = (settings.zoom, settings.rotate, settings.pan, settings.centre)
+        self._journey = CameraTrack(width, height, schedule_camera(*rates, length, rate))
+
+    def apply(self, frame: Frame) -> Frame:
+        """The frame, and its transparency, as the camera sees it; itself if it stands still."""
+        if self._settings.is_still:
+            return frame
+        move = self._journey.at(float(frame.time - self._begin))
+        border = self._settings.border
+
+        def moved(pixels: NDArray[Any]) -> NDArray[Any]:
+            return apply_camera(pixels, move, border)
+
+        return replace(
+            frame,
+            pixels=moved(frame.pixels),
+            deep=None if frame.deep is None else moved(frame.deep),
+            alpha=None if frame.alpha is None else moved(frame.alpha),
+        )
+
+
+def apply_camera(pixels: NDArray[Any], move: Similarity, border: Border) -> NDArray[Any]:
+    """A picture (H x W or H x W x C, unsigned integers) moved, of the same size and type."""
+    height, width = pixels.shape[:2]
+    picture, flow = pixels.astype(np.float32), move.flow(width, height)
+    if move.growth < SHRUNK:
+        picture, flow = _shrink(picture, flow, move.growth)
+    seen = warp(picture, flow, border=border)
+    most = np.iinfo(pixels.dtype).max
+    return np.asarray(np.clip(np.rint(seen), 0, most), pixels.dtype)
+
+
+def _shrink(picture: Image, flow: Image, scale: float) -> tuple[Image, Image]:
+    """The picture at ``scale`` at least a few pixels large, and the flow that points into it."""
+    height, width = picture.shape[:2]
+    small = (max(8, round(width * scale)), max(8, round(height * scale)))
+    shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    ratio = np.array([small[0] / width, small[1] / height], np.float32)
+    here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    there = (here + flow + 0.5) * ratio - 0.5
+    return np.asarray(shrunk, np.float32), np.asarray(there - here, np.float32)

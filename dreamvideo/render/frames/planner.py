@@ -1,0 +1,204 @@
+"""A look, made ready for one film: (frame, motion) -> what that frame is to become.
+
+Everything is a function of the look, the frame and the state before it, so that any frame can be
+rendered again, alone or on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+
+from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.runtime import settle_threads
+from dreamvideo.errors import UsageError
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.read import Frame
+from dreamvideo.media.stills import read_still
+from dreamvideo.motion.flow import Motion
+from dreamvideo.paint.colour import extract_palette, finish, is_identity, needs_first, read_palette
+from dreamvideo.paint.palette import Palette
+from dreamvideo.paint.regions import RegionMasks
+from dreamvideo.render.frames.carry import State, start_shot
+from dreamvideo.render.frames.frame_plan import FramePlan, WeightedDream, make_target_map
+from dreamvideo.schedules import TimePoint
+from dreamvideo.settings import DreamSettings, Look, MachineSettings
+from dreamvideo.settings.derive import derive_dream
+
+DEFAULT_MACHINE = MachineSettings()
+
+
+def make_dreamer(
+    dream: DreamSettings, look: Look, machine: MachineSettings = DEFAULT_MACHINE
+) -> Dreamer:
+    """A dreamer of ``dream``, which is the look's own or that of a part of it.
+
+    What changes over time in the look is compiled so that it can. Raises UsageError, WeightsError,
+    MediaError for a guide that cannot be read.
+    """
+    if machine.threads is not None:
+        settle_threads(machine.threads)
+    varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
+    guide = None if dream.guide is None else to_float(read_still(dream.guide))
+    return Dreamer(dream, guide=guide, varying=varying, machine=machine)
+
+
+CHANGING = ("dream.", "mask.", "regions.")
+
+
+class SoundLevels(Protocol):
+    """What is heard at a time of the source, seconds: each sound in 0 .. 1."""
+
+    def at(self, seconds: float) -> Mapping[str, float]:
+        """The sounds by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class FilmSpan:
+    """The part of a source that a film shows.
+
+    ``size`` is (width, height), ``rate`` frames a second, ``begin`` the time of the first frame
+    on the source's clock and ``length`` the film's, both in seconds.
+    """
+
+    size: tuple[int, int]
+    rate: Fraction = Fraction(25)
+    begin: Fraction = Fraction(0)
+    length: float = float("inf")
+
+
+@dataclass
+class FramePlanner:
+    """Who tells what each frame of a film is to become; callable as ``Direct``.
+
+    ``palette`` is that of the first dreamt frame, where colours are matched to it.
+    """
+
+    look: Look
+    span: FilmSpan
+    dreamers: tuple[Dreamer, ...]
+    areas: RegionMasks
+    sound: SoundLevels | None = None
+    palette: Palette | None = None
+    _changes: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        timelines = (self.look.dream.layers or "") + (self.look.dream.classes or "")
+        scheduled = any(name.startswith(CHANGING) for name in self.look.over_time)
+        self._changes = scheduled or "->" in timelines
+
+    def __call__(
+        self, frame: Frame, source: Image, motion: Motion | None = None, state: State | None = None
+    ) -> FramePlan:
+        """What a frame is to become; ``source`` are its pixels, H x W x 3 in [-1, 1].
+
+        ``motion`` is its motion since the frame before, None where a shot begins, and ``state``
+        what that frame left.
+        """
+        moment = self.moment(frame.time)
+        look = self.look.at(moment)
+        before = None
+        if state is not None and motion is not None and self.areas.needs_motion:
+            before = np.minimum(state.maturity / max(look.dream.strength, 1e-3), 1)
+        target: Image | float = look.dream.strength
+        whole: Image | None = None
+        share_of: tuple[Image | float, ...] = (1.0,)
+        if not self.areas.covers_all:
+            shares = self.areas.shares(frame.time, source, motion, now=look, before=before)
+            whole = np.asarray(sum(shares), np.float32)
+            target = whole * np.float32(look.dream.strength)
+            held = np.maximum(whole, np.float32(1e-6))
+            share_of = tuple(share / held for share in shares) if len(shares) > 1 else (1.0,)
+        parts = tuple(
+            WeightedDream(dreamer.at(settings, moment, source=source), share)
+            for dreamer, settings, share in zip(
+                self.dreamers, self._dreams(look), share_of, strict=True
+            )
+            if not isinstance(share, np.ndarray) or share.any()
+        )
+        return FramePlan(look.coherence, target, parts, self._finish(look, whole), self._changes)
+
+    def moment(self, time: Fraction) -> TimePoint:
+        """A time of the source as a moment of the film."""
+        heard = self.sound.at(float(time)) if self.sound is not None else {}
+        seconds = float(time - self.span.begin)
+        return TimePoint(seconds, self.span.length, float(self.span.rate), heard)
+
+    def with_progress(self, on_tile: Callable[[int, int], None]) -> FramePlanner:
+        """This director, whose dreamers tell of the tiles of large pictures."""
+        return replace(self, dreamers=tuple(each.with_progress(on_tile) for each in self.dreamers))
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether a frame depends on how the source moves."""
+        varies = "coherence.coherence" in self.look.over_time
+        return varies or self.look.coherence.coherence > 0 or self.areas.needs_motion
+
+    @property
+    def needs_first(self) -> bool:
+        """Whether the ``palette`` of the first dreamt frame is still wanting."""
+        return self.palette is None and needs_first(self.look.colour)
+
+    def close(self) -> None:
+        """Stop reading mask films."""
+        self.areas.close()
+
+    def _dreams(self, look: Look) -> list[DreamSettings]:
+        return [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
+
+    def _finish(self, look: Look, share: Image | None) -> Callable[[Image, Image], Image] | None:
+        if is_identity(look.colour):
+            return None
+        palette = self.palette
+        return lambda dreamt, source: finish(dreamt, source, look.colour, palette, share)
+
+
+def make_planner(
+    look: Look,
+    span: FilmSpan,
+    *,
+    sound: SoundLevels | None = None,
+    machine: MachineSettings = DEFAULT_MACHINE,
+) -> FramePlanner:
+    """A director, everything that the look names read and compiled.
+
+    Raises UsageError for what makes no sense, MediaError for masks, guides and palettes that
+    cannot be read, WeightsError.
+    """
+    width, height = span.size
+    dreams = [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
+    for dream in dreams:
+        make_octave_schedule(dream, height, width)
+    if look.sounds and sound is None:
+        raise UsageError("the settings follow a sound, and there is none to follow")
+    areas = RegionMasks.of(look, span.size, span.rate)
+    palette = read_palette(look.colour)
+    made: dict[DreamSettings, Dreamer] = {}
+    for dream in dreams:
+        if dream not in made:
+            made[dream] = make_dreamer(dream, look, machine)
+    return FramePlanner(look, span, tuple(made[dream] for dream in dreams), areas, sound, palette)
+
+
+def dream_first_palette(planner: FramePlanner, frame: Frame) -> Palette:
+    """The palette that every frame is to match: that of the film's first frame, dreamt."""
+    source = to_float(frame.pixels)
+    plan = planner(frame, source)
+    state, _ = start_shot(source, plan.parts, make_target_map(plan, source.shape))
+    return extract_palette(state.dream)
+
+
+def freeze_look(look: Look) -> Look:
+    """The look of a picture, where nothing moves: its numbers at the beginning.
+
+    Raises UsageError for what needs a film.
+    """
+    if any(mask.motion != "any" for mask in (look.mask, *look.regions)):
+        raise UsageError("--motion needs a film: nothing moves in a picture")
+    return look.at(TimePoint(0.0, 1.0))

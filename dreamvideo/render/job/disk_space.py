@@ -1,0 +1,124 @@
+"""Disk and memory: what a render will take, whether it is there, and watching that it stays."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import describe_os_error, escape_text
+from dreamvideo.memory import available_memory
+
+# A dreamt picture hardly compresses: this share of its bytes remains as a stored PNG.
+STORED_SHARE = 0.85
+# The finished film beside its stored frames, as a share of them.
+FILM_SHARE = 0.1
+# What the carried state takes besides the frames, in float pictures of three channels.
+CHECKPOINT_PICTURES = 4
+# Float pictures of three channels that live at once between a source frame and its dream.
+WORKING_PICTURES = 16
+_FLOAT_PIXEL = 12
+_TIGHT = 0.8
+_LEAST_DISK = 16 << 20
+_LEAST_MEMORY = 96 << 20
+
+
+def estimate_disk_bytes(
+    frames: int, width: int, height: int, passes: int = 1, *, depth: int = 8, alpha: bool = False
+) -> int:
+    """Bytes of disk for a render: stored frames of every pass, the carried state and the film.
+
+    ``passes`` is 2 where the source frames are stored too; ``depth`` bits a channel.
+    """
+    pixels = width * height
+    raw = pixels * (4 if alpha else 3) * (2 if depth > 8 else 1)
+    stored = frames * raw * STORED_SHARE * passes
+    state = pixels * _FLOAT_PIXEL * CHECKPOINT_PICTURES
+    return round(stored * (1 + FILM_SHARE) + state)
+
+
+def estimate_memory(width: int, height: int) -> int:
+    """Bytes of memory for the pictures of one frame, without the network's own."""
+    return width * height * _FLOAT_PIXEL * WORKING_PICTURES
+
+
+def check_room(folder: Path, needed_bytes: int) -> tuple[str, ...]:
+    """Notes for the user, one if the disk of ``folder`` will be nearly full.
+
+    ``folder`` exists. Raises MediaError, before any work, if ``needed_bytes`` cannot fit.
+    """
+    free = _measure_free(folder)
+    need = f"needs about {format_bytes(needed_bytes)} on the disk of {escape_text(folder)}"
+    if needed_bytes > free:
+        raise MediaError(
+            f"the render {need}, {format_bytes(free)} are free: make it smaller (--size) or "
+            "shorter, "
+            "or write it to another disk (-o)"
+        )
+    tight = needed_bytes > free * _TIGHT
+    return (f"the render {need}, where {format_bytes(free)} are free",) if tight else ()
+
+
+def check_memory(width: int, height: int) -> None:
+    """Refuse frames whose pictures alone are more than the memory there is. Raises MediaError."""
+    need, free = estimate_memory(width, height), available_memory()
+    if need > free:
+        raise MediaError(
+            f"frames of {width} x {height} need about {format_bytes(need)} of memory, "
+            f"{format_bytes(free)} "
+            "are free: make them smaller (--size)"
+        )
+
+
+@dataclass(frozen=True)
+class FreeSpaceMonitor:
+    """Looks now and then whether there is still room.
+
+    ``reserve`` bytes must stay free on the disk of ``folder``, so that the frame in hand, the state
+    and the film still fit; ``memory`` bytes of memory likewise.
+    """
+
+    folder: Path
+    reserve: int = _LEAST_DISK
+    memory: int = _LEAST_MEMORY
+
+    def look(self) -> None:
+        """Costs microseconds. Raises MediaError, one line, while a render can still be kept."""
+        free = _measure_free(self.folder)
+        if free < self.reserve:
+            raise MediaError(
+                f"the disk of {escape_text(self.folder)} is nearly full ({format_bytes(free)} "
+                "are free, "
+                f"{format_bytes(self.reserve)} are needed to go on): make room and run it again"
+            )
+        left = available_memory()
+        if left < self.memory:
+            raise MediaError(
+                f"memory is nearly used up ({format_bytes(left)} are left): end other programs, "
+                "or make "
+                "it smaller (--size), and run it again"
+            )
+
+
+def estimate_reserve(width: int, height: int, *, depth: int = 8, alpha: bool = False) -> int:
+    """Bytes that must stay free during a render: some frames, the state, and a little air."""
+    return max(_LEAST_DISK, estimate_disk_bytes(4, width, height, depth=depth, alpha=alpha))
+
+
+def format_bytes(size: int) -> str:
+    """Bytes in words: ``3 GB``, ``350 MB``."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            value = size / unit
+            return f"{value:.3g} {name}" if value < 999.5 else f"{value:.0f} {name}"
+    return f"{size} bytes"
+
+
+def _measure_free(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise MediaError(
+            f"{escape_text(folder)}: cannot be looked at ({describe_os_error(error)})"
+        ) from error

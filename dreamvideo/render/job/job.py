@@ -1,0 +1,179 @@
+"""The job folder ``OUT.dreamjob/``: all that a render needs to go on after whatever ended it.
+
+``manifest.json`` tells what was asked of what, with which versions; ``frames/`` holds the finished
+frames without loss, ``parts/`` their records and checkpoints, ``lock`` the number of the process
+that is at it. The folder goes when the film is complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamvideo.errors import MediaError, UsageError, leave
+from dreamvideo.media.folder import place_of
+from dreamvideo.media.paths import describe_os_error, escape_text, partial_path
+from dreamvideo.media.write import StoredFrame
+from dreamvideo.render.job import manifest as manifests
+from dreamvideo.render.job.lock import LockedError, lock_job
+from dreamvideo.render.job.manifest import Manifest
+from dreamvideo.render.job.segment_store import SegmentStore, source_path
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.progress import OnProgress, Progress
+
+_FOLDERS = ("frames", "parts", "source", "ahead", "joined", "second")
+# How long the processes of a render that was killed may take to notice.
+PATIENCE = 15.0
+
+
+@dataclass
+class Job:
+    """One render's folder and manifest. Its process holds the lock."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def at(cls, folder: Path) -> Job:
+        """A job's folder to read, whoever works at it. Raises DreamVideoError for a damaged one."""
+        return cls(folder, manifests.read_manifest(folder))
+
+    def segment_store(self, segment: Segment) -> SegmentStore:
+        """What is there of a segment."""
+        return SegmentStore(self.folder, segment.index, segment.first, segment.warm_up)
+
+    def segment_stores(self) -> list[SegmentStore]:
+        """All segments, in the order of the film."""
+        return [self.segment_store(segment) for segment in self.manifest.segments]
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Record what was found out meanwhile. Raises MediaError."""
+        manifests.write_manifest(self.folder, manifest)
+        self.manifest = manifest
+
+    def source_path(self, number: int) -> Path:
+        """Where a source frame is kept for a pass that needs it again."""
+        return source_path(self.folder, number)
+
+    def second_path(self, number: int) -> Path:
+        """Where a frame of a second pass is stored."""
+        return self.folder / "second" / f"{number:08d}.png"
+
+    @property
+    def frames(self) -> list[StoredFrame]:
+        """All stored frames, in the order of the film."""
+        return [frame for part in self.segment_stores() for frame in part.frames]
+
+    @property
+    def done(self) -> int:
+        """How many frames are stored."""
+        return sum(len(part.records) for part in self.segment_stores())
+
+    def report_resumed(self, output: Path, on_progress: OnProgress) -> None:
+        """Tell that an earlier run is gone on with, if one is."""
+        done, total = self.done, self.manifest.frames
+        if done:
+            of = f" of {total}" if total else ""
+            said = f"resuming {escape_text(output)}: {done}{of} frames are done"
+            on_progress(Progress("dreaming", "frame", done, total, note=said))
+
+
+def job_folder(output: Path) -> Path:
+    """``film.mp4`` -> ``film.mp4.dreamjob``, of a folder of frames the same; absolute."""
+    place = place_of(output)
+    return place.with_name(f"{place.name}.dreamjob")
+
+
+def read_job(output: Path) -> Job:
+    """A job to look at, whoever works at it. Raises DreamVideoError if there is none."""
+    folder = job_folder(output)
+    if not (folder / manifests.NAME).exists():
+        raise UsageError(
+            f"{escape_text(output)}: there is no {escape_text(folder)} with frames of it"
+        )
+    return Job.at(folder)
+
+
+@contextmanager
+def open_job(
+    output: Path,
+    asked: Manifest,
+    *,
+    restart: bool = False,
+    keep: bool = False,
+    resumable: bool = True,
+) -> Iterator[Job]:
+    """The output's job, begun now or gone on with, for as long as the block runs.
+
+    If the block succeeds the folder goes (unless ``keep``); if not it stays, and the error knows
+    so (``errors.left``), unless no frame was finished or the job is not ``resumable``. Raises
+    UsageError if the job was begun with other settings, or another process is at it;
+    DreamVideoError for a damaged one, MediaError.
+    """
+    folder = job_folder(output)
+    with _hold_lock(output, folder):
+        job = _start_job(output, folder, asked, restart or not resumable)
+        try:
+            yield job
+        except BaseException as error:
+            done = job.done if resumable else 0
+            if done:
+                of = f" of {job.manifest.frames}" if job.manifest.frames else ""
+                leave(error, f"{done}{of} frames are kept")
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _hold_lock(output: Path, folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_job(folder / "lock"))
+        except LockedError as error:
+            raise UsageError(
+                f"{escape_text(output)}: is being rendered already, by process {error.holder}"
+            ) from None
+        except OSError as error:
+            raise MediaError(
+                f"cannot write beside {escape_text(output)}: {describe_os_error(error)}"
+            ) from error
+        yield
+    if sys.platform == "win32" and [path.name for path in folder.glob("*")] == ["lock"]:
+        # An open file cannot be removed there.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_job(output: Path, folder: Path, asked: Manifest, restart: bool) -> Job:
+    known = {"lock", manifests.NAME, partial_path(Path(manifests.NAME)).name, *_FOLDERS}
+    foreign = sorted({path.name for path in folder.iterdir()} - known)
+    if foreign:
+        raise UsageError(
+            f"{escape_text(folder)}: holds other files ({escape_text(foreign[0])}); move it away"
+        )
+    job = Job(folder, asked)
+    old = folder / manifests.NAME
+    if old.exists() and not restart:
+        job = Job.at(folder)
+        changed = manifests.find_differences(job.manifest, asked)
+        if changed:
+            raise UsageError(
+                f"{escape_text(output)}: cannot be gone on with: {changed[0]}; --restart begins "
+                "anew"
+            )
+    else:
+        # First, so that a kill in between leaves no manifest of frames that are gone.
+        old.unlink(missing_ok=True)
+        for name in _FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _FOLDERS:
+        (folder / name).mkdir(exist_ok=True)
+    if not old.exists():
+        job.save_manifest(asked)
+    return job

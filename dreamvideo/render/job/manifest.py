@@ -1,0 +1,234 @@
+"""What a job was begun with, as ``manifest.json``: enough to go on exactly, and to see when not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from dreamvideo.dream.memory_estimate import with_memory_bound
+from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.media import ffmpeg
+from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
+from dreamvideo.media.sequence import is_sequence, sequence_files
+from dreamvideo.render.job.segments import WHOLE, Segment
+from dreamvideo.settings import Look, OutputSettings, look_to_toml, look_values, preset_paths
+from dreamvideo.settings.base import Settings
+from dreamvideo.settings.machine import MachineSettings
+from dreamvideo.settings.presets import look_from_toml
+from dreamvideo.version import __version__
+
+# Files up to this size are read whole; of larger ones so many blocks, evenly spread.
+WHOLE_FILE_BYTES = 64 * 2**20
+BLOCK = 2**20
+BLOCKS = 32
+# Of each picture of a sequence three blocks of this size.
+PICTURE_BLOCK = 2**12
+
+
+def compute_fingerprint(path: Path) -> str:
+    """A digest of a file's content, or of the names and contents of a folder's pictures.
+
+    Names of single files and times of change do not enter: a copy is as good. Of large files
+    a sample is read. Raises MediaError for what cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        if is_sequence(path):
+            for file in sequence_files(path):
+                digest.update(file.name.encode("utf-8", "surrogateescape") + b"\0")
+                _take(digest, file, 3 * PICTURE_BLOCK, PICTURE_BLOCK, 3)
+        else:
+            _take(digest, path, WHOLE_FILE_BYTES, BLOCK, BLOCKS)
+    except OSError as error:
+        raise MediaError(
+            f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
+        ) from error
+    return digest.hexdigest()
+
+
+def _take(digest: hashlib._Hash, path: Path, whole: int, block: int, blocks: int) -> None:
+    size = path.stat().st_size
+    digest.update(f"{size}\n".encode())
+    with path.open("rb") as file:
+        for start in _list_starts(size, whole, block, blocks):
+            file.seek(start)
+            digest.update(file.read(block))
+
+
+def _list_starts(size: int, whole: int, block: int, blocks: int) -> Iterator[int]:
+    """Where the blocks to read begin: all of a small file, else from its first to its last."""
+    if size <= whole:
+        yield from range(0, size, block)
+    else:
+        yield from ((size - block) * n // (blocks - 1) for n in range(blocks))
+
+
+FORMAT = 3
+NAME = "manifest.json"
+
+
+class Manifest(Settings):
+    """A job's record. Each of ``asked``, ``files`` and ``versions`` decides bits of its frames.
+
+    ``asked`` are settings by the names that users know them by, ``files`` fingerprints of what is
+    read, by what it is; ``look`` (TOML) and ``request`` (what else the render was called with)
+    are what it is gone on from, on ``machine``, in processes of so many ``threads``. ``segments``
+    are the parts it is made in; ``frames`` in all, as far as known, ``missing`` from a damaged
+    source and ``notes`` of it, if it was read beforehand.
+    """
+
+    format: int = FORMAT
+    kind: str
+    asked: dict[str, str]
+    files: dict[str, str]
+    versions: dict[str, str]
+    look: str
+    wanted: dict[str, Any]
+    request: dict[str, str | None]
+    machine: MachineSettings = MachineSettings()
+    threads: int = Field(default=1, ge=1)
+    segments: tuple[Segment, ...] = WHOLE
+    frames: int | None = None
+    missing: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def decoded_look(self) -> Look:
+        """The look to render with."""
+        return look_from_toml(self.look, NAME)
+
+
+def make_manifest(
+    kind: str,
+    look: Look,
+    wanted: OutputSettings,
+    request: Mapping[str, str | None],
+    files: Mapping[str, Path],
+    machine: MachineSettings = MachineSettings(),  # noqa: B008  (frozen)
+    **also: object,
+) -> Manifest:
+    """The manifest of a render that is about to begin; ``also`` are further settings to hold to.
+
+    ``files`` are what it reads besides the files that the look names. Raises MediaError for one
+    that cannot be read.
+    """
+    read = {**files, **list_look_files(look)}
+    values = _flatten(look_values(look))
+    asked = {name: str(value) for name, value in values if value != [] and name not in read}
+    asked.pop("description", None)
+    # How it is encoded may well change once its frames are dreamt.
+    asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
+    bits = {"device": machine.device, "precision": machine.precision, **also}
+    bits["max_memory"] = machine.max_memory
+    asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}
+    return Manifest(
+        kind=kind,
+        asked=asked,
+        files={name: compute_fingerprint(path) for name, path in read.items()},
+        versions=list_versions(),
+        look=look_to_toml(look),
+        machine=with_memory_bound(machine),
+        wanted=wanted.model_dump(exclude_unset=True, mode="json"),
+        request={name: None if v is None else str(v) for name, v in request.items()},
+    )
+
+
+def list_versions() -> dict[str, str]:
+    """Of everything whose next release may compute other bits."""
+    _, said = ffmpeg.run(["-version"], subject="ffmpeg")
+    return {
+        "dreamvideo": __version__,
+        # Its own import takes seconds.
+        "tensorflow": metadata.version("tensorflow"),
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "ffmpeg": " ".join(said.decode("utf-8", "replace").split()[2:3]),
+        "machine": f"{platform.machine()} {platform.system()}",
+    }
+
+
+def list_look_files(look: Look) -> dict[str, Path]:
+    """The files that a look names (weights, pictures, masks), by the names of their settings."""
+    masks = {f"regions.{n}.mask": region.mask for n, region in enumerate(look.regions, 1)}
+    words: dict[str, str | None] = {
+        "mask.mask": look.mask.mask,
+        **masks,
+        "colour.match_colour": look.colour.match_colour,
+    }
+    named_looks = [*(stage.look for stage in look.journey), *(area.look for area in look.regions)]
+    bundled = preset_paths()
+    words |= {f"the preset {name}": name for name in named_looks if name not in bundled}
+    # Such settings are files only if they are there: they may also be shapes and names.
+    named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
+    return {**dict(_list_paths(look, "")), **named}
+
+
+def find_differences(begun: Manifest, now: Manifest) -> list[str]:
+    """What of ``now`` is not as the job was begun, in words; the most telling first."""
+    found = [
+        f"{name} has changed since"
+        for name in (*begun.files, *now.files)
+        if begun.files.get(name) != now.files.get(name)
+    ]
+    for ours, theirs in ((begun.asked, now.asked), (begun.versions, now.versions)):
+        for name in dict.fromkeys([*ours, *theirs]):
+            was, is_now = ours.get(name, "not set"), theirs.get(name, "not set")
+            if was != is_now:
+                found.append(f"{name} was {was} and is {is_now}")
+    if begun.kind != now.kind:
+        found.insert(0, f"it was a {begun.kind}")
+    return list(dict.fromkeys(found))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write it whole or not at all. Raises MediaError."""
+    with replace_atomically(folder / NAME) as part:
+        # Names of files may be no Unicode: such bytes are escaped.
+        part.write_text(json.dumps(manifest.model_dump(mode="json"), indent=1), encoding="ascii")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises DreamVideoError, one line, where there is none that can be gone on from."""
+    path = folder / NAME
+    try:
+        found = Manifest.model_validate(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise MediaError(
+            f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
+        ) from error
+    except ValueError:
+        raise DreamVideoError(f"{escape_text(path)}: is damaged; --restart begins anew") from None
+    if found.format != FORMAT:
+        raise DreamVideoError(
+            f"{escape_text(path)}: was written by another version of dreamvideo; --restart "
+            "begins anew"
+        )
+    return found
+
+
+def _flatten(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _list_paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
+    if isinstance(value, Path):
+        yield name, value
+    elif isinstance(value, Settings):
+        for field in type(value).model_fields:
+            yield from _list_paths(getattr(value, field), f"{name}.{field}".lstrip("."))
+    elif isinstance(value, tuple | list):
+        for number, item in enumerate(value, 1):
+            yield from _list_paths(item, f"{name}.{number}")

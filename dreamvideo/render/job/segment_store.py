@@ -1,0 +1,318 @@
+"""What is on disk of one segment: its frames' record, and what the next frame is made from.
+
+Three kinds of files, each whole or not at all at any moment: the frames (PNG), a log of one line
+a frame that ends in its own checksum, and two checkpoints that are written in turn. A frame's file
+comes first, then its line, then perhaps a checkpoint; so whatever a checkpoint counts is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
+from dreamvideo.media.stills import load_deep, png_bytes, to_depth
+from dreamvideo.media.write import StoredFrame
+from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint, pack_checkpoint
+
+
+def source_path(folder: Path, number: int) -> Path:
+    """A source frame, for a pass that needs it again."""
+    return folder / "source" / f"{number:08d}.png"
+
+
+def ahead_path(folder: Path, segment: int, number: int) -> Path:
+    """A frame that a segment dreams before its own, above its source."""
+    return folder / "ahead" / f"{segment:04d}-{number:08d}.png"
+
+
+def joined_path(folder: Path, number: int) -> Path:
+    """A frame that two segments have dreamt, gone over from one to the other."""
+    return folder / "joined" / f"{number:08d}.png"
+
+
+# Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
+SHARE = 0.04
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One frame that is stored: its number in the film, its times in seconds, what it is.
+
+    ``seconds`` is how long it took since the frame before it, or since its process began to work
+    at this part; None in logs of earlier versions.
+    """
+
+    number: int
+    time: Fraction
+    duration: Fraction
+    loss: float
+    starts: bool
+    size: int
+    crc: int
+    seconds: float | None = None
+
+    def line(self) -> str:
+        """The record as JSON."""
+        values = {**vars(self), "time": str(self.time), "duration": str(self.duration)}
+        return json.dumps(values)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> FrameRecord:
+        """The record of a line's JSON."""
+        times = {name: Fraction(values[name]) for name in ("time", "duration")}
+        return cls(**{**values, **times})
+
+
+@dataclass(frozen=True)
+class SegmentEnd:
+    """That a segment is complete, and what its source had to say: the log's last line."""
+
+    notes: tuple[str, ...] = ()
+    missing: int = 0
+
+
+class SegmentSink:
+    """Takes a segment's frames as they are dreamt; its children know where they are kept.
+
+    The first frame's number in the film is ``first``.
+    """
+
+    def __init__(self, first: int, kept: int = 0) -> None:
+        """``kept`` frames are there."""
+        self.first = first
+        self._waits_until = 0.0
+        self._checked = kept
+        self._last = monotonic()
+
+    @property
+    def count(self) -> int:
+        """How many frames are kept."""
+        raise NotImplementedError
+
+    def put(self, record: FrameRecord, data: bytes) -> None:
+        """Keep the next frame, a PNG. Raises MediaError."""
+        raise NotImplementedError
+
+    def put_source(self, number: int, data: bytes) -> None:
+        """Keep the source of a frame, a PNG, for a pass that needs it again. Raises MediaError."""
+        raise NotImplementedError
+
+    def put_ahead(self, number: int, data: bytes) -> None:
+        """Keep a frame before the first, dreamt ahead: a PNG of it above its source.
+
+        Raises MediaError.
+        """
+        raise NotImplementedError
+
+    def put_checkpoint(self, count: int, data: bytes) -> None:
+        """Keep what the frame after the first ``count`` is made from. Raises MediaError."""
+        raise NotImplementedError
+
+    def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
+        """Say that the segment is complete."""
+        raise NotImplementedError
+
+    def add(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        time: Fraction,
+        duration: Fraction,
+        *,
+        alpha: NDArray[np.uint8] | None = None,
+        loss: float = float("nan"),
+        starts: bool = False,
+    ) -> None:
+        """Keep the next frame: H x W x 3 RGB, ``alpha`` H x W. Raises MediaError."""
+        number = self.first + self.count
+        data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
+        took = round(monotonic() - self._last, 4)
+        record = FrameRecord(
+            number, time, duration, loss, starts, len(data), zlib.crc32(data), took
+        )
+        self.put(record, data)
+        self._last = monotonic()
+
+    def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
+        """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
+
+        Raises MediaError.
+        """
+        began = monotonic()
+        if count <= self._checked or (not now and began < self._waits_until):
+            return
+        self.put_checkpoint(count, pack_checkpoint(count, arrays))
+        self._checked = count
+        cost = monotonic() - began
+        self._waits_until = began + cost / SHARE
+
+
+class SegmentStore(SegmentSink):
+    """The frames ``first``, ``first + 1`` ... of a job, as far as they are there.
+
+    ``records`` are those of its stored frames and ``ending`` is not None once it is complete.
+    One process at a time may write to it.
+    """
+
+    def __init__(self, folder: Path, index: int, first: int = 0, ahead: int = 0) -> None:
+        """``folder`` is the job's; ``ahead`` frames before the first are dreamt, and kept, too.
+
+        Reads the log; a last line that is not whole is no line.
+        """
+        super().__init__(first)
+        self._folder = folder
+        self._index = index
+        self._ahead = range(first - ahead, first)
+        self._frames = folder / "frames"
+        self._log = folder / "parts" / f"{index:04d}.log"
+        self._checkpoints = [self._log.with_suffix(f".{letter}.npz") for letter in "ab"]
+        self.records: list[FrameRecord] = []
+        self.ending: SegmentEnd | None = None
+        self._ends: list[int] = []
+        self._read_log()
+
+    @property
+    def count(self) -> int:
+        """How many frames are stored."""
+        return len(self.records)
+
+    @property
+    def frames(self) -> list[StoredFrame]:
+        """The stored frames in their order."""
+        return [StoredFrame(self.path(record.number), record.time) for record in self.records]
+
+    def path(self, number: int) -> Path:
+        """Where a frame of that number in the film is stored."""
+        return self._frames / f"{number:08d}.png"
+
+    def resume(self) -> tuple[int, Arrays | None]:
+        """How many frames to keep, and what the next one is made from; None where it starts anew.
+
+        All kept frames are whole. What was stored after them is forgotten, and dreamt again.
+        """
+        whole = self._whole() if self._has_ahead() else 0
+        kept, arrays = 0, None
+        if self.ending is not None and whole == len(self.records):
+            return whole, None
+        for path in self._checkpoints:
+            count, found = load_checkpoint(path)
+            if kept < count <= whole:
+                kept, arrays = count, found
+        # A shot's first frame needs nothing of those before it.
+        starts = [n for n, record in enumerate(self.records[: whole + 1]) if record.starts]
+        if starts and starts[-1] > kept and starts[-1] <= whole:
+            kept, arrays = starts[-1], None
+        self._forget(kept)
+        return kept, arrays
+
+    def put(self, record: FrameRecord, data: bytes) -> None:
+        """Store the next frame, a PNG. Raises MediaError."""
+        write_atomically(self.path(record.number), data)
+        self._append(record.line())
+        self.records.append(record)
+
+    def put_source(self, number: int, data: bytes) -> None:
+        """Store the source of a frame, a PNG. Raises MediaError."""
+        write_atomically(source_path(self._folder, number), data)
+
+    def put_ahead(self, number: int, data: bytes) -> None:
+        """Store a frame before the first, dreamt ahead, above its source. Raises MediaError."""
+        write_atomically(ahead_path(self._folder, self._index, number), data)
+
+    def put_checkpoint(self, count: int, data: bytes) -> None:
+        """Store what the frame after the first ``count`` is made from. Raises MediaError."""
+        with _told(self._log), self._log.open("rb+") as log:
+            os.fsync(log.fileno())
+        # The other one stays, should this one not become whole.
+        write_atomically(self._checkpoints[0], data)
+        self._checkpoints.reverse()
+
+    def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
+        """Say that the segment is complete."""
+        self.ending = SegmentEnd(notes, missing)
+        self._append(json.dumps({"ending": vars(self.ending)}))
+        for path in self._checkpoints:
+            with suppress(OSError):
+                path.unlink()
+
+    def _append(self, text: str) -> None:
+        line = f"{text}\t{zlib.crc32(text.encode()):08x}\n".encode()
+        with _told(self._log), self._log.open("ab") as log:
+            log.write(line)
+        self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
+
+    def _read_log(self) -> None:
+        try:
+            data = self._log.read_bytes()
+        except FileNotFoundError:
+            return
+        for line in data.splitlines(keepends=True):
+            text, _, check = line.decode("utf-8", "replace").rpartition("\t")
+            if check != f"{zlib.crc32(text.encode()):08x}\n":
+                break
+            values = json.loads(text)
+            if "ending" in values:
+                said = values["ending"]
+                self.ending = SegmentEnd(tuple(said["notes"]), said["missing"])
+            else:
+                self.records.append(FrameRecord.of(values))
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
+
+    def _has_ahead(self) -> bool:
+        with suppress(MediaError):
+            for number in self._ahead:
+                load_deep(ahead_path(self._folder, self._index, number))
+            return True
+        return False
+
+    def _whole(self) -> int:
+        """How many frames from the first on are stored as their records say."""
+        for count, record in enumerate(self.records):
+            try:
+                data = self.path(record.number).read_bytes()
+            except OSError:
+                return count
+            if (len(data), zlib.crc32(data)) != (record.size, record.crc):
+                return count
+        return len(self.records)
+
+    def _forget(self, kept: int) -> None:
+        self.ending = None
+        del self.records[kept:], self._ends[kept:]
+        if self._log.exists():
+            with self._log.open("rb+") as log:
+                log.truncate(self._ends[-1] if self._ends else 0)
+        # Checkpoints of what is forgotten could be taken for those of what comes instead.
+        for path in self._checkpoints:
+            if load_checkpoint(path)[0] > kept:
+                path.unlink(missing_ok=True)
+        self._checkpoints.sort(key=lambda path: load_checkpoint(path)[0])
+        self._checked = kept
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(
+            f"{escape_text(path)}: cannot be written ({describe_os_error(error)})"
+        ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises MediaError."""
+    with replace_atomically(path) as part:
+        part.write_bytes(data)

@@ -1,0 +1,60 @@
+"""What an output is called where nobody says, and whether a picture may be written there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+from dreamvideo.media.endings import STILL_ENDINGS
+from dreamvideo.media.sequence import is_sequence
+
+# Endings that a film keeps when none is asked for; others become an MP4.
+KEPT_ENDINGS = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".gif", ".webp")
+
+
+def default_output(source: Path, word: str, ending: str) -> Path:
+    """``clips/cat.avi`` -> ``clips/cat-dream.mp4``; a pattern is named after its folder."""
+    if is_sequence(source):
+        folder = source if source.is_dir() else source.parent
+        named = folder if folder.name not in ("", "..") else folder.resolve()
+        return named.parent / f"{named.name}-{word}{ending}"
+    return source.with_name(f"{source.stem}-{word}{ending}")
+
+
+def partial_output(output: Path) -> Path:
+    """``film.mp4`` -> ``film.partial.mp4``; of a folder of frames, another folder beside it."""
+    if "%" in output.name:
+        return output.parent.with_name(f"{output.parent.name}-partial") / output.name
+    if not output.suffix:
+        return output.with_name(f"{output.name}-partial")
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def default_film_suffix(source: Path) -> str:
+    """A film's own ending where we write such files, else ``.mp4``."""
+    ending = source.suffix.lower()
+    return ending if ending in KEPT_ENDINGS and not is_sequence(source) else ".mp4"
+
+
+def is_picture(output: Path) -> bool:
+    """Whether the ending is a still picture's."""
+    return output.suffix.lower() in STILL_ENDINGS
+
+
+def check_apart(output: Path, *inputs: Path | str | None) -> None:
+    """Refuse to write over what is read: -y is for earlier results, not for footage."""
+    for source in inputs:
+        if source is None or not output.exists() or not Path(source).exists():
+            continue
+        if output.samefile(source):
+            raise UsageError(f"{output}: is the input itself; choose another output")
+
+
+def check_picture(output: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a picture that cannot or must not be written."""
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: the folder {output.parent} does not exist")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; choose another name")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists already; -y overwrites it")

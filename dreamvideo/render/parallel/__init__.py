@@ -1,0 +1,1 @@
+"""Segments dreamt by several processes: finding shots, dreaming, and cross-fading overlaps."""

@@ -1,0 +1,153 @@
+"""Two parts of one shot -> one film: dissolved into each other over the frames that both dreamt.
+
+A dream begun later never becomes the one that was begun earlier, however long it warms up: the
+same scene has many. So the frames that a part dreams ahead of its own are kept, and the film goes
+over from the earlier part's dream to the later one's in the course of them, over the same source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.media.paths import replace_atomically
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.media.stills import load_deep, png_bytes, to_depth
+from dreamvideo.media.write import StoredFrame
+from dreamvideo.render.job.segment_store import ahead_path, joined_path
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.progress import OnProgress, Progress
+
+# Fine detail and its neighbourhood, in pixels of a frame this wide.
+WIDTH = 320
+DETAIL_SIGMA, AREA_SIGMA = 4.0, 8.0
+# Two dreams laid over each other lose contrast. All of it given back (1), the change from one to
+# the other is seen the more; none (0), the dream pales on the way: measured, this is between.
+GIVEN_BACK = 0.5
+# A step of the way for a frame in which nothing moves at all, as deviation in [-1, 1].
+STILL = 1e-6
+
+
+def make_ahead_png(dream: NDArray[Any], source: NDArray[Any]) -> bytes:
+    """A frame that a part dreams ahead, above what it was dreamt from: both H x W x 3 integers."""
+    return png_bytes(np.concatenate([dream, to_depth(source, 8 * dream.itemsize)]), None)
+
+
+def join_segments(
+    folder: Path,
+    segments: Sequence[Segment],
+    frames: Sequence[StoredFrame],
+    threads: int,
+    on_progress: OnProgress,
+) -> list[StoredFrame]:
+    """The film's stored frames, those around joints gone over from one part to the next.
+
+    ``frames`` are all frames of all ``segments``, the work is done by ``threads``. Raises
+    MediaError.
+    """
+    later = [segment for segment in segments if segment.warm_up]
+    if not later:
+        return list(frames)
+    made = list(frames)
+    with _make_pool(threads) as pool:
+        ways: dict[int, list[tuple[Segment, float]]] = {}
+        for segment, gone in zip(
+            later, pool.map(partial(fade_weights, frames), later), strict=True
+        ):
+            for number, share in zip(_ahead(segment), gone, strict=True):
+                ways.setdefault(number, []).append((segment, share))
+        work = [(number, folder, frames[number], ways[number]) for number in sorted(ways)]
+        for done, path in enumerate(pool.map(_join, *zip(*work, strict=True)), 1):
+            number = work[done - 1][0]
+            made[number] = replace(made[number], path=path)
+            on_progress(Progress("joining", "frame", done, len(work)))
+    return made
+
+
+def fade_weights(frames: Sequence[StoredFrame], segment: Segment) -> list[float]:
+    """How far from the earlier dream (0) to the later (1) each frame before a part is.
+
+    The way is gone as the picture itself changes: where it rests, a dream that goes over into
+    another would be seen the most.
+    """
+    before = max(0, segment.first - segment.warm_up - 1)
+    passing = (to_float(load_deep(f.path)[0]) for f in frames[before : segment.first + 1])
+    changes = np.array(list(_list_changes(passing))[-segment.warm_up - 1 :]) + STILL
+    return [float(share) for share in (changes.cumsum() / changes.sum())[: segment.warm_up]]
+
+
+def crossfade(before: Image, after: Image, source: Image, share: float) -> Image:
+    """``share`` of one dream of a source frame in the other, all H x W x 3 in [-1, 1].
+
+    With ``a`` and ``b`` the two, ``s`` the share and E the local mean of squares, the mixture lacks
+    s (1 - s) E(a - b) of the energy that the two have on average.
+    """
+    difference = after - before
+    mixed = before + np.float32(share) * difference
+    detail = mixed - source
+    fine = detail - _smooth(detail, DETAIL_SIGMA)
+    other = difference - _smooth(difference, DETAIL_SIGMA)
+    lost = share * (1 - share) * _smooth((other**2).mean(-1), AREA_SIGMA)
+    there = np.maximum(_smooth((fine**2).mean(-1), AREA_SIGMA), 1e-8)
+    gain = np.minimum(1 + lost / there, 2) ** (GIVEN_BACK / 2) - 1
+    return np.asarray(np.clip(mixed + gain[..., None] * fine, -1, 1), np.float32)
+
+
+@contextmanager
+def _make_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads: what they call leaves Python's lock alone."""
+    pool = ThreadPoolExecutor(threads, "join")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _join(
+    number: int, folder: Path, frame: StoredFrame, ways: Sequence[tuple[Segment, float]]
+) -> Path:
+    """Go over from a stored frame to what each of the segments dreamt of it, one after another."""
+    pixels, alpha = load_deep(frame.path)
+    picture = to_float(pixels)
+    for segment, share in ways:
+        both, _ = load_deep(ahead_path(folder, segment.index, number))
+        dream, source = np.split(both, 2)
+        picture = crossfade(picture, to_float(dream), to_float(source), share)
+    path = joined_path(folder, number)
+    held = to_deep if pixels.dtype == np.uint16 else to_bytes
+    # Made anew whenever it is wanted, it need not outlive a power cut.
+    with replace_atomically(path, sync=False) as part:
+        part.write_bytes(png_bytes(held(picture), alpha))
+    return path
+
+
+def _list_changes(frames: Iterator[Image]) -> Iterator[float]:
+    before: Image | None = None
+    for frame in frames:
+        yield 0.0 if before is None else float(np.sqrt(np.mean((frame - before) ** 2)))
+        before = frame
+
+
+def _smooth(image: Image, sigma: float) -> Image:
+    """Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide; of larger ones, made small."""
+    height, width = image.shape[:2]
+    small = image
+    if width > 2 * WIDTH:
+        size = (WIDTH, max(1, round(height * WIDTH / width)))
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    small = np.asarray(cv2.GaussianBlur(small, (0, 0), sigma * small.shape[1] / WIDTH), np.float32)
+    return np.asarray(cv2.resize(small, (width, height)), np.float32)
+
+
+def _ahead(segment: Segment) -> range:
+    return range(segment.first - segment.warm_up, segment.first)

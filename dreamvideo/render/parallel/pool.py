@@ -1,0 +1,182 @@
+"""Several processes for one job: each dreams whole segments; the parent counts and tries again.
+
+Two processes of one thread dream more than one process of two. A segment's frames depend neither
+on who dreams it nor on what is dreamt meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cv2
+
+from dreamvideo.dream.runtime import own_process, settle_threads
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.job.job import Job
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.parallel.executor import Capacity, ProgressTracker
+from dreamvideo.render.parallel.renderer import Renderer
+from dreamvideo.render.planning.worker_count import count_cores
+from dreamvideo.render.processes import describe_exit, signals_blocked, unblock_signals
+from dreamvideo.render.progress import OnProgress
+from dreamvideo.settings.machine import MachineSettings
+
+# Seconds that a worker may take to end its step and keep its state when it is told to stop.
+STOPPING = 10.0
+
+
+@dataclass
+class _Worker:
+    """A process, this end of the pipe to it, and what it is at."""
+
+    process: Any
+    pipe: Any
+    segment: Segment
+
+
+class LocalPool:
+    """A crew of processes of this machine."""
+
+    def __init__(self, count: int) -> None:
+        """``count`` of them at a time."""
+        self.count = count
+
+    def find_capacity(self, machine: MachineSettings, on_progress: OnProgress) -> Capacity:
+        """The cores of this machine, divided among them."""
+        return Capacity(self.count, max(1, count_cores(machine) // self.count))
+
+    def render(self, job: Job, on_progress: OnProgress) -> None:
+        """Dream all segments that are not complete.
+
+        A segment whose process dies is tried again, three times in all. However this ends, no
+        process is left. Raises DreamVideoError.
+        """
+        run = _PoolRun(job, ProgressTracker(job, on_progress))
+        try:
+            run.work(self.count)
+        finally:
+            run.stop()
+
+
+class _PoolRun:
+    def __init__(self, job: Job, tracker: ProgressTracker) -> None:
+        self.job = job
+        self.tracker = tracker
+        self.workers: list[_Worker] = []
+
+    def work(self, count: int) -> None:
+        """Start ``count`` workers and see them through."""
+        for _ in range(min(count, len(self.tracker.waiting))):
+            self._start(self.tracker.waiting.popleft())
+        while self.workers:
+            ready = connection.wait([w.pipe for w in self.workers])
+            for worker in [w for w in self.workers if w.pipe in ready]:
+                try:
+                    self._hear(worker, worker.pipe.recv())
+                except (EOFError, OSError):
+                    self._lost(worker)
+
+    def stop(self) -> None:
+        """End all that still run: gently, so that they keep their state; then for certain."""
+        try:
+            for worker in self.workers:
+                worker.process.terminate()
+            for worker in self.workers:
+                worker.process.join(STOPPING)
+        finally:
+            for worker in self.workers:
+                worker.process.kill()
+                worker.process.join()
+                worker.pipe.close()
+
+    def _start(self, segment: Segment) -> None:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_run_worker,
+            args=(self.job.folder, theirs),
+            name="dreamvideo-worker",
+            daemon=True,
+        )
+        with signals_blocked():
+            process.start()
+            self.workers.append(_Worker(process, ours, segment))
+        theirs.close()
+        ours.send(segment)
+
+    def _hear(self, worker: _Worker, said: Any) -> None:
+        if isinstance(said, DreamVideoError):
+            raise said
+        done, loss, ended = said
+        self.tracker.record_progress(worker.segment, done, loss, len(self.workers), ended=ended)
+        if ended:
+            self._next(worker)
+
+    def _next(self, worker: _Worker) -> None:
+        if self.tracker.waiting:
+            worker.segment = self.tracker.waiting.popleft()
+            worker.pipe.send(worker.segment)
+        else:
+            worker.pipe.send(None)
+            worker.process.join()
+            worker.pipe.close()
+            self.workers.remove(worker)
+
+    def _lost(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.pipe.close()
+        self.workers.remove(worker)
+        hint = ": fewer --workers or a smaller --size need less memory"
+        self.tracker.record_loss(worker.segment, describe_exit(worker.process.exitcode or 0), hint)
+        self._start(worker.segment)
+
+
+def _run_worker(folder: Path, pipe: connection.Connection) -> None:
+    """A worker's whole life: segments in, (frames done, objective, ended) out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    unblock_signals()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    try:
+        job = Job.at(folder)
+        own_process()
+        use_threads(job.manifest.threads)
+        renderer = Renderer(job)
+        while (segment := pipe.recv()) is not None:
+            loss = float("nan")
+
+            def told(frames: int, objective: float) -> None:
+                nonlocal loss
+                loss = objective
+                pipe.send((frames, loss, False))
+
+            renderer.render(segment, told)
+            pipe.send((job.segment_store(segment).count, loss, True))
+    except DreamVideoError as error:
+        pipe.send(error)
+
+
+def use_threads(count: int) -> None:
+    """Let this process compute on so many threads; to be called before TensorFlow is loaded."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
+    settle_threads(count)
+    cv2.setNumThreads(count)
+
+
+def _exit_with_parent() -> None:
+    """A parent that was killed cannot dismiss us."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,185 @@
+"""(job, segment) -> the segment's frames on disk: what a process does, here or elsewhere.
+
+Everything comes from the job's manifest and everything goes into its folder, so a segment may be
+dreamt by any process that sees both; and again, after whatever ended it, with the same result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.media.paths import escape_text
+from dreamvideo.media.read import Frame
+from dreamvideo.media.stills import png_bytes
+from dreamvideo.render.encode import deepen
+from dreamvideo.render.frames.carry import State
+from dreamvideo.render.frames.pipeline import DreamedFrame, Scene
+from dreamvideo.render.frames.tracking import start_first
+from dreamvideo.render.job.checkpoint import Arrays
+from dreamvideo.render.job.disk_space import FreeSpaceMonitor, estimate_reserve
+from dreamvideo.render.job.job import PATIENCE, Job
+from dreamvideo.render.job.lock import LockedError, lock_job
+from dreamvideo.render.job.segment_store import SegmentSink
+from dreamvideo.render.job.segments import Segment
+from dreamvideo.render.parallel.crossfade import make_ahead_png
+from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
+from dreamvideo.settings import Look, make_output
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+# Told how many frames of a segment are stored, and the last one's objective.
+OnFrame = Callable[[int, float], None]
+
+
+# Frames that are decoded, and whose motion is estimated, while another is dreamt.
+AHEAD = 1
+RETRIED_NON_FINITE = "its dream held what is no number, and was begun again from the source"
+
+
+class Renderer:
+    """Everything that all segments of a job need, loaded once."""
+
+    def __init__(self, job: Job, on_tile: Callable[[int, int], None] | None = None) -> None:
+        """``on_tile`` is told of the tiles of large frames: (done, total).
+
+        Raises MediaError, UsageError, WeightsError.
+        """
+        self.job = job
+        self._on_tile = on_tile
+        self.look: Look = job.manifest.decoded_look
+        self.footage = open_job_source(job)
+        self._scene: Scene | None = None
+        width, height = self.footage.size
+        depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
+        self._room = FreeSpaceMonitor(
+            job.folder, estimate_reserve(width, height, depth=depth, alpha=alpha)
+        )
+
+    def dream(
+        self, frames: Iterator[Frame], state: State | None
+    ) -> Generator[DreamedFrame, None, None]:
+        """The dreams of source frames, gone on with from ``state``."""
+        if self._scene is None:
+            self._scene = Scene(self.look, self.footage, self.job.manifest.machine, self._on_tile)
+        # One thread is better off without another beside it.
+        ahead = AHEAD if self.job.manifest.threads > 1 else 0
+        return self._scene.dream(frames, state, ahead)
+
+    def render(self, segment: Segment, on_frame: OnFrame) -> None:
+        """Dream what is not there yet of a segment. Raises MediaError.
+
+        Stopped at any point by anything, it can be called again.
+        """
+        lock = self.job.folder / "parts" / f"{segment.index:04d}.lock"
+        try:
+            with lock_job(lock, PATIENCE):
+                part = self.job.segment_store(segment)
+                _, arrays = part.resume()
+                if part.ending is None:
+                    self.continue_segment(segment, part, arrays, on_frame)
+        except LockedError as error:
+            raise DreamVideoError(
+                f"{escape_text(lock.parent)}: process {error.holder} is at it already"
+            ) from None
+
+    def continue_segment(
+        self, segment: Segment, part: SegmentSink, arrays: Arrays | None, on_frame: OnFrame
+    ) -> None:
+        """Dream the frames of a segment that ``part`` has not got, the first from ``arrays``.
+
+        None where it starts anew. Raises MediaError.
+        """
+        kept = part.count
+        state = None if arrays is None else State(**arrays)
+        wanted = segment.first + kept
+        begin = wanted if kept else segment.first - segment.warm_up
+        end = None if segment.count is None else segment.first + segment.count
+        left: tuple[Arrays, int] | None = None
+        again: list[str] = []
+        # The first frame is decoded while the network is loaded.
+        passage = range(begin, sys.maxsize if end is None else end)
+        with (
+            self.footage.open(segment.opening) as source,
+            start_first(select_frames(source, passage)) as frames,
+        ):
+            try:
+                with closing(self.dream(frames, state)) as film:
+                    for dreamt in film:
+                        if dreamt.index < wanted:
+                            part.put_ahead(dreamt.index, make_ahead_png(*_to_stored_pixels(dreamt)))
+                            continue
+                        self._room.look()
+                        self._store(part, dreamt)
+                        if dreamt.again:
+                            again.append(f"frame {dreamt.index}: {RETRIED_NON_FINITE}")
+                        if dreamt.state is not None:
+                            left = _to_arrays(dreamt.state), part.count
+                            part.checkpoint(*left)
+                        on_frame(part.count, dreamt.loss)
+            except BaseException:
+                if left is not None:
+                    with suppress(DreamVideoError):
+                        part.checkpoint(*left, now=True)
+                raise
+            name = escape_text(self.footage.info.path)
+            if not part.count:
+                raise MediaError(f"{name}: no frame could be decoded in that range")
+            if segment.count is not None and part.count != segment.count:
+                raise MediaError(f"{name}: has changed since the render began")
+            part.finish((*source.notes, *again), source.missing)
+
+    def _store(self, part: SegmentSink, dreamt: DreamedFrame) -> None:
+        """Keep a frame, as deep and as transparent as the source frame it was made from."""
+        frame = dreamt.frame
+        assert frame is not None
+        pixels, source = _to_stored_pixels(dreamt)
+        if self.look.coherence.passes > 1:
+            part.put_source(dreamt.index, png_bytes(source, None))
+        part.add(
+            pixels,
+            dreamt.time,
+            frame.duration,
+            alpha=frame.alpha,
+            loss=dreamt.loss,
+            starts=dreamt.starts_shot,
+        )
+
+
+def select_frames(frames: Iterable[Frame], numbers: range) -> Iterator[Frame]:
+    """The frames of these numbers; no more is asked for than the last of them."""
+    for frame in frames:
+        if frame.index in numbers:
+            yield frame
+        if frame.index + 1 >= numbers.stop:
+            return
+
+
+def open_job_source(job: Job) -> ClipRange:
+    """What a clip's job reads. Raises MediaError, UsageError."""
+    request = ClipRequest.from_json(job.manifest.request)
+    return open_clip_range(request, make_output(**job.manifest.wanted))
+
+
+def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
+    """``Renderer.render`` of a job's folder, for a process that does a single segment."""
+    Renderer(Job.at(folder)).render(segment, on_frame)
+
+
+def _to_arrays(state: State) -> Arrays:
+    return {field.name: getattr(state, field.name) for field in fields(state)}
+
+
+def _to_stored_pixels(dreamt: DreamedFrame) -> tuple[Pixels, Pixels]:
+    """A frame's colours and its source's, H x W x 3, both as deep as the source was read."""
+    frame = dreamt.frame
+    assert frame is not None
+    if frame.deep is None:
+        return dreamt.pixels, frame.pixels
+    return deepen(dreamt.pixels, frame.pixels, frame.deep), frame.deep

@@ -1,0 +1,194 @@
+"""A clip, read once as a whole -> its shots, and where each part of it may begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise, zip_longest
+from threading import Event
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.decode import has_index
+from dreamvideo.media.paths import escape_text
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.read import SeekPoint, compute_checksum
+from dreamvideo.motion.cuts import is_cut
+from dreamvideo.render.frames.pipeline import make_virtual_camera
+from dreamvideo.render.job.segments import Segment, add_seek_points, divide_shots
+from dreamvideo.render.options import RenderOptions
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.source import ClipRange
+from dreamvideo.settings import Look
+
+# Frames that need no others are divided into so many parts for each process, so that none waits
+# long for the last one; but into none so short that its start would be felt.
+SEGMENTS_PER_WORKER = 4
+MIN_SEGMENT = 16
+# Seconds of a clip that are worth a decoder of their own, and between two words of progress.
+MIN_CHUNK_SECONDS = 30
+TICK = 0.2
+
+
+@dataclass(frozen=True)
+class ClipScan:
+    """Every frame of a clip as where it may be opened, and the numbers of those that begin a shot.
+
+    ``missing`` frames are lost to damage, ``notes`` are what the user should hear. Of a clip that
+    is not ``sound``, what is decoded depends on where that began.
+    """
+
+    frames: tuple[SeekPoint, ...]
+    cuts: tuple[int, ...]
+    missing: int
+    notes: tuple[str, ...]
+    sound: bool
+
+
+def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress) -> ClipScan:
+    """Read a clip whole, ``threads`` stretches of a long one side by side. Raises MediaError."""
+    total = read.expected
+
+    def told(done: int) -> bool:
+        on_progress(Progress("looking for cuts", "frame", done, total))
+        return True
+
+    found = None
+    bounds = _find_chunk_starts(read, threads)
+    if len(bounds) > 1:
+        with suppress(MediaError):
+            found = _join_chunks(_scan_in_parallel(read, look, bounds, told))
+    if found is None:
+        found = _join_chunks([_scan_chunk(read, look, read.begin, None, told)])
+    if found is None or not found.frames:
+        raise MediaError(f"{escape_text(read.info.path)}: no frame could be decoded in that range")
+    return found
+
+
+@dataclass(frozen=True)
+class _ScanChunk:
+    """What is found in a part of a clip; ``following`` is the frame after its last."""
+
+    frames: list[SeekPoint]
+    cuts: list[int]
+    following: int | None
+    missing: int
+    notes: tuple[str, ...]
+    sound: bool
+
+
+def _scan_in_parallel(
+    read: ClipRange, look: Look, bounds: list[Fraction], told: Callable[[int], bool]
+) -> list[_ScanChunk]:
+    stop = Event()
+    counts = [0] * len(bounds)
+
+    def counted(place: int, done: int) -> bool:
+        counts[place] = done
+        return not stop.is_set()
+
+    with ThreadPoolExecutor(len(bounds), "scan") as pool:
+        try:
+            work = [
+                pool.submit(_scan_chunk, read, look, begin, end, partial(counted, place))
+                for place, (begin, end) in enumerate(zip_longest(bounds, bounds[1:]))
+            ]
+            while wait(work, TICK).not_done:
+                told(sum(counts))
+        finally:
+            stop.set()
+    told(sum(counts))
+    return [each.result() for each in work]
+
+
+def _find_chunk_starts(read: ClipRange, most: int) -> list[Fraction]:
+    """The times at which stretches of a clip begin that can be read apart."""
+    info = read.info
+    apart = info.kind == "sequence" or has_index(info)
+    end = info.duration if read.end is None else min(read.end, info.duration)
+    length = end - read.begin
+    if not apart or (read.resampled and info.kind != "sequence"):
+        return [read.begin]
+    count = max(1, min(most, int(length / MIN_CHUNK_SECONDS)))
+    return [read.begin + length * n / count for n in range(count)]
+
+
+def _scan_chunk(
+    read: ClipRange, look: Look, begin: Fraction, end: Fraction | None, told: Callable[[int], bool]
+) -> _ScanChunk:
+    """The frames of a clip between two times; ``told`` says whether to go on."""
+    camera = make_virtual_camera(look, read)
+    follow = not is_independent(look)
+    frames: list[SeekPoint] = []
+    cuts: list[int] = []
+    following = before = None
+    with replace(read, begin=begin).open() as source:
+        for frame in source:
+            if follow:
+                now = to_float(camera.apply(frame).pixels)
+                if before is not None and is_cut(now, before, look.coherence.cut_threshold):
+                    cuts.append(len(frames))
+                before = now
+            check = compute_checksum(frame)
+            if end is not None and frame.time >= end:
+                following = check
+                break
+            frames.append(SeekPoint(len(frames), frame.time, check))
+            if not told(len(frames)):
+                break
+    return _ScanChunk(frames, cuts, following, source.missing, tuple(source.notes), source.sound)
+
+
+def _join_chunks(stretches: list[_ScanChunk]) -> ClipScan | None:
+    """What was found in all; None if it is not known to be what one reading finds."""
+    if len(stretches) > 1 and not all(each.sound and each.frames for each in stretches):
+        return None
+    for one, other in pairwise(stretches):
+        if one.following != other.frames[0].check:
+            return None
+    frames: list[SeekPoint] = []
+    cuts: list[int] = []
+    for each in stretches:
+        cuts += [len(frames) + cut for cut in each.cuts]
+        frames += [replace(found, index=len(frames) + found.index) for found in each.frames]
+    last = stretches[-1]
+    return ClipScan(tuple(frames), tuple(cuts), last.missing, last.notes, last.sound)
+
+
+def plan_segments(
+    read: ClipRange,
+    look: Look,
+    options: RenderOptions,
+    most: int,
+    threads: int,
+    on_progress: OnProgress,
+) -> tuple[tuple[Segment, ...], ClipScan]:
+    """The parts in which a clip is dreamt by ``most`` processes at a time, and what it holds.
+
+    It is read by ``threads``. Raises MediaError.
+    """
+    found = scan_clip(read, look, threads, on_progress)
+    count = len(found.frames)
+    longest, warm_up = options.segment_length, options.warm_up
+    if is_independent(look):
+        longest, warm_up = longest or find_even_length(count, most), 0
+    parts = divide_shots(found.cuts, count, longest, warm_up)
+    return add_seek_points(parts, found.frames) if found.sound else parts, found
+
+
+def is_independent(look: Look) -> bool:
+    """Whether no frame of a look needs any other: such a film may be divided anywhere."""
+    coherence = look.coherence
+    follows = any(where.motion != "any" for where in (look.mask, *look.regions))
+    varies = any(name.startswith("coherence.") for name in look.over_time)
+    return coherence.coherence == 0 and coherence.passes == 1 and not varies and not follows
+
+
+def find_even_length(frames: int, most: int) -> int | None:
+    """Frames in a part of a film that may be divided anywhere; None: it stays whole."""
+    if most < 2:
+        return None
+    return max(MIN_SEGMENT, -(-frames // (SEGMENTS_PER_WORKER * most)))

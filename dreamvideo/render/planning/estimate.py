@@ -1,0 +1,175 @@
+"""How long a clip will take, from a few steps measured on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from dreamvideo.dream.dreamer import make_octave_schedule
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.octaves import Dream
+from dreamvideo.media.pixels import to_bytes
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.read import Frame
+from dreamvideo.motion.flow import MAX_WIDTH, Motion
+from dreamvideo.processors import available_processors
+from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
+from dreamvideo.render.frames.frame_plan import WeightedDream
+from dreamvideo.render.frames.planner import make_dreamer
+from dreamvideo.render.frames.tracking import track_frames
+from dreamvideo.render.zoom.start_image import make_noise
+from dreamvideo.settings import DreamSettings, Look
+from dreamvideo.settings.derive import derive_dream
+
+# Steps are timed on a picture no larger than this: their cost grows with the pixels.
+PROBE_PIXELS = 360 * 640
+# Storing and encoding a frame, in times what its carrying takes beside the network.
+STORING = 0.8
+# A process on c cores is about c ** this times as fast as on one; so many processes of one core
+# each are as many times as fast. Two on two cores did 1.31 to 1.49 times the frames of one.
+THREADS_GAIN = 0.5
+# Motion that is needed one way only, in times what both ways take.
+ONE_WAY = 0.65
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on this machine, for each pixel: a gradient step, motion both ways, the rest."""
+
+    step: float
+    flow: float
+    rest: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a render of a clip needs: seconds a frame and in all, and disk for its frames."""
+
+    frames: int
+    seconds_per_frame: float
+    seconds: float
+    disk_bytes: int
+
+
+def estimate_clip(
+    info: MediaInfo,
+    size: tuple[int, int],
+    look: Look,
+    rate: Fraction | None = None,
+    *,
+    workers: int = 1,
+) -> Estimate:
+    """Time some steps and one flow, and scale them to the clip; takes a few seconds.
+
+    ``size`` is (width, height) of the render, ``rate`` its frames a second (the clip's own),
+    ``workers`` how many processes share the clip.
+    """
+    frames = max(1, round(info.duration * (rate or info.rate)))
+    cost = measure_cost(look, size)
+    frame = estimate_seconds_per_frame(cost, look, size) / estimate_gain(workers)
+    passes = look.coherence.passes
+    # Dreamt detail is nearly incompressible: about two bytes a pixel as PNG.
+    disk = frames * size[0] * size[1] * 2 * passes
+    return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
+
+
+def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
+    """What work of each kind takes on this machine now, for a render of that (width, height)."""
+    width, height = size
+    shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
+    small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
+    picture, other = make_noise(*small, seed=0), make_noise(*small, seed=1)
+    shot = look.coherence.model_copy(update={"cut_threshold": 2.0, "cadence": 2})
+    dreamer = make_dreamer(look.dream, look)
+    dreamer.dream(picture, steps=1)
+    step = _time_call(lambda: dreamer.dream(picture, steps=1))
+    frame = Frame(0, Fraction(0), Fraction(1), to_bytes(picture))
+    flow = _time_call(lambda: list(track_frames([frame], other, shot)))
+    whole = np.ones(small, np.float32)
+    parts = (WeightedDream(_NullDreamer(look.dream)),)
+    state, _ = start_shot(picture, parts, whole, holds_bands=look.coherence.hold == "bands")
+    motion = Motion(np.full((*small, 2), np.float32(0.5)), whole)
+    carrying = _time_call(lambda: propagate(state, other, motion, parts, look.coherence, whole))
+    pixels = small[0] * small[1]
+    return Cost(
+        step / count_dreamt_pixels(look.dream, small[::-1], 1),
+        flow / count_flow_pixels(small[::-1]),
+        carrying * (1 + STORING) / pixels,
+    )
+
+
+def estimate_seconds(
+    cost: Cost, look: Look, size: tuple[int, int], frames: int, workers: int = 1
+) -> float:
+    """Seconds that a clip of so many frames and one shot takes, shared by so many processes."""
+    first = sum(cost.step * count_dreamt_pixels(dream, size) for dream in _list_dreams(look))
+    return (first + frames * estimate_seconds_per_frame(cost, look, size)) / estimate_gain(workers)
+
+
+def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
+    """Seconds that a frame within a shot takes, on average."""
+    coherence, passes = look.coherence, look.coherence.passes
+    carried = coherence.coherence > 0
+    dreaming = 0.0
+    for dream in _list_dreams(look):
+        steps, share = dream.steps, 1.0
+        if carried:
+            carry = resolve_coherence(coherence, dream.steps)
+            steps, share = carry.steps, carry.climbed_share / coherence.cadence
+        dreaming += cost.step * share * count_dreamt_pixels(dream, size, steps)
+    flows = ONE_WAY * (passes - 1)
+    if carried or look.over_time:
+        flows += ONE_WAY if coherence.cadence == 1 else 1.0
+    motion = flows * cost.flow * count_flow_pixels(size)
+    return dreaming + motion + passes * cost.rest * size[0] * size[1]
+
+
+def _list_dreams(look: Look) -> list[DreamSettings]:
+    """All that is dreamt in a frame, one after another."""
+    if look.dream.strength == 0 and "dream.strength" not in look.over_time:
+        return []
+    return [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
+
+
+def estimate_gain(workers: int) -> float:
+    """How much faster so many processes are than one, on the cores that this one may use."""
+    cores = available_processors()
+    workers = max(1, min(workers, cores))
+    return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
+
+
+def count_dreamt_pixels(
+    dream: DreamSettings, size: tuple[int, int], steps: int | None = None
+) -> int:
+    """Pixels climbed in all steps of all octaves of a picture of that (width, height)."""
+    return make_octave_schedule(dream, size[1], size[0], steps).pixel_steps
+
+
+def count_flow_pixels(size: tuple[int, int]) -> float:
+    """Pixels at which the flow of pictures of that (width, height) is estimated."""
+    return size[0] * size[1] * min(1.0, MAX_WIDTH / size[0]) ** 2
+
+
+class _NullDreamer:
+    """Dreams nothing, at no cost: what is left is all else that a frame takes."""
+
+    def __init__(self, settings: DreamSettings) -> None:
+        self.settings = settings
+
+    def dream(self, image: Image, **_: Any) -> Dream:
+        return Dream(image, (0.0,))
+
+
+def _time_call(work: Callable[[], object]) -> float:
+    """Of three times, the middle one."""
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return sorted(times)[1]

@@ -1,0 +1,103 @@
+"""How many processes a render is worth: (machine, look, clip, segments) -> a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heapreplace
+from pathlib import Path
+
+from dreamvideo.dream.dreamer import make_octave_schedule
+from dreamvideo.errors import UsageError
+from dreamvideo.memory import available_memory
+from dreamvideo.processors import available_processors
+from dreamvideo.render.frames.carry import resolve_coherence
+from dreamvideo.render.job.disk_space import estimate_memory
+from dreamvideo.render.planning.estimate import THREADS_GAIN
+from dreamvideo.render.result import DEFAULT_MACHINE
+from dreamvideo.render.source import ClipRange
+from dreamvideo.settings import Look
+from dreamvideo.settings.machine import MachineSettings
+
+# Measured, in seconds of one ordinary core: until a process dreams; a pixel of a clip that is read
+# for its cuts; and how many pixels of the bundled network's steps it does in one second. Where all
+# of it is faster alike, what is best stays the same.
+STARTUP_SECONDS = 4.0
+SCAN_SECONDS = 3e-8
+PIXEL_STEPS = 2.4e6
+# Less is not worth the memory.
+MIN_SPEEDUP = 1.1
+# A process by itself: TensorFlow, the network, its gradient's buffers.
+OWN_MEMORY = 1_200_000_000
+GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+MAX_WORKERS = 256
+
+
+def count_cores(machine: MachineSettings = DEFAULT_MACHINE) -> int:
+    """How many processors may be used: those that are asked for, or all that there are."""
+    return machine.threads or available_processors()
+
+
+def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> int:
+    """How many processes are asked for, or may at most pay. Raises UsageError."""
+    asked = parse_workers(machine)
+    if asked is not None:
+        return asked
+    if machine.device == "gpu" or any(path.exists() for path in GPUS):
+        # A GPU is busy with one of them.
+        return 1
+    width, height = read.size
+    pixels = sum(h * w for h, w in make_octave_schedule(look.dream, height, width).sizes)
+    steps = resolve_coherence(look.coherence, look.dream.steps).steps
+    frame = pixels * steps / PIXEL_STEPS
+    fit = available_memory() // (OWN_MEMORY + estimate_memory(width, height))
+    most = max(1, min(count_cores(machine), fit))
+    pays = estimate_speedup(read.expected or 0, frame, width * height, count_cores(machine), most)
+    return most if pays >= MIN_SPEEDUP else 1
+
+
+def estimate_speedup(frames: int, frame: float, pixels: int, processors: int, most: int) -> float:
+    """How many times as fast a film is in ``most`` processes as in one, at best.
+
+    One core dreams a frame in ``frame`` seconds, c together only c ** ``THREADS_GAIN`` times as
+    fast; several processes must be started, and the clip's ``pixels`` a frame be read beforehand.
+    """
+    alone: float = frames * frame / processors**THREADS_GAIN
+    each: float = frame / (processors / most) ** THREADS_GAIN
+    return alone / (STARTUP_SECONDS + frames * (SCAN_SECONDS * pixels + each / most))
+
+
+def choose_worker_count(most: int, machine: MachineSettings, lengths: Sequence[int]) -> int:
+    """How many of ``most`` processes to start for segments of these lengths.
+
+    As many as are asked for; else as many as are soonest done, each with its share of the cores.
+    """
+    count = max(1, min(most, len(lengths)))
+    if machine.workers != "auto":
+        return count
+    processors = max(most, count_cores(machine))
+
+    def time(workers: int) -> float:
+        return float(longest_queue(lengths, workers) / (processors / workers) ** THREADS_GAIN)
+
+    return min(range(1, count + 1), key=time)
+
+
+def parse_workers(machine: MachineSettings) -> int | None:
+    """How many processes are asked for; None: as many as pay. Raises UsageError."""
+    text = machine.workers
+    if text == "auto":
+        return None
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_WORKERS:
+        return int(text)
+    raise UsageError(
+        f"--workers {text}: write auto, or a number of processes from 1 to {MAX_WORKERS}"
+    )
+
+
+def longest_queue(costs: Sequence[float], count: int) -> float:
+    """What the busiest of ``count`` workers has to do, the longest pieces going first."""
+    queues = [0.0] * min(count, max(1, len(costs)))
+    heapify(queues)
+    for cost in sorted(costs, reverse=True):
+        heapreplace(queues, queues[0] + cost)
+    return max(queues)

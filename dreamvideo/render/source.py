@@ -1,0 +1,153 @@
+"""What a clip's render reads: which frames of which file, at which size and rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.media.audio import choose_tracks
+from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.read import SeekPoint, Source, open_source
+from dreamvideo.media.sequence import STRICT, SeriesOptions
+from dreamvideo.parsing import parse_rate, parse_size, parse_time
+from dreamvideo.settings import OutputSettings
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What the user asks to be read: a clip, a range of it, its size and rate.
+
+    Args:
+        clip: A film, an animation, or a folder (or pattern) of pictures.
+        start: Time of the first frame: ``12.5``, ``1:02`` or ``48f``; None: the clip's own.
+        end: Time at which it ends, likewise.
+        size: As ``parse_size`` takes it; None: the clip's own.
+        fps: Frames per second to resample to; None: the clip's own.
+        hold_gaps: Whether numbers missing from a folder of pictures are filled.
+        fit: How pictures of mixed sizes are made one size: crop, pad or stretch.
+
+    Example:
+        >>> ClipRequest(Path("bunny.mp4"), end="48f", size="320").to_json()["end"]
+        '48f'
+    """
+
+    clip: Path
+    start: str | None = None
+    end: str | None = None
+    size: str | None = None
+    fps: str | None = None
+    hold_gaps: bool = False
+    fit: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """The request as a manifest keeps it; the clip's path is absolute."""
+        return {
+            "clip": str(self.clip.absolute()),
+            "start": self.start,
+            "end": self.end,
+            "size": self.size,
+            "fps": self.fps,
+            "hold_gaps": "yes" if self.hold_gaps else None,
+            "fit": self.fit,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, str | None]) -> ClipRequest:
+        """The request that ``to_json`` wrote."""
+        return cls(
+            Path(values.get("clip") or ""),
+            values.get("start"),
+            values.get("end"),
+            values.get("size"),
+            values.get("fps"),
+            bool(values.get("hold_gaps")),
+            values.get("fit"),
+        )
+
+    @property
+    def series(self) -> SeriesOptions:
+        """What a folder of pictures may lack. Raises UsageError."""
+        return SeriesOptions(self.hold_gaps, self.fit)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ClipRange:
+    """A clip, ``begin`` to ``end`` seconds, at ``size`` (width, height) and ``rate``.
+
+    ``resampled`` says that the rate is not the clip's own.
+    """
+
+    info: MediaInfo
+    begin: Fraction
+    end: Fraction | None
+    size: tuple[int, int]
+    rate: Fraction
+    resampled: bool
+    wanted: OutputSettings
+    series: SeriesOptions = STRICT
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames the container promises for the range."""
+        if not self.info.duration:
+            return None
+        if self.info.ticks:
+            times = [tick / self.rate for tick in self.info.ticks]
+            end = self.info.duration if self.end is None else self.end
+            return max(1, sum(self.begin <= time < end for time in times))
+        until = self.info.duration if self.end is None else min(self.end, self.info.duration)
+        return max(1, round((until - self.begin) * self.rate))
+
+    def open(self, opening: SeekPoint | None = None) -> Source:
+        """One pass over all the frames, counted from 0, or over those from an opening on.
+
+        Raises MediaError, UsageError.
+        """
+        return open_source(
+            self.info.path,
+            start=self.begin,
+            end=self.end,
+            size=self.size,
+            fps=self.rate if self.resampled else None,
+            background=self.wanted.background_color,
+            deep=self.wanted.depth > 8,
+            keep_alpha=True,
+            opening=opening,
+            series=self.series,
+        )
+
+
+def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
+    """Resolve a request: probe its clip, parse its times, size and rate.
+
+    Args:
+        request: What to read.
+        wanted: The output's settings; they choose the sound track, depth and background.
+
+    Returns:
+        The range; nothing is decoded yet.
+
+    Raises:
+        MediaError: The clip cannot be read.
+        UsageError: The request makes no sense.
+    """
+    series = request.series
+    info = probe(request.clip, series)
+    start, end, size, fps = request.start, request.end, request.size, request.fps
+    rate = parse_rate(fps) if fps else info.rate
+    if info.kind == "sequence":
+        info = info.at_rate(rate)
+    # What a look follows is the sound that is kept; where none is, it is still heard.
+    info = replace(info, audio=choose_tracks(info, wanted.audio_track))
+    return ClipRange(
+        info,
+        parse_time(start, "--start", rate) if start else Fraction(0),
+        parse_time(end, "--end", rate) if end else None,
+        parse_size(size, info.width, info.height) if size else (info.width, info.height),
+        rate,
+        bool(fps),
+        wanted,
+        series,
+    )

@@ -1,0 +1,228 @@
+"""The zoom as one call: a photo, a clip's end or noise -> an endless film, a loop, an arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.stills import load_frame, read_still
+from dreamvideo.parsing import parse_rate
+from dreamvideo.render import output_paths
+from dreamvideo.render.encode import check_output_settings, encode_film
+from dreamvideo.render.frames.pipeline import DreamedFrame
+from dreamvideo.render.job.checkpoint import Arrays
+from dreamvideo.render.job.disk_space import (
+    FreeSpaceMonitor,
+    check_memory,
+    check_room,
+    estimate_disk_bytes,
+    estimate_reserve,
+)
+from dreamvideo.render.job.job import Job, open_job, read_job
+from dreamvideo.render.job.manifest import list_look_files, make_manifest
+from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
+from dreamvideo.render.photo import collect_picture_notes
+from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
+from dreamvideo.render.zoom.loop_quality import LoopMeter
+from dreamvideo.render.zoom.loop_rate import choose_rate, is_zooming_out
+from dreamvideo.render.zoom.plan import ZoomPlan
+from dreamvideo.render.zoom.prepare import prepare_zoom
+from dreamvideo.render.zoom.stages import make_stage_dreamers
+from dreamvideo.render.zoom.start_image import fit_to_size, make_start_image, read_picture
+from dreamvideo.render.zoom.step import iterate_frames, start_zoom
+from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output
+from dreamvideo.settings.derive import derive_look
+
+ZOOM_FPS = "25"
+
+
+def zoom(
+    photo: Path | str | None,
+    output: Path | str | None = None,
+    look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
+    *,
+    to: Path | str | None = None,
+    loop: bool = False,
+    fps: str = ZOOM_FPS,
+    size: str | None = None,
+    overwrite: bool = False,
+    machine: MachineSettings = DEFAULT_MACHINE,
+    options: RenderOptions = DEFAULT_OPTIONS,
+    on_progress: OnProgress = silent,
+) -> RenderResult:
+    """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
+
+    Of a clip, a GIF or a folder, its last frame. ``to`` is a picture that the zoom arrives at in
+    its last frame; a ``loop`` leads back into its first frame, and its notes tell how well, and
+    how fast it is where the look leaves that open.
+    ``size`` is the film's; pictures are cropped about their middle to that shape. What was ended
+    before the film was complete goes on where it was, as ``dream_video`` does. Raises UsageError
+    for what makes no sense, MediaError for files that cannot be read or written, WeightsError.
+    """
+    photo = Path(photo) if photo is not None else None
+    output = _name_output(photo, output)
+    output_paths.check_apart(output, photo, to)
+    check_output_settings(output, wanted, overwrite=overwrite)
+    if loop and to is not None:
+        raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
+    rate = parse_rate(fps)
+    start: Image | None = None
+    chosen: list[str] = []
+    if loop and look.zoom.rate is None:
+        start = _read_start(photo, size, wanted, look)
+        speed = choose_rate(look.zoom, rate, start.shape[1], start.shape[0])
+        look = derive_look(look, {"zoom": {"rate": speed}})
+        chosen.append(f"loop: magnified by {speed:g} a second, the slowest --rate that closes it")
+    files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
+    asked = make_manifest(
+        "zoom",
+        look,
+        wanted,
+        {"loop": "yes" if loop else None, "fps": fps},
+        {name: path for name, path in files.items() if path is not None},
+        machine,
+        loop=loop,
+        fps=fps,
+        size=size,
+    )
+    with open_job(output, asked, restart=options.restart, keep=options.keep_job) as job:
+        if job.segment_stores()[0].ending is None:
+            still = _read_start(photo, size, wanted, look) if start is None else start
+            height, width = still.shape[:2]
+            goal = _read_goal(to, wanted, width, height)
+            parts = make_stage_dreamers(look, height, width, job.manifest.machine)
+            plan = prepare_zoom(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
+            _dream(job, plan, output, on_progress)
+        part = job.segment_stores()[0]
+        notes = _encode(job, output, wanted, overwrite, on_progress)
+    said = part.ending.notes if part.ending else ()
+    losses = tuple(record.loss for record in part.records)
+    shown = sorted(part.records, key=lambda record: record.time)
+    took = tuple(record.seconds for record in shown)
+    read = collect_picture_notes(
+        photo, files["the picture of --to"], *list_look_files(look).values()
+    )
+    return RenderResult(output, len(losses), losses, (*read, *notes, *chosen, *said), seconds=took)
+
+
+def partial_zoom(
+    photo: Path | str | None, output: Path | str | None = None, on_progress: OnProgress = silent
+) -> RenderResult:
+    """A film of the frames that a zoom has so far, beside it: see ``partial_film``."""
+    output = _name_output(None if photo is None else Path(photo), output)
+    job = read_job(output)
+    losses = tuple(record.loss for record in job.segment_stores()[0].records)
+    if not losses:
+        raise UsageError(f"{output}: no frame of it is finished yet")
+    so_far = output_paths.partial_output(output)
+    wanted = make_output(**job.manifest.wanted)
+    check_output_settings(so_far, wanted, overwrite=True)
+    notes = _encode(job, so_far, wanted, True, on_progress)
+    return RenderResult(so_far, len(losses), losses, tuple(notes))
+
+
+def _name_output(photo: Path | None, output: Path | str | None) -> Path:
+    if output:
+        return Path(output)
+    return output_paths.default_output(photo or Path("noise.png"), "zoom", ".mp4")
+
+
+def _read_start(photo: Path | None, size: str | None, wanted: OutputSettings, look: Look) -> Image:
+    picture = read_picture(photo, wanted.background_color) if photo else None
+    return make_start_image(picture, size, look.dream.seed)
+
+
+def _read_goal(
+    to: Path | str | None, wanted: OutputSettings, width: int, height: int
+) -> Image | None:
+    return (
+        None if to is None else fit_to_size(read_still(to, wanted.background_color), width, height)
+    )
+
+
+def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> None:
+    """Dream the frames that are not there yet."""
+    job.save_manifest(job.manifest.model_copy(update={"frames": plan.count}))
+    (part,) = job.segment_stores()
+    kept, arrays = part.resume()
+    job.report_resumed(output, on_progress)
+    # A loop begins when its opening is over.
+    late = len(plan.opening)
+    meter = LoopMeter([*plan.moves[late:], *plan.moves[:late]])
+    if plan.closed:
+        for frame in part.frames:
+            meter.watch(load_frame(frame.path))
+    height, width = plan.still.shape[:2]
+    check_memory(width, height)
+    check_room(job.folder, estimate_disk_bytes(plan.count - kept, width, height))
+    room = FreeSpaceMonitor(job.folder, estimate_reserve(width, height))
+    left: tuple[Arrays, int] | None = None
+    try:
+        for dreamt in dream_zoom(plan, kept, None if arrays is None else arrays["pixels"]):
+            room.look()
+            part.add(
+                dreamt.pixels,
+                dreamt.time,
+                1 / plan.rate,
+                loss=dreamt.loss,
+                starts=dreamt.starts_shot,
+            )
+            left = {"pixels": dreamt.pixels}, len(part.records)
+            part.checkpoint(*left)
+            if plan.closed:
+                meter.watch(dreamt.pixels)
+            done = len(part.records)
+            on_progress(Progress("dreaming", "frame", done, plan.count, dreamt.loss))
+    except BaseException:
+        if left is not None:
+            with suppress(DreamVideoError):
+                part.checkpoint(*left, now=True)
+        raise
+    part.finish((str(meter.seam()),) if plan.closed else ())
+
+
+def _encode(
+    job: Job, output: Path, wanted: OutputSettings, overwrite: bool, on_progress: OnProgress
+) -> list[str]:
+    rate = parse_rate(job.manifest.request["fps"] or ZOOM_FPS)
+    return encode_film(
+        sorted(job.frames, key=lambda frame: frame.time),
+        output,
+        job.manifest.decoded_look,
+        wanted,
+        rate=rate,
+        duration_of_last=1 / rate,
+        overwrite=overwrite,
+        on_progress=on_progress,
+        # Else the last frame is coded worse than the first: a seam that no dream has made.
+        alone=job.manifest.request["loop"] is not None,
+    )
+
+
+def dream_zoom(
+    plan: ZoomPlan, kept: int = 0, pixels: NDArray[np.uint8] | None = None
+) -> Iterator[DreamedFrame]:
+    """The frames of a zoom in the order in which they are dreamt, at the times they are shown.
+
+    Of a loop that zooms out that order is from its end to its beginning. After ``kept`` frames it
+    goes on from the last one's ``pixels``.
+    """
+    backwards = plan.closed and is_zooming_out(plan.settings, plan.rate)
+    for number in range(kept, plan.count):
+        if pixels is None:
+            image, loss = start_zoom(plan)
+        else:
+            image, loss = iterate_frames(plan, number - 1, to_float(pixels))
+        pixels = to_bytes(image)
+        shown = Fraction(plan.count - 1 - number if backwards else number) / plan.rate
+        yield DreamedFrame(number, shown, pixels, loss, number == 0)

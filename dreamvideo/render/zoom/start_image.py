@@ -1,0 +1,78 @@
+"""What a zoom starts from: a photo, a clip's last frame, noise -> a picture of the film's size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.octaves import resize
+from dreamvideo.errors import MediaError
+from dreamvideo.media.pixels import to_float
+from dreamvideo.media.read import open_source
+from dreamvideo.media.stills import Color, is_still, read_still
+from dreamvideo.parsing import parse_size
+
+# A zoom's size where none is asked for: the photo's own shape, no wider or higher than this.
+MOST_WIDTH = 640
+NOISE_SIZE = (640, 360)
+NOISE_OCTAVES = 6
+NOISE_DEVIATION = 0.33
+
+
+def read_picture(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]:
+    """A picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
+
+    What is transparent is laid over ``background``.
+    """
+    if is_still(path):
+        return read_still(path, background)
+    last = None
+    with open_source(path, background=background) as source:
+        for frame in source:
+            last = frame.pixels
+    if last is None:
+        raise MediaError(f"{path}: no frame could be decoded")
+    return last
+
+
+def make_start_image(photo: NDArray[np.uint8] | None, size: str | None, seed: int) -> Image:
+    """What a zoom starts from, at the film's size: a photo (H x W x 3 RGB), else noise.
+
+    ``size`` is as in ``parse_size``; a photo is cropped about its middle to that shape. Sides are
+    even, as most encoders want them.
+    """
+    if photo is None:
+        width, height = parse_size(size, *NOISE_SIZE) if size else NOISE_SIZE
+        return make_noise(height // 2 * 2, width // 2 * 2, seed)
+    high, wide = photo.shape[:2]
+    scale = min(1.0, MOST_WIDTH / max(high, wide))
+    width, height = (
+        parse_size(size, wide, high) if size else (round(wide * scale), round(high * scale))
+    )
+    return fit_to_size(photo, max(2, width // 2 * 2), max(2, height // 2 * 2))
+
+
+def fit_to_size(photo: NDArray[np.uint8], width: int, height: int) -> Image:
+    """The middle of a photo (H x W x 3 RGB), cropped to that shape and resampled, in [-1, 1]."""
+    high, wide = photo.shape[:2]
+    crop_wide = max(1, min(wide, round(high * width / height)))
+    crop_high = max(1, min(high, round(wide * height / width)))
+    top, left = (high - crop_high) // 2, (wide - crop_wide) // 2
+    cropped = to_float(photo[top : top + crop_high, left : left + crop_wide])
+    return resize(cropped, (height, width))
+
+
+def make_noise(height: int, width: int, seed: int) -> Image:
+    """Soft coloured noise, H x W x 3 in [-1, 1], alike at every size: a ground for dreams."""
+    total = np.zeros((height, width, 3), np.float32)
+    for octave in range(NOISE_OCTAVES):
+        cells = 2 ** (octave + 2)
+        rng = np.random.default_rng((seed, octave))
+        columns = max(2, round(cells * width / height))
+        coarse = rng.normal(0, 1, (cells, columns, 3)).astype(np.float32)
+        total += resize(coarse, (height, width)) / (1 + octave)
+    scaled = total * (NOISE_DEVIATION / max(float(total.std()), 1e-6))
+    return np.asarray(np.tanh(scaled), np.float32)

@@ -1,0 +1,83 @@
+"""The one process that dreams previews, as the page's sees it: always there, if need be anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from dreamvideo.render.processes import describe_exit
+from dreamvideo.studio import preview_worker
+from dreamvideo.studio.child_process import ChildProcess
+from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
+
+# A wish at which so many processes have died is not tried again.
+ATTEMPTS = 2
+
+
+class Previewer:
+    """Sends wishes, hands answers to ``hear`` (on another thread); starts the process anew.
+
+    A process that dies is told of as a ``Failed`` of the wish that it was at, and replaced at
+    once, so that the network is warm again when somebody asks.
+    """
+
+    def __init__(self, hear: Callable[[Answer], None]) -> None:
+        self._hear = hear
+        self._lock = threading.Lock()
+        self._child: ChildProcess | None = None
+        self._last: Wanted | None = None
+        self._deaths = 0
+        self._closed = False
+
+    @property
+    def process(self) -> Any:
+        """The process itself; None before the start."""
+        return self._child.process if self._child else None
+
+    def start(self) -> None:
+        """Begin to load the network."""
+        with self._lock:
+            self._ensure()
+
+    def ask(self, wanted: Wanted) -> None:
+        """Wish for something, instead of all that was wished for before."""
+        with self._lock:
+            self._last, self._deaths = wanted, 0
+            child = self._ensure()
+        if child is not None:
+            child.say(wanted)
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._closed = True
+            child = self._child
+        if child is not None:
+            child.close()
+
+    def _ensure(self) -> ChildProcess | None:
+        if self._closed:
+            return None
+        if self._child is None:
+            self._child = ChildProcess(
+                preview_worker.run_preview_worker, (), self._hear, self._ended
+            )
+        return self._child
+
+    def _ended(self, code: int) -> None:
+        with self._lock:
+            self._child = None
+            if self._closed:
+                return
+            last, self._deaths = self._last, self._deaths + 1
+            again = self._deaths < ATTEMPTS
+            child = self._ensure() if again else None
+        if child is not None:
+            self._hear(Starting())
+        how = describe_exit(code)
+        if last is not None and again and child is not None:
+            child.say(last)
+        else:
+            line = f"the process that dreams previews ended ({how}); change something to try again"
+            self._hear(Failed(last.ticket if last else 0, line))

@@ -1,0 +1,151 @@
+"""The page's picture: the frame and its dream as it grows, the scrubber, the moving preview."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from nicegui import run
+
+from dreamvideo.studio.panels import Panel
+from dreamvideo.studio.session import MOVING, SeenFrame, Studio, sample_paths
+from dreamvideo.studio.widgets import (
+    Range,
+    box,
+    button,
+    change,
+    picture,
+    shown,
+    with_attributes,
+    words,
+)
+
+_SAMPLES = {"coffee": "A photo: coffee", "chelsea": "A photo: a cat", "bunny": "A clip: a bunny"}
+# A picture of nothing, so that an image is never without a source.
+BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+class StagePanel(Panel):
+    """One dreamt frame, and what else can be seen of the clip."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        self.shows_source = self.shows_film = False
+        with box("section", "card stage", aria_label="Preview"):
+            with box("div", "screen") as self.screen:
+                self.image = picture(BLANK, "The dreamt frame", "frame")
+                with_attributes(self.image, {"id": "frame"})
+                self.film = box("video", "frame", aria_label="Moving preview")
+                with_attributes(
+                    self.film,
+                    {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
+                )
+                with_attributes(self.film, {"muted": True, "id": "moving"})
+                with box("div", "empty") as self.empty:
+                    words("p", "Drop a photo or a clip anywhere on this page, or begin with")
+                    self._samples()
+            self.bar = box("progress", "bar", aria_label="Dreamt so far", max="1")
+            with box("div", "stage-foot"):
+                self.line = words("p", "", "line grow")
+                with_attributes(self.line, {"role": "status", "id": "preview-line"})
+                self.source = button("Show the source", self._toggle_source, aria_pressed="false")
+                self.move = button("Moving preview", self._toggle_film)
+            with box("div", "scrub") as self.scrub:
+                words("span", "Time", "slider-label")
+                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._scrubbed)
+                self.clock = words("span", "", "slider-value")
+        self.serials: tuple[object, ...] = ()
+        self.material: object = None
+
+    def _samples(self) -> None:
+        with box("div", "begin", role="group", aria_label="Samples"):
+            for name, path in sample_paths().items():
+                with button("", partial(run.io_bound, self.studio.take_sample, name)):
+                    address = f"/studio/sample/{name}"
+                    if path.suffix == ".mp4":
+                        with_attributes(
+                            box("video", aria_hidden="true", src=address),
+                            {"autoplay": True, "loop": True, "muted": True, "playsinline": True},
+                        )
+                    else:
+                        picture(address, "")
+                    words("span", _SAMPLES.get(name, name))
+
+    def refresh(self) -> None:
+        """Show the newest picture, and how far it is."""
+        studio, seen, moving = self.studio, self.studio.seen, self.studio.moving
+        material = studio.material
+        if self.shows_film and not (moving.words or moving.ticket or moving.error):
+            self.shows_film = False
+        if material is not self.material:
+            self.material = material
+            self._fit()
+        plays = self.shows_film and moving.ticket > 0
+        which = "source" if self.shows_source or not seen.dream else "dream"
+        now = (which, seen.serial, moving.ticket, plays)
+        if now != self.serials:
+            self.serials = now
+            there = seen.source or seen.dream
+            change(
+                self.image,
+                src=f"/studio/seen/{which}/{seen.serial}" if there else BLANK,
+                alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
+            )
+            change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
+            shown(self.film, plays)
+            shown(self.image, not plays and material is not None)
+        shown(self.empty, material is None)
+        for each in (self.source, self.move):
+            change(each, disabled=material is None)
+        shown(self.move, studio.choice.kind != "image")
+        change(self.source, aria_pressed="true" if self.shows_source else "false")
+        self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
+        shown(self.scrub, studio.choice.kind == "video" and material is not None)
+        self.clock.text = f"{studio.at:.2f} s"
+        self.time.show(studio.at, self.clock.text)
+        self._say(seen)
+
+    def _fit(self) -> None:
+        material = self.studio.material
+        if material is None:
+            return
+        self.screen.style(f"aspect-ratio: {material.width} / {material.height}")
+        length = max(0.0, float(material.duration - 1 / material.rate))
+        self.time.bounds(round(length, 4), round(float(1 / material.rate), 4))
+
+    def _say(self, seen: SeenFrame) -> None:
+        studio, moving = self.studio, self.studio.moving
+        bad, share = seen.error, seen.done / seen.total if seen.total else 0.0
+        if studio.material is None:
+            text = "" if studio.is_warm else "Loading the network"
+        elif self.shows_film and not moving.ticket:
+            text, bad, share = moving.words or moving.error, moving.error, 0.0
+        elif self.shows_film:
+            text = f"{MOVING:g} seconds, small and coarse"
+        elif seen.error:
+            text = seen.error
+        elif seen.is_busy:
+            begun = f"Dreaming: step {seen.done} of {seen.total}" if seen.total else "Dreaming"
+            text = begun if studio.is_warm else "Loading the network, once"
+        else:
+            text = "As the render begins" if studio.choice.kind == "zoom" else "Dreamt"
+        text = studio.complaint or text
+        self.line.text = text
+        self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
+        busy = studio.material is not None and (seen.is_busy or bool(moving.words))
+        change(self.bar, value=f"{share:.3f}" if share or not busy else None)
+        self.bar.classes(**{"remove" if busy else "add": "idle"})
+
+    def _toggle_source(self) -> None:
+        self.shows_source = not self.shows_source
+        self.shows_film = False
+        self.refresh()
+
+    def _toggle_film(self) -> None:
+        self.shows_film = not self.shows_film
+        if self.shows_film:
+            self.studio.ask_moving()
+        self.refresh()
+
+    def _scrubbed(self, value: float) -> None:
+        self.shows_film = False
+        self.studio.go_to(value)

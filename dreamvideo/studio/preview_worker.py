@@ -1,0 +1,227 @@
+"""The life of the process that dreams previews: wishes in, pictures out; the network stays warm.
+
+A newer wish ends the one before it at its next step.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.probe import probe
+from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
+from dreamvideo.render.image import StillProgress, dream_still
+from dreamvideo.render.job.job import job_folder
+from dreamvideo.render.preview import MOST_RATE
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.video import dream_video
+from dreamvideo.render.zoom.render import zoom
+from dreamvideo.schedules import SOUNDS, TimePoint
+from dreamvideo.settings import Look, MachineSettings, look_from_values
+from dreamvideo.settings.derive import derive_look
+from dreamvideo.studio import frames
+from dreamvideo.studio.child_process import ChildStopped, start_child
+from dreamvideo.studio.messages import (
+    Answer,
+    Failed,
+    FilmGrown,
+    FilmMade,
+    FilmWanted,
+    PictureGrown,
+    PictureWanted,
+    Ready,
+    SourceSeen,
+    Wanted,
+    moving_path,
+)
+
+FILM_WIDTH = 256
+# Seconds between pictures of a dream that grows: more often costs more than it shows.
+BETWEEN = 0.3
+# Compiled directors, and source frames, that are kept for the next wish.
+KEPT = 6
+# Numbers of a look that are no part of what is compiled: ``Dreamer.at`` takes them as they are.
+_FREE = ("octaves", "octave_scale", "steps", "step_size", "jitter", "strength", "seed")
+# Where nobody listens to a clip's sound yet, a look that follows it is shown as fairly loud.
+_HEARD = dict.fromkeys(SOUNDS, 0.5)
+
+
+class _SupersededError(Exception):
+    """Somebody wants something else by now."""
+
+
+def run_preview_worker(pipe: Connection) -> None:
+    """Answer wishes until the pipe is closed or this process is asked to end."""
+    start_child()
+    try:
+        studio = _Dreaming(pipe)
+        studio.warm_up()
+        while True:
+            studio.serve(pipe.recv())
+    except (ChildStopped, EOFError, BrokenPipeError):
+        return
+
+
+@dataclass
+class _Dreaming:
+    pipe: Connection
+    directors: OrderedDict[Any, FramePlanner] = field(default_factory=OrderedDict)
+    kept: OrderedDict[Any, NDArray[np.uint8]] = field(default_factory=OrderedDict)
+
+    def warm_up(self) -> None:
+        """Load the network and compile the usual step before anybody waits for it."""
+        planner = make_planner(freeze_look(Look()), FilmSpan((64, 64)))
+        look = derive_look(Look(), {"dream": {"octaves": 1, "steps": 1}})
+        dream_still(replace(planner, look=freeze_look(look)), np.zeros((96, 96, 3), np.float32))
+        self.say(Ready())
+
+    def say(self, answer: Answer) -> None:
+        self.pipe.send(answer)
+
+    def check(self) -> None:
+        """Give up what nobody waits for any more."""
+        if self.pipe.poll():
+            raise _SupersededError
+
+    def serve(self, wanted: Wanted) -> None:
+        """Fulfil a wish, the newest that has come; whatever goes wrong is told in one line."""
+        while self.pipe.poll():
+            wanted = self.pipe.recv()
+        try:
+            if isinstance(wanted, PictureWanted):
+                self.picture(wanted)
+            else:
+                self.film(wanted)
+        except _SupersededError:
+            pass
+        except DreamVideoError as error:
+            self.say(Failed(wanted.ticket, str(error)))
+        except MemoryError:
+            self.say(Failed(wanted.ticket, "out of memory: choose a smaller picture"))
+        except Exception as error:
+            words = " ".join(str(error).split())[:200]
+            self.say(Failed(wanted.ticket, f"unexpected {type(error).__name__}: {words}"))
+
+    def picture(self, wanted: PictureWanted) -> None:
+        """One frame: as it is, then its dream as it grows."""
+        source = self.frame_at(wanted.path, wanted.at)
+        self.say(SourceSeen(wanted.ticket, frames.encode_jpeg(source)))
+        self.check()
+        moment = TimePoint(wanted.at, max(wanted.length, 1e-3), 25.0, _HEARD)
+        look = freeze_look(look_from_values(wanted.values).at(moment))
+        image = to_float(source)
+        planner = self.planner(look, image)
+        spoke = time.monotonic()
+
+        def told(step: StillProgress) -> None:
+            nonlocal spoke
+            self.check()
+            late = time.monotonic() - spoke > BETWEEN
+            if step.done < step.total and (late or step.done == 1):
+                self.grown(wanted.ticket, step.image(), step.done, step.total)
+                spoke = time.monotonic()
+
+        dreamt = dream_still(planner, image, told)
+        total = max(1, len(dreamt.losses))
+        self.grown(wanted.ticket, dreamt.image, total, total)
+
+    def grown(self, ticket: int, image: Image, done: int, total: int) -> None:
+        self.say(PictureGrown(ticket, frames.encode_jpeg(to_bytes(image)), done, total))
+
+    def film(self, wanted: FilmWanted) -> None:
+        """A short film, by the renders themselves."""
+
+        def told(progress: Progress) -> None:
+            self.check()
+            self.say(FilmGrown(wanted.ticket, progress))
+
+        output = moving_path(wanted.folder, wanted.ticket)
+        try:
+            self._render(wanted, output, told)
+        finally:
+            # Nobody goes on with it.
+            shutil.rmtree(job_folder(output), ignore_errors=True)
+        self.say(FilmMade(wanted.ticket))
+
+    def _render(self, wanted: FilmWanted, output: Path, told: OnProgress) -> None:
+        look = look_from_values(wanted.values)
+        one = MachineSettings(workers="1")
+        width, height = _small(*self.size_of(wanted.path))
+        size = f"{width}x{height}"
+        if wanted.zooms:
+            short = derive_look(look, {"zoom": {"seconds": wanted.seconds}})
+            zoom(
+                wanted.path,
+                output,
+                short,
+                fps=str(MOST_RATE),
+                size=size,
+                overwrite=True,
+                machine=one,
+                on_progress=told,
+            )
+        else:
+            info = probe(wanted.path)
+            latest = max(Fraction(0), info.duration - Fraction(wanted.seconds))
+            begin = min(Fraction(wanted.at).limit_denominator(1000), latest)
+            dream_video(
+                wanted.path,
+                output,
+                look,
+                start=f"{float(begin):.6f}",
+                end=f"{float(begin) + wanted.seconds:.6f}",
+                size=size,
+                fps=str(min(MOST_RATE, info.rate)),
+                overwrite=True,
+                machine=one,
+                on_progress=told,
+            )
+
+    def planner(self, look: Look, image: Image) -> FramePlanner:
+        """One for this look; what is compiled already is not compiled again."""
+        height, width = image.shape[:2]
+        values = look.model_dump(mode="json", include={"dream", "mask", "regions"})
+        fixed = {name: value for name, value in values["dream"].items() if name not in _FREE}
+        fixed["smooth"] = fixed["smooth"] > 0
+        palette = look.colour.match_colour
+        key = repr((fixed, values["mask"], values["regions"], palette, width, height))
+        made = self.directors.pop(key, None)
+        if made is None:
+            made = make_planner(look, FilmSpan((width, height)))
+        self.directors[key] = made
+        while len(self.directors) > KEPT:
+            self.directors.popitem(last=False)[1].close()
+        return replace(made, look=look)
+
+    def frame_at(self, path: Path, at: float) -> NDArray[np.uint8]:
+        """A source frame, no larger than a preview is."""
+        key = (path, round(at, 3))
+        if key not in self.kept:
+            self.kept[key] = frames.shrink(frames.read_frame(path, at))
+        self.kept.move_to_end(key)
+        while len(self.kept) > KEPT:
+            self.kept.popitem(last=False)
+        return self.kept[key]
+
+    def size_of(self, path: Path) -> tuple[int, int]:
+        """(width, height) of what is dreamt."""
+        height, width = self.frame_at(path, 0.0).shape[:2]
+        return width, height
+
+
+def _small(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of a short film: even sides, none too short for the network."""
+    scale = min(1.0, max(FILM_WIDTH / width, 100 / min(width, height)))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -1,0 +1,168 @@
+"""The page's lower part: the command line and preset of what is chosen, and the renders."""
+
+from __future__ import annotations
+
+import time
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.studio.jobs import BUSY, RenderJob
+from dreamvideo.studio.panels import Panel
+from dreamvideo.studio.session import Studio
+from dreamvideo.studio.widgets import (
+    box,
+    button,
+    change,
+    picture,
+    section,
+    shown,
+    with_attributes,
+    words,
+)
+
+
+class RecipePanel(Panel):
+    """How the same is had from a command line, or from a preset file."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        with section("Command line", "recipe"):
+            self.command = self._copied("command", "Copy the command line")
+            with box("details"):
+                words("summary", "The look as a preset file (TOML)")
+                self.toml = self._copied("toml", "Copy the preset")
+        self.seen: object = None
+
+    def _copied(self, name: str, label: str) -> TextElement:
+        with box("div", "copied"):
+            with box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
+                made = words("code", "")
+                with_attributes(made, {"id": name})
+            copy = with_attributes(words("button", "Copy", "btn"), {"type": "button"})
+            with_attributes(copy, {"aria-label": label})
+            copy.on("click", js_handler=f"(e) => copyText('{name}', e.currentTarget)")
+        return made
+
+    def refresh(self) -> None:
+        """Follow the choice."""
+        studio = self.studio
+        states = [job.state for job in studio.jobs.all]
+        now = (studio.choice, studio.material, states)
+        if now == self.seen:
+            return
+        self.seen = now
+        try:
+            command, toml = studio.command, studio.toml
+        except DreamVideoError as error:
+            command, toml = str(error), ""
+        self.command.text = command or "Choose a photo or a clip first"
+        self.toml.text = toml
+
+
+class RendersPanel(Panel):
+    """Every render of the session: how far, and what can be done with it."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        with section("Renders", "renders") as self.section:
+            self.list = box("div", "jobs")
+        self.cards: dict[int, JobCard] = {}
+
+    def refresh(self) -> None:
+        """Follow the renders."""
+        jobs = self.studio.jobs.all
+        shown(self.section, bool(jobs))
+        for job in reversed(jobs):
+            if job.number not in self.cards:
+                with self.list:
+                    self.cards[job.number] = JobCard(self.studio, job)
+                    self.cards[job.number].root.move(target_index=0)
+            self.cards[job.number].refresh()
+
+
+class JobCard:
+    """One render."""
+
+    def __init__(self, studio: Studio, job: RenderJob) -> None:
+        self.studio, self.job = studio, job
+        jobs = studio.jobs
+        with box("article", "job", aria_label=job.name) as self.root:
+            words("h3", job.name)
+            self.media = box("div", "result")
+            self.bar = box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
+            self.line = words("p", "", "line")
+            with_attributes(self.line, {"role": "status"})
+            self.notes = words("p", "", "line")
+            with box("div", "actions"):
+                self.pause = button("Pause", lambda: jobs.pause(job))
+                self.go_on = button("Resume", self._resume, "primary")
+                self.stop = button("Stop", self._stop)
+                self.save = with_attributes(
+                    words("a", "Download", "btn primary"),
+                    {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
+                )
+            with box("details"):
+                words("summary", "Its command line")
+                with box("pre", "code", tabindex="0"):
+                    words("code", job.command)
+        self.state = ""
+
+    def refresh(self) -> None:
+        """Follow the render."""
+        job = self.job
+        self.line.text = job.words(time.monotonic())
+        self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
+        share = f"{job.share:.3f}" if job.progress is not None else None
+        change(self.bar, value=share)
+        if job.state == self.state:
+            return
+        self.state = job.state
+        shown(self.bar, job.state in BUSY or job.state == "paused")
+        shown(self.pause, job.can_pause and job.state in ("running", "pausing"))
+        change(self.pause, disabled=job.state != "running")
+        shown(self.go_on, job.state in ("paused", "failed"))
+        shown(self.stop, job.state in ("running", "stopping", "paused"))
+        change(self.stop, disabled=job.state == "stopping")
+        shown(self.save, job.state == "done")
+        self.notes.text = "; ".join(job.notes)
+        shown(self.notes, bool(job.notes))
+        if job.state == "done":
+            self._show()
+
+    def _show(self) -> None:
+        job = self.job
+        self.media.clear()
+        address = f"/studio/result/{job.number}"
+        with self.media:
+            if job.order.output.suffix in (".mp4", ".webm"):
+                film = box("video", "made", aria_label=f"The film {job.name}", src=address)
+                with_attributes(film, {"controls": True, "loop": True, "playsinline": True})
+                with_attributes(film, {"preload": "metadata"})
+            else:
+                picture(address, f"The dream {job.name}", "made")
+            words("p", f"Saved as {job.order.output.absolute()}", "line saved")
+
+    def _resume(self) -> None:
+        try:
+            self.studio.jobs.resume(self.job)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="warning")
+
+    def _stop(self) -> None:
+        job = self.job
+        if not job.can_pause or job.progress is None:
+            self.studio.jobs.stop(job)
+            return
+
+        def end() -> None:
+            self.studio.jobs.stop(job)
+            dialog.close()
+
+        with ui.dialog() as dialog, box("div", "card ask"):
+            words("p", f"Stop {job.name} and forget the frames that are dreamt?")
+            with box("div", "actions"):
+                button("Keep on", dialog.close, autofocus="true")
+                button("Stop", end, "primary")
+        dialog.open()

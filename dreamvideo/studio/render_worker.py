@@ -1,0 +1,109 @@
+"""The life of a process that renders: one order, by the very calls that the command line makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.render.image import dream_image
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.result import RenderResult
+from dreamvideo.render.video import dream_video
+from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
+from dreamvideo.settings import look_from_values
+from dreamvideo.studio.child_process import ChildStopped, start_child
+from dreamvideo.studio.form_state import Choice, format_seconds
+
+
+@dataclass(frozen=True)
+class Order:
+    """A render to be made: what of, how, as which file; ``values`` are the look's."""
+
+    choice: Choice
+    source: Path
+    output: Path
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The file is there."""
+
+    frames: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The render failed: why, and what it has left behind to go on from."""
+
+    line: str
+    kept: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """The render was asked to end; ``kept`` says what it has left behind to go on from."""
+
+    kept: str
+
+
+Said = Progress | Done | Broken | Left
+
+
+def run_render_worker(pipe: Connection, order: Order) -> None:
+    """Render, and tell how it goes."""
+    start_child()
+    try:
+        made = run_order(order, pipe.send)
+        pipe.send(Done(made.frames, made.notes))
+    except ChildStopped as stop:
+        _say(pipe, Left(left(stop)))
+    except BrokenPipeError:
+        return
+    except DreamVideoError as error:
+        _say(pipe, Broken(str(error), left(error)))
+    except MemoryError as error:
+        _say(pipe, Broken("out of memory: choose a smaller size", left(error)))
+    except Exception as error:
+        words = " ".join(str(error).split())[:300]
+        _say(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
+
+
+def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
+    """Make what was ordered. Raises DreamVideoError."""
+    choice, look = order.choice, look_from_values(order.values)
+    if choice.kind == "image":
+        return dream_image(
+            order.source, order.output, look, size=choice.size, on_progress=on_progress
+        )
+    if choice.kind == "zoom":
+        return zoom(
+            order.source,
+            order.output,
+            look,
+            fps=choice.fps or ZOOM_FPS,
+            size=choice.size,
+            on_progress=on_progress,
+        )
+    return dream_video(
+        order.source,
+        order.output,
+        look,
+        start=None if choice.start is None else format_seconds(choice.start),
+        end=None if choice.end is None else format_seconds(choice.end),
+        size=choice.size,
+        fps=choice.fps,
+        on_progress=on_progress,
+    )
+
+
+def _say(pipe: Connection, said: Said) -> None:
+    try:
+        pipe.send(said)
+    except OSError:
+        return

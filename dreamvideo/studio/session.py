@@ -1,0 +1,302 @@
+"""All that a session is: what is dreamt, what is chosen, what is seen, what is rendered.
+
+It lives in the server, so that a page that is loaded again, or opened twice, finds it as it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from itertools import count
+from pathlib import Path
+
+from dreamvideo.dream.dreamer import make_octave_schedule
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.zoom.start_image import MOST_WIDTH
+from dreamvideo.settings import look_values
+from dreamvideo.studio import frames
+from dreamvideo.studio.form_state import Choice, Kind, Slider, format_command, format_toml
+from dreamvideo.studio.jobs import Jobs
+from dreamvideo.studio.messages import (
+    Answer,
+    Failed,
+    FilmGrown,
+    FilmMade,
+    FilmWanted,
+    PictureGrown,
+    PictureWanted,
+    Ready,
+    SourceSeen,
+    Starting,
+)
+from dreamvideo.studio.preview_client import Previewer
+from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
+
+MOST_UPLOAD = 500_000_000
+# Seconds of a moving preview.
+MOVING = 2.0
+# The dice roll 1 to this: enough for a lifetime, short enough to be noted down.
+_MOST_ROLLED = 9999
+
+
+@dataclass(frozen=True)
+class SeenFrame:
+    """What the page shows of the frame: pictures are JPEGs, ``serial`` tells two apart.
+
+    ``done`` of ``total`` steps are dreamt; ``error`` is why there is no more.
+    """
+
+    source: bytes = b""
+    dream: bytes = b""
+    serial: int = 0
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a better picture is to come."""
+        return not self.error and (self.total == 0 or self.done < self.total)
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A moving preview: being made (``words`` say how far), there (its ``ticket``), or neither."""
+
+    words: str = ""
+    ticket: int = 0
+    error: str = ""
+
+
+@dataclass
+class Studio:
+    """One session. ``version`` grows with every change that a page should show."""
+
+    folder: Path
+    most_upload: int = MOST_UPLOAD
+    private: Path = field(default_factory=private_folder)
+    material: SourceFile | None = None
+    choice: Choice = field(default_factory=Choice)
+    at: float = 0.0
+    seen: SeenFrame = SeenFrame()
+    moving: Moving = Moving()
+    is_warm: bool = False
+    complaint: str = ""
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+        self._tickets = count(1)
+        self._picture = self._film = 0
+        self.jobs = Jobs(self.folder, self.touch)
+        self.previewer = Previewer(self._hear)
+
+    def touch(self) -> None:
+        """Something is different."""
+        with self._lock:
+            self.version += 1
+
+    def close(self) -> list[str]:
+        """End all processes, remove what is private; commands that go on with what is left."""
+        try:
+            self.previewer.close()
+            return self.jobs.close()
+        finally:
+            shutil.rmtree(self.private, ignore_errors=True)
+
+    def take(self, material: SourceFile) -> None:
+        """Dream this from now on; the copy that is not needed any more goes."""
+        with self._lock:
+            old, self.material = self.material, material
+            self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
+            kind: Kind = "video" if material.kind == "film" else "image"
+            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None)
+            self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
+            self.moving = Moving()
+            self.complaint = ""
+        if old is not None and old.is_private and not self._needed(old):
+            shutil.rmtree(old.path.parent, ignore_errors=True)
+        self.touch()
+        self.ask()
+
+    def take_sample(self, name: str) -> None:
+        """Dream one of the pictures and clips that come with the package. Raises MediaError."""
+        self.take(inspect_upload(sample_paths()[name]))
+
+    def choose(self, choice: Choice) -> None:
+        """Choose something else; the frame is dreamt anew if that changes it."""
+        with self._lock:
+            before, self.choice = self.choice, choice
+        self.touch()
+        if _picture_of(choice) != _picture_of(before):
+            self.ask()
+
+    def move(self, slider: Slider, value: float | None) -> None:
+        """Move a slider; None: back to what the look says."""
+        self.choose(self.choice.changed(slider, value))
+
+    def roll(self, slider: Slider) -> None:
+        """Move a seed to another number, drawn by chance."""
+        now = self.choice.changes.get(slider.key)
+        rolled = secrets.randbelow(_MOST_ROLLED) + 1
+        # The same number again would look like a button that does nothing.
+        self.move(slider, rolled if rolled != now else rolled % _MOST_ROLLED + 1)
+
+    def go_to(self, at: float) -> None:
+        """Look at another time of the clip, seconds."""
+        with self._lock:
+            self.at = at
+        self.touch()
+        self.ask()
+
+    def ask(self) -> None:
+        """Have the frame dreamt as everything stands; what was asked for before is given up."""
+        material = self.material
+        if material is None:
+            return
+        with self._lock:
+            self._picture, self._film = next(self._tickets), 0
+            if self.moving.words:
+                self.moving = replace(self.moving, words="")
+            self.seen = replace(self.seen, done=0, total=0, error="")
+            try:
+                values = look_values(self.choice.look)
+            except DreamVideoError as error:
+                self.seen = replace(self.seen, error=str(error))
+                return
+            wanted = PictureWanted(
+                self._picture, material.path, values, self._moment, float(material.duration)
+            )
+            is_warm = self.is_warm
+        self.touch()
+        self.previewer.ask(wanted)
+        if not is_warm:
+            # The process that dreams is deaf while it loads its network.
+            threading.Thread(target=self._show_source, args=(wanted,), daemon=True).start()
+
+    def ask_moving(self) -> None:
+        """Have a few seconds from here on dreamt, small, as a film."""
+        material = self.material
+        if material is None:
+            return
+        with self._lock:
+            self._film = next(self._tickets)
+            wanted = FilmWanted(
+                self._film,
+                material.path,
+                look_values(self.choice.look),
+                self.at,
+                MOVING,
+                self.choice.kind == "zoom",
+                self.private,
+            )
+            self.moving = Moving("Preparing")
+        self.touch()
+        self.previewer.ask(wanted)
+
+    @property
+    def command(self) -> str:
+        """The command line that renders what is chosen. Raises UsageError."""
+        material = self.material
+        if material is None:
+            return ""
+        output = self.jobs.free_output(self.choice, material).name
+        return format_command(self.choice, material.name, output)
+
+    @property
+    def toml(self) -> str:
+        """The look as a preset file. Raises UsageError."""
+        return format_toml(self.choice)
+
+    @property
+    def octaves(self) -> int:
+        """How many octaves the look has where it leaves that to the picture's size."""
+        material = self.material
+        if material is None:
+            return 3
+        width, height = material.width, material.height
+        if self.choice.kind == "zoom":
+            scale = min(1.0, MOST_WIDTH / max(width, height))
+            width, height = round(width * scale), round(height * scale)
+        try:
+            return len(make_octave_schedule(self.choice.look.dream, height, width).sizes)
+        except DreamVideoError:
+            return 1
+
+    @property
+    def _moment(self) -> float:
+        """The time of the frame that is looked at: a zoom begins with a clip's last one."""
+        material = self.material
+        if material is None or self.choice.kind != "zoom":
+            return self.at
+        return max(0.0, float(material.duration - 1 / material.rate))
+
+    def _show_source(self, wanted: PictureWanted) -> None:
+        with suppress(DreamVideoError):
+            picture = frames.encode_jpeg(frames.shrink(frames.read_frame(wanted.path, wanted.at)))
+            self._hear(SourceSeen(wanted.ticket, picture))
+
+    def _needed(self, material: SourceFile) -> bool:
+        return any(
+            job.material == material and job.state not in ("done", "stopped")
+            for job in self.jobs.all
+        )
+
+    def _hear(self, answer: Answer) -> None:
+        with self._lock:
+            if isinstance(answer, Ready | Starting):
+                self.is_warm = isinstance(answer, Ready)
+            elif answer.ticket == self._picture:
+                self._picture_heard(answer)
+            elif answer.ticket == self._film:
+                self._film_heard(answer)
+            elif answer.ticket == 0 and isinstance(answer, Failed):
+                self.complaint = answer.line
+        self.touch()
+
+    def _picture_heard(self, answer: Answer) -> None:
+        seen = self.seen
+        if isinstance(answer, SourceSeen):
+            self.seen = replace(seen, source=answer.picture, serial=seen.serial + 1)
+        elif isinstance(answer, PictureGrown):
+            done, total = answer.done, answer.total
+            self.seen = replace(
+                seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
+            )
+        elif isinstance(answer, Failed):
+            self.seen = replace(seen, error=answer.line)
+
+    def _film_heard(self, answer: Answer) -> None:
+        moving = self.moving
+        if isinstance(answer, FilmGrown):
+            p = answer.progress
+            of = f" of {p.total}" if p.total else ""
+            words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
+            self.moving = replace(moving, words=words)
+        elif isinstance(answer, FilmMade):
+            self.moving = Moving(ticket=answer.ticket)
+        elif isinstance(answer, Failed):
+            self.moving = Moving(error=answer.line)
+
+
+def _picture_of(choice: Choice) -> object:
+    """What of a choice a single frame shows."""
+    changes = [each for each in choice.own_changes if each[0].group in ("dream", "colour")]
+    return choice.kind, choice.preset, changes
+
+
+def sample_paths() -> Mapping[str, Path]:
+    """The pictures and clips that come with the package, by name."""
+    folder = Path(str(resources.files("dreamvideo") / "studio" / "samples"))
+    return {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in (".jpg", ".mp4")}
+
+
+def look_pictures() -> Mapping[str, Path]:
+    """What bundled looks make of one photograph, by the look's name; a look may have none."""
+    folder = Path(str(resources.files("dreamvideo") / "studio" / "looks"))
+    return {path.stem: path for path in sorted(folder.glob("*.jpg"))}

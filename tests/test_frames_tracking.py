@@ -1,0 +1,192 @@
+"""Frames made ahead of time: the same film, nothing left running, whatever ends it."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import glide, join, scene
+from test_frames_pipeline import HEIGHT, WIDTH, same, stored
+from tiny import frames_of, quick_dream
+
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.media.read import Frame
+from dreamvideo.render.frames import tracking
+from dreamvideo.render.frames.pipeline import dream_clip
+from dreamvideo.render.frames.tracking import is_prefetching, prefetch, start_first, track_frames
+from dreamvideo.settings import CoherenceSettings
+
+
+def makers() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("dreamvideo-ahead")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_the_same_items_come_in_the_same_order(count: int) -> None:
+    assert list(prefetch(iter(range(7)), count)) == list(range(7))
+    assert list(prefetch([], count)) == []
+    assert not makers()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_no_more_than_so_many_are_made_ahead(count: int) -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    for number in prefetch(items(), count):
+        assert len(made) <= number + 1 + count
+    assert len(made) == 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_what_fails_is_raised_where_it_would_have_come(count: int) -> None:
+    def items() -> Iterator[int]:
+        yield from (0, 1)
+        raise OSError("the file ends here")
+
+    taken = []
+    with pytest.raises(OSError, match="the file ends here"):
+        for item in prefetch(items(), count):
+            taken.append(item)
+    assert taken == [0, 1] and not makers()
+
+
+@pytest.mark.parametrize("end", ["close", "interrupt"])
+def test_whatever_ends_it_no_thread_is_left_and_the_source_can_be_closed(end: str) -> None:
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.append(threading.current_thread())
+
+    source = items()
+    stream = prefetch(source, 2)
+    assert next(stream) == 0
+    if end == "close":
+        stream.close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            stream.throw(KeyboardInterrupt)
+    assert not makers()
+    source.close()  # type: ignore[attr-defined]
+    assert closed == [threading.main_thread()]
+
+
+def test_the_first_item_is_made_at_once_and_the_others_when_they_are_asked_for() -> None:
+    made: list[int] = []
+    began = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            began.set()
+            yield number
+
+    with start_first(items()) as stream:
+        assert began.wait(10) and is_prefetching()
+        assert next(stream) == 0 and made == [0]
+        assert list(stream) == [1, 2]
+    assert not is_prefetching() and not makers()
+    with start_first(iter(())) as nothing:
+        assert list(nothing) == []
+
+
+def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
+    def items() -> Iterator[int]:
+        raise OSError("no such clip")
+        yield 0
+
+    with start_first(items()) as stream, pytest.raises(OSError, match="no such clip"):
+        next(stream)
+    source = items()
+    with start_first(source):
+        pass
+    assert not makers()
+
+
+def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(work: Any, arguments: tuple[()]) -> None:
+        _thread.start_new_thread(work, arguments)
+        raise SystemExit(143)
+
+    def items() -> Iterator[int]:
+        time.sleep(0.2)
+        yield 0
+
+    for waits in (start_first, lambda stream: closing(prefetch(stream, 1))):
+        stream = items()
+        with monkeypatch.context() as patch:
+            patch.setattr(tracking, "start_new_thread", interrupted)
+            with pytest.raises(SystemExit), waits(stream) as made:
+                next(made)
+        assert not makers()
+        # Not while a thread is at it.
+        stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_thread_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="new thread"):
+            list(prefetch(iter(range(3)), 1))
+    assert not makers()
+
+
+def test_a_clip_read_ahead_is_the_same_film() -> None:
+    dreamer = Dreamer(quick_dream())
+    sources = stored(
+        join(scene(HEIGHT, WIDTH, glide(3, 2)), scene(HEIGHT, WIDTH, glide(2, 1))).frames
+    )
+    serial, ahead = (
+        list(dream_clip(frames_of(sources), dreamer, CoherenceSettings(), ahead=count))
+        for count in (0, 2)
+    )
+    assert same(serial, ahead)
+    assert [f.starts_shot for f in serial] == [f.starts_shot for f in ahead]
+    assert [f.frame and f.frame.index for f in ahead] == [0, 1, 2, 3, 4]
+
+
+def test_a_clip_that_is_given_up_leaves_no_thread() -> None:
+    def source() -> Iterator[Frame]:
+        yield from frames_of(stored(scene(HEIGHT, WIDTH, glide(6, 2)).frames))
+
+    frames = source()
+    with closing(dream_clip(frames, Dreamer(quick_dream()), CoherenceSettings(), ahead=1)) as film:
+        next(film)
+        assert makers()
+    assert not makers()
+    frames.close()  # type: ignore[attr-defined]
+
+
+def test_frames_know_how_they_follow_from_one_another() -> None:
+    clip = join(scene(HEIGHT, WIDTH, glide(2, 2)), scene(HEIGHT, WIDTH, glide(1), seed=40))
+    a, b, other = stored(clip.frames)
+    both_ways, one_way = CoherenceSettings(cadence=2), CoherenceSettings()
+    first, moved, again, cut = track_frames(frames_of([a, b, b, other]), None, both_ways)
+    assert first.onto is None and cut.onto is None
+    assert moved.onto is not None and moved.back is not None and not moved.repeats
+    inner = (slice(16, -16), slice(16, -16))
+    assert np.median(moved.onto.flow[inner][..., 0]) == pytest.approx(-2, abs=0.2)
+    assert np.median(moved.back.flow[inner][..., 0]) == pytest.approx(2, abs=0.2)
+    assert again.repeats and again.onto is not None
+    (following,) = track_frames(frames_of([b]), a, one_way)
+    assert following.onto is not None and (following.onto.flow == moved.onto.flow).all()
+    assert following.back is None

@@ -1,0 +1,200 @@
+"""What the page's choices say: as a look, as a command line that parses back, as a preset."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dreamvideo.cli.entry import run
+from dreamvideo.errors import UsageError
+from dreamvideo.render import image, video
+from dreamvideo.render.result import RenderResult
+from dreamvideo.render.zoom import render
+from dreamvideo.settings import Look, look_from_toml, look_values
+from dreamvideo.studio.form_state import (
+    ENDINGS,
+    KINDS,
+    SLIDERS,
+    Choice,
+    Kind,
+    Slider,
+    choose_output_name,
+    format_command,
+    format_seconds,
+    format_toml,
+    list_arguments,
+    list_descriptions,
+)
+
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+STRENGTH = next(each for each in SLIDERS if each.name == "strength")
+CREATURES = next(each for each in SLIDERS if each.name == "creatures")
+OCTAVES = next(each for each in SLIDERS if each.name == "octaves")
+ROTATE = next(each for each in SLIDERS if each.name == "rotate")
+SPEED = next(each for each in SLIDERS if each.name == "rate")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """What the command line calls, instead of rendering it."""
+    seen: list[Call] = []
+
+    def instead(name: str) -> Callable[..., RenderResult]:
+        def call(*given: Any, **options: Any) -> RenderResult:
+            seen.append((name, given, options))
+            return RenderResult(Path("out"), 1, ())
+
+        return call
+
+    monkeypatch.setattr(image, "dream_image", instead("image"))
+    monkeypatch.setattr(video, "dream_video", instead("video"))
+    monkeypatch.setattr(render, "zoom", instead("zoom"))
+    return seen
+
+
+def positions(slider: Slider) -> st.SearchStrategy[float]:
+    steps = round((slider.high - slider.low) / slider.step)
+    return st.integers(0, steps).map(lambda n: slider.low + n * slider.step)
+
+
+@st.composite
+def choices(draw: st.DrawFn) -> Choice:
+    choice = Choice(
+        kind=draw(st.sampled_from(KINDS)),
+        preset=draw(st.sampled_from([None, *list_descriptions()])),
+    )
+    for slider in draw(st.lists(st.sampled_from(SLIDERS), max_size=4, unique=True)):
+        choice = choice.changed(slider, draw(positions(slider)))
+    start = draw(st.none() | st.floats(0, 4))
+    return replace(
+        choice,
+        start=start,
+        end=None if start is None else start + draw(st.floats(0.01, 5)),
+        size=draw(st.sampled_from([None, "50%", "320"])),
+        fps=draw(st.sampled_from([None, "12", "30"])),
+        endings={kind: draw(st.sampled_from(ENDINGS[kind])) for kind in KINDS},
+    )
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(choice=choices())
+def test_the_command_line_asks_for_the_very_render(choice: Choice, calls: list[Call]) -> None:
+    calls.clear()
+    line = format_command(choice, "a clip's.mp4", f"out{choice.ending}")
+    assert run(shlex.split(line)[1:]) == 0
+    ((name, given_, options),) = calls
+    assert name == choice.kind
+    source, output, look, _ = given_
+    assert (str(source), str(output)) == ("a clip's.mp4", f"out{choice.ending}")
+    assert look_values(look) == look_values(choice.look)
+    assert options["size"] == choice.size
+    if name == "video":
+        at = [choice.start, choice.end]
+        assert [options["start"], options["end"]] == [
+            None if each is None else format_seconds(each) for each in at
+        ]
+        assert options["fps"] == choice.fps
+    if name == "zoom":
+        assert options["fps"] == (choice.fps or "25")
+
+
+@settings(max_examples=25, deadline=None)
+@given(choices())
+def test_the_preset_is_the_look(choice: Choice) -> None:
+    assert look_values(look_from_toml(format_toml(choice), "a preset")) == look_values(choice.look)
+
+
+def test_a_slider_that_is_moved_replaces_the_presets_number() -> None:
+    choice = Choice(preset="eyes").changed(STRENGTH, 0.5)
+    assert choice.look.dream.strength == 0.5
+    assert choice.look.dream.layers == Choice(preset="eyes").look.dream.layers
+    assert choice.changed(STRENGTH, None) == Choice(preset="eyes")
+
+
+def test_a_slider_holds_to_its_range_and_to_whole_numbers() -> None:
+    assert STRENGTH.taken(9) == 2
+    assert STRENGTH.taken(0.1 + 0.2) == 0.3
+    assert OCTAVES.taken(3.0) == 3 and isinstance(OCTAVES.taken(3.0), int)
+
+
+def test_a_seed_keeps_all_its_digits() -> None:
+    choice = Choice().changed(CREATURES, CREATURES.high)
+    assert choice.look.dream.creatures == 2**31 - 1
+    arguments = list_arguments(choice, "a.jpg", "b.png")
+    assert arguments[arguments.index("--creatures") + 1] == "2147483647"
+    assert CREATURES.is_seed and not STRENGTH.is_seed
+
+
+@pytest.mark.parametrize(
+    ("label", "option"),
+    [("Size of creatures", "creature_size"), ("Fine detail", "detail"), ("Colour", "colour")],
+)
+def test_the_first_controls_of_the_picture_are_there(label: str, option: str) -> None:
+    (slider,) = [each for each in SLIDERS if each.label == label]
+    assert (slider.group, slider.name, slider.kinds) == ("dream", option, KINDS)
+    assert slider.value_in(Look(), -1) == getattr(Look().dream, option)
+
+
+def test_what_a_look_leaves_open_stands_where_it_is_derived() -> None:
+    assert OCTAVES.value_in(Look(), 4.0) == 4
+    assert OCTAVES.value_in(Choice().changed(OCTAVES, 2).look, 4.0) == 2
+
+
+def test_numbers_of_another_kind_of_render_wait_for_it() -> None:
+    still = Choice(kind="image").changed(SPEED, 2.0)
+    assert still.look == Look()
+    assert replace(still, kind="zoom").look.zoom.rate == 2.0
+
+
+def test_a_new_look_forgets_what_was_changed_of_the_last_one() -> None:
+    choice = Choice(kind="zoom").changed(STRENGTH, 0.5).changed(SPEED, 2.0).with_preset("fur")
+    assert choice.look.dream.strength == 1.0
+    assert choice.look.zoom.rate == 2.0
+
+
+@pytest.mark.parametrize("slider", SLIDERS, ids=lambda each: each.key)
+def test_every_slider_says_what_turning_it_does(slider: Slider) -> None:
+    assert slider.help
+    with_low, with_high = (
+        Choice(kind=slider.kinds[0]).changed(slider, at).look for at in (slider.low, slider.high)
+    )
+    assert with_low != with_high
+
+
+def test_values_below_zero_are_no_options() -> None:
+    choice = Choice(kind="zoom").changed(ROTATE, -5)
+    assert "--rotate=-5" in list_arguments(choice, "a.jpg", "b.mp4")
+
+
+def test_a_source_that_looks_like_an_option_is_a_file() -> None:
+    assert shlex.split(format_command(Choice(), "-y.jpg", "o.png"))[2] == "./-y.jpg"
+
+
+def test_an_unknown_preset_is_told() -> None:
+    with pytest.raises(UsageError, match="no preset 'nothing'"):
+        _ = Choice(preset="nothing").look
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "number", "name"),
+    [
+        ("a/cat.jpg", "image", 1, "cat-dream.png"),
+        ("clip.MOV", "video", 2, "clip-dream-2.mp4"),
+        ("cat.jpg", "zoom", 1, "cat-zoom.mp4"),
+    ],
+)
+def test_outputs_are_named_after_their_source(
+    source: str, kind: Kind, number: int, name: str
+) -> None:
+    assert choose_output_name(source, kind, ENDINGS[kind][0], number) == name
