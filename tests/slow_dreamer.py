@@ -61,7 +61,7 @@ def without_network(patch: pytest.MonkeyPatch) -> None:
 
 if __name__ == "__main__":
     # A worker imports its function from here by this name, not from the main program.
-    vars(pool)["_work"] = import_module("slow_dreamer").worker
+    vars(pool)["_run_worker"] = import_module("slow_dreamer").worker
     vars(planner)["Dreamer"] = Swirler
     clip, output, count = sys.argv[1:]
     sys.argv[1:] = ["video", clip, "-o", output, "--workers", count]

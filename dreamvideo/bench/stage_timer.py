@@ -23,13 +23,20 @@ STAGES = {
     "decode": ("media.read:Source.__iter__",),
     "flow": ("motion.flow:motion_between", "motion.flow:motions_between", "motion.cuts:is_cut"),
     "dream": ("dream.octaves:dream",),
-    "warp and carry": ("render.carry:begin", "render.carry:proceed", "render.cadence:between"),
-    "store": ("render.part:Part.add", "render.part:write_whole"),
+    "warp and carry": (
+        "render.frames.carry:start_shot",
+        "render.frames.carry:propagate",
+        "render.frames.interpolate:interpolate",
+    ),
+    "store": (
+        "render.job.segment_store:SegmentSink.add",
+        "render.job.segment_store:write_atomically",
+    ),
     "encode": ("media.write:encode",),
 }
 
 
-CLIMB = "dream.ascent:Ascent.climb"
+CLIMB = "dream.gradient_ascent:GradientAscent.climb"
 
 
 class Clock:
@@ -70,7 +77,7 @@ class Clock:
         return watched
 
     def counting(self, climb: Callable[..., Any]) -> Callable[..., Any]:
-        """``Ascent.climb``, its steps counted."""
+        """``GradientAscent.climb``, its steps counted."""
         shape = inspect.signature(climb)
 
         @functools.wraps(climb)

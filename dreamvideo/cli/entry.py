@@ -45,7 +45,7 @@ def main() -> None:
         traceback.print_exc()
         code = 1
     ahead = sys.modules.get("dreamvideo.render.frames.tracking")
-    if ahead is not None and ahead.at_work():
+    if ahead is not None and ahead.is_prefetching():
         # What could not be waited for must not be met by the interpreter's own end.
         sys.stdout.flush()
         sys.stderr.flush()
