@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": set(),
     "processors": set(),
     "version": set(),
+    "guide": {"errors"},
     "schedules": {"errors"},
     "parsing": {"errors"},
     "settings": {"errors", "parsing", "schedules"},
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         *LEAVES,
         "cluster",
+        "guide",
         "media",
         "dream",
         "paint",
@@ -50,7 +52,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "studio",
     },
-    "pictures": {*LEAVES, "media", "dream", "render", "look", "studio", "cli", "__init__"},
+    "pictures": {
+        *LEAVES,
+        "guide",
+        "media",
+        "dream",
+        "render",
+        "look",
+        "studio",
+        "cli",
+        "__init__",
+    },
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }
@@ -177,6 +189,7 @@ STARTS = [
         f"from dreamvideo.cli.entry import run; run({arguments})"
         for arguments in (["--help"], ["--version"], ["video", "--help"], ["video", "--steps", "0"])
     ),
+    *(f"from dreamvideo.cli.entry import run; run({a})" for a in (["guide"], ["guide", "looks"])),
 ]
 
 

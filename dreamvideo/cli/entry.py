@@ -94,7 +94,17 @@ def _stop_before(error: BaseException) -> Stopped | None:
 
 def _dispatch(arguments: list[str]) -> Any:
     # Imported for the commands that they register.
-    from dreamvideo.cli import bench, gallery, inspect, measure, presets, report, studio, zoom  # noqa: F401
+    from dreamvideo.cli import (  # noqa: F401
+        bench,
+        gallery,
+        guide,
+        inspect,
+        measure,
+        presets,
+        report,
+        studio,
+        zoom,
+    )
     from dreamvideo.cli.app import app
 
     return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)

@@ -1,0 +1,68 @@
+"""The guide: a page of Markdown for each topic, ready to print in a terminal."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+
+from dreamvideo.errors import UsageError
+
+# In reading order: from what most people need to what few do.
+TOPICS = (
+    "looks",
+    "objectives",
+    "masks",
+    "schedules",
+    "colours",
+    "motion",
+    "zooms",
+    "files",
+    "studio",
+    "quality",
+    "reports",
+    "long-renders",
+    "speed",
+    "clusters",
+    "networks",
+    "options",
+    "python",
+    "internals",
+)
+# A picture in a paragraph of its own, with the caption below it.
+_FIGURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n\n(?:\*(?![ *]).*?[^\\]\*\n\n)?", re.M | re.S)
+_PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_PAGE_LINK = re.compile(r"\[([^\]]*)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
+_SECTION_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
+
+
+def page_path(topic: str) -> Path:
+    """The Markdown file of a topic. Raises UsageError, which names the nearest topic."""
+    if topic not in TOPICS:
+        near = get_close_matches(topic, TOPICS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(TOPICS)}"
+        raise UsageError(f"the guide has no page {topic!r}: {hint}")
+    return Path(str(resources.files("dreamvideo") / "guide" / f"{topic}.md"))
+
+
+def read_page(topic: str) -> str:
+    """The Markdown of a topic, as it is in the repository. Raises UsageError."""
+    return page_path(topic).read_text(encoding="utf-8")
+
+
+def summary(topic: str) -> str:
+    """The one line that says what a page is about: the first below its title."""
+    return read_page(topic).split("\n", 3)[2]
+
+
+def printable(markdown: str) -> str:
+    """Markdown without what a terminal cannot show.
+
+    Figures are left out, pictures in tables become their names, and links to other pages become
+    the commands that print them.
+    """
+    text = _FIGURE.sub("", markdown)
+    text = _PICTURE.sub(r"\1", text)
+    text = _PAGE_LINK.sub(r"\1 (`dreamvideo guide \2`)", text)
+    return _SECTION_LINK.sub(r"\1", text)
