@@ -52,17 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "studio",
     },
-    "pictures": {
-        *LEAVES,
-        "guide",
-        "media",
-        "dream",
-        "render",
-        "look",
-        "studio",
-        "cli",
-        "__init__",
-    },
+    "pictures": {*LEAVES, "media", "dream", "render", "look", "studio", "cli", "__init__"},
     "__main__": {"cli"},
     "__init__": {*LEAVES, "render"},
 }

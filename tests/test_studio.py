@@ -385,8 +385,8 @@ def test_without_its_extra_it_says_what_to_install(
     ended = cli("studio")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
-        "dreamvideo: the studio needs nicegui, which is not installed: "
-        "pip install 'dreamvideo[studio]'\n"
+        "dreamvideo: the studio needs nicegui, which is not installed: in a clone of dreamvideo, "
+        'run pip install -e ".[studio]"\n'
     )
 
 

@@ -108,8 +108,8 @@ def notes(report: dict[str, Any], plan: Plan) -> list[str]:
         )
     if plan.torch is None:
         found.append(
-            "PyTorch is not compared: torch is not installed (pip install 'dreamvideo[bench]', "
-            "or --torch-python PATH of an interpreter that has it)"
+            "PyTorch is not compared: torch is not installed (in a clone of dreamvideo, run "
+            'pip install -e ".[bench]"; or name a Python that has it with --torch-python PATH)'
         )
     failures = report.get("steps", {}).get("failures", {})
     found += [f"{name} is left out: {reason}" for name, reason in failures.items()]

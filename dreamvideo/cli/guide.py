@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -44,6 +44,6 @@ def _print_rich(text: str) -> None:
             yield Text(str(self.text).rstrip(), style="cyan", no_wrap=True, overflow="ignore")
 
     class Page(Markdown):
-        elements = {**Markdown.elements, "fence": WholeLines, "code_block": WholeLines}
+        elements: ClassVar = {**Markdown.elements, "fence": WholeLines, "code_block": WholeLines}
 
     Console().print(Page(text, hyperlinks=False), crop=False)

@@ -49,8 +49,8 @@ def studio(
     missing = [name for name in ("nicegui", "uvicorn", "fastapi") if find_spec(name) is None]
     if missing:
         raise DreamVideoError(
-            f"the studio needs {missing[0]}, which is not installed: "
-            "pip install 'dreamvideo[studio]'"
+            f"the studio needs {missing[0]}, which is not installed: in a clone of dreamvideo, run "
+            'pip install -e ".[studio]"'
         )
     try:
         most = parse_bytes(max_upload)

@@ -40,8 +40,8 @@ _SECTION_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
 def page_path(topic: str) -> Path:
     """The Markdown file of a topic. Raises UsageError, which names the nearest topic."""
     if topic not in TOPICS:
-        near = get_close_matches(topic, TOPICS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(TOPICS)}"
+        near = nearest(topic)
+        hint = f"did you mean {near}?" if near else f"choose {', '.join(TOPICS)}"
         raise UsageError(f"the guide has no page {topic!r}: {hint}")
     return Path(str(resources.files("dreamvideo") / "guide" / f"{topic}.md"))
 
@@ -54,6 +54,22 @@ def read_page(topic: str) -> str:
 def summary(topic: str) -> str:
     """The one line that says what a page is about: the first below its title."""
     return read_page(topic).split("\n", 3)[2]
+
+
+def nearest(word: str) -> str | None:
+    """The topic that a word most likely means; None if it is like none.
+
+    Compares it with the topics and with the words of their summaries and headings.
+    """
+    topics: dict[str, str] = {}
+    for topic in TOPICS:
+        prose = re.sub(r"^```.*?^```$", "", read_page(topic), flags=re.M | re.S)
+        lines = [summary(topic), *re.findall(r"^#+ (.+)$", prose, re.M)]
+        for known in re.findall(r"[a-z]{3,}", " ".join(lines).lower()):
+            topics.setdefault(known, topic)
+    topics |= {topic: topic for topic in TOPICS}
+    found = get_close_matches(word.lower(), topics, n=1, cutoff=0.7)
+    return topics[found[0]] if found else None
 
 
 def printable(markdown: str) -> str:
