@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     wait_for_rest(farm)
     assert process.returncode == 130
     last = said.splitlines()[-1]
-    assert "stopped before the end" in last and "of 40 frames are kept, go on with: " in last
+    assert "stopped before the end" in last and "of 40 frames are kept, resume with: " in last
     assert f"--cluster {farm.address}" in last
     before = len(farm.dreamt)
     dream_video(clip, out, LOOK, crew=Farm(farm.address))
@@ -254,7 +254,7 @@ def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None
     words = ("-o", tmp_path / "out.mp4", "--dry-run", "--cluster", "tcp://127.0.0.1:9")
     ended = cli("video", clip, *QUICK, *words)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 is not asked" in ended.out
+    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
 
 
 def test_messages_arrive_in_pieces_of_any_size() -> None:

@@ -143,6 +143,6 @@ def test_a_missing_extra_is_installed_by_a_command_that_works_in_a_clone() -> No
 
 
 def test_the_bench_says_how_torch_is_installed() -> None:
-    machine = {"onednn": None, "flags": [], "load": None, "cores": 2}
+    machine: dict[str, object] = {"flags": [], "load": None, "cores": 2}
     found = notes({"machine": machine}, Plan(torch=None))
     assert any('pip install -e ".[bench]"' in line for line in found)

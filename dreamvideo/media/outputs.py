@@ -93,7 +93,7 @@ def container_for(output: Path) -> Container:
     if container is None:
         known = ", ".join(supported_endings())
         raise UsageError(
-            f"{shown(output)}: unknown ending; choose {known}, or no ending for a folder of frames"
+            f"{shown(output)}: unknown extension; choose {known}, or none for a folder of frames"
         )
     return container
 

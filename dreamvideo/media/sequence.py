@@ -115,7 +115,7 @@ def _refuse_doubles(path: Path, files: Sequence[tuple[int | None, Path]]) -> Non
     for (before, earlier), (after, later) in pairwise(files):
         if before is not None and after == before:
             raise MediaError(
-                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} bear one number"
+                f"{shown(path)}: {shown(earlier.name)} and {shown(later.name)} have the same number"
             )
 
 

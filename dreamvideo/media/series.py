@@ -61,7 +61,7 @@ def _frame(
     if still.size == (info.width, info.height) or info.fit == "stretch":
         return _resized(layers, size)
     if info.fit is None:
-        raise MediaError(f"{shown(file)}: has changed its size since the beginning")
+        raise MediaError(f"{shown(file)}: its size has changed since the start")
     if info.fit == "crop":
         return _resized(_cropped(layers, (info.width, info.height)), size)
     return _padded(layers, (info.width, info.height), size, background)
