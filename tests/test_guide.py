@@ -111,9 +111,9 @@ def on_terminal(*arguments: str) -> str:
         ("resume", "did you mean long-renders?"),
         ("gifs", "did you mean files?"),
         ("budget", "did you mean long-renders?"),
-        ("xyzzy", "choose looks, objectives, "),
+        ("xyzzy", "choose looks, galleries, "),
         ("../looks", "did you mean looks?"),
-        ("", "choose looks, objectives, "),
+        ("", "choose looks, galleries, "),
     ],
 )
 def test_an_unknown_topic_is_one_line_with_the_nearest(cli: Cli, topic: str, hint: str) -> None:

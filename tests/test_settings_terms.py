@@ -128,7 +128,7 @@ def test_a_list_without_arrows_holds_for_all_times() -> None:
         ("a -> 4q: b", "'4q: b' has no time"),
         ("a -> 4s:", "a layer name is missing"),
         ("a -> 0: b", "two keys of 'a -> 0: b' are at the same time"),
-        ("a -> 4s: b:2 wobble", "the weight of layer 'b' is no number"),
+        ("a -> 4s: b:2 wobble", "the weight of layer 'b' is not a number"),
     ],
 )
 def test_what_is_no_timeline(text: str, message: str) -> None:

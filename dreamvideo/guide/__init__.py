@@ -12,6 +12,7 @@ from dreamvideo.errors import UsageError
 # In reading order: from what most people need to what few do.
 TOPICS = (
     "looks",
+    "galleries",
     "objectives",
     "masks",
     "schedules",
