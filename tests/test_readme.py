@@ -51,7 +51,7 @@ FOREIGN_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
 # Added to a command, where a later option wins: what takes longest is done small.
 SMALL = {
     "zoom": ["--size", "64x36", "--fps", "5"],
-    "gallery": ["--size", "48", "--count", "2"],
+    "gallery": ["--size", "48", "--count", "2", "--moments", "1"],
     "presets": ["--size", "48"],
 }
 # A file of the reader's own: PHONE.mov, SHOTS/%04d.png.
