@@ -135,7 +135,7 @@ def parse_term(text: str) -> Term:
         raise ValueError(f"a layer name is missing in {text!r}")
     if not match or not match["layer"]:
         raise ValueError(
-            f"{head!r} is no layer: write block8, channels as block8#42 or block8#3+12-20, "
+            f"{head!r} is not a layer: write block8, channels as block8#42 or block8#3+12-20, "
             "a place as block8#42@0.5x0.5"
         )
     channels = match["channels"]
@@ -147,8 +147,8 @@ def parse_term(text: str) -> Term:
             channels = tail
         else:
             raise ValueError(
-                f"layer {match['layer']!r} cannot be raised by {tail!r}: "
-                f"write a weight, channels as 12-20, or {', '.join(MODES)}"
+                f"layer {match['layer']!r} cannot take {tail!r}: "
+                f"write a weight, channels such as 12-20, or {', '.join(MODES)}"
             )
     ranges = tuple(_range(part) for part in channels.split("+")) if channels else ()
     return Term(match["layer"], ranges, _place(match["place"]), mode)
@@ -172,7 +172,7 @@ def _weight(text: str, whose: str) -> float:
     except ValueError:
         value = math.nan
     if not abs(value) <= LARGEST_WEIGHT:
-        raise ValueError(f"the weight of {whose} is no number within 1e6: {text!r}")
+        raise ValueError(f"the weight of {whose} is not a number within 1e6: {text!r}")
     return value
 
 
@@ -180,7 +180,7 @@ def _range(text: str) -> tuple[int, int]:
     first, _, last = text.partition("-")
     found = int(first), int(last or first)
     if found[0] > found[1]:
-        raise ValueError(f"the channels of a layer go up: {found[1]}-{found[0]}, not {text}")
+        raise ValueError(f"channels of a range must increase: {found[1]}-{found[0]}, not {text}")
     return found
 
 
@@ -189,5 +189,5 @@ def _place(text: str | None) -> tuple[float, float] | None:
         return None
     x, y = map(float, text.split("x"))
     if max(x, y) > 1:
-        raise ValueError(f"a place in a layer is two shares of the picture, 0x0 to 1x1: not {text}")
+        raise ValueError(f"a place in a layer is two fractions, 0x0 to 1x1, not {text}")
     return x, y

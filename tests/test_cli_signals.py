@@ -64,7 +64,7 @@ def test_a_stopped_render_leaves_its_frames_and_says_how_to_go_on(
     said = [line for line in rest.splitlines() if line]
     assert not [line for line in said[:-1] if not line.startswith("dreaming: ")]
     found = re.fullmatch(
-        r"dreamvideo: stopped before the end; (\d+) of 1500 frames are kept, go on with: (.*)",
+        r"dreamvideo: stopped before the end; (\d+) of 1500 frames are kept, resume with: (.*)",
         said[-1],
     )
     assert found, said[-1]
@@ -118,7 +118,7 @@ def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, ti
         process.stderr.close()
     said = [line for line in rest.splitlines() if line and not line.startswith("dreaming: ")]
     assert len(said) == 1, rest
-    assert re.match(r"dreamvideo: stopped .*; \d+ of 100 frames are kept, go on with: ", said[0])
+    assert re.match(r"dreamvideo: stopped .*; \d+ of 100 frames are kept, resume with: ", said[0])
     assert ends(process.pid), "a process is left"
     assert not ffmpegs_on(tmp_path)
     assert Job.at(job_folder(output)).done

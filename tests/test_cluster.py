@@ -32,6 +32,7 @@ from dreamvideo.cluster.signature import difference, signature
 from dreamvideo.cluster.wire import Message, Unpacker
 from dreamvideo.cluster.workers import takes_gpus
 from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.guide import read_page
 from dreamvideo.media.stills import write_still
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
@@ -221,7 +222,7 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     wait_for_rest(farm)
     assert process.returncode == 130
     last = said.splitlines()[-1]
-    assert "stopped before the end" in last and "of 40 frames are kept, go on with: " in last
+    assert "stopped before the end" in last and "of 40 frames are kept, resume with: " in last
     assert f"--cluster {farm.address}" in last
     before = len(farm.dreamt)
     dream_video(clip, out, LOOK, executor=Farm(farm.address))
@@ -253,7 +254,7 @@ def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None
     words = ("-o", tmp_path / "out.mp4", "--dry-run", "--cluster", "tcp://127.0.0.1:9")
     ended = cli("video", clip, *QUICK, *words)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 is not asked" in ended.out
+    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
 
 
 def test_messages_arrive_in_pieces_of_any_size() -> None:
@@ -309,15 +310,15 @@ def test_a_conversation_can_be_had_where_a_loop_runs() -> None:
     assert asyncio.run(notebook()) == "said"
 
 
-def readme_blocks(language: str) -> list[str]:
-    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+def guide_blocks(language: str) -> list[str]:
+    text = read_page("clusters")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_the_readmes_farm_runs_on_loopback(
+def test_the_guides_cluster_runs_on_loopback(
     clip: Path, farm: Cluster, ours: Path, whole: Frames
 ) -> None:
-    (block,) = [block for block in readme_blocks("sh") if "dask scheduler" in block]
+    (block,) = [block for block in guide_blocks("sh") if "dask scheduler" in block]
     lines = [shlex.split(line) for line in block.splitlines() if not line.startswith("#")]
     scheduler, worker, render = lines
     assert scheduler == ["dask", "scheduler"]
@@ -325,16 +326,16 @@ def test_the_readmes_farm_runs_on_loopback(
     farm.worker(*worker[3:])
     farm.wait_for(3)
     assert render[4:] == ["dream.mp4", "--cluster", worker[2]]
-    given = {"film.mp4": clip, "dream.mp4": ours / "readme", worker[2]: farm.address}
+    given = {"FILM.mp4": clip, "dream.mp4": ours / "guide", worker[2]: farm.address}
     words = [str(given.get(word, word)) for word in render]
     assert run([*words[1:], *QUICK]) == 0
-    assert contents(ours / "readme") == whole
+    assert contents(ours / "guide") == whole
 
 
-def test_the_readmes_script_for_a_site_runs_on_loopback(
+def test_the_guides_script_for_a_site_runs_on_loopback(
     clip: Path, farm: Cluster, ours: Path, whole: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = [block for block in readme_blocks("py") if "SLURMCluster" in block]
+    (block,) = [block for block in guide_blocks("py") if "SLURMCluster" in block]
 
     class Site:
         """What stands for the site: a cluster that is there."""
@@ -348,11 +349,13 @@ def test_the_readmes_script_for_a_site_runs_on_loopback(
             """Its workers have come already."""
 
     def quick(film: str, output: str, **how: Any) -> None:
-        assert film == "film.mp4"
+        assert film == "FILM.mp4"
         dream_video(clip, ours / output, LOOK, **how)
 
     monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=Site))
     monkeypatch.setattr(dreamvideo, "dream_video", quick, raising=False)
     monkeypatch.chdir(ours)
-    exec(compile(block.replace("dream.mp4", "site"), "README.md", "exec"), {"__name__": "__main__"})
+    exec(
+        compile(block.replace("dream.mp4", "site"), "clusters.md", "exec"), {"__name__": "__main__"}
+    )
     assert contents(ours / "site") == whole

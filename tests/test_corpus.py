@@ -172,7 +172,7 @@ def faults(case: Case, arguments: Sequence[str], ended: Ended, bench: Bench) -> 
 
 def _wrong_result(case: Case, only_asked: bool, ended: Ended, bench: Bench) -> Iterator[str]:
     left = sorted(path.name for path in bench.out.iterdir())
-    if "go on with: " in ended.err:
+    if "resume with: " in ended.err:
         # Frames were finished before it failed; they are kept, and nothing else.
         left = [name for name in left if not name.endswith(".dreamjob")] if left else ["no job"]
     if left and (ended.code or only_asked):

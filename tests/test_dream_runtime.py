@@ -103,14 +103,14 @@ import sys
 import numpy as np
 from dreamvideo.dream import models, runtime
 runtime.use_threads(int(sys.argv[1]))
-from dreamvideo.dream.gradient_ascent import Ascent
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.settings.machine import make_machine
 network = models.load("efficientnet-lite0")
 layers = ("block8_expand", "block11_expand")
 for precision in ("float32", "bfloat16"):
     objective = weighted_layers((name, 1.0) for name in layers)
-    ascent = Ascent(network.forward, objective, machine=make_machine(precision=precision))
+    ascent = GradientAscent(network.forward, objective, machine=make_machine(precision=precision))
     picture = np.random.default_rng(0).uniform(-0.8, 0.8, (180, 320, 3)).astype(np.float32)
     for even in (False, True):
         picture, _ = ascent.climb(picture, 0.03, np.asarray([[5, -9], [1, 2]], np.int32), even=even)

@@ -190,11 +190,11 @@ HUGE = """
 import resource
 import numpy as np
 from dreamvideo.dream import models
-from dreamvideo.dream.gradient_ascent import Ascent
+from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.settings.machine import MachineSettings
 network = models.load("efficientnet-lite0")
-ascent = Ascent(network.forward, layer_mean("block8_expand"),
+ascent = GradientAscent(network.forward, layer_mean("block8_expand"),
                 machine=MachineSettings(max_memory="2GB"))
 picture = np.random.default_rng(0).uniform(-1, 1, (2160, 3840, 3)).astype(np.float32)
 ascent.climb(picture, 0.03, np.asarray([[5, 9]], np.int32))

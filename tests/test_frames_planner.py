@@ -177,7 +177,7 @@ def test_every_file_that_a_look_names_is_an_input(tmp_path: Path) -> None:
 
 def test_the_tiles_of_a_large_picture_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "dreamvideo.dream.memory_estimate.Footprint.most_pixels", lambda *_: 64 * 600
+        "dreamvideo.dream.memory_estimate.MemoryEstimate.most_pixels", lambda *_: 64 * 600
     )
     told: list[tuple[int, int]] = []
     source = to_float(to_bytes(scene(64, 1100, glide(1)).frames[0]))

@@ -163,7 +163,7 @@ def test_a_preview_is_small_short_and_tells_of_the_whole(
     info = probe(film)
     assert first == f"{film}: {info.frames} frames" and info.rate == 12
     assert (info.width, info.height) == (64, 48) and info.duration < Fraction(27, 100)
-    assert last.startswith("the whole: 8 frames, about ")
+    assert last.startswith("the whole clip: 8 frames, about ")
 
 
 def test_a_preview_lies_within_the_clip(shelf: Path) -> None:

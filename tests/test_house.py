@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": set(),
     "processors": set(),
     "version": set(),
+    "guide": {"errors"},
     "schedules": {"errors"},
     "parsing": {"errors"},
     "settings": {"errors", "parsing", "schedules"},
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         *LEAVES,
         "cluster",
+        "guide",
         "media",
         "dream",
         "paint",
@@ -203,6 +205,7 @@ STARTS = [
         f"from dreamvideo.cli.entry import run; run({arguments})"
         for arguments in (["--help"], ["--version"], ["video", "--help"], ["video", "--steps", "0"])
     ),
+    *(f"from dreamvideo.cli.entry import run; run({a})" for a in (["guide"], ["guide", "looks"])),
 ]
 
 

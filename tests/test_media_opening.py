@@ -45,7 +45,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[Fraction]:
         asked.append(begin)
         return decode_frames(info, size, begin, *rest)
 
-    monkeypatch.setattr(read, "decoded", noted)
+    monkeypatch.setattr(read, "decode_frames", noted)
     return asked
 
 

@@ -190,7 +190,7 @@ def test_deep_pictures_come_out_deep(tmp_path: Path, codec: str) -> None:
         ("a.mp4", {"max_size": 100}, "only GIF and WebP"),
         ("shots", {"codec": "bmp"}, "png, tiff, jpg"),
         ("shots", {"codec": "jpg", "depth": 16}, "8 bits"),
-        ("s/%d.bmp", {}, "unknown ending"),
+        ("s/%d.bmp", {}, "unknown extension"),
     ],
 )
 def test_impossible_wishes_are_refused_with_the_possible(

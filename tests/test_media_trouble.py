@@ -212,7 +212,7 @@ def test_places_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, overwrite, words in (
         ("there.png", False, "exists already; -y"),
         ("gone/new.png", True, "does not exist"),
-        ("fifo.png", True, "no regular file"),
+        ("fifo.png", True, "not a regular file"),
         (".", True, "is a folder"),
     ):
         with pytest.raises(UsageError, match=words):

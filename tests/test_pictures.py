@@ -21,7 +21,8 @@ from dreamvideo.pictures.stills import LOOK_FOLDER, PLAIN, make_preset_tiles
 from dreamvideo.settings import Look, make_look, preset_paths
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *(ROOT / "dreamvideo/guide").glob("*.md"))
+PROSE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BUNDLED = {n for n in preset_paths() if make_look([n]).dream.model == Look().dream.model}
 
 
@@ -46,8 +47,8 @@ def test_the_names_are_made_in_order() -> None:
             parse_names(wrong)
 
 
-def test_every_picture_of_the_page_has_its_maker() -> None:
-    shown = set(re.findall(r"\]\((samples/[^)]+)\)", README))
+def test_every_picture_of_the_pages_has_its_maker() -> None:
+    shown = set(re.findall(r"\]\((?:\.\./)*(samples/[^)]+)\)", PROSE))
     made = {f"samples/showcase/coffee-{name}.jpg" for name in {*BUNDLED, PLAIN}}
     made |= {f"samples/loops/{name}.gif" for name in LOOPS}
     code = "".join(path.read_text("utf-8") for path in (ROOT / "dreamvideo/pictures").glob("*.py"))
@@ -62,9 +63,12 @@ def test_the_studio_has_a_tile_of_every_look_and_of_no_other() -> None:
     assert {tile.shape for tile in tiles.values()} == {(144, 216, 3)}
 
 
-def test_a_picture_is_made_by_the_readmes_own_command(clone: Clone) -> None:
+@pytest.mark.parametrize("page", ["README.md", "dreamvideo/guide/files.md"])
+def test_a_picture_is_made_by_its_documented_command(clone: Clone, page: str) -> None:
     line = "dreamvideo video samples/bunny.mp4 --end 3f --layers block1 --steps 1 -o little.gif"
-    (clone.root / "README.md").write_text(f"```bash\n{line}\n```\n", "utf-8")
+    (clone.root / "README.md").touch()
+    (clone.root / page).parent.mkdir(parents=True, exist_ok=True)
+    (clone.root / page).write_text(f"```bash\n{line}\n```\n", "utf-8")
     clone.dream_as_promised("samples/showcase/little.gif")
     assert len(pixels_of(clone.output / "samples/showcase/little.gif")) == 3
     with pytest.raises(DreamVideoError, match=r"0 commands that end in '-o other\.gif'"):

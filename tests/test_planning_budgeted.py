@@ -38,7 +38,7 @@ def test_a_plan_is_made_once_for_a_job(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("planned anew")
 
-    monkeypatch.setattr("dreamvideo.render.planning.budget.within", never)
+    monkeypatch.setattr("dreamvideo.render.planning.budget.fit_budget", never)
     again = cli(*line, "-y")
     assert again.code == 0, again.err
 

@@ -93,7 +93,7 @@ def test_large_frames_are_measured_small(monkeypatch: pytest.MonkeyPatch) -> Non
         sizes.append((height, width))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimate, "noise", remember)
+    monkeypatch.setattr(estimate, "make_noise", remember)
     with pytest.raises(KeyboardInterrupt):
         measure_cost(Look(dream=quick_dream()), (2560, 1440))
     assert sizes == [(360, 640)]

@@ -1,4 +1,8 @@
-"""Every command line of the README, run as it stands in a small likeness of a clone."""
+"""Every command of the README and the guide, run as it stands in a small copy of a clone.
+
+The commands of a page run in order, in one folder: each may use the samples and what earlier ones
+have made. Names in capitals are the reader's own files, as the README says.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,11 @@ from urllib.request import urlopen
 
 import pytest
 from media_clips import make, picture, tone
-from tiny import QUICK
 
 from dreamvideo.cli.entry import run
 from dreamvideo.dream.models import REGISTRY
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.guide import TOPICS, page_path, summary
 from dreamvideo.media.codecs import CODECS, choose_codec, holds_alpha
 from dreamvideo.media.containers import supported_endings
 from dreamvideo.media.probe import probe
@@ -31,37 +35,47 @@ from dreamvideo.media.stills import STILL_ENDINGS, read_still
 from dreamvideo.settings import DreamSettings, Look, OutputSettings, make_look, preset_paths
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATHS = {"README": ROOT / "README.md", **{topic: page_path(topic) for topic in TOPICS}}
+PAGES = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items()}
+README, EVERYTHING = PAGES["README"], "\n".join(PAGES.values())
+LONGEST_README = 300
 # Minutes long even on a tiny picture.
 LONG_RUNS = ("--steps 2000", "dreamvideo bench")
-# Ends when it is told to.
+# Runs until it is stopped.
 SERVERS = ("dreamvideo studio",)
 RENDERS = ("image", "video", "zoom", "preview")
 OTHERS = ("info", "models", "measure", "report", "compare", "gallery", "presets", "bench", "studio")
-COMMANDS = (*RENDERS, *OTHERS)
+COMMANDS = (*RENDERS, *OTHERS, "guide")
 # Of Dask's own commands.
-DASK_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
+FOREIGN_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
+# Added to a command, where a later option wins: what takes longest is done small.
+SMALL = {
+    "zoom": ["--size", "64x36", "--fps", "5"],
+    "gallery": ["--size", "48", "--count", "2", "--moments", "1"],
+    "presets": ["--size", "48"],
+}
+# A file of the reader's own: PHONE.mov, SHOTS/%04d.png.
+READERS_FILE = re.compile(r"[A-Z][A-Z0-9_]+(?:\.\w+|/[\w%.]+)")
 
 
-def blocks(language: str) -> list[str]:
-    """The contents of all fenced blocks of that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str) -> list[tuple[str, str]]:
+    """(language, contents) of all fenced blocks of a page, in order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
-def command_lines() -> list[str]:
-    lines = [line for block in blocks("(?:bash|console)") for line in block.splitlines()]
+def command_lines(page: str) -> list[str]:
+    lines = [line for kind, block in blocks(page) if kind == "bash" for line in block.splitlines()]
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
-def dreams() -> list[Any]:
-    """What a reader types after set-up: each line a test case, the long run marked slow."""
-    lines = [line for line in command_lines() if line.startswith("dreamvideo ")]
-    typed = [line for line in lines if not line.startswith(SERVERS)]
-    marks = {t: [pytest.mark.slow] if any(long in t for long in LONG_RUNS) else [] for t in typed}
-    return [pytest.param(t, id=t[11:], marks=marks[t]) for t in typed]
+ALL_LINES = [line for page in PAGES.values() for line in command_lines(page)]
+SET_UPS = [line for line in ALL_LINES if line.startswith("python3 -m venv ")]
+LONG_LINES = [line for line in ALL_LINES if any(long in line for long in LONG_RUNS)]
 
 
-SET_UPS = [line for line in command_lines() if line.startswith("python3 -m venv ")]
+def is_typed(line: str) -> bool:
+    """Whether a line is one that a reader types after set-up, and waits for."""
+    return line.startswith("dreamvideo ") and not line.startswith(SERVERS)
 
 
 @pytest.fixture(scope="module")
@@ -115,26 +129,16 @@ def look_of(words: list[str]) -> DreamSettings:
 
 
 def provide(words: list[str], clone: Path, weights: Any) -> None:
-    """What a reader has and a clone has not: weights, shots, a preset, the film made first."""
-    named = value_of(words, "--weights")
-    if named:
-        network = words[2] if words[1] == "models" else look_of(words).model
-        (clone / named).symlink_to(weights(network, Path(named).name))
-    preset = value_of(words, "--preset") or ""
-    if preset.endswith(".toml"):
-        (block,) = [block for block in blocks("toml") if block.startswith(f"# {preset}\n")]
-        (clone / preset).write_text(block, encoding="utf-8")
-    subject = words[2] if len(words) > 2 else ""
-    if words[1] in ("measure", "report"):
-        assert run(["video", words[3], "-o", subject, "--steps", "1", "-q"]) == 0
-    if words[1] == "compare":
-        for film in words[2:4]:
-            assert run(["video", words[4], "-o", film, "--steps", "1", "-q", "--end", "1"]) == 0
-    if words[1] == "info" and not subject.startswith("samples/"):
-        assert run(["video", "samples/bunny.mp4", "-o", subject, *QUICK, "--end", "2f"]) == 0
-    if words[1] == "video" and not subject.startswith("samples/"):
-        (clone / subject).parent.mkdir(parents=True, exist_ok=True)
-        make(clone / subject, *picture(4, "1", "80x48"))
+    """Make the reader's own files that a command names."""
+    for name in filter(READERS_FILE.fullmatch, words):
+        path = clone / name
+        if path.exists() or path.is_symlink():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name == value_of(words, "--weights"):
+            path.symlink_to(weights(look_of(words).model, path.name))
+        else:
+            make(path, *picture(4, "1", "80x48"))
 
 
 def check_made(path: Path) -> None:
@@ -146,29 +150,65 @@ def check_made(path: Path) -> None:
         assert sum(1 for _ in source) > 1
 
 
-@pytest.mark.parametrize("line", dreams())
-def test_a_command_line_does_what_it_names(
-    line: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def check_command(line: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a command of a page; it does what it says."""
     words = shlex.split(line)
     provide(words, clone, weights)
-    code = run(words[1:])
+    code = run([*words[1:], *SMALL.get(words[1], [])])
     said = capsys.readouterr()
-    assert code == 0, said.err
-    for path in map(Path, said.out.split()):
-        if words[1] == "gallery":
-            assert (clone / path).stat().st_size
+    assert code == 0, f"{line}: {said.err}"
+    if words[1] in ("gallery", "report"):
+        assert all((clone / path).stat().st_size for path in said.out.split()), line
     if words[1] not in RENDERS or "--dry-run" in words:
-        assert said.out.strip()
+        assert said.out.strip(), line
         return
     output = value_of(words, "-o", "--output")
-    assert output, "say in the README what is written, so that this test can look for it"
+    assert output, f"{line}: name the output, so that this test can look for it"
     check_made(clone / output)
-    assert not [path for path in (clone / "samples").iterdir() if not path.is_symlink()]
+    assert not [path for path in (clone / "samples").iterdir() if not path.is_symlink()], line
+
+
+def save_preset_shown(block: str, clone: Path) -> None:
+    """Save a preset as the page asks to: its first line is its name."""
+    name = block.partition("\n")[0].removeprefix("# ")
+    assert name.endswith(".toml")
+    (clone / name).write_text(block, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_from_top_to_bottom(
+    name: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for language, block in blocks(PAGES[name]):
+        if language == "toml":
+            save_preset_shown(block, clone)
+        elif language == "python":
+            exec(compile(block, f"{name}.md", "exec"), {})
+            for output in re.findall(r'"([\w-]+\.(?:png|jpg|mp4|gif|webm))"', block):
+                check_made(clone / output)
+        elif language == "bash":
+            for line in block.splitlines():
+                if is_typed(line) and line not in LONG_LINES:
+                    check_command(line, clone, weights, capsys)
+        else:
+            assert (name, language) in {("clusters", "sh"), ("clusters", "py")}, "who runs it?"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", LONG_LINES)
+def test_a_long_command_does_what_it_says(
+    line: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_command(line, clone, weights, capsys)
+
+
+def test_the_readers_own_files_are_known_by_their_capitals() -> None:
+    assert READERS_FILE.fullmatch("CLIP.mov") and READERS_FILE.fullmatch("SHOTS/%04d.png")
+    assert "capitals, such as `CLIP.mov`" in " ".join(README.split())
 
 
 def test_the_studio_begins_and_ends(clone: Path) -> None:
-    (line,) = [line for line in command_lines() if line.startswith(SERVERS)]
+    (line,) = [line for line in ALL_LINES if line.startswith(SERVERS)]
     words = [sys.executable, "-m", *shlex.split(line), "--no-browser"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as studio:
         try:
@@ -207,44 +247,67 @@ def test_the_test_commands_set_up_and_test() -> None:
         '.venv/bin/pip install -e ".[test]"',
         ".venv/bin/python -m pytest -n auto",
     ]
-    assert ".venv/bin/python -m pytest -m slow" in command_lines()
+    assert ".venv/bin/python -m pytest -m slow" in command_lines(README)
 
 
-def test_no_other_kind_of_command_line() -> None:
-    known = ("dreamvideo ", "python3 -m venv ", ".venv/bin/python -m pytest", "pip install ")
-    assert [line for line in command_lines() if not line.startswith(known)] == []
+@pytest.mark.parametrize("name", PAGES)
+def test_no_other_kind_of_command_line(name: str) -> None:
+    known = ("dreamvideo ", "python3 -m venv ", ".venv/bin/python -m pytest", "pip install -e ")
+    assert [line for line in command_lines(PAGES[name]) if not line.startswith(known)] == []
 
 
-def test_what_is_installed_beside_is_an_extra() -> None:
-    named = set(re.findall(r"(?:dreamvideo|\.)\[(\w+)\]", README))
+def test_test_files_named_by_the_pages_exist() -> None:
+    named = set(re.findall(r"pytest [^`\n]*?(tests/\w+\.py)", EVERYTHING))
+    assert len(named) >= 4
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_extras_are_installed_from_a_clone() -> None:
+    named = set(re.findall(r"(?:dreamvideo|\.)\[(\w+)\]", EVERYTHING))
     assert named == set(metadata("dreamvideo").get_all("Provides-Extra") or ())
+    assert "dreamvideo[" not in EVERYTHING
 
 
-def test_python_blocks_run(clone: Path) -> None:
-    code = blocks("python")
-    assert code
-    for block in code:
-        exec(compile(block, "README.md", "exec"), {})
-    for output in re.findall(r'"([\w-]+\.(?:png|jpg|mp4|gif|webm))"', "".join(code)):
-        check_made(clone / output)
+def test_the_readme_is_a_front_door() -> None:
+    assert len(README.splitlines()) <= LONGEST_README
+    recipes = README.partition("## Twelve recipes")[2].partition("\n## ")[0]
+    assert len(command_lines(recipes)) == 12
+    assert "2.5 GB" in README
 
 
-def test_links_and_pictures_exist() -> None:
-    targets = re.findall(r"\]\(([^)\s]+)\)", README) + re.findall(r'(?:src|href)="([^"]+)"', README)
-    local = [target for target in targets if not target.startswith(("http", "#"))]
-    assert [target for target in local if target.startswith("samples/")]
-    assert [target for target in local if not (ROOT / target).exists()] == []
-    headings = {"#" + name.lower() for name in re.findall(r"^#+ (\w+)$", README, re.MULTILINE)}
-    assert {target for target in targets if target.startswith("#")} <= headings
+def test_the_readme_lists_the_pages_of_the_guide_in_their_order() -> None:
+    rows = re.findall(r"^\| \[([\w-]+)\]\((\S+)\) \| (.+) \|$", README, re.MULTILINE)
+    assert rows == [(t, f"dreamvideo/guide/{t}.md", summary(t)) for t in TOPICS]
+
+
+def anchors(page: str) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_pictures_exist(name: str) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", PAGES[name])
+    by_path = {path.resolve(): PAGES[page] for page, path in PATHS.items()}
+    for target in targets:
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (PATHS[name].parent / file).resolve() if file else PATHS[name].resolve()
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(by_path[path]), target
 
 
 def test_every_preset_has_its_picture_or_its_place() -> None:
     for name in preset_paths():
-        assert f"`{name}`: " in README
+        assert f"`{name}`: " in PAGES["looks"]
 
 
 def test_the_networks_table_is_the_registry() -> None:
-    rows = set(re.findall(r"^\| `([\w-]+)` \| `([\w,:.]+)` \| (.+) \|$", README, re.MULTILINE))
+    table = PAGES["networks"]
+    rows = set(re.findall(r"^\| `([\w-]+)` \| `([\w,:.]+)` \| (.+) \|$", table, re.MULTILINE))
     assert rows == {
         (
             entry.name,
@@ -256,7 +319,7 @@ def test_the_networks_table_is_the_registry() -> None:
 
 
 def test_the_formats_table_is_what_can_be_written(tmp_path: Path) -> None:
-    table = README.partition("### Formats")[2].partition("\n### ")[0]
+    table = PAGES["files"].partition("## Formats")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\.\w+)` \| (.+?) \| (.+?) \| .+ \| (.+?) \|$", table, re.MULTILINE)
     assert [row[0] for row in rows] == list(supported_endings())
     for ending, names, depths, transparency in rows:
@@ -265,7 +328,7 @@ def test_the_formats_table_is_what_can_be_written(tmp_path: Path) -> None:
         assert set(told) == {name for name, codec in CODECS.items() if ending in codec.endings}
         assert choose_codec(out, None) == CODECS[told[0]]
         deep = {name for name in told if (10, False) in CODECS[name].formats}
-        missing = {name for name in told if f"but for `{name}`" in depths}
+        missing = {name for name in told if f"except `{name}`" in depths}
         only = set(re.findall("10 with `(\\w+)`", depths))
         assert deep == (only or (set(told) - missing if "10" in depths else set()))
         clear = {name for name in told if holds_alpha(CODECS[name], out, 8)}
@@ -273,7 +336,7 @@ def test_the_formats_table_is_what_can_be_written(tmp_path: Path) -> None:
 
 
 def test_the_options_table_gives_the_defaults() -> None:
-    table = README.partition("## Options")[2].partition("## ")[0]
+    table = PAGES["options"].partition("## ")[0]
     rows = re.findall(r"^\| `--([a-z-]+)`(?:, `--[a-z-]+`)? \| (.+?) \|", table, re.MULTILINE)
     settings = [Look().dream, Look().coherence, Look().zoom, OutputSettings()]
     defaults = {key: value for group in settings for key, value in group.model_dump().items()}
@@ -286,8 +349,8 @@ def test_the_options_table_gives_the_defaults() -> None:
 
 def test_every_option_named_exists() -> None:
     shown = "".join(_help(command) for command in COMMANDS)
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    assert {option for option in named if f"{option} " not in shown} <= {"--help", *DASK_OPTIONS}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", EVERYTHING))
+    assert {option for option in named if f"{option} " not in shown} <= {"--help", *FOREIGN_OPTIONS}
 
 
 def _help(command: str) -> str:

@@ -48,7 +48,7 @@ def test_what_was_not_dreamt_says_so(cli: Cli, shelf: Path) -> None:
     for name in ("clip.mp4", "photo.png"):
         said = cli("info", shelf / name, "--recipe")
         assert (said.code, said.out) == (2, "")
-        assert said.err == f"dreamvideo: {shelf / name}: does not say how it was dreamt\n"
+        assert said.err == f"dreamvideo: {shelf / name}: has no record of how it was dreamt\n"
     with pytest.raises(UsageError):
         load_recorded_look(shelf / "clip.mp4")
 

@@ -101,7 +101,7 @@ def test_a_part_of_the_source_is_found_by_the_renders_options(world: Path, tmp_p
     assert seen.notes == ()
     wrong = reviewed(part, world / "source.mkv")
     assert min(value or 0 for value in wrong.series["strength"]) > 0.01
-    assert "the source goes on where the film ends" in wrong.notes[0]
+    assert "the source continues after the film ends" in wrong.notes[0]
 
 
 def test_a_film_of_another_rate_is_held_against_what_the_source_shows_then(
@@ -220,7 +220,7 @@ def test_a_film_that_says_no_times_says_that_it_does_not(world: Path, tmp_path: 
     text = page.read_text("utf-8")
     assert "does not record how long its frames took" in text
     assert held(page)["panels"][-1]["lines"] == []
-    assert "does not say how it was dreamt" in text and "<video" not in text
+    assert "has no record of how it was dreamt" in text and "<video" not in text
 
 
 def test_a_source_is_found_by_the_films_name(world: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_same_model_named_again_drops_nothing(tmp_path: Path) -> None:
         ("[dream]\nstep = 3\n", "there is no setting 'dream.step': did you mean steps"),
         ("[dreams]\nsteps = 3\n", "there is no setting 'dreams': did you mean dream?"),
         ("[dream]\nsteps = 0\n", "dream.steps: input should be greater than or equal to 1, not 0"),
-        ("[dream]\nsteps = 'many'\n", "dream.steps: 'many' is no value: write a number"),
+        ("[dream]\nsteps = 'many'\n", "dream.steps: 'many' is not a value: write a number"),
         ("[dream]\nsteps = '2.5'\n", "dream.steps: input should be a valid integer"),
         ("[dream]\nsteps = '0:1, 2s:0'\n", "dream.steps: values must be from 1 to 100000"),
         ("[dream]\nseed = '0:1, 2s:0'\n", "dream.seed: stays the same for a whole film"),

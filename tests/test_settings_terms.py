@@ -53,16 +53,16 @@ def test_ways_to_write_a_term(text: str, term: str, weight: float) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a#", "'a#' is no layer: write block8, channels as block8#42"),
-        ("a#x", "is no layer"),
-        ("#3", "is no layer"),
-        ("a:20-12", "the channels of a layer go up: 12-20, not 20-12"),
-        ("a@2x0", "a place in a layer is two shares of the picture, 0x0 to 1x1"),
-        ("a@0.5", "is no layer"),
-        ("a:1:2", "layer 'a' cannot be raised by '1'"),
-        ("a:l2:weak", "layer 'a' cannot be raised by 'weak'"),
-        ("a#3:12-20", "layer 'a' cannot be raised by '12-20'"),
-        ("a:loud", "the weight of layer 'a' is no number within 1e6: 'loud'"),
+        ("a#", "'a#' is not a layer: write block8, channels as block8#42"),
+        ("a#x", "is not a layer"),
+        ("#3", "is not a layer"),
+        ("a:20-12", "channels of a range must increase: 12-20, not 20-12"),
+        ("a@2x0", "a place in a layer is two fractions, 0x0 to 1x1, not 2x0"),
+        ("a@0.5", "is not a layer"),
+        ("a:1:2", "layer 'a' cannot take '1'"),
+        ("a:l2:weak", "layer 'a' cannot take 'weak'"),
+        ("a#3:12-20", "layer 'a' cannot take '12-20'"),
+        ("a:loud", "the weight of layer 'a' is not a number within 1e6: 'loud'"),
     ],
 )
 def test_what_is_no_term_says_what_to_write(text: str, message: str) -> None:
@@ -124,11 +124,11 @@ def test_a_list_without_arrows_holds_for_all_times() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a -> b", "'b' says no time"),
-        ("a -> 4q: b", "'4q: b' says no time"),
+        ("a -> b", "'b' has no time"),
+        ("a -> 4q: b", "'4q: b' has no time"),
         ("a -> 4s:", "a layer name is missing"),
         ("a -> 0: b", "two keys of 'a -> 0: b' are at the same time"),
-        ("a -> 4s: b:2 wobble", "the weight of layer 'b' is no number"),
+        ("a -> 4s: b:2 wobble", "the weight of layer 'b' is not a number"),
     ],
 )
 def test_what_is_no_timeline(text: str, message: str) -> None:

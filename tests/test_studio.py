@@ -261,7 +261,7 @@ def test_a_render_that_is_stopped_leaves_nothing(browse: Browse, studio: Running
     page.get_by_role("button", name="Render the zoom").click()
     job = page.get_by_role("article", name="clip-zoom.mp4")
     job.get_by_role("button", name="Stop").click()
-    expect(job).to_contain_text("Stopped; its frames are forgotten", timeout=LONG)
+    expect(job).to_contain_text("Stopped; its frames are deleted", timeout=LONG)
     assert not list(studio.films.glob("clip-zoom*"))
 
 
@@ -385,8 +385,8 @@ def test_without_its_extra_it_says_what_to_install(
     ended = cli("studio")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
-        "dreamvideo: the studio needs nicegui, which is not installed: "
-        "pip install 'dreamvideo[studio]'\n"
+        "dreamvideo: the studio needs nicegui, which is not installed: in a clone of dreamvideo, "
+        'run pip install -e ".[studio]"\n'
     )
 
 
@@ -394,7 +394,7 @@ def test_without_its_extra_it_says_what_to_install(
     ("arguments", "line"),
     [
         (["nothing.mp4"], "nothing.mp4: no such file"),
-        (["--folder", "nowhere"], "nowhere: there is no such folder"),
+        (["--folder", "nowhere"], "nowhere: no such folder"),
         (["--max-upload", "much"], "--max-upload 'much': write a size as 5MB"),
     ],
 )

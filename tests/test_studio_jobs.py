@@ -57,7 +57,7 @@ class FakeChild:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakeChild]:
-    monkeypatch.setattr(jobs, "Child", FakeChild)
+    monkeypatch.setattr(jobs, "ChildProcess", FakeChild)
     monkeypatch.setattr(FakeChild, "made", [])
     return FakeChild.made
 

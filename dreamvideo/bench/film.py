@@ -51,7 +51,7 @@ def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
                 "times": [round(seconds, 3) for seconds in whole["times"]],
             }
             if not plan.quick:
-                say("film: flicker beside independent dreaming")
+                say("film: flicker compared with independent frames")
                 report |= worker.ask(
                     "flicker",
                     film=str(folder / "film.mp4"),
@@ -59,7 +59,7 @@ def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
                     frames=plan.frames,
                     pairs=PAIRS,
                 )
-            say("film: coherent beside independent")
+            say("film: coherent and independent")
             report["coherent / independent"] = coherence_cost(worker, clip, folder, plan)
     say("film: memory of a short and of a long one")
     report["memory"] = memory_growth(MANY_QUICK if plan.quick else MANY)

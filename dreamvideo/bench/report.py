@@ -211,7 +211,7 @@ def film(report: Report) -> Table:
     rows = [
         ("time to the first frame", f"{found['first frame']['median']:.2f} s"),
         ("frames a minute, start to end", f"{found['frames a minute']:.1f}"),
-        ("frames a minute, once begun", f"{found['frames a minute once begun']:.1f}"),
+        ("frames a minute, once started", f"{found['frames a minute once begun']:.1f}"),
         ("a coherent frame", f"{cost['coherent seconds a frame']:.3g} s"),
         ("an independent frame", f"{cost['independent seconds a frame']:.3g} s"),
         ("gradient steps of full size a frame", f"{found['steps a frame']:.2f}"),

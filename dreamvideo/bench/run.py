@@ -103,19 +103,17 @@ def notes(report: dict[str, Any], plan: Plan) -> list[str]:
     found = []
     if has_onednn_by_default(report["machine"]):
         found.append(
-            "TensorFlow switches oneDNN on by itself on this processor: the reference with its "
+            "TensorFlow enables oneDNN by default on this processor, so the reference with its "
             "defaults is the reference with oneDNN on; elsewhere it is the one with oneDNN off"
         )
     if plan.torch is None:
         found.append(
-            "PyTorch is not compared: torch is not installed (pip install 'dreamvideo[bench]', "
-            "or --torch-python PATH of an interpreter that has it)"
+            "PyTorch is not compared: torch is not installed (in a clone of dreamvideo, run "
+            'pip install -e ".[bench]"; or name a Python that has it with --torch-python PATH)'
         )
     failures = report.get("steps", {}).get("failures", {})
     found += [f"{name} is left out: {reason}" for name, reason in failures.items()]
     load = report["machine"]["load"]
     if load is not None and load > BUSY * report["machine"]["cores"]:
-        found.append(
-            f"the machine was busy when the bench began (load {load}): repeat it when it is quiet"
-        )
+        found.append(f"the machine was busy at the start (load {load}): repeat it when it is quiet")
     return found

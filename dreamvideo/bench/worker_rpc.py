@@ -136,7 +136,7 @@ class Worker:
         code = self._process.wait()
         self._said.seek(0)
         words = self._said.read().decode("utf-8", "replace").strip().splitlines()
-        return WorkerError(f"ended with code {code}: {words[-1] if words else 'without a word'}")
+        return WorkerError(f"ended with code {code}: {words[-1] if words else 'without a message'}")
 
 
 def changed_environment(changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The commands: they parse, call the render and print; nothing is decided here."""
+"""The commands: they parse, call the renderer and print; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Debug", "Output", "Overwrite", "Quiet", "Size", "app", "note", "say"
 
 app = typer.Typer(
     name="dreamvideo",
-    help="DeepDream for moving pictures: dream clips, stills, zooms and GIFs.",
+    help="DeepDream for video: dream clips, stills, zooms and GIFs. Start with `dreamvideo guide`.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -54,7 +54,7 @@ def _root(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """DeepDream for moving pictures."""
+    """DeepDream for video."""
 
 
 @app.command()
@@ -70,8 +70,8 @@ def image(
         int | None,
         typer.Option(
             "--every",
-            help="Keep the picture at each so many steps: as files, or, if the output ends in "
-            ".mp4, .webm, .mov or .gif, as a film of the dream growing.",
+            help="Keep the picture at every Nth step: as files, or, if the output ends in .mp4, "
+            ".webm, .mov or .gif, as a film of the dream growing.",
             show_default="only the last",
         ),
     ] = None,
@@ -82,7 +82,7 @@ def image(
     machine: MachineSettings,
     look: Look,
 ) -> None:
-    """Dream a picture; the loss is shown as it climbs."""
+    """Dream a picture; the loss is shown as it rises."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.render.image import dream_image
 
@@ -121,7 +121,7 @@ def video(
     start: Annotated[
         str | None,
         typer.Option(
-            "--start", help="Where to begin: 12.5, 1:02:03.5 or 48f.", show_default="first frame"
+            "--start", help="Where to start: 12.5, 1:02:03.5 or 48f.", show_default="first frame"
         ),
     ] = None,
     end: Annotated[
@@ -133,7 +133,7 @@ def video(
         str | None,
         typer.Option(
             "--fps",
-            help="Frames a second to resample to, as 12 or 30000/1001; for pictures, their rate.",
+            help="Frames a second to resample to, 12 or 30000/1001; for pictures, their rate.",
             show_default="the input's; 25 for pictures",
         ),
     ] = None,
@@ -141,14 +141,14 @@ def video(
         bool,
         typer.Option(
             "--hold-gaps",
-            help="Of pictures with gaps in their numbers: show the one before a gap for its time.",
+            help="For pictures with gaps in their numbering: hold the one before a gap.",
         ),
     ] = False,
     fit: Annotated[
         Literal["crop", "pad", "stretch"] | None,
         typer.Option(
             "--fit",
-            help="Of pictures of several sizes: how they are given the first one's.",
+            help="For pictures of different sizes: how to fit them to the size of the first.",
             show_default="they are refused",
         ),
     ] = None,
@@ -156,8 +156,8 @@ def video(
         str | None,
         typer.Option(
             "--time-budget",
-            help="Time that the film may take: 10m, 1h30m. Chooses size, octaves, steps and "
-            "cadence to meet it, and says what it chose.",
+            help="Time that the render may take: 10m, 1h30m. Chooses size, octaves, steps and "
+            "cadence to meet it, and prints what it chose.",
             show_default="any",
         ),
     ] = None,
@@ -166,7 +166,7 @@ def video(
         typer.Option(
             "--fps-target",
             min=1e-6,
-            help="Frames a second that it must reach; chooses as --time-budget does.",
+            help="Frames a second to reach; makes the same choices as --time-budget.",
             show_default="none",
         ),
     ] = None,
@@ -180,9 +180,8 @@ def video(
         bool,
         typer.Option(
             "--dry-run",
-            help="Dream nothing; say which parts the clip would be dreamt in, and how long it "
-            "takes.",
-            rich_help_panel="Side by side",
+            help="Dream nothing; show how the clip would be divided and how long it would take.",
+            rich_help_panel="In parallel",
         ),
     ] = False,
     restart: Restart = False,
@@ -193,10 +192,10 @@ def video(
         str | None,
         typer.Option(
             "--cluster",
-            help="Dream on the workers of a Dask cluster: its scheduler's address, as "
-            "tcp://scheduler:8786, or its scheduler file; --workers is how many at most.",
+            help="Dream on the workers of a Dask cluster: the address of its scheduler, such as "
+            "tcp://scheduler:8786, or its scheduler file. --workers limits how many are used.",
             show_default="this machine",
-            rich_help_panel="Side by side",
+            rich_help_panel="In parallel",
         ),
     ] = None,
     segment_length: Annotated[
@@ -204,9 +203,9 @@ def video(
         typer.Option(
             "--segment-length",
             min=2,
-            help="Divide longer shots into parts of so many frames, to dream them side by side.",
+            help="Divide longer shots into segments of N frames, to dream them in parallel.",
             show_default="shots stay whole",
-            rich_help_panel="Side by side",
+            rich_help_panel="In parallel",
         ),
     ] = None,
     warm_up: Annotated[
@@ -214,8 +213,8 @@ def video(
         typer.Option(
             "--warm-up",
             min=0,
-            help="Frames in which one part of a divided shot goes over into the next.",
-            rich_help_panel="Side by side",
+            help="Frames over which one segment of a divided shot cross-fades into the next.",
+            rich_help_panel="In parallel",
         ),
     ] = WARM_UP,
     overwrite: Overwrite = False,
@@ -225,7 +224,7 @@ def video(
     machine: MachineSettings,
     look: Look,
 ) -> None:
-    """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, sound kept."""
+    """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, keeping its sound."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.render import output_paths
     from dreamvideo.render.options import RenderOptions
@@ -248,7 +247,7 @@ def video(
         for line in seen.lines:
             print(line)
         if cluster is not None:
-            print(f"{cluster} is not asked: it dreams as many at a time as its workers can")
+            print(f"{cluster} was not contacted: it dreams as many at a time as its workers can")
         return
     film = output or output_paths.default_output(
         clip, "dream", output_paths.default_film_suffix(clip)

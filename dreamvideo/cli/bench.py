@@ -1,4 +1,4 @@
-"""``bench``: our speed beside other frameworks', as tables, as Markdown or as JSON."""
+"""``bench``: our speed compared with other frameworks, as tables, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dreamvideo.cli.inspect import Json
 
 
 class Section(str, Enum):
-    """Parts of the bench."""
+    """Parts of the benchmark."""
 
     steps = "steps"
     cores = "cores"
@@ -25,7 +25,7 @@ class Section(str, Enum):
 
 
 class Network(str, Enum):
-    """Networks that the bench has in every framework."""
+    """Networks that the benchmark has in every framework."""
 
     lite0 = "efficientnet-lite0"
     inception = "inception-v3"
@@ -36,19 +36,17 @@ def bench(
     *,
     only: Annotated[
         list[Section] | None,
-        typer.Option("--only", help="Measure this alone; may be repeated.", show_default="all"),
+        typer.Option("--only", help="Measure only this; may be repeated.", show_default="all"),
     ] = None,
     network: Annotated[
         list[Network] | None,
-        typer.Option(
-            "--network", help="Of this network alone; may be repeated.", show_default="all"
-        ),
+        typer.Option("--network", help="Only this network; may be repeated.", show_default="all"),
     ] = None,
     size: Annotated[
         list[str] | None,
         typer.Option(
             "--size",
-            help="Steps of this size alone, as 640x360; may be repeated.",
+            help="Only steps of this size, for example 640x360; may be repeated.",
             show_default="375x225, 640x360, 1280x720",
         ),
     ] = None,
@@ -57,14 +55,14 @@ def bench(
         typer.Option(
             "--threads",
             min=1,
-            help="Steps with so many threads alone; may be repeated.",
-            show_default="1, and one a core",
+            help="Only steps with this many threads; may be repeated.",
+            show_default="1, and one per core",
         ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
-            "--rounds", min=1, help="How often everything is timed in turn.", show_default="5"
+            "--rounds", min=1, help="How many interleaved rounds to time.", show_default="5"
         ),
     ] = None,
     quick: Annotated[
@@ -72,7 +70,7 @@ def bench(
     ] = False,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Everything with everything, more rounds: half an hour."),
+        typer.Option("--full", help="All combinations, more rounds: half an hour."),
     ] = False,
     clip: Annotated[
         Path | None,
@@ -86,8 +84,8 @@ def bench(
         Path | None,
         typer.Option(
             "--torch-python",
-            help="A Python that has torch, to compare with.",
-            show_default="this one, if it has",
+            help="A Python interpreter that has torch, to compare with.",
+            show_default="this one, if it has it",
         ),
     ] = None,
     as_json: Json = False,
@@ -96,14 +94,14 @@ def bench(
         Path | None,
         typer.Option(
             "--from",
-            help="Print the report of this JSON file, measure nothing.",
+            help="Print the report from this JSON file; measure nothing.",
             show_default="none",
         ),
     ] = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Time our step and film beside the reference's and PyTorch's, in turn, on this machine."""
+    """Time our step and film, interleaved with the reference and PyTorch, on this machine."""
     from dreamvideo.bench import report as reports
     from dreamvideo.bench.plan import Plan, full_plan, quick_plan
     from dreamvideo.bench.run import run
@@ -133,22 +131,22 @@ def bench(
 
 
 def _existing(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, once the files that it names are known to be there."""
+    """The given options, after checking that the files they name exist."""
     from dreamvideo.errors import UsageError
 
     for name in ("clip", "torch"):
         if name in given and not Path(given[name]).exists():
-            raise UsageError(f"{given[name]}: there is no such file")
+            raise UsageError(f"{given[name]}: no such file")
     return given
 
 
 def _size(text: str) -> tuple[int, int]:
-    """(height, width) of a size for the bench: both sides are needed."""
+    """(height, width) of a size for the benchmark, which needs both sides."""
     from dreamvideo.errors import UsageError
 
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= 96):
-        raise UsageError(f"--size {text}: give both sides, 96 pixels or more, as 640x360")
+        raise UsageError(f"--size {text}: give both sides, 96 pixels or more, for example 640x360")
     return int(height), int(width)
 
 
@@ -159,9 +157,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise DreamVideoError(f"{path} is no JSON: give what `bench --json` printed") from error
+        raise DreamVideoError(f"{path} is not JSON: give the output of `bench --json`") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise DreamVideoError(f"{path} is no report of this version's `bench --json`")
+        raise DreamVideoError(f"{path} is not a report of this version's `bench --json`")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Parameters that several commands share, and what they say."""
+"""Parameters that several commands share, and printing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dreamvideo.settings.machine import MachineSettings, make_machine
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="What to write.", show_default="beside the input"),
+    typer.Option("--output", "-o", help="Output file.", show_default="next to the input"),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing unless it fails.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Size = Annotated[
     str | None,
@@ -30,13 +30,13 @@ Size = Annotated[
         show_default="the input's",
     ),
 ]
-_GOING = "Going on"
+_RESUMING = "Resuming"
 Restart = Annotated[
     bool,
     typer.Option(
         "--restart",
-        help="Begin anew, where an earlier run has left frames to go on from.",
-        rich_help_panel=_GOING,
+        help="Discard the existing job and start over.",
+        rich_help_panel=_RESUMING,
     ),
 ]
 KeepJob = Annotated[
@@ -44,22 +44,22 @@ KeepJob = Annotated[
     typer.Option(
         "--keep-job",
         help="Keep the folder OUTPUT.dreamjob, with its frames, when the film is complete.",
-        rich_help_panel=_GOING,
+        rich_help_panel=_RESUMING,
     ),
 ]
 Partial = Annotated[
     bool,
     typer.Option(
         "--partial",
-        help="Dream nothing; make a film of the frames that an earlier run has left, or a "
-        "running one has so far, beside the output: film.partial.mp4.",
-        rich_help_panel=_GOING,
+        help="Dream nothing; make a film of the frames that an interrupted or a running render has "
+        "finished so far, next to the output: film.partial.mp4.",
+        rich_help_panel=_RESUMING,
     ),
 ]
 
 
 def machine_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for these fields of ``MachineSettings``; none: for all.
+    """Give a command an option for these fields of ``MachineSettings``; no names: for all.
 
     The command is called with ``machine``, made from the options, instead.
     """
@@ -82,14 +82,14 @@ def machine_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
 
 
 def say(quiet: bool, *lines: str) -> None:
-    """Print what the user should hear, unless ``quiet``."""
+    """Print these lines, unless ``quiet``."""
     if not quiet:
         for line in lines:
             print(line)
 
 
 def note(quiet: bool, notes: Sequence[str]) -> None:
-    """What changed on the way besides the dream, one line each, apart from the results."""
+    """Print to stderr what changed besides the dream, one line each, unless ``quiet``."""
     if not quiet:
         for line in notes:
             print(f"note: {line}", file=sys.stderr)

@@ -94,7 +94,17 @@ def _stop_before(error: BaseException) -> Stopped | None:
 
 def _dispatch(arguments: list[str]) -> Any:
     # Imported for the commands that they register.
-    from dreamvideo.cli import bench, gallery, inspect, measure, presets, report, studio, zoom  # noqa: F401
+    from dreamvideo.cli import (  # noqa: F401
+        bench,
+        gallery,
+        guide,
+        inspect,
+        measure,
+        presets,
+        report,
+        studio,
+        zoom,
+    )
     from dreamvideo.cli.app import app
 
     return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)
@@ -177,11 +187,11 @@ def _nobody_listens() -> int:
 def _complain(
     message: str, error: BaseException | None = None, arguments: Sequence[str] = ()
 ) -> None:
-    """One line; where ``error`` has left a job, with the command that goes on with it."""
+    """One line; where ``error`` has left a job, with the command that resumes it."""
     kept = left(error) if error is not None else ""
     if kept:
-        # What began anew must not do so again.
+        # A restarted render must not restart again.
         again = shlex.join(["dreamvideo", *(a for a in arguments if a != "--restart")])
-        message = f"{message}; {kept}, go on with: {again}"
+        message = f"{message}; {kept}, resume with: {again}"
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     print(f"dreamvideo: {line}", file=sys.stderr)

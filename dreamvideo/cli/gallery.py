@@ -1,4 +1,4 @@
-"""``gallery`` and ``preview``: look before you render."""
+"""``gallery`` and ``preview``: try a look before rendering."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ SIDE = 320
 @app.command()
 @look_options("dream", "mask", "colour")
 def gallery(
-    picture: Annotated[
-        Path, typer.Argument(help="A photo, or a clip, of which a frame is dreamt.")
-    ],
+    picture: Annotated[Path, typer.Argument(help="A photo, or a clip to take a frame from.")],
     *,
     across: Annotated[
         Across,
@@ -33,7 +31,7 @@ def gallery(
     layer: Annotated[
         str | None,
         typer.Option(
-            "--layer", help="The layer of --across channels.", show_default="the first dreamt"
+            "--layer", help="The layer for --across channels.", show_default="the look's first"
         ),
     ] = None,
     count: Annotated[
@@ -42,8 +40,8 @@ def gallery(
             "--count",
             min=1,
             max=200,
-            help="How many channels, the most excited, or how many seeds of creatures, from "
-            "--creatures on.",
+            help="How many channels (the most excited ones), or how many seeds of creatures, "
+            "starting from --creatures.",
         ),
     ] = 20,
     moments: Annotated[
@@ -51,12 +49,12 @@ def gallery(
     ] = 1,
     columns: Annotated[
         int | None,
-        typer.Option("--columns", min=1, max=50, help="Pictures in a row.", show_default="fitting"),
+        typer.Option("--columns", min=1, max=50, help="Pictures per row.", show_default="that fit"),
     ] = None,
     size: Annotated[
         str | None,
         typer.Option(
-            "--size", help="Size of each picture, as in video.", show_default=f"{SIDE} wide"
+            "--size", help="Size of each picture, as for `video`.", show_default=f"{SIDE} wide"
         ),
     ] = None,
     output: Output = None,
@@ -65,7 +63,7 @@ def gallery(
     debug: Debug = False,
     look: Look,
 ) -> None:
-    """Dream one picture many ways: a labelled sheet (PNG), and a page with a command for each."""
+    """Dream one picture in many ways: a labelled sheet (PNG), and a page with their commands."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.gallery.gallery import show_gallery
 
@@ -94,15 +92,15 @@ def preview(
     *,
     at: Annotated[
         str | None,
-        typer.Option("--at", help="Where to begin: 12.5, 1:02.", show_default="a third in"),
+        typer.Option("--at", help="Where to start: 12.5, 1:02.", show_default="a third in"),
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0.1, max=60, help="How much to dream.")
+        float, typer.Option("--seconds", min=0.1, max=60, help="How many seconds to dream.")
     ] = 3.0,
     size: Annotated[
         str | None,
         typer.Option(
-            "--size", help="The full film's size, as in video.", show_default="the input's"
+            "--size", help="The full film's size, as for `video`.", show_default="the input's"
         ),
     ] = None,
     fps: Annotated[
@@ -115,7 +113,7 @@ def preview(
     debug: Debug = False,
     look: Look,
 ) -> None:
-    """Dream a few seconds of a clip small and coarse, and tell how long the whole will take."""
+    """Dream a few seconds of a clip, small and coarse, and estimate the time for all of it."""
     from dreamvideo.cli.display import format_clock, progress_display
     from dreamvideo.render.preview import preview as render_preview
 
@@ -132,4 +130,4 @@ def preview(
             on_progress=listen,
         )
     say(quiet, f"{made.output}: {made.frames} frames")
-    say(quiet, f"the whole: {full.frames} frames, about {format_clock(full.seconds)}")
+    say(quiet, f"the whole clip: {full.frames} frames, about {format_clock(full.seconds)}")

@@ -1,4 +1,4 @@
-"""``info`` and ``models``: what is in a file, what can be dreamt."""
+"""``info`` and ``models``: what a file contains, what can be dreamt."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from dreamvideo.media.probe import MediaInfo
     from dreamvideo.render.planning.estimate import Estimate
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 @look_options("dream", "coherence", "mask", "colour", "camera")
 def info(
-    clip: Annotated[Path, typer.Argument(help="A video, GIF, folder or pattern of pictures.")],
+    clip: Annotated[Path, typer.Argument(help="A video, a GIF, a folder of pictures or pattern.")],
     *,
     size: Size = None,
     as_json: Json = False,
@@ -35,12 +35,12 @@ def info(
     ] = False,
     estimate: Annotated[
         bool,
-        typer.Option(help="Time a few steps to estimate the render; takes some seconds."),
+        typer.Option(help="Time a few steps to estimate the render; takes a few seconds."),
     ] = True,
     debug: Debug = False,
     look: Look,
 ) -> None:
-    """Show what is in a clip, and how long its dream would take on this machine."""
+    """Show what a clip contains, and how long its dream would take on this machine."""
     if recipe:
         _print_recipe(clip)
         return
@@ -56,7 +56,7 @@ def info(
         for key, value in facts.items():
             if value not in (None, [], 0):
                 print(f"{key:<14} {_shown(value)}")
-    # Without a length in the container there is nothing to multiply with.
+    # Without a duration in the container there is nothing to multiply by.
     guess = _estimate(found, wanted, look) if estimate and found.duration else None
     if as_json:
         print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))
@@ -75,7 +75,7 @@ def models(
     *,
     on: Annotated[
         Path | None,
-        typer.Option("--on", help="A photo: show how strongly each layer sees it."),
+        typer.Option("--on", help="A photo: show how strongly each layer responds to it."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", help="Local weights file for --on.")
@@ -83,13 +83,13 @@ def models(
     classes: Annotated[
         str | None,
         typer.Option(
-            "--classes", help="List the classes of ImageNet with this in their names, for --class."
+            "--classes", help="List the ImageNet classes with this in their names, for --class."
         ),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the networks, what can be dreamt in one of them, or the classes by name."""
+    """List the networks, the layers of one of them, or ImageNet classes by name."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
     from dreamvideo.parsing import parse_layers, parse_term
@@ -134,7 +134,7 @@ def _class_rows(text: str) -> list[dict[str, Any]]:
 
     found = [{"number": number, "class": names} for number, names in find_classes(text)]
     if not found:
-        raise UsageError(f"--classes {text!r}: no class of ImageNet has that in its name")
+        raise UsageError(f"--classes {text!r}: no ImageNet class has that in its name")
     return found
 
 

@@ -1,4 +1,4 @@
-"""``measure``: the film's figures beside its source's, as a table or as JSON."""
+"""``measure``: the figures of a film and its source, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def measure(
         Literal["independent"] | None,
         typer.Option(
             "--against",
-            help="Dream some frames alone, with the settings that the film records, "
-            "and compare: how much flicker was saved, at what price.",
+            help="Also dream some frames independently, with the settings that the film records, "
+            "and compare: how much flicker was saved, and at what cost.",
             show_default="nothing",
         ),
     ] = None,
     pairs: Annotated[
-        int, typer.Option("--pairs", min=1, help="How many pairs of frames to dream alone.")
+        int, typer.Option("--pairs", min=1, help="How many pairs of frames to dream independently.")
     ] = 8,
     start: Annotated[
         str | None, typer.Option("--start", help="The render's --start.", show_default="none")

@@ -31,7 +31,7 @@ PANELS = {
     "output": "The output",
     "dream": "The dream",
     "coherence": "From frame to frame",
-    "mask": "Where it is dreamt",
+    "mask": "Where to dream",
     "colour": "The colours",
     "camera": "The camera",
     "zoom": "The camera",
@@ -118,7 +118,7 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _measure(group: str, name: str, field: FieldInfo) -> str | None:
-    """What stands for a look's number in the help: its bounds. None for all else."""
+    """The placeholder of a look's number in the help: its bounds. None for anything else."""
     for mark in field.metadata:
         if isinstance(mark, OverTime):
             return Bounds(mark.ge, mark.le).short if mark.parts == 1 else "AxB"
@@ -130,7 +130,7 @@ def _measure(group: str, name: str, field: FieldInfo) -> str | None:
 
 
 def _over_time(groups: tuple[str, ...]) -> str:
-    """What the help of a command says of values over time; nothing for what makes no film."""
+    """The part of a command's help about values over time; empty if it makes no film."""
     if len(groups) == 1:
         return ""
     return f"\n\n{OVER_TIME}" + (SOUND if "coherence" in groups else "")
@@ -154,13 +154,13 @@ def _plain(annotation: Any) -> Any:
 def _preset_parameters() -> list[inspect.Parameter]:
     load = typer.Option(
         "--preset",
-        help="A named look, or a TOML file of one; several are laid over one another.",
+        help="A named look, or its TOML file. May be repeated: later ones override earlier ones.",
         show_default="none",
         rich_help_panel="The look",
     )
     save = typer.Option(
         "--save-preset",
-        help="Also write the look, with all these options, to this TOML file.",
+        help="Also write the look, including all options given, to this TOML file.",
         show_default="none",
         rich_help_panel="The look",
     )

@@ -1,4 +1,4 @@
-"""``presets``: the named looks, and what each makes of a picture."""
+"""``presets``: the named looks, and a sheet of a picture in each of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def presets(
     photo: Annotated[
         Path | None,
         typer.Argument(
-            help="A photo, or a clip, of which a frame is dreamt, for --sheet.",
+            help="A photo, or a clip to take a frame from, for --sheet.",
             show_default="coloured noise",
         ),
     ] = None,
@@ -32,14 +32,14 @@ def presets(
     size: Annotated[
         str | None,
         typer.Option(
-            "--size", help="Size of each picture, as in image.", show_default=f"{WIDEST} wide"
+            "--size", help="Size of each picture, as for `image`.", show_default=f"{WIDEST} wide"
         ),
     ] = None,
     columns: Annotated[
         int | None,
-        typer.Option("--columns", min=1, max=50, help="Pictures in a row.", show_default="fitting"),
+        typer.Option("--columns", min=1, max=50, help="Pictures per row.", show_default="that fit"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -49,7 +49,7 @@ def presets(
         _show(photo, sheet, size, columns, overwrite, quiet)
         return
     if photo is not None:
-        raise UsageError(f"{photo}: where shall the looks be shown? Add --sheet looks.png")
+        raise UsageError(f"{photo} is only used with --sheet: add --sheet looks.png")
     described = {name: make_look([name]).description for name in preset_paths()}
     if as_json:
         print(json.dumps([{"preset": n, "description": d} for n, d in described.items()], indent=2))

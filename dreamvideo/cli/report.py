@@ -1,4 +1,4 @@
-"""``report`` and ``compare``: a page of a film beside its source, or of two films."""
+"""``report`` and ``compare``: a page about a film and its source, or about two films."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Page = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The page.", show_default="FILM.report.html"),
+    typer.Option("--output", "-o", help="The page to write.", show_default="FILM.report.html"),
 ]
 Start = Annotated[
     str | None,
@@ -41,7 +41,7 @@ def default_report_output(
     end: str | None,
     fps: str | None,
 ) -> tuple[Path | None, Excerpt]:
-    """The source and the part of it that a film is shown beside, as given or as the film tells.
+    """The source of a film and the part of it to show, as given or as the film records.
 
     Raises UsageError.
     """
@@ -63,13 +63,13 @@ def report(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="The clip it was made from.", show_default="as the film's job or name says"
+            help="The clip it was made from.", show_default="from the film's job or name"
         ),
     ] = None,
     *,
     output: Page = None,
     alone: Annotated[
-        bool, typer.Option("--alone", help="Look for no source: tell of the film alone.")
+        bool, typer.Option("--alone", help="Report on the film without a source.")
     ] = False,
     start: Start = None,
     end: End = None,
@@ -80,7 +80,7 @@ def report(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Make a page of a film: beside its source, with curves, worst moments, stills and recipe."""
+    """Make a page about a film and its source, with curves, worst moments, stills and recipe."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.report.film import report_film
 
@@ -105,23 +105,23 @@ def compare(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="The clip that both were made from.", show_default="as A's job or name says"
+            help="The clip that both were made from.", show_default="from A's job or name"
         ),
     ] = None,
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The page.", show_default="A-B.compare.html"),
+        typer.Option("--output", "-o", help="The page to write.", show_default="A-B.compare.html"),
     ] = None,
     alone: Annotated[
-        bool, typer.Option("--alone", help="Look for no source: tell of the two films alone.")
+        bool, typer.Option("--alone", help="Compare the two films without a source.")
     ] = False,
     start: Start = None,
     end: End = None,
     fps: Fps = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print JSON for programs; a page only if --output asks."),
+        typer.Option("--json", help="Print JSON; write a page only if --output is given."),
     ] = False,
     embed_height: EmbedHeight = None,
     embed_size: EmbedSize = None,
@@ -129,7 +129,7 @@ def compare(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two films of one source: beside each other, the same figures and curves of both."""
+    """Compare two films of one source side by side, with the figures and curves of both."""
     from dreamvideo.cli.display import progress_display
     from dreamvideo.report.compare import compare_films, write_comparison
     from dreamvideo.report.film import check_report

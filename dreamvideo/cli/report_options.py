@@ -1,4 +1,4 @@
-"""Options of pages that hold films, and the page that a render's ``--report`` asks for."""
+"""Options of pages with embedded films, and the page for a render's ``--report``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Report = Annotated[
     bool,
     typer.Option(
         "--report",
-        help="Also make a page of the film beside its source, with curves, worst moments and "
+        help="Also make a page about the film and its source, with curves, worst moments and "
         "recipe: OUTPUT.report.html.",
     ),
 ]
@@ -30,8 +30,8 @@ EmbedHeight = Annotated[
         "--embed-height",
         min=0,
         max=4320,
-        help="Height in px of the films that play in the page, where they are compressed anew; 0: "
-        "none play.",
+        help="Height in px of the films in the page if they have to be compressed again; 0: no "
+        "films.",
         show_default=f"{USUAL.height}",
     ),
 ]
@@ -39,14 +39,14 @@ EmbedSize = Annotated[
     str | None,
     typer.Option(
         "--embed-size",
-        help="Largest film that goes into the page, as 30MB.",
+        help="Largest film to embed in the page, for example 30MB.",
         show_default=f"{USUAL.most_bytes // 10**6}MB",
     ),
 ]
 
 
 def embed_of(height: int | None, size: str | None) -> Embed:
-    """What the options ask for. Raises UsageError."""
+    """The embedding that the options ask for. Raises UsageError."""
     from dreamvideo.settings.output import parse_bytes
 
     try:
@@ -59,7 +59,7 @@ def embed_of(height: int | None, size: str | None) -> Embed:
 def page_before(
     asked: bool, film: Path, *inputs: Path | None, overwrite: bool, partial: bool
 ) -> None:
-    """Refuse, before any work, a page that could not be written after it. Raises UsageError."""
+    """Check before any work that the page can be written afterwards. Raises UsageError."""
     if asked and not partial:
         from dreamvideo.report.film import check_report, report_path
 
@@ -72,7 +72,7 @@ def page_after(
     on_progress: OnProgress,
     **part: str | None,
 ) -> Path:
-    """The page of a film that was just made; ``part`` is what it shows of its source.
+    """Make the page of a film that was just made; ``part`` is what it shows of its source.
 
     Raises DreamVideoError, which says that the film itself is whole.
     """
@@ -93,6 +93,6 @@ def page_after(
         )
     except DreamVideoError as error:
         raise DreamVideoError(
-            f"{made.output} is whole, but no page of it can be made now ({error}); 'dreamvideo "
+            f"{made.output} is complete, but its report could not be made ({error}); 'dreamvideo "
             "report' makes it later"
         ) from error

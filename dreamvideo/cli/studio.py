@@ -1,4 +1,4 @@
-"""``studio``: a page in the browser to find a look in, and to render it."""
+"""``studio``: a page in the browser to find a look and to render it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def studio(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A picture or a clip to begin with; others can be dropped into the page.",
+            help="A picture or a clip to start with; others can be dropped into the page.",
             show_default="none",
         ),
     ] = None,
     *,
     port: Annotated[
         int,
-        typer.Option("--port", min=0, max=65_535, help="Port on 127.0.0.1; 0: any that is free."),
+        typer.Option("--port", min=0, max=65_535, help="Port on 127.0.0.1; 0: any free one."),
     ] = 0,
     opens: Annotated[
         bool,
         typer.Option(
-            "--open/--no-browser", help="Open the page in the browser, or only say where."
+            "--open/--no-browser", help="Open the page in the browser, or only print its address."
         ),
     ] = True,
     folder: Annotated[
@@ -41,16 +41,17 @@ def studio(
         ),
     ] = None,
     max_upload: Annotated[
-        str, typer.Option("--max-upload", help="Largest file that the page takes, as 2GB.")
+        str,
+        typer.Option("--max-upload", help="Largest upload, for example 2GB."),
     ] = "500MB",
     debug: Debug = False,
 ) -> None:
-    """Find a look by eye, in a page on this machine alone; render it, pause it, watch it there."""
+    """Find a look by eye in a page on this machine only; render, pause and watch it there."""
     missing = [name for name in ("nicegui", "uvicorn", "fastapi") if find_spec(name) is None]
     if missing:
         raise DreamVideoError(
-            f"the studio needs {missing[0]}, which is not installed: "
-            "pip install 'dreamvideo[studio]'"
+            f"the studio needs {missing[0]}, which is not installed: in a clone of dreamvideo, run "
+            'pip install -e ".[studio]"'
         )
     try:
         most = parse_bytes(max_upload)

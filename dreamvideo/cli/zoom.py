@@ -34,27 +34,27 @@ def zoom(
     photo: Annotated[
         Path | None,
         typer.Argument(
-            help="The picture to zoom into; of a clip, a GIF or a folder, its last frame.",
+            help="The picture to zoom into; for a clip, a GIF or a folder, its last frame.",
             show_default="none",
         ),
     ] = None,
     *,
     output: Output = None,
     from_noise: Annotated[
-        bool, typer.Option("--from-noise", help="Start from coloured noise, not from a picture.")
+        bool, typer.Option("--from-noise", help="Start from coloured noise instead of a picture.")
     ] = False,
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="A picture that the zoom arrives at.", show_default="none"),
+        typer.Option("--to", help="A picture for the zoom to end on.", show_default="none"),
     ] = None,
     loop: Annotated[
-        bool, typer.Option("--loop", help="Let the end lead into the beginning, without a seam.")
+        bool, typer.Option("--loop", help="Make the end lead into the beginning without a seam.")
     ] = False,
     journey: Annotated[
         str | None,
         typer.Option(
             "--journey",
-            help="Presets to dream one after another: fur,towers,pebbles.",
+            help="Presets to dream in sequence: fur,towers,pebbles.",
             show_default="none",
         ),
     ] = None,
@@ -66,7 +66,7 @@ def zoom(
             show_default="the photo's shape, 640 at most",
         ),
     ] = None,
-    fps: Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")] = "25",
+    fps: Annotated[str, typer.Option("--fps", help="Frames a second, 25 or 30000/1001.")] = "25",
     restart: Restart = False,
     keep_job: KeepJob = False,
     partial: Partial = False,
@@ -86,7 +86,7 @@ def zoom(
     from dreamvideo.render.zoom.render import zoom as render_zoom
 
     if from_noise == (photo is not None):
-        raise UsageError("give a PHOTO to zoom into, or --from-noise, one of the two")
+        raise UsageError("give either a PHOTO to zoom into or --from-noise")
     if journey is not None:
         names = [name.strip() for name in journey.split(",")]
         stages = tuple(Stage(look=name) for name in names)
@@ -111,7 +111,7 @@ def zoom(
                 options=RenderOptions(restart, keep_job),
                 on_progress=listen,
             )
-        # A still picture is no source to hold a film against, frame by frame.
+        # A still picture cannot be compared with a film frame by frame.
         page = page_after(made, None, listen) if report else None
     say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
     note(quiet, made.notes)

@@ -82,8 +82,8 @@ def _find_near(wanted: str, count: int) -> list[int]:
 
 
 def _context(number: int) -> str:
-    """A class told by its neighbours, which are its kin: cranes stand among birds or machines."""
-    return f"beside {read_class_names()[max(0, number - 1)][0]}"
+    """A class and its neighbour, which is related: cranes are listed among birds or machines."""
+    return f"next to {read_class_names()[max(0, number - 1)][0]}"
 
 
 def _split_words(names: str) -> list[str]:

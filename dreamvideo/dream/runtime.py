@@ -44,7 +44,7 @@ def use_threads(count: int) -> None:
     """
     with _lock:
         if _started:
-            raise RuntimeError("TensorFlow has already started with the threads it has")
+            raise RuntimeError("TensorFlow has already started; its threads cannot be changed")
         _threads[:] = [count]
 
 

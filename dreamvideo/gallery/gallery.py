@@ -49,7 +49,7 @@ def show_gallery(
     """
     sheet = output or output_paths.default_output(picture, f"gallery-{across}", ".png")
     if sheet.suffix.lower() != ".png":
-        raise UsageError(f"{sheet}: a gallery ends in .png; its page is written beside it")
+        raise UsageError(f"{sheet}: a gallery ends in .png; its page is written next to it")
     page = sheet.with_suffix(".html")
     for path in (sheet, page):
         output_paths.check_apart(path, picture)

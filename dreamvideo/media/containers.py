@@ -93,8 +93,8 @@ def choose_container(output: Path) -> Container:
     if container is None:
         known = ", ".join(supported_endings())
         raise UsageError(
-            f"{escape_text(output)}: unknown ending; choose {known}, or no ending for a folder "
-            "of frames"
+            f"{escape_text(output)}: unknown extension; choose {known}, or none for a folder of "
+            "frames"
         )
     return container
 

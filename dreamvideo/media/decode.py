@@ -114,7 +114,7 @@ def decode_frames(
         if fields and not info.interlaced:
             report.notes.append("deinterlaced where it consists of fields")
         if timeline.is_broken:
-            report.notes.append("its time stamps begin anew or leap: the parts follow each other")
+            report.notes.append("its time stamps restart or jump: its parts are joined")
         elif count and count + 1 == len(info.frame_times):
             report.last_duration = info.frame_times[-1] - last
         elif count:
@@ -155,7 +155,7 @@ def _judge(
     elif process.complaint_count and not joined:
         # Where recordings join, counters of packets break off too.
         report.notes.append(
-            f"{escape_text(info.path)} is damaged: no frame is missing, but some may show it "
+            f"{escape_text(info.path)} is damaged: no frame is missing, but some may show damage "
             f"({process.reason()})"
         )
 

@@ -267,7 +267,7 @@ def _tags(
         arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
     for lost in sorted(moved & kept.keys()):
         notes.append(
-            f"the source's {lost} gives way to the settings: {container.muxer} has no "
+            f"the source's {lost} is replaced by the recorded look: {container.muxer} has no "
             "other place for them"
         )
     return arguments, notes

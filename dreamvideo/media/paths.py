@@ -54,7 +54,7 @@ def check_place(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise UsageError(f"{escape_text(path)}: exists already; -y overwrites it")
     if path.exists() and not path.is_file():
-        raise UsageError(f"{escape_text(path)}: is no regular file; choose another name")
+        raise UsageError(f"{escape_text(path)}: is not a regular file; choose another name")
 
 
 def check_parent(path: Path) -> None:

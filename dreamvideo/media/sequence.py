@@ -119,7 +119,7 @@ def _refuse_doubles(path: Path, files: Sequence[tuple[int | None, Path]]) -> Non
         if before is not None and after == before:
             raise MediaError(
                 f"{escape_text(path)}: {escape_text(earlier.name)} and {escape_text(later.name)} "
-                "bear one number"
+                "have the same number"
             )
 
 

@@ -61,7 +61,7 @@ def _frame(
     if still.size == (info.width, info.height) or info.fit == "stretch":
         return _resize(layers, size)
     if info.fit is None:
-        raise MediaError(f"{escape_text(file)}: has changed its size since the beginning")
+        raise MediaError(f"{escape_text(file)}: its size has changed since the start")
     if info.fit == "crop":
         return _resize(_crop(layers, (info.width, info.height)), size)
     return _pad(layers, (info.width, info.height), size, background)

@@ -71,7 +71,7 @@ def encode_still(
     ending = path.suffix.lower()
     if ending not in STILL_ENDINGS:
         known = ", ".join(STILL_ENDINGS)
-        raise UsageError(f"{escape_text(path)}: unknown picture ending; choose one of {known}")
+        raise UsageError(f"{escape_text(path)}: unknown picture extension; choose one of {known}")
     if ending == ".avif" and not features.check("avif"):
         raise UsageError(
             f"{escape_text(path)}: this Pillow cannot write AVIF; choose .png or .webp"

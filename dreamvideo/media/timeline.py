@@ -1,4 +1,4 @@
-"""Time stamps that begin anew or leap -> one clock that runs on."""
+"""Time stamps that restart or jump -> one continuous clock."""
 
 from __future__ import annotations
 

@@ -262,8 +262,8 @@ def _measure_pairs(
         if a is None or b is None:
             shorter, longer = ("film", "source") if a is None else ("source", "film")
             raise DreamVideoError(
-                f"the {shorter} ends after {count} frames but the {longer} goes on: "
-                "measure a film against the very clip it was made from, "
+                f"the {shorter} ends after {count} frames but the {longer} continues: "
+                "compare a film with the clip it was made from, "
                 "with the render's --start, --end and --fps"
             )
         yield _measure_pair(a, b, max_width)
@@ -275,7 +275,7 @@ def _measure_pair(film: Frame, source: Frame, max_width: int) -> Pair:
     if abs(width / height / (source.shape[1] / source.shape[0]) - 1) > 2 / min(width, height):
         raise DreamVideoError(
             f"the film is {width}x{height} but its source {source.shape[1]}x{source.shape[0]}: "
-            "measure a film against the very clip it was made from"
+            "compare a film with the clip it was made from"
         )
     shrink = min(1.0, max_width / width)
     shape = (max(1, round(height * shrink)), max(1, round(width * shrink)))

@@ -44,7 +44,7 @@ def _compare_rows(report: FilmReport) -> list[tuple[str, str]]:
         return []
     flicker = f"{seen.flicker:.3g}" if seen.flicker is not None else f"not given: {seen.reason}"
     found = [
-        ("beside independent dreaming", f"{seen.pairs} pairs of frames"),
+        ("against independent frames", f"{seen.pairs} pairs of frames"),
         ("flicker X", flicker),
         ("warping error", f"{seen.error_ratio:.3g} of {seen.error_independent:.3g}"),
     ]
@@ -63,7 +63,7 @@ def _compare_rows(report: FilmReport) -> list[tuple[str, str]]:
         )
     )
     if seen.brightness_drift is not None:
-        found.append(("brightness drift beside it", f"{seen.brightness_drift:+.3g}"))
+        found.append(("brightness drift against it", f"{seen.brightness_drift:+.3g}"))
     for frame in seen.frames:
         luma, chroma = (
             " ".join(map(_format_number, ratios)) for ratios in (frame.luma, frame.chroma)

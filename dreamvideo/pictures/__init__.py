@@ -1,1 +1,1 @@
-"""The pictures of the README and of the studio, made anew: ``python -m dreamvideo.pictures``."""
+"""Makes the pictures of the README, the guide and the studio: ``python -m dreamvideo.pictures``."""

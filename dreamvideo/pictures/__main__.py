@@ -1,4 +1,4 @@
-"""``python -m dreamvideo.pictures``: make the README's and the studio's pictures anew."""
+"""``python -m dreamvideo.pictures``: makes the pictures of the README, the guide and the studio."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_pictures(
         typer.Option("--root", help="The clone.", show_default="where the package lies"),
     ] = None,
 ) -> None:
-    """Make the pictures of the README and of the studio anew, from the samples."""
+    """Make the pictures of the README, the guide and the studio from the samples."""
     try:
         chosen = parse_names(only)
         clone_root = root or Path(dreamvideo.__file__).parent.parent

@@ -59,16 +59,20 @@ class Clone:
             raise DreamVideoError(f"this command failed: {shlex.join(['dreamvideo', *given])}")
 
     def dream_as_promised(self, name: str) -> None:
-        """Make a picture by the README's own command for it, the one that ends in its name."""
-        text = (self.root / "README.md").read_text("utf-8")
+        """Make a picture by the documented command for it, the one that ends in its name."""
         ending = re.escape(Path(name).name)
-        lines = re.findall(rf"^dreamvideo (.* -o {ending})$", text, re.MULTILINE)
+        lines = set(re.findall(rf"^dreamvideo (.* -o {ending})$", self.pages(), re.MULTILINE))
         if len(lines) != 1:
             raise DreamVideoError(
-                f"README.md has {len(lines)} commands that end in '-o {Path(name).name}': "
-                "one makes the picture"
+                f"README and guide have {len(lines)} commands that end in "
+                f"'-o {Path(name).name}': exactly one should make the picture"
             )
-        self.dream(*shlex.split(lines[0])[:-1], self.place(name))
+        self.dream(*shlex.split(lines.pop())[:-1], self.place(name))
+
+    def pages(self) -> str:
+        """The text of the README and all pages of the guide."""
+        paths = [self.root / "README.md", *sorted(self.root.glob("dreamvideo/guide/*.md"))]
+        return "\n".join(path.read_text("utf-8") for path in paths)
 
     def film(self, name: str, *words: str | Path) -> Path:
         """The film that a command makes, made once."""

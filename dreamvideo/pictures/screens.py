@@ -33,7 +33,7 @@ def why_no_screens() -> str | None:
     """What is missing for pictures of pages; None where nothing is."""
     for module in ("playwright", "nicegui"):
         if find_spec(module) is None:
-            return f"{module} is not installed: pip install -e '.[test]'"
+            return f'{module} is not installed: pip install -e ".[test]"'
     if _browser() is None:
         return f"no browser: none of {', '.join(BROWSERS)} is installed"
     return None

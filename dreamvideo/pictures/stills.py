@@ -125,7 +125,7 @@ def make_shaping(clone: Clone) -> None:
 def make_where(clone: Clone) -> None:
     """Masks."""
     regions = clone.scratch / "regions.toml"
-    regions.write_text(_preset_of_readme(clone, regions.name), "utf-8")
+    regions.write_text(_documented_preset(clone, regions.name), "utf-8")
     _sheet(clone, "where", WHERE, {regions.name: regions})
 
 
@@ -197,9 +197,8 @@ def _last_frame(film: Path, end: str | None = None) -> Pixels:
     return np.asarray(last, np.uint8)
 
 
-def _preset_of_readme(clone: Clone, name: str) -> str:
-    text = (clone.root / "README.md").read_text("utf-8")
-    _, found, rest = text.partition(f"```toml\n# {name}\n")
+def _documented_preset(clone: Clone, name: str) -> str:
+    _, found, rest = clone.pages().partition(f"```toml\n# {name}\n")
     if not found:
-        raise DreamVideoError(f"README.md shows no preset {name}")
+        raise DreamVideoError(f"README and guide show no preset {name}")
     return rest.partition("```")[0]

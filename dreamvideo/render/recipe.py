@@ -24,4 +24,4 @@ def read_recorded_look(path: Path | str) -> tuple[str, Look]:
         heading, _, recipe = tags.get(tag, "").partition("\n")
         if heading.startswith("dreamvideo "):
             return heading.split(maxsplit=1)[1], look_from_toml(recipe, str(path))
-    raise UsageError(f"{escape_text(path)}: does not say how it was dreamt")
+    raise UsageError(f"{escape_text(path)}: has no record of how it was dreamt")

@@ -118,7 +118,7 @@ def compare_films(
     ]
     if apart is not None:
         notes.append(
-            "no source was given: strength, coherence and what else takes a source is left out"
+            "no source was given: strength, coherence and all else that needs a source is left out"
         )
     return Comparison(
         seen[0],

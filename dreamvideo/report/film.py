@@ -141,7 +141,7 @@ def describe_curves(seen: Review) -> str:
     """What was measured, and at which size."""
     width, height = seen.measured
     cuts = len(seen.cuts)
-    scenes = f" Dashed: where a new scene begins ({cuts})." if cuts else " No scene cut was seen."
+    scenes = f" Dashed: where a new scene starts ({cuts})." if cuts else " No scene cut was found."
     return (
         f"Every frame was measured, at {width} x {height}; pixels count from -1 to 1.{scenes} "
         "A click goes there."
@@ -241,5 +241,5 @@ def _make_cards(seen: Review) -> list[Row]:
     if took:
         whole = f"{sum(took):.3g} s in all"
         found.append(("Time a frame", f"{median(took):.2g} s", f"usually; {whole}"))
-    found.append(("Scene cuts", str(len(seen.cuts)), "seen in what was measured"))
+    found.append(("Scene cuts", str(len(seen.cuts)), "found in the measured frames"))
     return found

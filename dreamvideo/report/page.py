@@ -107,7 +107,7 @@ def render_html(page: Page) -> str:
         *_render_differences(page),
         *_render_recipes(page.recipes),
         *_render_table("Machine and versions", (), page.machine),
-        "</main>\n<footer>Made by dreamvideo; this file needs no other and asks for nothing."
+        "</main>\n<footer>Made by dreamvideo; this file is self-contained and loads nothing."
         "</footer>\n",
         *_embed_data(page),
         f"<script>{SCRIPT}</script></body></html>\n",
@@ -193,7 +193,7 @@ def _render_players(page: Page) -> Iterable[str]:
     yield from _render_bar(page, [(side, player.label) for side, player in there])
     for _, player in there:
         if player.clip.proxy:
-            yield f'<p class="soft">{quote(player.label)}: played here is a stand-in, '
+            yield f'<p class="soft">{quote(player.label)}: played here is a copy, '
             yield f"{quote(player.clip.proxy)}, not the file itself.</p>\n"
     yield "</section>\n"
 
@@ -201,7 +201,7 @@ def _render_players(page: Page) -> Iterable[str]:
 def _render_bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield '<div class="bar"><button id="play" type="button">Play</button>'
     yield '<button id="back" type="button" aria-label="One frame back">&#9664;</button>'
-    yield '<button id="on" type="button" aria-label="One frame on">&#9654;</button>'
+    yield '<button id="on" type="button" aria-label="One frame forward">&#9654;</button>'
     yield f'<input id="scrub" type="range" min="0" max="{max(0, len(page.times) - 1)}" value="0" '
     yield 'aria-label="Frame"><output id="told"></output></div>\n<div class="bar">'
     if len(sides) == 2:
@@ -214,11 +214,11 @@ def _render_bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
         yield "</fieldset>"
     yield '<label>speed <select id="speed"><option>0.25</option><option>0.5</option>'
     yield "<option selected>1</option><option>2</option></select></label>"
-    yield '<label><input id="again" type="checkbox"> again and again</label>'
+    yield '<label><input id="again" type="checkbox"> repeat</label>'
     if page.sound:
         yield '<label><input id="mute" type="checkbox" checked> sound</label>'
     yield '</div>\n<p class="soft"><kbd>space</kbd> plays, <kbd>,</kbd> and <kbd>.</kbd> go a '
-    yield "frame back and on"
+    yield "frame back and forward"
     yield "; on the divider the arrow keys move it.</p>\n" if len(sides) == 2 else ".</p>\n"
 
 
@@ -287,7 +287,7 @@ def _render_differences(page: Page) -> Iterable[str]:
             "What differs in the recipes", ("", *page.heads[1:]), page.differences
         )
     else:
-        yield "<h2>What differs in the recipes</h2>\n<p>Nothing that they record.</p>\n"
+        yield "<h2>What differs in the recipes</h2>\n<p>Nothing that is recorded.</p>\n"
 
 
 def _render_recipes(recipes: Sequence[tuple[str, str]]) -> Iterable[str]:

@@ -121,13 +121,13 @@ class FilmPair:
         else:
             if self.excerpt.start is None and len(list(islice(frames, 2))) == 2:
                 self.notes.append(
-                    "the source goes on where the film ends; for a film that begins later in it, "
+                    "the source continues after the film ends; if the film starts later in it, "
                     "give the render's --start here too"
                 )
             return
         self.notes.append(
-            f"the source ends after the film's first {count} frames: what comes later is neither "
-            "measured nor shown beside it"
+            f"the source ends after the film's first {count} frames: what comes later is not "
+            "measured or compared"
         )
 
     def _say(self, reel: Source) -> None:
@@ -142,7 +142,9 @@ def find_source(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
 def open_film_pair(film: Path, source: Path | None, excerpt: Excerpt) -> FilmPair:
     """Look into both. Raises MediaError for what is no film, UsageError for what makes no sense."""
     if source is None and excerpt != Excerpt():
-        raise UsageError(f"{' '.join(excerpt.options)}: is a part of a source; give the source too")
+        raise UsageError(
+            f"{' '.join(excerpt.options)}: selects a part of a source; give the source too"
+        )
     found = FilmPair(probe(film), find_source(source, excerpt), excerpt)
     info, origin = found.film, found.source
     if origin is None:
@@ -160,7 +162,7 @@ def open_film_pair(film: Path, source: Path | None, excerpt: Excerpt) -> FilmPai
     if not sequences and abs(info.rate / rate - 1) > Fraction(1, 100):
         found.notes.append(
             f"film and source have different rates ({float(info.rate):.4g} and "
-            f"{float(rate):.4g} frames a second): each film frame is held against what the source "
+            f"{float(rate):.4g} frames a second): each film frame is compared with what the source "
             "shows at its time"
         )
     return found

@@ -183,7 +183,7 @@ class _ReviewCollector:
             self._watch("coherence", error - own, f"flickers: warping error {error:.2g}{times}")
         now = seen.stats.strength
         if before is not None:
-            self._watch("leap", abs(now - before), f"strength leaps from {before:.3g} to {now:.3g}")
+            self._watch("leap", abs(now - before), f"strength jumps from {before:.3g} to {now:.3g}")
         for kind, words in (("brightness", "brighter darker"), ("saturation", "more less")):
             off = getattr(seen.stats, kind)
             word = words.split()[0 if off > 0 else 1]
@@ -202,7 +202,7 @@ class _ReviewCollector:
             seen = measure_frame(Pair(now, np.zeros_like(now)))
             self._note_down(seen, cut, None, None)
             if last is not None and abs(seen.brightness - last) > _LEAP_ALONE:
-                words = f"brightness leaps from {last:.3g} to {seen.brightness:.3g}"
+                words = f"brightness jumps from {last:.3g} to {seen.brightness:.3g}"
                 self._watch("leap", abs(seen.brightness - last), words)
             self._slow(len(self.times) - 1)
             self.measured = now.shape[1], now.shape[0]
@@ -280,7 +280,7 @@ class _ReviewCollector:
         if path.stat().st_size > _OVERSHOOT * self.embed.most_bytes:
             self.notes.append(f"the {name} cannot be made small enough to be played in the page")
             return None
-        return Clip(path.read_bytes(), f"{self.size[0]} x {self.size[1]}, compressed anew")
+        return Clip(path.read_bytes(), f"{self.size[0]} x {self.size[1]}, compressed again")
 
 
 def _value(found: float) -> float | None:

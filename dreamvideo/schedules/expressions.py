@@ -65,7 +65,7 @@ def parse_expression(text: str) -> Expression | float:
     strange = _STRANGE.search(source)
     if strange or _ODD_NUMBER.search(source) or not source:
         hint = ": powers are written **" if strange and strange[0] == "^" else ""
-        raise ScheduleError(f"{source!r} is no value{hint}")
+        raise ScheduleError(f"{source!r} is not a value{hint}")
     sounds: list[str] = []
     python = _SOUND.sub(partial(_heard, sounds), source)
     body = _parsed(python, source)
@@ -113,7 +113,7 @@ def _parsed(python: str, source: str) -> ast.expr:
             warnings.simplefilter("ignore")
             return ast.parse(python, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ScheduleError(f"{source!r} is no value") from None
+        raise ScheduleError(f"{source!r} is not a value") from None
 
 
 # (function, fewest, most arguments)
@@ -185,7 +185,7 @@ class _Compiler:
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 made = self._called(name, arguments, depth)
             case _:
-                raise ScheduleError(f"{self._source!r} is no value")
+                raise ScheduleError(f"{self._source!r} is not a value")
         return made
 
     def _constant(self, number: int | float) -> Value:
@@ -235,7 +235,9 @@ class _Compiler:
             if name == _HEARD.format(index):
                 return partial(_loudness, sound)
         known = "of t (seconds), f (frames), p (0 .. 1 of the film), pi or audio:low"
-        raise ScheduleError(f"{self._source!r} is no value: write a number, or a formula {known}")
+        raise ScheduleError(
+            f"{self._source!r} is not a value: write a number, or a formula {known}"
+        )
 
 
 def _loudness(sound: str, moment: TimePoint) -> float:

@@ -128,12 +128,14 @@ def _key(piece: str, parts: int, *, alone: bool) -> Key:
     colons = [place for place in _outside(piece, ":") if not _is_audio(piece, place)]
     time, value = (piece[: colons[-1]], piece[colons[-1] + 1 :]) if colons else ("", piece)
     if not value.strip() or (not colons and not alone):
-        raise ScheduleError(f"{piece!r} is no value: write {form}, or keys as 0:{form}, 4s:{form}")
+        raise ScheduleError(
+            f"{piece!r} is not a value: write {form}, or keys as 0:{form}, 4s:{form}"
+        )
     when = parse_time_spec(time) if colons else TimeSpec()
     value, way = _going(value.strip())
     terms = tuple(_term(part.strip(), value) for part in _parts(value, parts))
     if len(terms) != parts:
-        raise ScheduleError(f"{value!r} is no value: write it as {form}")
+        raise ScheduleError(f"{value!r} is not a value: write it as {form}")
     return Key(when, terms, way)
 
 
@@ -152,7 +154,7 @@ def _going(value: str) -> tuple[str, str]:
         except ScheduleError:
             return value, "linear"
         known = ", ".join(KNOWN)
-        raise ScheduleError(f"{match[2]!r} is no way to go on: write {known}") from None
+        raise ScheduleError(f"{match[2]!r} is not an easing: write {known}") from None
     return value, "linear"
 
 
@@ -170,7 +172,7 @@ def _term(part: str, value: str) -> Term:
     if number is not None:
         return number
     if not part:
-        raise ScheduleError(f"{value!r} is no value")
+        raise ScheduleError(f"{value!r} is not a value")
     return parse_expression(part)
 
 
@@ -178,7 +180,7 @@ def _split(text: str, sign: str, whole: str) -> list[str]:
     edges = [-1, *_outside(text, sign), len(text)]
     pieces = [text[a + 1 : b] for a, b in pairwise(edges)]
     if not any(piece.strip() for piece in pieces):
-        raise ScheduleError(f"{whole!r} is no value: write 1.5, or keys as 0:1.5, 4s:1.5")
+        raise ScheduleError(f"{whole!r} is not a value: write 1.5, or keys as 0:1.5, 4s:1.5")
     return pieces
 
 

@@ -20,7 +20,7 @@ _FRAMES = re.compile(r"([0-9]{1,9})\s*f")
 
 
 class ScheduleError(UsageError, ValueError):
-    """Text that is no value over time, or one that has no value at some moment."""
+    """Text that is not a value over time, or that has no value at some moment."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What colours the finished picture has."""
+"""The colours of the finished picture."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _UNBOUND: dict[str, Any] = {"none": "no bound"}
 
 
 class ColourSettings(Settings):
-    """What colours the finished picture has; all of it in the perceptual space OKLab."""
+    """The colours of the finished picture, computed in the perceptual space OKLab."""
 
     keep_colour: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Share of the source's own colours that is kept. 1: only light and shade "
+        description="Fraction of the source's own colours that is kept. 1: only light and shade "
         "are dreamt.",
     )
     match_colour: str = Field(
         default="none",
-        description="Whose palette the dream takes: `source`, each frame its own; `first`, the "
-        "first dreamt frame's; a picture's, given by its file; or `none`.",
+        description="Palette to match: `source`, each source frame's own; `first`, the first "
+        "dreamt frame's; a picture's, given by its file; or `none`.",
     )
     match_strength: float = Field(
-        default=1.0, ge=0, le=1, description="How far it takes that palette."
+        default=1.0, ge=0, le=1, description="How closely that palette is matched."
     )
     saturation: float = Field(
         default=1.0, ge=0, le=4, description="Factor on the dream's saturation. 0: grey."
@@ -42,21 +42,21 @@ class ColourSettings(Settings):
         default=None,
         ge=0.1,
         le=100,
-        description="The dream's mean saturation is held below so many times the source's.",
+        description="Upper limit of the dream's mean saturation, as a multiple of the source's.",
         json_schema_extra=_UNBOUND,
     )
     max_contrast: float | None = Field(
         default=None,
         ge=0.1,
         le=100,
-        description="The dream's contrast is held below so many times the source's.",
+        description="Upper limit of the dream's contrast, as a multiple of the source's.",
         json_schema_extra=_UNBOUND,
     )
     max_change: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="The dream's mean difference from the source is held below this; 1 is black "
+        description="Upper limit of the dream's mean difference from the source; 1 is black "
         "against white, 0.1 a strong dream.",
         json_schema_extra=_UNBOUND,
     )

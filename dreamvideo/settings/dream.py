@@ -1,4 +1,4 @@
-"""What is dreamt, and how hard."""
+"""What to dream, and how strongly."""
 
 from __future__ import annotations
 
@@ -17,46 +17,47 @@ Classes = Annotated[str | None, AfterValidator(lambda text: validate(class_timel
 
 
 class DreamSettings(Settings):
-    """What is dreamt, and how hard."""
+    """What to dream, and how strongly."""
 
     model: str = Field(
         default="efficientnet-lite0", description="Network; `dreamvideo models` lists them."
     )
     weights: Path | None = Field(
         default=None,
-        description="Local weights file instead of Keras's download.",
+        description="Local weights file, instead of Keras's download.",
         json_schema_extra={"none": "download"},
     )
     layers: Layers = Field(
         default=None,
-        description="Layers to excite, weighted: `mixed3,mixed5#42:0.5`; the README tells of "
-        "channels, places, modes, times. Early ones draw textures, deep ones eyes and animals.",
+        description="Layers to excite, weighted: `mixed3,mixed5#42:0.5`. Early layers draw "
+        "textures, deep ones eyes and animals. Channels, places, modes and times: `dreamvideo "
+        "guide objectives`.",
         json_schema_extra={"none": "the network's own"},
     )
     classes: Classes = Field(
         default=None,
-        description="Classes of ImageNet to dream, by name: `tabby cat`, `goldfish,volcano:0.5`; "
-        "with --layers as well as these. `dreamvideo models --classes cat` finds names.",
+        description="ImageNet classes to dream, by name: `tabby cat`, `goldfish,volcano:0.5`; "
+        "added to --layers if both are given. `dreamvideo models --classes cat` finds names.",
         json_schema_extra={"none": "none", "option": "--class"},
     )
     guide: Path | None = Field(
         default=None,
-        description="A picture to dream of: every place follows what fits it best in there.",
+        description="A picture to dream of: each place follows the guide's best matching feature.",
         json_schema_extra={"none": "none"},
     )
     creatures: int = Field(
         default=0,
         ge=0,
         lt=2**31,
-        description="Seed of the creatures: each number dreams another quarter of the layers' "
-        "channels, and so another fauna. 0: all of them.",
+        description="Seed of the creatures: each number selects a different quarter of the layers' "
+        "channels, and so a different fauna. 0: all of them.",
         json_schema_extra={"constant": True},
     )
     creature_size: float = Field(
         default=0.6,
         ge=0,
         le=1,
-        description="Height of the largest forms, as a share of the picture: the same at every "
+        description="Height of the largest forms as a fraction of the picture, the same at every "
         "resolution. 0.2: a crowd of small ones; 0: whatever a coarsest octave of 130 px gives.",
         json_schema_extra={"constant": True},
     )
@@ -64,42 +65,43 @@ class DreamSettings(Settings):
         default=0.6,
         ge=0,
         le=1,
-        description="How much fine texture: the share of steps that each fine octave takes of the "
-        "one before. 0: hardly any; 1: all that there is, in three times the time.",
+        description="Amount of fine texture: the steps of each fine octave as a fraction of the "
+        "octave before. 0: hardly any; 1: as much as possible, but takes three times as long.",
         json_schema_extra={"constant": True},
     )
     colour: float = Field(
         default=1.0,
         ge=0,
         le=4,
-        description="How much the dream may colour. 0: light and shade alone; 2: loud.",
+        description="How much the dream may change colours. 0: light and shade only; 2: loud.",
     )
     balance: Literal["opponent", "none"] = Field(
         default="opponent",
-        description="How the gradient is balanced: `opponent`: light and colour apart, in bands of "
-        "size, for clean forms; `none`: as the network has it, with its grain.",
+        description="How the gradient is balanced. `opponent`: light and colour separately, in "
+        "frequency bands, for clean forms; `none`: as the network gives it, with its grain.",
         json_schema_extra={"constant": True},
     )
     headroom: float = Field(
         default=0.2,
         ge=0,
         le=0.5,
-        description="How far white and black of the source give way, so that a dream can be seen "
-        "in blown skies and deep shadows. 0: not at all.",
+        description="How far the source's white and black are pulled in, so that blown-out skies "
+        "and deep shadows can show a dream. 0: not at all.",
         json_schema_extra={"constant": True},
     )
     octaves: int | None = Field(
         default=None,
         ge=1,
         le=16,
-        description="Sizes the picture is dreamt at, coarse to fine. More: larger creatures.",
+        description="Number of sizes the picture is dreamt at, coarse to fine. More: larger "
+        "creatures.",
         json_schema_extra={"none": "from --creature-size"},
     )
     octave_scale: float = Field(
         default=1.3,
         gt=1,
         le=4,
-        description="Size ratio of neighbouring octaves. Less: smoother mixture.",
+        description="Size ratio of neighbouring octaves. Less: smoother mixture, slower.",
     )
     steps: int = Field(
         default=14,
@@ -111,13 +113,13 @@ class DreamSettings(Settings):
         default=0.025,
         gt=0,
         le=2,
-        description="Length of a step; the pixel range is [-1, 1]. More: stronger, coarser.",
+        description="Length of a step; pixels range from -1 to 1. More: stronger, coarser.",
     )
     jitter: int = Field(
         default=32,
         ge=0,
         le=4096,
-        description="Largest random roll before a step, px. 0: none, tiles show.",
+        description="Largest random shift before a step, px. 0: none; a grid becomes visible.",
     )
     smooth: float = Field(
         default=0.0,
@@ -130,39 +132,41 @@ class DreamSettings(Settings):
         default=0,
         ge=0,
         le=8,
-        description="Levels of a pyramid in which fine and coarse parts of the gradient get the "
-        "same say, in place of --balance. 4: large forms and bright colours, fine lines as well.",
+        description="Levels of a Laplacian pyramid that gives fine and coarse bands of the "
+        "gradient equal weight, in place of --balance. 4: large forms, bright colours and fine "
+        "lines.",
         json_schema_extra={"constant": True},
     )
     norm: Literal["std", "mean-abs", "none"] = Field(
         default="std",
-        description="What the gradient is divided by: its deviation; its mean size (half as "
-        "strong again); nothing (pictures that excite little are dreamt little).",
+        description="What the gradient is divided by: its standard deviation; its mean absolute "
+        "value (1.5 times as strong); nothing (pictures that excite little are dreamt little).",
         json_schema_extra={"constant": True},
     )
     tv: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Pull towards less variation from pixel to pixel. 0.3: cleaner; 1: flat.",
+        description="Total variation: pull towards smooth surfaces. 0.3: cleaner; 1: flat.",
     )
     fidelity: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Pull back to the source. 0.5: the dream stays near it; 2: a hint of one.",
+        description="Pull back towards the source. 0.5: the dream stays close to it; 2: only a "
+        "hint.",
     )
     strength: float = Field(
         default=1.0,
         ge=0,
         le=3,
-        description="How much of a dream each frame has. 0: the source itself; 2: twice the work.",
+        description="How strongly each frame is dreamt. 0: the source itself; 2: twice the work.",
     )
     seed: int = Field(
         default=0,
         ge=0,
         lt=2**63,
-        description="Start of all random numbers.",
+        description="Seed of all random numbers.",
         json_schema_extra={"constant": True},
     )
 

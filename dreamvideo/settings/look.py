@@ -28,20 +28,20 @@ StageTime = Annotated[str | None, AfterValidator(lambda text: validate(parse_tim
 class Stage(Settings):
     """A part of a zoom's journey: a ``[[journey]]`` table of a preset."""
 
-    look: str | None = Field(default=None, description="A preset whose dream is dreamt here.")
+    look: str | None = Field(default=None, description="A preset whose dream is used here.")
     layers: Layers = Field(default=None, description="Layers to excite instead.")
-    at: StageTime = Field(default=None, description="When it begins: `4s` or `50%`.")
+    at: StageTime = Field(default=None, description="When it starts: `4s` or `50%`.")
     fade: float = Field(
         default=1.5,
         ge=0,
         le=86_400,
-        description="Seconds in which it takes over, about `at`.",
+        description="Seconds of the cross-fade, centred on `at`.",
         json_schema_extra={"constant": True},
     )
 
 
 class Look(Settings):
-    """Everything that makes a picture; what a preset is a part of."""
+    """Everything that determines a picture; a preset sets a part of it."""
 
     description: str = Field(default="", description="One line about the look.")
     dream: DreamSettings = DreamSettings()
@@ -51,15 +51,15 @@ class Look(Settings):
     colour: ColourSettings = ColourSettings()
     zoom: ZoomSettings = ZoomSettings()
     journey: tuple[Stage, ...] = Field(
-        default=(), description="What a zoom dreams one after another; empty: `[dream]` alone."
+        default=(), description="The sequence of dreams of a zoom; empty: only `[dream]`."
     )
     regions: tuple[Region, ...] = Field(
         default=(),
-        description="Parts of the picture with dreams of their own; the first lies on top.",
+        description="Parts of the picture with their own dreams; the first is on top.",
     )
     over_time: dict[str, str] = Field(
         default={},
-        description="Schedules of the numbers that change, by name: `dream.step_size`.",
+        description="Schedules of the numbers that change over time, by name: `dream.step_size`.",
     )
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Look(Settings):
             place = find_path(name)
             found = field_at(place, type(self))
             if found is None:
-                raise ValueError(f"there is no number {name!r} that could change")
+                raise ValueError(f"no number {name!r} can change over time")
             parse_checked_schedule(place, text, *found)
         return self
 

@@ -1,4 +1,4 @@
-"""What a render runs on: no part of a look, since it must not change the picture much."""
+"""What a render runs on. Not part of a look, because it must not change the picture much."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ class MachineSettings(Settings):
     """Device, precision, memory, processes and threads of a render."""
 
     device: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="Where the gradient is computed; auto: a GPU if there is one."
+        default="auto", description="Where to compute the gradient; auto: a GPU if there is one."
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32",
-        description="Of the gradient. bfloat16 is faster on processors, float16 on GPUs made for "
-        "it; slightly another picture.",
+        description="Precision of the gradient. bfloat16 is faster on processors that support "
+        "it, float16 on GPUs that do; the picture differs slightly.",
     )
     max_memory: Annotated[str | None, AfterValidator(lambda text: validate(parse_bytes, text))] = (
         Field(
             default=None,
-            description="Memory that a process may take, as 6GB: what needs more is dreamt in "
-            "tiles.",
-            json_schema_extra={"none": "half of what is free"},
+            description="Memory that a process may use, for example 6GB; frames that need more "
+            "are dreamt in tiles.",
+            json_schema_extra={"none": "half of the free memory"},
         )
     )
     workers: str = Field(
-        default="auto", description="Processes that dream parts of a clip side by side."
+        default="auto", description="Number of processes that dream segments of a clip in parallel."
     )
     threads: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Processor cores to compute on, by all processes together.",
+        description="Processor cores to use, for all processes together.",
         json_schema_extra={"none": "all"},
     )
 
@@ -48,7 +48,7 @@ class MachineSettings(Settings):
 
 
 def make_machine(**given: Any) -> MachineSettings:
-    """The defaults, with what is given and not None. Raises UsageError naming the option."""
+    """The defaults, overridden by what is not None. Raises UsageError naming the option."""
     try:
         return MachineSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Where in the picture it is dreamt, and what is dreamt where."""
+"""Where in the picture to dream, and what to dream where."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Hue = Annotated[
 
 
 class Mask(Settings):
-    """A part of the picture: all conditions that are given must hold."""
+    """A part of the picture: all given conditions must hold."""
 
     mask: Drawn = Field(
         default=None,
         description="Where to dream: a picture, film or folder (white or opaque: dream; black or "
         "clear: keep), or a drawn shape: `circle 0.5x0.5 0.3`, `ellipse 0.5x0.5 0.4x0.2`, "
         "`rect 0.1x0.2 0.5x0.6`, `polygon 0.5x0 1x1 0x1`, `left 0.5`, `gradient top bottom`, "
-        "several joined by + (and), - (without) or & (within). A circle's radius is a share of "
-        "the shorter side.",
+        "several joined by + (add), - (subtract) or & (intersect). A circle's radius is a "
+        "fraction of the shorter side.",
         json_schema_extra={"none": "everywhere"},
     )
     feather: float = Field(
         default=0.02,
         ge=0,
         le=1,
-        description="Width of the mask's soft edge, in frame widths; it lies inside, so that "
+        description="Width of the mask's soft edge, in frame widths; the edge lies inside, so "
         "black stays untouched.",
     )
     invert: bool = Field(default=False, description="Dream everywhere else instead.")
@@ -47,39 +47,39 @@ class Mask(Settings):
         default=0.0, ge=-10, le=10, description="Moves the mask down, in frame heights."
     )
     mask_scale: float = Field(
-        default=1.0, gt=0, le=100, description="Size of the mask, about the frame's centre."
+        default=1.0, gt=0, le=100, description="Scales the mask about the frame's centre."
     )
     mask_turn: float = Field(
         default=0.0,
         ge=-36_000,
         le=36_000,
-        description="Turns the mask about the frame's centre, degrees clockwise.",
+        description="Rotates the mask about the frame's centre, degrees clockwise.",
     )
     mask_end: Literal["hold", "loop"] = Field(
         default="hold",
-        description="A mask film runs along with the clip; one that is too short stays on its last "
-        "frame, or begins again.",
+        description="A mask film runs along with the clip. If it is too short, it stays on its "
+        "last frame (`hold`) or starts again (`loop`).",
     )
     motion: Literal["any", "moving", "still"] = Field(
         default="any",
-        description="Dream only what moves by itself, or only what stays; the camera's own move "
-        "counts for neither.",
+        description="Dream only what moves by itself, or only what stays still; camera motion is "
+        "compensated.",
     )
     speed: float = Field(
         default=0.05,
         gt=0,
         le=10,
-        description="From where on something moves, in frame widths per second.",
+        description="Speed from which something counts as moving, in frame widths per second.",
     )
     bright: Bright = Field(
         default=None,
-        description="Dream only where the source is this bright: `0.6-1`; 0: black, 1: white.",
+        description="Dream only where the source is this bright: `0.6-1`; 0 is black, 1 white.",
         json_schema_extra={"none": "any"},
     )
     hue: Hue = Field(
         default=None,
-        description="Dream only where the source has these hues, degrees: `90-150` green, "
-        "`330-30` red; grey has none.",
+        description="Dream only where the source has these hues, in degrees: `90-150` green, "
+        "`330-30` red; grey has no hue.",
         json_schema_extra={"none": "any"},
     )
 
@@ -91,20 +91,21 @@ class Mask(Settings):
 
 
 class MaskSettings(Mask):
-    """Where it is dreamt."""
+    """Where to dream."""
 
     rest: Literal["dream", "source"] = Field(
         default="dream",
-        description="What a preset's regions leave over: the look's own dream, or the source.",
+        description="What fills the area outside a preset's regions: the look's own dream, or the "
+        "source.",
     )
 
 
 class Region(Mask):
-    """A part of the picture with a dream of its own: a ``[[regions]]`` table of a preset.
+    """A part of the picture with its own dream: a ``[[regions]]`` table of a preset.
 
-    Where regions overlap the one written first lies on top. One without conditions is all that
-    those before it leave.
+    Where regions overlap, the first one is on top. One without conditions covers whatever the
+    regions before it leave.
     """
 
-    look: str | None = Field(default=None, description="A preset whose dream is dreamt here.")
+    look: str | None = Field(default=None, description="A preset whose dream is used here.")
     layers: Layers = Field(default=None, description="Layers to excite instead.")

@@ -1,4 +1,4 @@
-"""How a film is written: codec, quality, depth, transparency, sound, size; no part of a look."""
+"""How a film is written: codec, quality, depth, transparency, sound, size. Not part of a look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEPTHS = (8, 10, 16)
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes from ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000``; ValueError for no such."""
+    """Bytes from ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000``; ValueError otherwise."""
     match = _BYTES.fullmatch(text.strip())
     size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
     if size < 1:
@@ -25,7 +25,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 .. 255, from ``white`` or ``#rrggbb``; ValueError for no colour."""
+    """Red, green and blue, 0 .. 255, from ``white`` or ``#rrggbb``; ValueError otherwise."""
     # Loaded only where a colour is asked for: a start should load nothing it does not need.
     from PIL import ImageColor
 
@@ -43,59 +43,61 @@ def _known_depth(depth: int) -> int:
 
 
 class OutputSettings(Settings):
-    """How a film or picture is written. What its ending cannot hold is refused before any work."""
+    """How a film or picture is written. What its format cannot hold is refused before any work."""
 
     codec: str | None = Field(
         default=None,
         description="Films: x264, x265, av1 or vp9; pictures in a folder: png, tiff or jpg.",
-        json_schema_extra={"none": "the ending's usual one"},
+        json_schema_extra={"none": "the usual one for the extension"},
     )
     quality: int | None = Field(
         default=None,
         ge=0,
         le=100,
-        description="On the codec's own scale. Of films less is better and larger (CRF), of JPEG "
-        "and WebP more.",
+        description="On the codec's own scale. For films lower is better and larger (CRF), for "
+        "JPEG and WebP higher.",
         json_schema_extra={"none": "x264 16, x265 18, vp9 20, av1 24, webp 90, jpg 95"},
     )
     depth: Annotated[int, AfterValidator(_known_depth)] = Field(
         default=8,
-        description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture of "
-        "16 keeps them unless it is told otherwise.",
+        description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture with "
+        "16 keeps them unless this option is given.",
     )
     background: Annotated[str, AfterValidator(lambda text: validate(parse_color, text))] = Field(
         default="black",
-        description="Colour behind what is transparent, where it cannot stay so: white, #10a0ff. "
-        "A picture is laid over it wherever it is given.",
+        description="Colour behind transparent areas where the output cannot keep them: white, "
+        "#10a0ff. A picture is composited over it whenever it is given.",
     )
     repeat: int = Field(
         default=0,
         ge=-1,
         le=65_534,
-        description="How often a GIF or WebP is shown again. 0: for ever; -1: never.",
+        description="How often a GIF or WebP repeats. 0: forever; -1: never.",
     )
     max_size: Annotated[str | None, AfterValidator(lambda text: validate(parse_bytes, text))] = (
         Field(
             default=None,
-            description="Largest GIF or WebP, as 5MB; frames, then pixels are left out to fit.",
+            description="Largest GIF or WebP, for example 5MB; frames, then pixels are dropped "
+            "until it fits.",
             json_schema_extra={"none": "any"},
         )
     )
 
     no_audio: bool = Field(
         default=False,
-        description="Leave the sound out.",
+        description="Drop the sound.",
         json_schema_extra={"option": "--no-audio"},
     )
     audio_track: str | None = Field(
         default=None,
-        description="Keep one sound track: its number, from 1, or its language, as eng or en-US.",
+        description="Keep one sound track, by its number, from 1, or its language, such as eng or "
+        "en-US.",
         json_schema_extra={"none": "all of them"},
     )
     strip_metadata: bool = Field(
         default=False,
-        description="Write nothing of what the camera wrote (date, camera, place), nor how it was "
-        "dreamt.",
+        description="Drop the camera's metadata (date, camera, location) and the record of how it "
+        "was dreamt.",
     )
 
     @property
@@ -110,7 +112,7 @@ class OutputSettings(Settings):
 
 
 def make_output(**given: Any) -> OutputSettings:
-    """The defaults, with what is given and not None. Raises UsageError naming the option."""
+    """The defaults, overridden by what is not None. Raises UsageError naming the option."""
     try:
         return OutputSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:

@@ -63,7 +63,9 @@ def parse_range(text: str, highest: float, *, wraps: bool = False) -> tuple[floa
     match = _RANGE.fullmatch(text.strip())
     low, high = (float(match[1]), float(match[2])) if match else (-1.0, -1.0)
     if not (0 <= low <= highest and 0 <= high <= highest and (wraps or low <= high)):
-        raise ValueError(f"write a range within 0-{highest:g}, as {highest * 0.2:g}-{highest:g}")
+        raise ValueError(
+            f"write a range within 0-{highest:g}, for example {highest * 0.2:g}-{highest:g}"
+        )
     return low, high
 
 
@@ -71,12 +73,12 @@ def _shape(sign: Sign, words: list[str]) -> Shape:
     name, values = (words[0], words[1:]) if words else ("", [])
     if name not in _FORMS:
         known = ", ".join(_FORMS)
-        raise ValueError(f"{name!r} is no shape: choose {known}")
+        raise ValueError(f"{name!r} is not a shape: choose {known}")
     form, read = _FORMS[name]
     try:
         shape = read(name, values)
     except (ValueError, IndexError):
-        raise ValueError(f"{' '.join(words)!r} is no {name}: write {form}") from None
+        raise ValueError(f"{' '.join(words)!r} is not a valid {name}: write {form}") from None
     return Shape(shape.kind, shape.points, shape.radius, sign)
 
 

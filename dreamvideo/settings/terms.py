@@ -80,7 +80,7 @@ def _key(
             time, colon, rest = piece[:place], ":", piece[place + 1 :].strip()
     if not colon and not is_first:
         raise ScheduleError(
-            f"{piece!r} says no time: write keys as 0: block5 {ARROW} 4s: block8,block11:0.5"
+            f"{piece!r} has no time: write keys as 0: block5 {ARROW} 4s: block8,block11:0.5"
         )
     words = rest.rsplit(maxsplit=1)
     way = words[1] if len(words) == 2 and words[1].lower() in KNOWN else ""

@@ -1,4 +1,4 @@
-"""The renders of a session: each in a process of its own, paused, gone on with, stopped.
+"""The renders of a session: each in its own process, paused, resumed, stopped.
 
 A paused render has ended in order and left its job folder, as one stopped with Ctrl-C on the
 command line; to go on is to order the same again.
@@ -122,7 +122,7 @@ class Jobs:
             path = self.folder / name
             if not path.exists() and not job_folder(path).exists():
                 return path
-        raise UsageError(f"{self.folder}: too many films of one name")
+        raise UsageError(f"{self.folder}: too many films of the same name")
 
     def render(self, choice: Choice, material: SourceFile) -> RenderJob:
         """Begin a render. Raises UsageError while another one runs, or for a look that is none."""
@@ -151,12 +151,12 @@ class Jobs:
         """End it for good: what is finished of it is forgotten."""
         if job.state in ("paused", "failed"):
             self._forget(job)
-            self._settle(job, "stopped", "Stopped; its frames are forgotten")
+            self._settle(job, "stopped", "Stopped; its frames are deleted")
         else:
             self._end(job, "stopping")
 
     def close(self) -> list[str]:
-        """End everything; the command lines that go on with what is not finished.
+        """End everything; the command lines that resume what is not finished.
 
         What was made from a copy of ours cannot be gone on with when that copy goes.
         """
@@ -220,7 +220,7 @@ class Jobs:
     def _left(self, job: RenderJob, said: Left) -> None:
         if job.state == "stopping":
             self._forget(job)
-            job.state, job.line = "stopped", "Stopped; its frames are forgotten"
+            job.state, job.line = "stopped", "Stopped; its frames are deleted"
         else:
             job.state = "paused"
             job.line = f"Paused: {said.kept}" if said.kept else "Paused before the first frame"
@@ -233,7 +233,7 @@ class Jobs:
             elif job.state in BUSY:
                 job.state = "failed"
                 how = describe_exit(code)
-                job.line = f"the process that rendered it ended ({how}); go on to try again"
+                job.line = f"the process that rendered it ended ({how}); resume to try again"
         self._changed()
 
     def _settle(self, job: RenderJob, state: JobState, line: str) -> None:

@@ -226,7 +226,7 @@ class KindPanel(Panel):
         start = choice.start if start is None else start
         end = choice.end if end is None else end
         if start is not None and end is not None and end <= start:
-            ui.notify("The end must come after the beginning", type="warning")
+            ui.notify("The end must be after the start", type="warning")
             return
         self.studio.choose(replace(choice, start=start, end=end))
 

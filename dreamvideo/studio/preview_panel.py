@@ -41,7 +41,7 @@ class StagePanel(Panel):
                 )
                 with_attributes(self.film, {"muted": True, "id": "moving"})
                 with box("div", "empty") as self.empty:
-                    words("p", "Drop a photo or a clip anywhere on this page, or begin with")
+                    words("p", "Drop a photo or a clip anywhere on this page, or start with")
                     self._samples()
             self.bar = box("progress", "bar", aria_label="Dreamt so far", max="1")
             with box("div", "stage-foot"):

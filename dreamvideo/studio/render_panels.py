@@ -161,7 +161,7 @@ class JobCard:
             dialog.close()
 
         with ui.dialog() as dialog, box("div", "card ask"):
-            words("p", f"Stop {job.name} and forget the frames that are dreamt?")
+            words("p", f"Stop {job.name} and delete the frames dreamt so far?")
             with box("div", "actions"):
                 button("Keep on", dialog.close, autofocus="true")
                 button("Stop", end, "primary")

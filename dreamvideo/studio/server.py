@@ -56,7 +56,7 @@ def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
     """
     material = None if wishes.source is None else inspect_upload(wishes.source)
     if not wishes.folder.is_dir():
-        raise UsageError(f"{wishes.folder}: there is no such folder to write films into")
+        raise UsageError(f"{wishes.folder}: no such folder to write films into")
     with _bound(wishes.port) as sock:
         gate = Gate(sock.getsockname()[1])
         studio = Studio(wishes.folder, wishes.most_upload)
@@ -68,7 +68,7 @@ def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
         finally:
             left = studio.close()
     for command in left:
-        say(f"unfinished, go on with: {command}")
+        say(f"unfinished, resume with: {command}")
 
 
 def application(studio: Studio, gate: Gate) -> Guard:

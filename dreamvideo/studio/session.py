@@ -102,7 +102,7 @@ class Studio:
             self.version += 1
 
     def close(self) -> list[str]:
-        """End all processes, remove what is private; commands that go on with what is left."""
+        """End all processes, remove what is private; commands that resume what is left."""
         try:
             self.previewer.close()
             return self.jobs.close()
