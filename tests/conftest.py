@@ -17,6 +17,15 @@ from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame, write_still
 
 __all__ = ["browse", "chromium", "compiled_once"]
+# Whatever uses these fixtures starts a browser or times programs.
+LONG_FIXTURES = {"browse", "chromium", "measured"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of a long fixture as an integration test."""
+    for item in items:
+        if LONG_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import Look, make_machine
 
+pytestmark = pytest.mark.integration
+
 Frames = dict[str, bytes]
 SHOTS = ("testsrc2", "mandelbrot", "smptebars", "rgbtestsrc")
 LOOK = make_look((), {"dream": {"layers": "block1", "steps": 1, "octaves": 1}})

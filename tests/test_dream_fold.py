@@ -16,7 +16,12 @@ from dreamvideo.dream.deterministic_ops import deviation, mean, stem_conv
 from dreamvideo.dream.keras_networks import KerasNetwork, preprocess
 from dreamvideo.dream.runtime import tensorflow
 
-KERAS_MODELS = [entry.name for entry in models.REGISTRY.values() if not entry.is_bundled]
+# One small network is tried by every run, all of them by the integration tests.
+KERAS_MODELS = [
+    pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
+    for name, entry in models.REGISTRY.items()
+    if not entry.is_bundled
+]
 # Keras's own way with NumPy 2, of no interest here.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -20,7 +20,12 @@ from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError, WeightsError
 
-KERAS_MODELS = [entry.name for entry in models.REGISTRY.values() if not entry.is_bundled]
+# One small network is tried by every run, all of them by the integration tests.
+KERAS_MODELS = [
+    pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
+    for name, entry in models.REGISTRY.items()
+    if not entry.is_bundled
+]
 BUNDLED = "efficientnet-lite0"
 # Keras's own way with NumPy 2, of no interest here.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -92,7 +97,10 @@ def assert_same_network(name: str, network: models.Network, model: Any, side: in
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [(name, list(FORMATS)[at % len(FORMATS)]) for at, name in enumerate(KERAS_MODELS)],
+    [
+        pytest.param(*each.values, list(FORMATS)[at % len(FORMATS)], marks=each.marks)
+        for at, each in enumerate(KERAS_MODELS)
+    ],
 )
 def test_network_loads_and_dreams_from_a_local_file(name: str, file: str, tmp_path: Path) -> None:
     model = untrained(name)

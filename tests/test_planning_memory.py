@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from media_clips import make, picture
+
+pytestmark = pytest.mark.integration
 
 WIDTH, HEIGHT = 256, 144
 GROWTH = 1.03

@@ -175,7 +175,10 @@ def save_preset_shown(block: str, clone: Path) -> None:
     (clone / name).write_text(block, encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n == "README" else pytest.mark.integration) for n in PAGES],
+)
 def test_a_page_runs_from_top_to_bottom(
     name: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,6 +250,7 @@ def test_the_test_commands_set_up_and_test() -> None:
         '.venv/bin/pip install -e ".[test]"',
         ".venv/bin/python -m pytest -n auto",
     ]
+    assert ".venv/bin/python -m pytest -n auto -m integration" in command_lines(README)
     assert ".venv/bin/python -m pytest -m slow" in command_lines(README)
 
 

@@ -30,6 +30,8 @@ from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["browse", "chromium"]
 # A network has to be loaded first, on machines that have other things to do.
 LONG = 120_000
