@@ -142,8 +142,10 @@ def renew_bands(wanted: Image, found: Image, aged: Image, usual: Image) -> Image
     young[..., count:] = usual[count:]
     renewed = aged[..., None] * wanted + (1 - aged[..., None]) * young
     everywhere = np.ones_like(aged)
-    ratio = np.clip(usual[:count] / sum_up_bands(renewed, everywhere)[:count], 1 / WIDEST, WIDEST)
-    renewed[..., :count] *= np.where(usual[:count] > 0, ratio, 1) ** RENEWAL
+    now = sum_up_bands(renewed, everywhere)[:count]
+    known = (usual[:count] > 0) & (now > 0)
+    ratio = np.divide(usual[:count], now, out=np.ones_like(now), where=known)
+    renewed[..., :count] *= np.clip(ratio, 1 / WIDEST, WIDEST) ** RENEWAL
     return np.asarray(renewed, np.float32)
 
 
