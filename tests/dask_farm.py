@@ -49,9 +49,10 @@ class Cluster:
         name = f"w{len(self._started)}"
         folder = self.folder / name
         folder.mkdir()
-        places = ["--local-directory", str(folder), "--preload", str(HERE / "swirling.py")]
-        plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name)
-        places += ["--death-timeout", "5"]
+        places = ["--local-directory", str(folder), "--preload", "swirling"]
+        plain = ["--nthreads", "1", "--no-dashboard", "--name", name, "--death-timeout", "5"]
+        # With a nanny a worker that is killed would come again.
+        plain += [] if "--nanny" in options else ["--no-nanny"]
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
         return process
@@ -76,13 +77,13 @@ class Cluster:
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 mine = f"SWIRLING_LOG={self.log}".encode() in (path / "environ").read_bytes()
-                if mine and b"swirling_hand.py" in (path / "cmdline").read_bytes():
+                if mine and b"spawn_main" in (path / "cmdline").read_bytes():
                     found.append(int(path.name))
         return found
 
     def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         own = {
-            "SWIRLING_HAND": str(HERE / "swirling_hand.py"),
+            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
             "SWIRLING_LOG": str(self.log),
             "SWIRLING_PAUSE": "0.05",
         }

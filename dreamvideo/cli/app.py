@@ -233,9 +233,9 @@ def video(
     going = Going(restart, keep_job, segment_length, warm_up)
     crew = None
     if cluster is not None:
-        from dreamvideo.cluster import Farm
+        from dreamvideo.cluster import DaskExecutor
 
-        crew = Farm(cluster)
+        crew = DaskExecutor(cluster)
     if dry_run:
         from dreamvideo.render.foresee import foresee
 

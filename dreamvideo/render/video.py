@@ -62,7 +62,7 @@ def dream_video(
     one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
     the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
     runs on, and in how many processes; a ``crew`` dreams it elsewhere
-    (``dreamvideo.cluster.Farm``).
+    (``dreamvideo.cluster.DaskExecutor``).
     """
     clip, output = _names(clip, output)
     check_wanted(output, wanted, overwrite=overwrite)

@@ -1,0 +1,364 @@
+"""A render on a cluster: a chain of tasks for each segment, its frames stored as they arrive.
+
+A chain stays on one worker, whose process keeps the state between tasks. Each task has the one
+before it as an argument, and the next one is always submitted in advance, so that the worker need
+not wait for the client. When a worker is lost, its segments become chains again that start from
+the last state that has arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import zlib
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import Any
+
+from distributed import CancelledError
+
+from dreamvideo.cluster.connection import connected
+from dreamvideo.cluster.discover_workers import (
+    ReadyWorker,
+    RefusedError,
+    WorkerInfo,
+    inspect_worker,
+    list_workers,
+    prepare_worker,
+    refusal,
+    uses_gpus,
+)
+from dreamvideo.cluster.process import Chunk
+from dreamvideo.cluster.worker import ChunkLimit, dream_chunk, stop_plugin
+from dreamvideo.errors import DreamVideoError, UsageError, WeightsError
+from dreamvideo.render.crew import Offer, Tally
+from dreamvideo.render.fingerprint import fingerprint
+from dreamvideo.render.job import Job
+from dreamvideo.render.part import Part
+from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.segments import Segment
+from dreamvideo.settings.machine import MachineSettings
+
+# Seconds between looks at the list of workers; the more there are the longer.
+TICK = 0.2
+WORKERS_A_SECOND = 400
+# Seconds that the workers may take to return what they have when the render is stopped.
+STOPPING = 10.0
+# Chunks that are transferred at a time, however many workers there are.
+TRANSFERS = 4
+# Share of the time in which the states of segments may be transferred.
+STATE_SHARE = 0.04
+
+
+async def count_slots(
+    cluster: str,
+    machine: MachineSettings,
+    patience: float,
+    noted: set[str],
+    on_progress: OnProgress,
+) -> Offer:
+    """Find out how many segments the workers of a cluster can dream at a time.
+
+    Args:
+        cluster: The scheduler's address or scheduler file.
+        machine: Whether GPUs are wanted.
+        patience: Seconds to wait for the first worker.
+        noted: Workers that cannot be used are noted here.
+        on_progress: Is told of them.
+
+    Raises:
+        UsageError: A GPU is wanted and no worker has one.
+        DreamVideoError: There is no cluster, or no worker that can be used.
+    """
+    async with connected(cluster) as client:
+        if "dashboard" in (await client.scheduler.identity(n_workers=0))["services"]:
+            _tell(on_progress, f"the cluster's dashboard: {client.dashboard_link}")
+        until = time.monotonic() + patience
+        waits = False
+        while True:
+            workers = await list_workers(client)
+            gpus = uses_gpus(machine.device, workers)
+            looks = [inspect_worker(client, *item, gpus=gpus) for item in workers.items()]
+            results = await asyncio.gather(*looks, return_exceptions=True)
+            found = [worker for worker in results if isinstance(worker, WorkerInfo)]
+            refused = []
+            for (address, info), result in zip(workers.items(), results, strict=True):
+                if isinstance(result, RefusedError):
+                    refused.append(refusal(address, info, result))
+                    noted.add(address)
+                elif isinstance(result, BaseException):
+                    raise result
+            if found:
+                for line in refused:
+                    _tell(on_progress, line)
+                # On a GPU a segment has the cores of its worker for what the GPU does not do.
+                threads = min(w.cores // w.slots for w in found) if gpus else 1
+                return Offer(sum(worker.slots for worker in found), max(1, threads))
+            if refused:
+                raise DreamVideoError(f"{cluster}: {'; '.join(refused)}")
+            if workers and gpus:
+                raise UsageError(
+                    f"--device gpu: no worker of {cluster} offers one: start them as "
+                    "dask worker … --resources GPU=1"
+                )
+            if time.monotonic() > until:
+                raise DreamVideoError(f"{cluster}: has had no workers for {patience:g} seconds")
+            if not waits:
+                waits = True
+                _tell(on_progress, f"{cluster} has no workers: waiting for {patience:g} seconds")
+            await asyncio.sleep(TICK)
+
+
+@dataclass
+class Chain:
+    """The tasks of one segment on one worker.
+
+    ``part`` stores what arrives, None where the worker does; a state is asked for again after
+    ``next_state`` (monotonic seconds).
+    """
+
+    segment: Segment
+    worker: ReadyWorker
+    part: Part | None
+    next_state: float = 0.0
+
+
+class Coordinator:
+    """One render on a cluster."""
+
+    def __init__(
+        self,
+        client: Any,
+        job: Job,
+        limit: ChunkLimit,
+        noted: set[str],
+        on_progress: OnProgress,
+    ) -> None:
+        """Prepare a render.
+
+        Args:
+            client: A connected client.
+            job: What is rendered; its segments are settled.
+            limit: How much a task dreams.
+            noted: Workers that need no further note.
+            on_progress: Is told how far it is.
+        """
+        self._client = client
+        self._job = job
+        self._limit = limit
+        self._noted = noted
+        self._on_progress = on_progress
+        self._tally = Tally(job, on_progress)
+        # Dask's dashboard groups tasks by how their names begin.
+        self._token = f"dream-{secrets.token_hex(8)}"
+        self._remote = job
+        self._gpus = False
+        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, ReadyWorker] = {}
+        self._chains: dict[asyncio.Task[None], Chain] = {}
+        self._failed: dict[int, set[str]] = {}
+        self._task_numbers = count()
+        self._transfers = asyncio.Semaphore(TRANSFERS)
+        self._staging = asyncio.Semaphore(TRANSFERS)
+        self._fingerprint_of = cache(fingerprint)
+        self._stopping = False
+
+    async def run(self, most: int | None, patience: float) -> None:
+        """Dream all segments that are not complete. However this ends, the workers stop soon.
+
+        Args:
+            most: How many segments are dreamt at a time at most; None: as many as fit.
+            patience: Seconds to wait when no worker is left.
+
+        Raises:
+            DreamVideoError: A segment has failed, or no worker is left.
+        """
+        try:
+            await self._run(most, patience)
+        finally:
+            await self._stop()
+
+    async def _run(self, most: int | None, patience: float) -> None:
+        until: float | None = None
+        workers = await list_workers(self._client)
+        machine = self._job.manifest.machine
+        self._gpus = uses_gpus(machine.device, workers)
+        # Processors and GPUs do not compute the same last bits: a render uses only one of them.
+        machine = machine.model_copy(update={"device": "gpu" if self._gpus else "cpu"})
+        manifest = self._job.manifest.model_copy(update={"machine": machine})
+        self._remote = Job(self._job.folder, manifest)
+        while not self._tally.finished:
+            workers = await list_workers(self._client)
+            self._follow_workers(workers)
+            self._start_chains(most)
+            if self._workers or not all(task.done() for task in self._preparing.values()):
+                until = None
+            elif until is None:
+                until = time.monotonic() + patience
+                _tell(self._on_progress, f"no worker is left: waiting for {patience:g} seconds")
+            elif time.monotonic() > until:
+                raise DreamVideoError(
+                    f"{self._client.scheduler.address}: no worker has been left for "
+                    f"{patience:g} seconds"
+                )
+            pause = asyncio.create_task(asyncio.sleep(max(TICK, len(workers) / WORKERS_A_SECOND)))
+            await asyncio.wait([pause, *self._chains], return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+            for task in [task for task in self._chains if task.done()]:
+                del self._chains[task]
+                task.result()
+            for task in self._preparing.values():
+                if task.done():
+                    task.result()
+
+    async def _stop(self) -> None:
+        """Let the workers return what they have, for a while; then let go of them."""
+        self._stopping = True
+        if self._chains:
+            busy = list({chain.worker.address for chain in self._chains.values()})
+            with suppress(OSError, TimeoutError, asyncio.TimeoutError):
+                call = self._client.run(stop_plugin, self._token, workers=busy, on_error="ignore")
+                await asyncio.wait_for(call, STOPPING)
+                await asyncio.wait(self._chains, timeout=STOPPING)
+        tasks = [*self._chains, *self._preparing.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # Their futures go with them, and with those what the workers have of the job.
+        self._workers.clear()
+
+    def _follow_workers(self, workers: dict[str, dict[str, Any]]) -> None:
+        """Prepare workers that have come, forget those that are gone."""
+        for address in self._preparing.keys() - workers.keys():
+            self._preparing.pop(address).cancel()
+            self._workers.pop(address, None)
+        for address in workers.keys() - self._preparing.keys():
+            preparing = self._prepare(address, workers[address])
+            self._preparing[address] = asyncio.create_task(preparing)
+
+    async def _prepare(self, address: str, info: dict[str, Any]) -> None:
+        try:
+            worker = await inspect_worker(self._client, address, info, gpus=self._gpus)
+            if worker is None:
+                return
+            if worker.note and address not in self._noted:
+                self._noted.add(address)
+                _tell(self._on_progress, f"worker {address}: {worker.note}")
+            async with self._staging:
+                ready = await prepare_worker(
+                    self._client, self._token, worker, self._remote, self._fingerprint_of
+                )
+            self._workers[address] = ready
+        except RefusedError as error:
+            if address not in self._noted:
+                self._noted.add(address)
+                _tell(self._on_progress, refusal(address, info, error))
+
+    def _start_chains(self, most: int | None) -> None:
+        """Give free workers a segment each, rather not one that has failed there before."""
+        chains = Counter(chain.worker.address for chain in self._chains.values())
+        free = [w for w in self._workers.values() for _ in range(w.slots - chains[w.address])]
+        for segment in list(self._tally.waiting):
+            if not free or (most and len(self._chains) >= most):
+                return
+            failed = self._failed.get(segment.index, set())
+            fit = [w for w in free if w.address not in failed]
+            if not fit and not self._workers.keys() <= failed:
+                continue
+            worker = min(fit or free, key=lambda worker: chains[worker.address])
+            free.remove(worker)
+            chains[worker.address] += 1
+            self._tally.waiting.remove(segment)
+            part = None if worker.shared else self._job.part(segment)
+            chain = Chain(segment, worker, part)
+            self._chains[asyncio.create_task(self._dream(chain))] = chain
+
+    async def _dream(self, chain: Chain) -> None:
+        """Dream a segment on a worker; if that fails, the segment waits again."""
+        task = self._submit(chain, await self._start_of(chain))
+        while True:
+            next_task = self._submit(chain, task)
+            try:
+                # Only its end is waited for here: few results are transferred at a time.
+                await task.exception()
+                async with self._transfers:
+                    began = time.monotonic()
+                    chunk: Chunk = await task
+            except (UsageError, WeightsError) as error:
+                raise type(error)(f"worker {chain.worker.address}: {error}") from None
+            # Whatever else a task ends with, another worker can try.
+            except Exception as error:
+                self._try_again(chain, error)
+                return
+            await asyncio.to_thread(_store, chain.part, chunk)
+            if any(write.method == "put_checkpoint" for write in chunk.writes):
+                cost = time.monotonic() - began
+                chain.next_state = began + cost * len(self._chains) / STATE_SHARE
+            # A shared segment may have been complete before.
+            done = self._job.part(chain.segment).count if chunk.ended else chunk.done
+            at_work = len(self._chains)
+            self._tally.heard(chain.segment, done, chunk.loss, at_work, ended=chunk.ended)
+            if chunk.ended or chunk.stopped:
+                return
+            task = next_task
+
+    async def _start_of(self, chain: Chain) -> Any:
+        """Where a chain starts; a worker that stores the frames itself knows better."""
+        if chain.part is None:
+            return Chunk(0, starts_chain=True)
+        kept, state = await asyncio.to_thread(chain.part.resume)
+        start = Chunk(kept, starts_chain=True, state=state)
+        if state is None:
+            return start
+        return await self._client.scatter(start, workers=[chain.worker.address], hash=False)
+
+    def _submit(self, chain: Chain, previous: Any) -> Any:
+        """The next task of a chain; ``previous`` is the future of the one before, or a start."""
+        wants_state = chain.part is not None and time.monotonic() >= chain.next_state
+        return self._client.submit(
+            dream_chunk,
+            self._token,
+            chain.worker.job,
+            chain.segment,
+            previous,
+            self._limit,
+            wants_state,
+            key=f"{self._token}:segment-{chain.segment.index}-{next(self._task_numbers)}",
+            workers=[chain.worker.address],
+            resources={"GPU": 1} if self._gpus else None,
+            pure=False,
+        )
+
+    def _try_again(self, chain: Chain, error: Exception) -> None:
+        address, segment = chain.worker.address, chain.segment
+        how = str(error)
+        if isinstance(error, CancelledError):
+            # Dask cannot make again what only that worker had.
+            how = "its worker was lost"
+            self._workers.pop(address, None)
+        elif isinstance(error, DreamVideoError):
+            how = f"worker {address}: {error}"
+        self._failed.setdefault(segment.index, set()).add(address)
+        self._tally.waiting.appendleft(segment)
+        if not self._stopping:
+            self._tally.lost(segment, how)
+
+
+def _store(part: Part | None, chunk: Chunk) -> None:
+    """Store what a chunk brings. Raises DreamVideoError where it is not as it was sent."""
+    for write in chunk.writes:
+        assert part is not None
+        if write.method == "put":
+            record, data = write.arguments
+            if zlib.crc32(data) != record.crc or record.number != part.first + part.count:
+                raise DreamVideoError(f"frame {record.number}: did not arrive as it was sent")
+        write.apply(part)
+
+
+def _tell(on_progress: OnProgress, line: str) -> None:
+    """A line for the user that is not progress."""
+    on_progress(Progress("", "", 0, None, note=line))

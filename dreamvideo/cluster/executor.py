@@ -1,0 +1,70 @@
+"""A Dask cluster as the executor of a render."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from dreamvideo.errors import UsageError
+from dreamvideo.render.crew import Offer
+from dreamvideo.render.job import Job
+from dreamvideo.render.progress import OnProgress
+from dreamvideo.render.worth import asked_workers
+from dreamvideo.settings.machine import MachineSettings
+
+
+class DaskExecutor:
+    """The workers of a Dask cluster, for ``dream_video``.
+
+    Frames are checked and stored by this process, or by workers that see the job's folder.
+    """
+
+    def __init__(self, cluster: str, patience: float = 60.0, chunk_frames: int = 16) -> None:
+        """Name a cluster; nothing is asked of it yet.
+
+        Args:
+            cluster: A scheduler's address (``tcp://scheduler:8786``) or its scheduler file.
+            patience: Seconds to wait for workers where there are none.
+            chunk_frames: Frames that a worker dreams at most before they are fetched.
+
+        Raises:
+            UsageError: Dask is not installed.
+        """
+        if find_spec("distributed") is None:
+            raise UsageError("--cluster needs Dask: pip install 'dreamvideo[cluster]'")
+        self.cluster = cluster
+        self.patience = patience
+        self.chunk_frames = chunk_frames
+        self._most: int | None = None
+        self._offer: Offer | None = None
+        # Workers that a note was given of get no further one.
+        self._noted: set[str] = set()
+
+    def offer(self, machine: MachineSettings, on_progress: OnProgress) -> Offer:
+        """How many segments it dreams at a time, no more than ``--workers``.
+
+        Raises UsageError, DreamVideoError if there is no cluster, or no worker that can be used.
+        """
+        self._most = asked_workers(machine)
+        if self._offer is None:
+            from dreamvideo.cluster.connection import run_async
+            from dreamvideo.cluster.coordinator import count_slots
+
+            found = run_async(
+                count_slots(self.cluster, machine, self.patience, self._noted, on_progress)
+            )
+            self._offer = Offer(min(self._most or found.workers, found.workers), found.threads)
+        return self._offer
+
+    def render(self, job: Job, on_progress: OnProgress) -> None:
+        """Dream all segments that are not complete. Raises DreamVideoError."""
+        from dreamvideo.cluster.connection import connected, run_async
+        from dreamvideo.cluster.coordinator import Coordinator
+        from dreamvideo.cluster.worker import ChunkLimit
+
+        async def render() -> None:
+            async with connected(self.cluster) as client:
+                limit = ChunkLimit(self.chunk_frames)
+                coordinator = Coordinator(client, job, limit, self._noted, on_progress)
+                await coordinator.run(self._most, self.patience)
+
+        run_async(render())
