@@ -73,12 +73,15 @@ class Cluster:
     @property
     def dreaming(self) -> list[int]:
         """The dreaming processes that there are of it."""
+        started = self.log.with_suffix(".pids")
         found = []
-        for path in Path("/proc").glob("[0-9]*"):
+        for number in started.read_text().split() if started.exists() else []:
             with suppress(OSError):
-                mine = f"SWIRLING_LOG={self.log}".encode() in (path / "environ").read_bytes()
-                if mine and b"spawn_main" in (path / "cmdline").read_bytes():
-                    found.append(int(path.name))
+                if (
+                    f"SWIRLING_LOG={self.log}".encode()
+                    in Path(f"/proc/{number}/environ").read_bytes()
+                ):
+                    found.append(int(number))
         return found
 
     def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:

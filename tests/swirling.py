@@ -27,15 +27,17 @@ _TOUCHES = ("open", "os.listdir", "os.mkdir", "os.scandir", "subprocess.Popen")
 
 def dask_setup(_: Any) -> None:
     """What Dask calls when the worker starts."""
-    DreamPlugin.initialize_process = staticmethod(initialize)  # type: ignore[assignment]
+    DreamPlugin.initialize_process = staticmethod(initialize)
     if "SWIRLING_NUMPY" in os.environ:
-        np.__version__ = os.environ["SWIRLING_NUMPY"]
+        vars(np)["__version__"] = os.environ["SWIRLING_NUMPY"]
     if "SWIRLING_BLIND" in os.environ:
         sys.addaudithook(sees_nothing)
 
 
 def initialize(*arguments: Any) -> None:
     """What a dreaming process of such a worker starts with."""
+    with Path(os.environ["SWIRLING_LOG"]).with_suffix(".pids").open("a") as pids:
+        pids.write(f"{os.getpid()}\n")
     vars(dreamers)["Dreamer"] = Swirler
     Shelf.add = add_slowly  # type: ignore[method-assign]
     if "SWIRLING_BLIND" in os.environ:

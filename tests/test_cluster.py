@@ -176,6 +176,51 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
     wait_for_rest(cluster)
 
 
+def test_a_worker_under_a_nanny_with_two_threads_dreams_on_gpus_side_by_side(
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+) -> None:
+    plain = cluster.worker()
+    cluster.worker("--nanny", "--nthreads", "2", "--resources", "GPU=2", SWIRLING_BLIND=str(ours))
+    cluster.wait_for(2)
+    heard: list[Progress] = []
+    out = ours / "nanny"
+    dream_video(clip, out, LOOK, crew=DaskExecutor(cluster.address), on_progress=heard.append)
+    assert contents(out) == whole
+    assert sorted(cluster.dreamt) == list(range(40))
+    assert "2 workers" in {p.detail.partition(", ")[2] for p in heard if p.stage == "dreaming"}
+    # Where there are GPUs, the others are not used.
+    assert not list((cluster.folder / "w1").rglob("dream-*"))
+    assert "dream-" not in (cluster.folder / "1.log").read_text("utf-8")
+    assert plain.poll() is None
+    wait_for_rest(cluster)
+
+
+def test_a_segment_goes_on_when_its_process_is_killed_and_fails_the_third_time(
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+) -> None:
+    cluster.worker(SWIRLING_BLIND=str(ours), SWIRLING_PAUSE=PAUSE)
+    cluster.wait_for(1)
+    kills = 1
+
+    def kill(progress: Progress) -> None:
+        nonlocal kills
+        if progress.stage == "dreaming" and progress.detail.startswith("1/4") and kills:
+            kills -= 1
+            for process in cluster.dreaming:
+                os.kill(process, signal.SIGKILL)
+
+    out = ours / "crashed"
+    crew = DaskExecutor(cluster.address, chunk_frames=2)
+    dream_video(clip, out, LOOK, crew=crew, on_progress=kill)
+    assert kills == 0 and contents(out) == whole
+    kills = 1000
+    message = r"frames \d+ to \d+: the process that dreamt them ended 3 times \(killed, or crashed"
+    with pytest.raises(DreamVideoError, match=message) as failed:
+        dream_video(clip, ours / "crashes", LOOK, crew=crew, on_progress=kill)
+    assert "of 40 frames are kept" in left(failed.value)
+    wait_for_rest(cluster)
+
+
 def start_command(clip: Path, out: Path, farm: Cluster) -> subprocess.Popen[str]:
     """The command, when its first frame is there."""
     words = ["video", clip, "-o", out, *QUICK, "--cluster", farm.address]

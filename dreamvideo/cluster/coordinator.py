@@ -279,10 +279,12 @@ class Coordinator:
 
     async def _dream(self, chain: Chain) -> None:
         """Dream a segment on a worker; if that fails, the segment waits again."""
-        task = self._submit(chain, await self._start_of(chain))
+        start = await asyncio.to_thread(_start_of, chain.part)
+        task = None
         while True:
-            next_task = self._submit(chain, task)
             try:
+                task = task or self._submit(chain, await self._send(chain, start))
+                next_task = self._submit(chain, task)
                 # Only its end is waited for here: few results are transferred at a time.
                 await task.exception()
                 async with self._transfers:
@@ -306,13 +308,9 @@ class Coordinator:
                 return
             task = next_task
 
-    async def _start_of(self, chain: Chain) -> Any:
-        """Where a chain starts; a worker that stores the frames itself knows better."""
-        if chain.part is None:
-            return Chunk(0, starts_chain=True)
-        kept, state = await asyncio.to_thread(chain.part.resume)
-        start = Chunk(kept, starts_chain=True, state=state)
-        if state is None:
+    async def _send(self, chain: Chain, start: Chunk) -> Any:
+        """A start as an argument of a task: a state is too large to be a part of the task."""
+        if start.state is None:
             return start
         return await self._client.scatter(start, workers=[chain.worker.address], hash=False)
 
@@ -346,6 +344,12 @@ class Coordinator:
         self._tally.waiting.appendleft(segment)
         if not self._stopping:
             self._tally.lost(segment, how)
+
+
+def _start_of(part: Part | None) -> Chunk:
+    """Where a chain starts; a worker that stores the frames itself finds that out by itself."""
+    kept, state = (0, None) if part is None else part.resume()
+    return Chunk(kept, starts_chain=True, state=state)
 
 
 def _store(part: Part | None, chunk: Chunk) -> None:

@@ -11,10 +11,11 @@ import asyncio
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from distributed import WorkerPlugin, get_worker
 
@@ -75,7 +76,7 @@ def dream_chunk(
 class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
     """The dreaming processes and staged files of one render on one worker."""
 
-    initialize_process = staticmethod(initialize_process)
+    initialize_process: ClassVar[Callable[..., None]] = staticmethod(initialize_process)
     """What each process starts with. Tests add a dream of their own."""
 
     def __init__(self, token: str) -> None:
