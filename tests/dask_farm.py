@@ -50,9 +50,10 @@ class Cluster:
         folder = self.folder / name
         folder.mkdir()
         places = ["--local-directory", str(folder), "--preload", "swirling"]
-        plain = ["--nthreads", "1", "--no-dashboard", "--name", name, "--death-timeout", "5"]
-        # With a nanny a worker that is killed would come again.
-        plain += [] if "--nanny" in options else ["--no-nanny"]
+        plain = ["--nthreads", "1", "--no-dashboard", "--name", name]
+        # With a nanny it starts later, and would start again when it is killed.
+        patience = "60" if "--nanny" in options else "5"
+        plain += ["--death-timeout", patience, *([] if "--nanny" in options else ["--no-nanny"])]
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
         return process

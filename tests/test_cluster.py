@@ -148,7 +148,7 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 
     def listen(progress: Progress) -> None:
         notes.extend([progress.note] if progress.note else [])
-        if progress.done == 4 and progress.stage == "dreaming" and len(cluster.workers) == 2:
+        if progress.done >= 4 and progress.stage == "dreaming" and len(cluster.workers) == 2:
             cluster.workers[1].kill()
             cluster.worker(SWIRLING_BLIND=str(ours))
 

@@ -9,13 +9,12 @@ the last state that has arrived.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from itertools import count
 from typing import Any
 
@@ -26,22 +25,21 @@ from dreamvideo.cluster.discover_workers import (
     ReadyWorker,
     RefusedError,
     WorkerInfo,
+    WorkerPreparer,
     inspect_worker,
     list_workers,
-    prepare_worker,
-    refusal,
     uses_gpus,
 )
-from dreamvideo.cluster.process import Chunk
-from dreamvideo.cluster.worker import ChunkLimit, dream_chunk, stop_plugin
+from dreamvideo.cluster.process import Chunk, ProcessLostError
+from dreamvideo.cluster.worker import dream_chunk, stop_plugin
 from dreamvideo.errors import DreamVideoError, UsageError, WeightsError
 from dreamvideo.render.crew import Offer, Tally
-from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.job import Job
 from dreamvideo.render.part import Part
-from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.segments import Segment
-from dreamvideo.settings.machine import MachineSettings
+
+Tell = Callable[[str], None]
+"""Is called with lines for the user; tells the same one only once."""
 
 # Seconds between looks at the list of workers; the more there are the longer.
 TICK = 0.2
@@ -54,21 +52,14 @@ TRANSFERS = 4
 STATE_SHARE = 0.04
 
 
-async def count_slots(
-    cluster: str,
-    machine: MachineSettings,
-    patience: float,
-    noted: set[str],
-    on_progress: OnProgress,
-) -> Offer:
+async def count_slots(cluster: str, device: str, patience: float, tell: Tell) -> Offer:
     """Find out how many segments the workers of a cluster can dream at a time.
 
     Args:
         cluster: The scheduler's address or scheduler file.
-        machine: Whether GPUs are wanted.
+        device: Whether GPUs are wanted, as of ``--device``.
         patience: Seconds to wait for the first worker.
-        noted: Workers that cannot be used are noted here.
-        on_progress: Is told of them.
+        tell: Is told of workers that cannot be used.
 
     Raises:
         UsageError: A GPU is wanted and no worker has one.
@@ -76,30 +67,23 @@ async def count_slots(
     """
     async with connected(cluster) as client:
         if "dashboard" in (await client.scheduler.identity(n_workers=0))["services"]:
-            _tell(on_progress, f"the cluster's dashboard: {client.dashboard_link}")
+            tell(f"the cluster's dashboard: {client.dashboard_link}")
         until = time.monotonic() + patience
-        waits = False
         while True:
             workers = await list_workers(client)
-            gpus = uses_gpus(machine.device, workers)
+            gpus = uses_gpus(device, workers)
             looks = [inspect_worker(client, *item, gpus=gpus) for item in workers.items()]
             results = await asyncio.gather(*looks, return_exceptions=True)
-            found = [worker for worker in results if isinstance(worker, WorkerInfo)]
-            refused = []
-            for (address, info), result in zip(workers.items(), results, strict=True):
-                if isinstance(result, RefusedError):
-                    refused.append(refusal(address, info, result))
-                    noted.add(address)
-                elif isinstance(result, BaseException):
-                    raise result
+            found = [result for result in results if isinstance(result, WorkerInfo)]
+            refusals = [str(result) for result in results if isinstance(result, RefusedError)]
             if found:
-                for line in refused:
-                    _tell(on_progress, line)
+                for line in refusals:
+                    tell(line)
                 # On a GPU a segment has the cores of its worker for what the GPU does not do.
                 threads = min(w.cores // w.slots for w in found) if gpus else 1
                 return Offer(sum(worker.slots for worker in found), max(1, threads))
-            if refused:
-                raise DreamVideoError(f"{cluster}: {'; '.join(refused)}")
+            if refusals:
+                raise DreamVideoError(f"{cluster}: {'; '.join(refusals)}")
             if workers and gpus:
                 raise UsageError(
                     f"--device gpu: no worker of {cluster} offers one: start them as "
@@ -107,9 +91,7 @@ async def count_slots(
                 )
             if time.monotonic() > until:
                 raise DreamVideoError(f"{cluster}: has had no workers for {patience:g} seconds")
-            if not waits:
-                waits = True
-                _tell(on_progress, f"{cluster} has no workers: waiting for {patience:g} seconds")
+            tell(f"{cluster} has no workers: waiting for {patience:g} seconds")
             await asyncio.sleep(TICK)
 
 
@@ -130,33 +112,21 @@ class Chain:
 class Coordinator:
     """One render on a cluster."""
 
-    def __init__(
-        self,
-        client: Any,
-        job: Job,
-        limit: ChunkLimit,
-        noted: set[str],
-        on_progress: OnProgress,
-    ) -> None:
+    def __init__(self, client: Any, job: Job, tally: Tally, tell: Tell, chunk_frames: int) -> None:
         """Prepare a render.
 
         Args:
             client: A connected client.
             job: What is rendered; its segments are settled.
-            limit: How much a task dreams.
-            noted: Workers that need no further note.
-            on_progress: Is told how far it is.
+            tally: The segments that are left; is told how far they are.
+            tell: Is told of workers that cannot be used.
+            chunk_frames: How many frames a task dreams at most.
         """
         self._client = client
         self._job = job
-        self._limit = limit
-        self._noted = noted
-        self._on_progress = on_progress
-        self._tally = Tally(job, on_progress)
-        # Dask's dashboard groups tasks by how their names begin.
-        self._token = f"dream-{secrets.token_hex(8)}"
-        self._remote = job
-        self._gpus = False
+        self._tally = tally
+        self._tell = tell
+        self._chunk_frames = chunk_frames
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._workers: dict[str, ReadyWorker] = {}
         self._chains: dict[asyncio.Task[None], Chain] = {}
@@ -164,7 +134,6 @@ class Coordinator:
         self._task_numbers = count()
         self._transfers = asyncio.Semaphore(TRANSFERS)
         self._staging = asyncio.Semaphore(TRANSFERS)
-        self._fingerprint_of = cache(fingerprint)
         self._stopping = False
 
     async def run(self, most: int | None, patience: float) -> None:
@@ -177,6 +146,13 @@ class Coordinator:
         Raises:
             DreamVideoError: A segment has failed, or no worker is left.
         """
+        machine = self._job.manifest.machine
+        self._gpus = uses_gpus(machine.device, await list_workers(self._client))
+        # Processors and GPUs do not compute the same last bits: a render uses only one of them.
+        machine = machine.model_copy(update={"device": "gpu" if self._gpus else "cpu"})
+        manifest = self._job.manifest.model_copy(update={"machine": machine})
+        job = Job(self._job.folder, manifest)
+        self._preparer = WorkerPreparer(self._client, job, self._chunk_frames)
         try:
             await self._run(most, patience)
         finally:
@@ -184,13 +160,6 @@ class Coordinator:
 
     async def _run(self, most: int | None, patience: float) -> None:
         until: float | None = None
-        workers = await list_workers(self._client)
-        machine = self._job.manifest.machine
-        self._gpus = uses_gpus(machine.device, workers)
-        # Processors and GPUs do not compute the same last bits: a render uses only one of them.
-        machine = machine.model_copy(update={"device": "gpu" if self._gpus else "cpu"})
-        manifest = self._job.manifest.model_copy(update={"machine": machine})
-        self._remote = Job(self._job.folder, manifest)
         while not self._tally.finished:
             workers = await list_workers(self._client)
             self._follow_workers(workers)
@@ -199,20 +168,19 @@ class Coordinator:
                 until = None
             elif until is None:
                 until = time.monotonic() + patience
-                _tell(self._on_progress, f"no worker is left: waiting for {patience:g} seconds")
+                self._tell(f"no worker is left: waiting for {patience:g} seconds")
             elif time.monotonic() > until:
                 raise DreamVideoError(
                     f"{self._client.scheduler.address}: no worker has been left for "
                     f"{patience:g} seconds"
                 )
-            pause = asyncio.create_task(asyncio.sleep(max(TICK, len(workers) / WORKERS_A_SECOND)))
-            await asyncio.wait([pause, *self._chains], return_when=asyncio.FIRST_COMPLETED)
+            tick = max(TICK, len(workers) / WORKERS_A_SECOND)
+            pause = asyncio.create_task(asyncio.sleep(tick))
+            await asyncio.wait({pause, *self._chains}, return_when=asyncio.FIRST_COMPLETED)
             pause.cancel()
-            for task in [task for task in self._chains if task.done()]:
-                del self._chains[task]
-                task.result()
-            for task in self._preparing.values():
+            for task in [*self._chains, *self._preparing.values()]:
                 if task.done():
+                    self._chains.pop(task, None)
                     task.result()
 
     async def _stop(self) -> None:
@@ -220,15 +188,16 @@ class Coordinator:
         self._stopping = True
         if self._chains:
             busy = list({chain.worker.address for chain in self._chains.values()})
-            with suppress(OSError, TimeoutError, asyncio.TimeoutError):
-                call = self._client.run(stop_plugin, self._token, workers=busy, on_error="ignore")
+            token = self._preparer.token
+            with suppress(OSError, asyncio.TimeoutError):
+                call = self._client.run(stop_plugin, token, workers=busy, on_error="ignore")
                 await asyncio.wait_for(call, STOPPING)
-                await asyncio.wait(self._chains, timeout=STOPPING)
+                await asyncio.wait(set(self._chains), timeout=STOPPING)
         tasks = [*self._chains, *self._preparing.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Their futures go with them, and with those what the workers have of the job.
+        # With their futures goes what the workers have of the job.
         self._workers.clear()
 
     def _follow_workers(self, workers: dict[str, dict[str, Any]]) -> None:
@@ -245,18 +214,12 @@ class Coordinator:
             worker = await inspect_worker(self._client, address, info, gpus=self._gpus)
             if worker is None:
                 return
-            if worker.note and address not in self._noted:
-                self._noted.add(address)
-                _tell(self._on_progress, f"worker {address}: {worker.note}")
+            if worker.note:
+                self._tell(worker.note)
             async with self._staging:
-                ready = await prepare_worker(
-                    self._client, self._token, worker, self._remote, self._fingerprint_of
-                )
-            self._workers[address] = ready
-        except RefusedError as error:
-            if address not in self._noted:
-                self._noted.add(address)
-                _tell(self._on_progress, refusal(address, info, error))
+                self._workers[address] = await self._preparer.prepare(worker)
+        except RefusedError as refusal:
+            self._tell(str(refusal))
 
     def _start_chains(self, most: int | None) -> None:
         """Give free workers a segment each, rather not one that has failed there before."""
@@ -304,6 +267,8 @@ class Coordinator:
             done = self._job.part(chain.segment).count if chunk.ended else chunk.done
             at_work = len(self._chains)
             self._tally.heard(chain.segment, done, chunk.loss, at_work, ended=chunk.ended)
+            if chunk.stopped and not self._stopping:
+                self._try_again(chain, ProcessLostError("its worker has left the render"))
             if chunk.ended or chunk.stopped:
                 return
             task = next_task
@@ -319,13 +284,11 @@ class Coordinator:
         wants_state = chain.part is not None and time.monotonic() >= chain.next_state
         return self._client.submit(
             dream_chunk,
-            self._token,
             chain.worker.job,
             chain.segment,
             previous,
-            self._limit,
             wants_state,
-            key=f"{self._token}:segment-{chain.segment.index}-{next(self._task_numbers)}",
+            key=f"{self._preparer.token}:{chain.segment.index}:{next(self._task_numbers)}",
             workers=[chain.worker.address],
             resources={"GPU": 1} if self._gpus else None,
             pure=False,
@@ -361,8 +324,3 @@ def _store(part: Part | None, chunk: Chunk) -> None:
             if zlib.crc32(data) != record.crc or record.number != part.first + part.count:
                 raise DreamVideoError(f"frame {record.number}: did not arrive as it was sent")
         write.apply(part)
-
-
-def _tell(on_progress: OnProgress, line: str) -> None:
-    """A line for the user that is not progress."""
-    on_progress(Progress("", "", 0, None, note=line))

@@ -4,59 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dreamvideo.cluster.environment import difference, processor, signature
-from dreamvideo.cluster.process import RemoteJob
-from dreamvideo.cluster.staged_files import (
-    FingerprintOf,
-    files_of,
-    plan_shared,
-    plan_staging,
-)
-from dreamvideo.cluster.worker import (
-    describe_worker,
-    install_plugin,
-    is_visible,
-    job_key,
-    write_piece,
-)
+from dreamvideo.cluster.process import RemoteJob, job_key
+from dreamvideo.cluster.staged_files import files_of, plan_shared, plan_staging
+from dreamvideo.cluster.worker import describe_worker, join_render, write_piece
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.paths import shown
+from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.job import Job
 
-# Seconds in which a worker has to describe itself; it may have much to import.
-ANSWER = 60.0
-# And the scheduler has to answer at all.
+# Seconds in which a worker has to describe itself (it may have much to import), and the scheduler
+# has to answer at all.
+WORKER_ANSWER = 60.0
 SCHEDULER_ANSWER = 10.0
 
 
 class RefusedError(Exception):
-    """A worker cannot be used; the message says why."""
+    """A worker cannot be used; the message names it and says why."""
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A worker that computes as this process does; ``slots`` segments fit it at a time."""
+    """A worker that computes as this process does; ``slots`` segments fit it at a time.
+
+    ``note`` is a line for the user, or empty.
+    """
 
     address: str
+    name: str
     slots: int
     cores: int
-    note: str = ""
+    note: str
 
 
 @dataclass(frozen=True)
 class ReadyWorker:
-    """A worker that has all that a job needs.
+    """A worker that has all that a job needs, until ``job`` is released.
 
-    Attributes:
-        address: The worker's.
-        slots: How many segments fit it at a time.
-        shared: Whether it stores frames in the job's folder itself.
-        job: The future of its description of the job. What it has of the job stays as long as this.
+    ``job`` is the future of its ``RemoteJob``; if the worker is ``shared`` it stores frames in the
+    job's folder itself.
     """
 
     address: str
@@ -69,9 +61,9 @@ async def list_workers(client: Any) -> dict[str, dict[str, Any]]:
     """What the scheduler knows of its workers, by address. Raises DreamVideoError."""
     try:
         identity = await asyncio.wait_for(client.scheduler.identity(), SCHEDULER_ANSWER)
-        return dict(identity["workers"])
     except (OSError, asyncio.TimeoutError) as error:
         raise DreamVideoError(f"{client.scheduler.address}: the scheduler is gone") from error
+    return dict(identity["workers"])
 
 
 def uses_gpus(device: str, workers: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -101,81 +93,78 @@ async def inspect_worker(
     slots = int(info["resources"].get("GPU", 0)) if gpus else info["nthreads"]
     if not slots:
         return None
+    name = str(info.get("name", address))
+    name = address if name == address else f"{shown(name)} ({address})"
     try:
-        found = await asyncio.wait_for(_run(client, address, describe_worker), ANSWER)
+        found = await asyncio.wait_for(_run(client, address, describe_worker), WORKER_ANSWER)
     except (ImportError, AttributeError):
-        words = "it has no dreamvideo like ours (pip install 'dreamvideo[cluster]')"
-        raise RefusedError(words) from None
+        why = "it has no dreamvideo like ours (pip install 'dreamvideo[cluster]')"
+        raise _refusal(name, why) from None
     # Dask passes on whatever a worker raises, and raises what it likes where it cannot.
     except Exception as error:
-        raise RefusedError(" ".join(f"it does not answer ({error})".split())) from error
+        raise _refusal(name, f"it does not answer ({error})") from error
     differs = difference(signature(), found["signature"])
     if differs:
-        raise RefusedError(differs)
+        raise _refusal(name, differs)
     note = ""
     if found["processor"] != processor():
-        note = "its processor is of another kind than this one's: last bits may differ"
-    return WorkerInfo(address, slots, found["cores"], note)
+        note = f"worker {name}: its processor is of another kind than this one's: last bits may "
+        note += "differ"
+    return WorkerInfo(address, name, slots, found["cores"], note)
 
 
-async def prepare_worker(
-    client: Any, token: str, worker: WorkerInfo, job: Job, fingerprint_of: FingerprintOf
-) -> ReadyWorker:
-    """Give a worker what it needs for a job: a plugin, and the files that it does not see.
+class WorkerPreparer:
+    """Gives workers what they need for a job: a plugin, and the files that they do not see."""
 
-    Args:
-        client: A connected client.
-        token: Names the render.
-        worker: One that can be used.
-        job: The job, on this machine.
-        fingerprint_of: The fingerprint of a file, remembered from one worker to the next.
+    def __init__(self, client: Any, job: Job, chunk_frames: int) -> None:
+        """``chunk_frames`` is how many frames a task dreams at most."""
+        self._client = client
+        self._job = job
+        self._chunk_frames = chunk_frames
+        # Dask's dashboard groups tasks by how their names begin.
+        self.token = f"dream-{secrets.token_hex(8)}"
+        self._fingerprint_of: Callable[[Path], str] = cache(fingerprint)
 
-    Raises:
-        MediaError: A file cannot be read here.
-        RefusedError: The worker cannot be prepared.
-    """
-    try:
-        folder: Path = await _run(client, worker.address, install_plugin, token)
-        shared = await _sees(client, worker, job, files_of(job.manifest, fingerprint_of))
+    async def prepare(self, worker: WorkerInfo) -> ReadyWorker:
+        """Prepare a worker. Raises RefusedError, MediaError for files that cannot be read here."""
+        try:
+            return await self._prepare(worker)
+        except DreamVideoError:
+            raise
+        except Exception as error:
+            raise _refusal(worker.name, f"it cannot be prepared ({error})") from error
+
+    async def _prepare(self, worker: WorkerInfo) -> ReadyWorker:
+        files = files_of(self._job.manifest, self._fingerprint_of)
+        home, folder = self._job.folder.absolute(), Path()
+        # The worker copies this file if it sees the folder.
+        text = secrets.token_hex(16)
+        note = home / "parts" / f"shared-{text}"
+        copy = note.with_suffix(".copy")
+        try:
+            note.write_text(text, "ascii")
+            arguments = (self.token, note, copy, files)
+            folder, sees = await _run(self._client, worker.address, join_render, *arguments)
+            shared = sees and copy.exists() and copy.read_text("ascii") == text
+        finally:
+            note.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
         if shared:
-            plan = plan_shared(job.manifest, folder)
+            plan = plan_shared(self._job.manifest, folder)
         else:
-            plan = plan_staging(job.manifest, folder, fingerprint_of)
-        for path, start, data in plan.pieces():
-            await _run(client, worker.address, write_piece, path, start, data)
-        place = job.folder.absolute() if shared else folder
-        key = job_key(token, worker.address)
-        described = {key: RemoteJob(plan.manifest, place, shared)}
-        futures = await client.scatter(described, workers=[worker.address])
-    except DreamVideoError:
-        raise
-    except Exception as error:
-        words = " ".join(f"it cannot be prepared ({error})".split())
-        raise RefusedError(words) from error
-    return ReadyWorker(worker.address, worker.slots, shared, futures[key])
+            plan = plan_staging(self._job.manifest, folder, self._fingerprint_of)
+        place = home if shared else folder
+        job = RemoteJob(self.token, plan.manifest, place, shared, self._chunk_frames)
+        key = job_key(self.token, worker.address)
+        # First of all, as the worker removes all that it has of the job when this is released.
+        futures = await self._client.scatter({key: job}, workers=[worker.address])
+        for piece in plan.pieces():
+            await _run(self._client, worker.address, write_piece, *piece)
+        return ReadyWorker(worker.address, worker.slots, shared, futures[key])
 
 
-def refusal(address: str, info: Mapping[str, Any], why: object) -> str:
-    """One line that names a worker and what is wrong with it."""
-    name = str(info.get("name", address))
-    named = address if name == address else f"{shown(name)} ({address})"
-    return f"worker {named} is not used: {shown(str(why))}"
-
-
-async def _sees(client: Any, worker: WorkerInfo, job: Job, files: dict[str, str]) -> bool:
-    """Whether what either writes into the job's folder can be read by the other."""
-    text = secrets.token_hex(16)
-    note = job.folder.absolute() / "parts" / f"shared-{text}"
-    answer = note.with_name(f"{note.name}.answer")
-    try:
-        note.write_text(text, "ascii")
-        sees = await _run(client, worker.address, is_visible, note, text, answer, files)
-        return sees and answer.read_text("ascii") == text
-    except OSError:
-        return False
-    finally:
-        note.unlink(missing_ok=True)
-        answer.unlink(missing_ok=True)
+def _refusal(name: str, why: str) -> RefusedError:
+    return RefusedError(f"worker {name} is not used: {shown(' '.join(why.split()))}")
 
 
 async def _run(client: Any, address: str, function: Any, *arguments: Any) -> Any:

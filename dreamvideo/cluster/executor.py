@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 
 from dreamvideo.errors import UsageError
-from dreamvideo.render.crew import Offer
+from dreamvideo.render.crew import Offer, Tally
 from dreamvideo.render.job import Job
-from dreamvideo.render.progress import OnProgress
+from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.worth import asked_workers
 from dreamvideo.settings.machine import MachineSettings
 
@@ -36,8 +37,7 @@ class DaskExecutor:
         self.chunk_frames = chunk_frames
         self._most: int | None = None
         self._offer: Offer | None = None
-        # Workers that a note was given of get no further one.
-        self._noted: set[str] = set()
+        self._told: set[str] = set()
 
     def offer(self, machine: MachineSettings, on_progress: OnProgress) -> Offer:
         """How many segments it dreams at a time, no more than ``--workers``.
@@ -49,9 +49,8 @@ class DaskExecutor:
             from dreamvideo.cluster.connection import run_async
             from dreamvideo.cluster.coordinator import count_slots
 
-            found = run_async(
-                count_slots(self.cluster, machine, self.patience, self._noted, on_progress)
-            )
+            tell = partial(self._tell, on_progress)
+            found = run_async(count_slots(self.cluster, machine.device, self.patience, tell))
             self._offer = Offer(min(self._most or found.workers, found.workers), found.threads)
         return self._offer
 
@@ -59,12 +58,17 @@ class DaskExecutor:
         """Dream all segments that are not complete. Raises DreamVideoError."""
         from dreamvideo.cluster.connection import connected, run_async
         from dreamvideo.cluster.coordinator import Coordinator
-        from dreamvideo.cluster.worker import ChunkLimit
 
         async def render() -> None:
             async with connected(self.cluster) as client:
-                limit = ChunkLimit(self.chunk_frames)
-                coordinator = Coordinator(client, job, limit, self._noted, on_progress)
+                tally, tell = Tally(job, on_progress), partial(self._tell, on_progress)
+                coordinator = Coordinator(client, job, tally, tell, self.chunk_frames)
                 await coordinator.run(self._most, self.patience)
 
         run_async(render())
+
+    def _tell(self, on_progress: OnProgress, line: str) -> None:
+        """Tell the user a line, which is not progress, once."""
+        if line not in self._told:
+            self._told.add(line)
+            on_progress(Progress("", "", 0, None, note=line))

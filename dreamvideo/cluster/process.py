@@ -18,7 +18,6 @@ from multiprocessing import connection, current_process, get_context
 from pathlib import Path
 from typing import Any, Literal
 
-from dreamvideo.dream.runtime import own_process
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.checkpoint import Arrays, packed
 from dreamvideo.render.job import Job
@@ -35,14 +34,23 @@ class RemoteJob:
     """A job as one worker sees it.
 
     Attributes:
+        token: Names the render.
         manifest: The job's manifest, with the names that its files have on the worker.
         folder: The job's own folder if ``shared``, else a folder of the worker's.
         shared: Whether the worker stores frames in the job's folder itself.
+        chunk_frames: How many frames a task dreams at most.
     """
 
+    token: str
     manifest: Manifest
     folder: Path
     shared: bool
+    chunk_frames: int
+
+
+def job_key(token: str, address: str) -> str:
+    """The key of the ``RemoteJob`` on a worker."""
+    return f"{token}:job:{address}"
 
 
 @dataclass(frozen=True)
@@ -145,13 +153,12 @@ class SegmentDreamer:
             self._store = BufferStore(segment.first, start.done)
             self._frames = self._renderer.go_on(segment, self._store, start.state)
 
-    def dream_frame(self) -> Chunk:
-        """Dream the next frame. Raises DreamVideoError."""
+    def dream_frame(self, previous: Chunk) -> Chunk:
+        """Dream the frame after ``previous``. Raises DreamVideoError."""
         assert self._frames is not None
-        frame = next(self._frames, None)
-        if frame is None:
-            return Chunk(0, writes=self.take(), ended=True)
-        return Chunk(*frame, writes=self.take())
+        done, loss = next(self._frames, (-1, previous.loss))
+        ended = done < 0
+        return Chunk(previous.done if ended else done, loss, self.take(), ended=ended)
 
     def take(self, *, with_state: bool = False) -> tuple[Write, ...]:
         """What the client has to store and has not been taken."""
@@ -179,7 +186,6 @@ def initialize_process(job: RemoteJob, alive: connection.Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reachable()
     threading.Thread(target=end_with_worker, daemon=True).start()
-    own_process()
     use_threads(job.manifest.threads)
     _dreamer[:] = [SegmentDreamer(job)]
 

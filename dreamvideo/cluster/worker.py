@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,50 +27,32 @@ from dreamvideo.cluster.process import (
     RemoteJob,
     Write,
     initialize_process,
+    job_key,
 )
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.fingerprint import fingerprint
 from dreamvideo.render.segments import Segment
 from dreamvideo.render.worth import cores
 
-
-@dataclass(frozen=True)
-class ChunkLimit:
-    """A chunk is complete with so many frames, or with the first one after so many seconds."""
-
-    frames: int = 16
-    seconds: float = 5.0
+# A chunk is complete with the first frame after so many seconds.
+CHUNK_SECONDS = 5.0
 
 
-def job_key(token: str, address: str) -> str:
-    """The key that a worker's description of a job has on it, as long as the client wants it."""
-    return f"{token}:job:{address}"
-
-
-def dream_chunk(
-    token: str,
-    job: RemoteJob,
-    segment: Segment,
-    previous: Chunk,
-    limit: ChunkLimit,
-    with_state: bool,
-) -> Chunk:
+def dream_chunk(job: RemoteJob, segment: Segment, previous: Chunk, with_state: bool) -> Chunk:
     """Dream the next frames of a segment: a task of Dask.
 
     Args:
-        token: Which render it is for.
         job: The job as this worker sees it.
         segment: The segment; all tasks of its chain run on the same worker.
         previous: The result of the task before this one, or where the chain starts.
-        limit: How much to dream.
         with_state: Whether the client wants a checkpoint after the last frame.
 
     Raises:
         DreamVideoError: The segment cannot be dreamt here.
         ProcessLostError: The process that dreamt it has ended.
     """
-    plugin: DreamPlugin = get_worker().plugins[token]
-    return plugin.dream_chunk(job, segment, previous, limit, with_state=with_state)
+    plugin: DreamPlugin = get_worker().plugins[job.token]
+    return plugin.dream_chunk(job, segment, previous, with_state)
 
 
 class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
@@ -113,13 +95,7 @@ class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
         self._stopping = True
 
     def dream_chunk(
-        self,
-        job: RemoteJob,
-        segment: Segment,
-        previous: Chunk,
-        limit: ChunkLimit,
-        *,
-        with_state: bool,
+        self, job: RemoteJob, segment: Segment, previous: Chunk, with_state: bool
     ) -> Chunk:
         """As the task of that name."""
         process = self._process(job, segment, previous)
@@ -128,36 +104,32 @@ class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
         try:
             if previous.starts_chain:
                 process.call("begin", segment, previous)
-            chunk = self._dream_chunk(process, previous, limit, with_state=with_state)
-        except ProcessLostError:
-            del self._busy[segment.index]
-            raise
-        except DreamVideoError:
-            self._idle.append(self._busy.pop(segment.index))
+            # The first frame is returned at once: it shows that all is well.
+            frames = 1 if previous.starts_chain else job.chunk_frames
+            chunk = self._dream_frames(process, previous, frames, with_state)
+        except (ProcessLostError, DreamVideoError) as error:
+            self._leave(segment, process, lost=isinstance(error, ProcessLostError))
             raise
         if chunk.ended:
-            self._idle.append(self._busy.pop(segment.index))
+            self._leave(segment, process)
         return chunk
 
-    def _dream_chunk(
-        self, process: DreamProcess, previous: Chunk, limit: ChunkLimit, *, with_state: bool
+    def _dream_frames(
+        self, process: DreamProcess, previous: Chunk, frames: int, with_state: bool
     ) -> Chunk:
-        until = time.monotonic() + limit.seconds
+        until = time.monotonic() + CHUNK_SECONDS
+        chunk = Chunk(previous.done, previous.loss)
         writes: list[Write] = []
-        done, loss = previous.done, previous.loss
-        # The first frame is returned at once: it shows that all is well.
-        frames = 1 if previous.starts_chain else limit.frames
         for number in count(1):
             if self._stopping:
-                return Chunk(done, loss, (*writes, *process.call("leave")), stopped=True)
-            frame: Chunk = process.call("dream_frame")
-            writes.extend(frame.writes)
-            if frame.ended:
-                return Chunk(done, loss, tuple(writes), ended=True)
-            done, loss = frame.done, frame.loss
-            if number >= frames or time.monotonic() >= until:
+                return replace(chunk, writes=(*writes, *process.call("leave")), stopped=True)
+            chunk = process.call("dream_frame", chunk)
+            writes.extend(chunk.writes)
+            if chunk.ended or number >= frames or time.monotonic() >= until:
                 break
-        return Chunk(done, loss, (*writes, *process.call("take", with_state=with_state)))
+        if with_state and not chunk.ended:
+            writes.extend(process.call("take", with_state=True))
+        return replace(chunk, writes=tuple(writes))
 
     def _process(self, job: RemoteJob, segment: Segment, previous: Chunk) -> DreamProcess | None:
         """The process that is at a segment, or a free one; None where the render is stopped."""
@@ -171,6 +143,14 @@ class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
             self._busy[segment.index] = process
             return process
 
+    def _leave(self, segment: Segment, process: DreamProcess, *, lost: bool = False) -> None:
+        """A process is no longer at a segment, unless another one is there already."""
+        with self._lock:
+            if self._busy.get(segment.index) is process:
+                del self._busy[segment.index]
+                if not lost:
+                    self._idle.append(process)
+
 
 # The client calls the following on single workers, beside all tasks (``Client.run``).
 
@@ -180,33 +160,33 @@ def describe_worker() -> dict[str, Any]:
     return {"signature": signature(), "processor": processor(), "cores": cores()}
 
 
-async def install_plugin(token: str, dask_worker: Any) -> Path:
-    """Install the plugin for a render; where it keeps its files."""
-    plugin = DreamPlugin(token)
-    await dask_worker.plugin_add(plugin, name=token, catch_errors=False)
-    return plugin.folder
-
-
-async def is_visible(note: Path, text: str, answer: Path, files: dict[str, str]) -> bool:
-    """Whether this worker shares a folder and files with the client.
+async def join_render(
+    token: str, note: Path, copy: Path, files: dict[str, str], dask_worker: Any
+) -> tuple[Path, bool]:
+    """Install the plugin for a render, and see what this worker shares with the client.
 
     Args:
-        note: A file in the client's folder.
-        text: What it has to contain.
-        answer: A file that the client looks for in the same folder.
-        files: The fingerprint that each file has for the client, by its absolute path.
+        token: Names the render.
+        note: A file in the job's folder.
+        copy: The name that it is to be copied to.
+        files: The fingerprint that each file has for the client, by its absolute name.
+        dask_worker: Given by Dask.
+
+    Returns:
+        Where the plugin keeps its files, and whether the worker sees the folder and all files.
     """
 
-    def look() -> bool:
+    def sees() -> bool:
         try:
-            if note.read_text("ascii") != text:
-                return False
-            answer.write_text(text, "ascii")
+            shutil.copyfile(note, copy)
             return all(fingerprint(Path(path)) == digest for path, digest in files.items())
         except (OSError, DreamVideoError):
             return False
 
-    return await asyncio.to_thread(look)
+    shared = await asyncio.to_thread(sees)
+    plugin = DreamPlugin(token)
+    await dask_worker.plugin_add(plugin, name=token, catch_errors=False)
+    return plugin.folder, shared
 
 
 def write_piece(path: Path, start: int, data: bytes) -> None:
