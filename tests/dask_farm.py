@@ -29,7 +29,7 @@ class Cluster:
         options = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file)]
         # Should the tests themselves be killed.
         options += ["--idle-timeout", "300"]
-        self._start("scheduler", *options)
+        self.scheduler = self._start("scheduler", *options)
         until = time.monotonic() + 60
         while not self.address:
             assert time.monotonic() < until, "the scheduler does not start"
@@ -65,6 +65,11 @@ class Cluster:
         while log.read_text("utf-8").count("Register worker") < count:
             assert time.monotonic() < until, "the workers do not start"
             time.sleep(0.05)
+
+    @property
+    def staged(self) -> list[Path]:
+        """What its workers keep of renders."""
+        return list(self.folder.glob("w*/**/dream-*"))
 
     @property
     def dreamt(self) -> list[int]:

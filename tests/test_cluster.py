@@ -221,6 +221,24 @@ def test_a_segment_goes_on_when_its_process_is_killed_and_fails_the_third_time(
     wait_for_rest(cluster)
 
 
+def test_a_lost_scheduler_leaves_a_job_and_nobody_at_work(
+    clip: Path, cluster: Cluster, ours: Path
+) -> None:
+    cluster.worker(SWIRLING_BLIND=str(ours))
+    cluster.wait_for(1)
+
+    def end(progress: Progress) -> None:
+        if progress.stage == "dreaming":
+            cluster.scheduler.kill()
+
+    out = ours / "alone"
+    crew = DaskExecutor(cluster.address, chunk_frames=2)
+    with pytest.raises(DreamVideoError, match="the scheduler is gone") as lost:
+        dream_video(clip, out, LOOK, crew=crew, on_progress=end)
+    assert "of 40 frames are kept" in left(lost.value)
+    wait_for_rest(cluster)
+
+
 def start_command(clip: Path, out: Path, farm: Cluster) -> subprocess.Popen[str]:
     """The command, when its first frame is there."""
     words = ["video", clip, "-o", out, *QUICK, "--cluster", farm.address]
@@ -241,14 +259,24 @@ def wait_for_rest(farm: Cluster) -> None:
     assert not farm.dreaming
 
 
+def wait_until_left(farm: Cluster) -> None:
+    """Nobody dreams any more, and no worker keeps anything of a render."""
+    wait_for_rest(farm)
+    until = time.monotonic() + 20
+    while farm.staged and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not farm.staged
+
+
 def test_a_render_whose_command_was_killed_is_gone_on_with_here(
     clip: Path, farm: Cluster, ours: Path, whole: Frames
 ) -> None:
     out = ours / "killed"
     process = start_command(clip, out, farm)
+    assert farm.staged
     process.kill()
     process.communicate()
-    wait_for_rest(farm)
+    wait_until_left(farm)
     notes: list[str] = []
 
     def listen(progress: Progress) -> None:
@@ -266,7 +294,7 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     process = start_command(clip, out, farm)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate()
-    wait_for_rest(farm)
+    wait_until_left(farm)
     assert process.returncode == 130
     last = said.splitlines()[-1]
     assert "stopped before the end" in last and "of 40 frames are kept, go on with: " in last
