@@ -29,7 +29,7 @@ class Cluster:
         options = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self.scheduler_file)]
         # Should the tests themselves be killed.
         options += ["--idle-timeout", "300"]
-        self._start("scheduler", *options)
+        self.scheduler = self._start("scheduler", *options)
         until = time.monotonic() + 60
         while not self.address:
             assert time.monotonic() < until, "the scheduler does not start"
@@ -49,9 +49,11 @@ class Cluster:
         name = f"w{len(self._started)}"
         folder = self.folder / name
         folder.mkdir()
-        places = ["--local-directory", str(folder), "--preload", str(HERE / "swirling.py")]
-        plain = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name)
-        places += ["--death-timeout", "5"]
+        places = ["--local-directory", str(folder), "--preload", "swirling"]
+        plain = ["--nthreads", "1", "--no-dashboard", "--name", name]
+        # With a nanny it starts later, and would start again when it is killed.
+        patience = "60" if "--nanny" in options else "5"
+        plain += ["--death-timeout", patience, *([] if "--nanny" in options else ["--no-nanny"])]
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
         return process
@@ -65,6 +67,11 @@ class Cluster:
             time.sleep(0.05)
 
     @property
+    def staged(self) -> list[Path]:
+        """What its workers keep of renders."""
+        return list(self.folder.glob("w*/**/dream-*"))
+
+    @property
     def dreamt(self) -> list[int]:
         """The numbers of the frames that its workers have dreamt, in turn."""
         return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
@@ -72,17 +79,20 @@ class Cluster:
     @property
     def dreaming(self) -> list[int]:
         """The dreaming processes that there are of it."""
+        started = self.log.with_suffix(".pids")
         found = []
-        for path in Path("/proc").glob("[0-9]*"):
+        for number in started.read_text().split() if started.exists() else []:
             with suppress(OSError):
-                mine = f"SWIRLING_LOG={self.log}".encode() in (path / "environ").read_bytes()
-                if mine and b"swirling_hand.py" in (path / "cmdline").read_bytes():
-                    found.append(int(path.name))
+                if (
+                    f"SWIRLING_LOG={self.log}".encode()
+                    in Path(f"/proc/{number}/environ").read_bytes()
+                ):
+                    found.append(int(number))
         return found
 
     def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         own = {
-            "SWIRLING_HAND": str(HERE / "swirling_hand.py"),
+            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
             "SWIRLING_LOG": str(self.log),
             "SWIRLING_PAUSE": "0.05",
         }

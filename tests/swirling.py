@@ -1,32 +1,66 @@
-"""A Dask worker's preload: its dreaming processes dream a swirl instead of a network.
+"""A Dask worker's preload: its dreaming processes dream a swirl, and can be watched.
 
-``SWIRLING_BLIND`` names a folder of which this worker sees nothing, ``SWIRLING_NUMPY`` a version
-that it says it has.
+Each frame takes ``SWIRLING_PAUSE`` seconds more, and its number is written to ``SWIRLING_LOG``.
+``SWIRLING_BLIND`` names a folder of which the worker sees nothing and its processes touch nothing,
+``SWIRLING_NUMPY`` a version that NumPy says it has.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.cluster import desk, station
-from dreamvideo.cluster.signature import signature
+import numpy as np
+from slow_dreamer import Swirler
 
-# A preload is copied before it is run: it cannot know where it came from.
-vars(desk)["PROGRAM"] = (os.environ["SWIRLING_HAND"],)
+from dreamvideo.cluster.process import initialize_process
+from dreamvideo.cluster.worker import DreamPlugin
+from dreamvideo.render.frames import planner
+from dreamvideo.render.job.segment_store import SegmentSink
 
-if "SWIRLING_NUMPY" in os.environ:
-    vars(station)["signature"] = lambda: {**signature(), "numpy": os.environ["SWIRLING_NUMPY"]}
+_add = SegmentSink.add
+_TOUCHES = ("open", "os.listdir", "os.mkdir", "os.scandir", "subprocess.Popen")
 
-if "SWIRLING_BLIND" in os.environ:
 
-    class Blind(type(Path())):  # type: ignore[misc]
-        """A name of a file, which is not there if it is in that folder."""
+def dask_setup(_: Any) -> None:
+    """What Dask calls when the worker starts."""
+    DreamPlugin.initialize_process = staticmethod(initialize)
+    if "SWIRLING_NUMPY" in os.environ:
+        vars(np)["__version__"] = os.environ["SWIRLING_NUMPY"]
+    if "SWIRLING_BLIND" in os.environ:
+        sys.addaudithook(sees_nothing)
 
-        def read_text(self, *arguments: Any, **options: Any) -> str:
-            if str(self).startswith(os.environ["SWIRLING_BLIND"]):
-                raise FileNotFoundError(str(self))
-            return str(super().read_text(*arguments, **options))
 
-    vars(station)["Path"] = Blind
+def initialize(*arguments: Any) -> None:
+    """What a dreaming process of such a worker starts with."""
+    with Path(os.environ["SWIRLING_LOG"]).with_suffix(".pids").open("a") as pids:
+        pids.write(f"{os.getpid()}\n")
+    vars(planner)["Dreamer"] = Swirler
+    SegmentSink.add = add_slowly  # type: ignore[method-assign]
+    if "SWIRLING_BLIND" in os.environ:
+        sys.addaudithook(touches_nothing)
+    initialize_process(*arguments)
+
+
+def add_slowly(self: SegmentSink, *arguments: Any, **options: Any) -> None:
+    time.sleep(float(os.environ["SWIRLING_PAUSE"]))
+    with Path(os.environ["SWIRLING_LOG"]).open("a") as log:
+        log.write(f"{self.first + self.count}\n")
+    _add(self, *arguments, **options)
+
+
+def touches(event: str, arguments: tuple[Any, ...]) -> bool:
+    # Of a process its program and arguments: its environment has the name as well.
+    return event in _TOUCHES and os.environ["SWIRLING_BLIND"] in str(arguments[:2])
+
+
+def sees_nothing(event: str, arguments: tuple[Any, ...]) -> None:
+    if touches(event, arguments):
+        raise FileNotFoundError(arguments[0])
+
+
+def touches_nothing(event: str, arguments: tuple[Any, ...]) -> None:
+    assert not touches(event, arguments), arguments[:2]

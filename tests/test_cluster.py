@@ -26,11 +26,10 @@ from tiny import QUICK, Cli, contents
 import dreamvideo
 from dreamvideo import dream_video, make_look
 from dreamvideo.cli.entry import run
-from dreamvideo.cluster import Farm, connection
-from dreamvideo.cluster import farm as farm_module
-from dreamvideo.cluster.signature import difference, signature
-from dreamvideo.cluster.wire import Message, Unpacker
-from dreamvideo.cluster.workers import takes_gpus
+from dreamvideo.cluster import DaskExecutor, connection, coordinator, executor
+from dreamvideo.cluster.connection import run_async
+from dreamvideo.cluster.discover_workers import uses_gpus
+from dreamvideo.cluster.environment import difference, signature
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.guide import read_page
 from dreamvideo.media.stills import write_still
@@ -100,7 +99,9 @@ def test_workers_that_share_a_folder_and_that_do_not_make_one_film(
 ) -> None:
     heard: list[Progress] = []
     out = ours / "frames"
-    made = dream_video(clip, out, LOOK, executor=Farm(farm.address), on_progress=heard.append)
+    made = dream_video(
+        clip, out, LOOK, executor=DaskExecutor(farm.address), on_progress=heard.append
+    )
     assert made.frames == 40
     assert contents(out) == whole
     assert sorted(farm.dreamt) == list(range(40))
@@ -130,21 +131,21 @@ def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path)
         patch.chdir(ours)
         one = by_one(clip, Path("one"), look)
         before = len(farm.dreamt)
-        dream_video(clip, "many", look, executor=Farm(str(farm.scheduler_file)))
+        dream_video(clip, "many", look, executor=DaskExecutor(str(farm.scheduler_file)))
         assert contents(Path("many")) == one
     assert len(farm.dreamt) - before == 40
 
 
 def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
-    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = ours / "versions"
     with pytest.raises(DreamVideoError, match=r"has had no workers for 0\.1 seconds"):
-        dream_video(clip, out, LOOK, executor=Farm(cluster.address, patience=0.1))
+        dream_video(clip, out, LOOK, executor=DaskExecutor(cluster.address, patience=0.1))
     cluster.worker(SWIRLING_NUMPY="1.0")
     message = r"worker w1 \(tcp://.*\) is not used: numpy is 1\.0 there and .* here"
     with pytest.raises(DreamVideoError, match=message):
-        dream_video(clip, out, LOOK, executor=Farm(cluster.address))
+        dream_video(clip, out, LOOK, executor=DaskExecutor(cluster.address))
     assert not job_folder(out).exists()
     # One that comes meanwhile is as good as one that was there, and one that is lost is replaced.
     cluster.worker(SWIRLING_BLIND=str(ours))
@@ -152,16 +153,19 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 
     def listen(progress: Progress) -> None:
         notes.extend([progress.note] if progress.note else [])
-        if progress.done == 5 and progress.stage == "dreaming" and len(cluster.workers) == 2:
+        if progress.done >= 4 and progress.stage == "dreaming" and len(cluster.workers) == 2:
             cluster.workers[1].kill()
             cluster.worker(SWIRLING_BLIND=str(ours))
 
     cluster.wait_for(2)
-    dream_video(clip, out, LOOK, executor=Farm(cluster.address), on_progress=listen)
+    # Every chunk brings its state.
+    monkeypatch.setattr(coordinator, "STATE_SHARE", 1e6)
+    executor = DaskExecutor(cluster.address, chunk_frames=2)
+    dream_video(clip, out, LOOK, executor=executor, on_progress=listen)
     assert contents(out) == whole
     assert any("w1" in note and "numpy" in note for note in notes)
     assert any("no worker is left" in note for note in notes)
-    # What the fifth frame left may not have arrived, nor those that were dreamt meanwhile.
+    # What arrived is not dreamt again; what was dreamt meanwhile is.
     assert [cluster.dreamt.count(number) for number in range(4)] == [1] * 4
     assert [cluster.dreamt.count(number) for number in range(10, 40)] == [1] * 30
 
@@ -171,7 +175,71 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 
     out = ours / "lost"
     with pytest.raises(DreamVideoError, match="no worker has been left for 2 seconds") as lost:
-        dream_video(clip, out, LOOK, executor=Farm(cluster.address, patience=2), on_progress=end)
+        executor = DaskExecutor(cluster.address, patience=2, chunk_frames=2)
+        dream_video(clip, out, LOOK, executor=executor, on_progress=end)
+    assert "of 40 frames are kept" in left(lost.value)
+    wait_for_rest(cluster)
+
+
+def test_a_worker_under_a_nanny_with_two_threads_dreams_on_gpus_side_by_side(
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+) -> None:
+    plain = cluster.worker()
+    cluster.worker("--nanny", "--nthreads", "2", "--resources", "GPU=2", SWIRLING_BLIND=str(ours))
+    cluster.wait_for(2)
+    heard: list[Progress] = []
+    out = ours / "nanny"
+    dream_video(clip, out, LOOK, executor=DaskExecutor(cluster.address), on_progress=heard.append)
+    assert contents(out) == whole
+    assert sorted(cluster.dreamt) == list(range(40))
+    assert "2 workers" in {p.detail.partition(", ")[2] for p in heard if p.stage == "dreaming"}
+    # Where there are GPUs, the others are not used.
+    assert not list((cluster.folder / "w1").rglob("dream-*"))
+    assert "dream-" not in (cluster.folder / "1.log").read_text("utf-8")
+    assert plain.poll() is None
+    wait_for_rest(cluster)
+
+
+def test_a_segment_goes_on_when_its_process_is_killed_and_fails_the_third_time(
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
+) -> None:
+    cluster.worker(SWIRLING_BLIND=str(ours), SWIRLING_PAUSE=PAUSE)
+    cluster.wait_for(1)
+    kills = 1
+
+    def kill(progress: Progress) -> None:
+        nonlocal kills
+        if progress.stage == "dreaming" and progress.detail.startswith("1/4") and kills:
+            kills -= 1
+            for process in cluster.dreaming:
+                os.kill(process, signal.SIGKILL)
+
+    out = ours / "crashed"
+    executor = DaskExecutor(cluster.address, chunk_frames=2)
+    dream_video(clip, out, LOOK, executor=executor, on_progress=kill)
+    assert kills == 0 and contents(out) == whole
+    kills = 1000
+    message = r"frames \d+ to \d+: the process that dreamt them ended 3 times \(killed, or crashed"
+    with pytest.raises(DreamVideoError, match=message) as failed:
+        dream_video(clip, ours / "crashes", LOOK, executor=executor, on_progress=kill)
+    assert "of 40 frames are kept" in left(failed.value)
+    wait_for_rest(cluster)
+
+
+def test_a_lost_scheduler_leaves_a_job_and_nobody_at_work(
+    clip: Path, cluster: Cluster, ours: Path
+) -> None:
+    cluster.worker(SWIRLING_BLIND=str(ours))
+    cluster.wait_for(1)
+
+    def end(progress: Progress) -> None:
+        if progress.stage == "dreaming":
+            cluster.scheduler.kill()
+
+    out = ours / "alone"
+    executor = DaskExecutor(cluster.address, chunk_frames=2)
+    with pytest.raises(DreamVideoError, match="the scheduler is gone") as lost:
+        dream_video(clip, out, LOOK, executor=executor, on_progress=end)
     assert "of 40 frames are kept" in left(lost.value)
     wait_for_rest(cluster)
 
@@ -196,14 +264,24 @@ def wait_for_rest(farm: Cluster) -> None:
     assert not farm.dreaming
 
 
+def wait_until_left(farm: Cluster) -> None:
+    """Nobody dreams any more, and no worker keeps anything of a render."""
+    wait_for_rest(farm)
+    until = time.monotonic() + 20
+    while farm.staged and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not farm.staged
+
+
 def test_a_render_whose_command_was_killed_is_gone_on_with_here(
     clip: Path, farm: Cluster, ours: Path, whole: Frames
 ) -> None:
     out = ours / "killed"
     process = start_command(clip, out, farm)
+    assert farm.staged
     process.kill()
     process.communicate()
-    wait_for_rest(farm)
+    wait_until_left(farm)
     notes: list[str] = []
 
     def listen(progress: Progress) -> None:
@@ -221,13 +299,13 @@ def test_ctrl_c_leaves_a_job_and_nobody_at_work(
     process = start_command(clip, out, farm)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate()
-    wait_for_rest(farm)
+    wait_until_left(farm)
     assert process.returncode == 130
     last = said.splitlines()[-1]
     assert "stopped before the end" in last and "of 40 frames are kept, resume with: " in last
     assert f"--cluster {farm.address}" in last
     before = len(farm.dreamt)
-    dream_video(clip, out, LOOK, executor=Farm(farm.address))
+    dream_video(clip, out, LOOK, executor=DaskExecutor(farm.address))
     assert contents(out) == whole
     assert len(farm.dreamt) - before < 40
 
@@ -246,7 +324,7 @@ def test_what_is_no_cluster_is_told_in_one_line(
         ended = cli("video", clip, "-o", out, *QUICK, "--cluster", cluster)
         assert (ended.code, len(ended.err.splitlines())) == (code, 1), ended.err
         assert words in ended.err
-    monkeypatch.setattr(farm_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(executor, "find_spec", lambda name: None)
     ended = cli("video", clip, "-o", out, *QUICK, "--cluster", "tcp://127.0.0.1:9")
     assert (ended.code, "pip install 'dreamvideo[cluster]'" in ended.err) == (2, True)
     assert contents(tmp_path) == {}
@@ -259,22 +337,13 @@ def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None
     assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
 
 
-def test_messages_arrive_in_pieces_of_any_size() -> None:
-    said = [Message("frame", {"n": n}, bytes(range(n))) for n in (0, 1, 10, 200)]
-    data = b"".join(message.packed() for message in said)
-    for size in (1, 7, len(data)):
-        unpacker = Unpacker()
-        pieces = [data[start : start + size] for start in range(0, len(data), size)]
-        assert [m for piece in pieces for m in unpacker.feed(piece)] == said
-
-
 def test_only_gpus_are_used_where_there_are_any() -> None:
     plain: dict[str, Any] = {"resources": {}}
     gpu: dict[str, Any] = {"resources": {"GPU": 1}}
-    assert takes_gpus("gpu", {"a": plain})
-    assert takes_gpus("auto", {"a": plain, "b": gpu})
-    assert not takes_gpus("auto", {"a": plain})
-    assert not takes_gpus("cpu", {"a": gpu})
+    assert uses_gpus("gpu", {"a": plain})
+    assert uses_gpus("auto", {"a": plain, "b": gpu})
+    assert not uses_gpus("auto", {"a": plain})
+    assert not uses_gpus("cpu", {"a": gpu})
 
 
 def test_what_differs_is_named_first_to_last() -> None:
@@ -284,32 +353,32 @@ def test_what_differs_is_named_first_to_last() -> None:
     assert difference(signature(), signature()) == ""
 
 
-def test_a_conversation_ends_politely_when_a_signal_comes() -> None:
+def test_asynchronous_work_ends_in_order_when_a_signal_comes() -> None:
     seen: list[str] = []
 
-    async def talk() -> None:
+    async def work() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0)
-            seen.append("dismissed")
+            seen.append("ended")
 
     with pytest.raises(KeyboardInterrupt):
-        connection.converse(talk)
-    assert seen == ["dismissed"]
+        run_async(work())
+    assert seen == ["ended"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_conversation_can_be_had_where_a_loop_runs() -> None:
-    async def talk() -> str:
+def test_asynchronous_work_can_be_run_where_a_loop_runs() -> None:
+    async def work() -> str:
         await asyncio.sleep(0)
-        return "said"
+        return "done"
 
     async def notebook() -> str:
-        return connection.converse(talk)
+        return run_async(work())
 
-    assert asyncio.run(notebook()) == "said"
+    assert asyncio.run(notebook()) == "done"
 
 
 def guide_blocks(language: str) -> list[str]:

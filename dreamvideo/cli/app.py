@@ -234,9 +234,9 @@ def video(
     options = RenderOptions(restart, keep_job, segment_length, warm_up)
     executor = None
     if cluster is not None:
-        from dreamvideo.cluster import Farm
+        from dreamvideo.cluster import DaskExecutor
 
-        executor = Farm(cluster)
+        executor = DaskExecutor(cluster)
     if dry_run:
         from dreamvideo.render.dry_run import plan_render
         from dreamvideo.render.source import ClipRequest

@@ -1,7 +1,7 @@
-"""A render on the workers of a Dask cluster: ``dream_video(clip, crew=Farm(address))``."""
+"""Rendering on the workers of a Dask cluster: ``dream_video(clip, crew=DaskExecutor(address))``."""
 
 from __future__ import annotations
 
-from dreamvideo.cluster.farm import Farm
+from dreamvideo.cluster.executor import DaskExecutor
 
-__all__ = ["Farm"]
+__all__ = ["DaskExecutor"]

@@ -1,18 +1,16 @@
-"""A conversation with a Dask scheduler in this thread, which a signal ends politely."""
+"""Connecting to a Dask scheduler, and running what is asynchronous from what is not."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
 import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future, TimeoutError, wait
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+from threading import Thread
+from typing import Any, TypeVar, cast
 
 from distributed import Client
 
@@ -22,15 +20,17 @@ from dreamvideo.media.paths import escape_text
 T = TypeVar("T")
 # Seconds in which a scheduler has to answer.
 ANSWER = 10
-# What it logs of workers that come and go is told in our own words.
-_TALKATIVE = ("distributed", "distributed.client", "tornado", "tornado.application")
+# And a thread has to start.
+STARTING = 2
+# What Dask logs of workers that come and go, the user is told by the coordinator.
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 
 
 @asynccontextmanager
 async def connected(cluster: str) -> AsyncIterator[Any]:
     """A client of the scheduler at an address, or that a scheduler file names.
 
-    Raises UsageError for what is neither, DreamVideoError if it does not answer.
+    Raises UsageError for anything else, DreamVideoError if no scheduler answers.
     """
     where: dict[str, Any] = {"address": cluster}
     if "://" not in cluster and not _is_address(cluster):
@@ -40,12 +40,12 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
                 "tcp://scheduler:8786, or its scheduler file"
             )
         where = {"scheduler_file": cluster}
-    with warnings.catch_warnings(), _silent():
-        # Versions are compared, and told, one by one.
+    with warnings.catch_warnings(), _quiet_loggers():
+        # Dask warns of different versions; the workers' are compared one by one instead.
         warnings.simplefilter("ignore")
         try:
             client = await Client(**where, asynchronous=True, timeout=ANSWER, set_as_default=False)
-        # Dask raises all kinds of things on what is no scheduler.
+        # Where no scheduler answers Dask may raise anything.
         except Exception as error:
             why = " ".join(str(error).split())[:200] or type(error).__name__
             raise DreamVideoError(
@@ -57,76 +57,44 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
             await client.close()
 
 
-def converse(talk: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of a conversation. Within a program that has a loop of its own, beside it.
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, which runs in another thread: this one may have a loop already.
 
-    SIGINT and SIGTERM cancel it; what they would have done is done when it has ended.
+    Whatever is raised here meanwhile, as by Ctrl-C, cancels it, and is raised when it has ended.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _converse(talk, [])
-    cancels: list[Callable[[], object]] = []
-    with ThreadPoolExecutor(1) as pool:
-        talking = pool.submit(_converse, talk, cancels)
-        try:
-            return talking.result()
-        except BaseException:
-            for cancel in cancels:
-                # Its loop may be closed, where it failed by itself.
-                with suppress(RuntimeError):
-                    cancel()
-            raise
-
-
-def _converse(talk: Callable[[], Coroutine[Any, Any, T]], cancels: list[Callable[[], object]]) -> T:
-    caught: list[int] = []
+    started: Future[asyncio.Task[T]] = Future()
+    ended: Future[T] = Future()
 
     async def main() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
+        started.set_result(cast("asyncio.Task[T]", asyncio.current_task()))
+        return await work
 
-        def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
+    def run() -> None:
+        try:
+            ended.set_result(asyncio.run(main()))
+        except BaseException as error:
+            ended.set_exception(error)
 
-        def stop(number: int, _frame: FrameType | None) -> None:
-            caught.append(number)
-            cancel()
-
-        cancels.append(cancel)
-        with _signals_go_to(stop):
-            return await talk()
-
+    thread = Thread(target=run, daemon=True)
     try:
-        return asyncio.run(main())
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-    signal.raise_signal(caught[0])
-    raise KeyboardInterrupt
+        thread.start()
+        while not ended.done():
+            # Windows would not interrupt a wait without an end.
+            wait([ended], timeout=1)
+    except BaseException:
+        # There is no thread yet if it was the first instruction that was interrupted; and no loop
+        # any more if it was the last one.
+        with suppress(TimeoutError, RuntimeError):
+            task = started.result(timeout=STARTING)
+            task.get_loop().call_soon_threadsafe(task.cancel)
+            wait([ended])
+        raise
+    return ended.result()
 
 
 @contextmanager
-def _signals_go_to(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """For a while; only the main thread may, and what is ignored stays ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {n: how for n, how in before.items() if how is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, how in before.items():
-            signal.signal(number, how)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+def _quiet_loggers() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

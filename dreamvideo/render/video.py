@@ -66,8 +66,8 @@ def dream_video(
     until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier
     one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
     the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
-    runs on, and in how many processes; a ``executor`` dreams it elsewhere
-    (``dreamvideo.cluster.Farm``).
+    runs on, and in how many processes; an ``executor`` dreams it elsewhere
+    (``dreamvideo.cluster.DaskExecutor``).
     """
     clip, output = _resolve_names(clip, output)
     check_output_settings(output, wanted, overwrite=overwrite)

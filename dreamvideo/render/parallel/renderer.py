@@ -77,24 +77,31 @@ class Renderer:
 
         Stopped at any point by anything, it can be called again.
         """
+        with closing(self.render_frames(segment)) as frames:
+            for done, loss in frames:
+                on_frame(done, loss)
+
+    def render_frames(self, segment: Segment) -> Generator[tuple[int, float], None, None]:
+        """``render`` as (frames of the segment that are stored, the last one's objective)."""
         lock = self.job.folder / "parts" / f"{segment.index:04d}.lock"
         try:
             with lock_job(lock, PATIENCE):
                 part = self.job.segment_store(segment)
                 _, arrays = part.resume()
                 if part.ending is None:
-                    self.continue_segment(segment, part, arrays, on_frame)
+                    yield from self.continue_segment(segment, part, arrays)
         except LockedError as error:
             raise DreamVideoError(
                 f"{escape_text(lock.parent)}: process {error.holder} is at it already"
             ) from None
 
     def continue_segment(
-        self, segment: Segment, part: SegmentSink, arrays: Arrays | None, on_frame: OnFrame
-    ) -> None:
+        self, segment: Segment, part: SegmentSink, arrays: Arrays | None
+    ) -> Generator[tuple[int, float], None, None]:
         """Dream the frames of a segment that ``part`` has not got, the first from ``arrays``.
 
-        None where it starts anew. Raises MediaError.
+        None where it starts anew. Yields after each frame how many ``part`` has, and its objective;
+        closed before the end, it leaves a checkpoint. Raises MediaError.
         """
         kept = part.count
         state = None if arrays is None else State(**arrays)
@@ -122,7 +129,7 @@ class Renderer:
                         if dreamt.state is not None:
                             left = _to_arrays(dreamt.state), part.count
                             part.checkpoint(*left)
-                        on_frame(part.count, dreamt.loss)
+                        yield part.count, dreamt.loss
             except BaseException:
                 if left is not None:
                     with suppress(DreamVideoError):

@@ -13,13 +13,13 @@ from pathlib import Path
 from dreamvideo.render.job.manifest import FORMAT, list_versions
 from dreamvideo.settings import Look, look_to_toml
 
-# Instructions by which TensorFlow and oneDNN choose how they compute.
-_CHOOSING = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd")
+# TensorFlow and oneDNN choose how they compute by these.
+_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd")
 
 
 @cache
 def signature() -> dict[str, str]:
-    """By name, what has to be the same wherever a film's frames are made."""
+    """What has to be the same wherever frames of one film are made, by name."""
     return {
         **list_versions(),
         "python": ".".join(platform.python_version_tuple()[:2]),
@@ -27,23 +27,23 @@ def signature() -> dict[str, str]:
         "the bundled network": _digest(_weights()),
         "what settings there are": _digest([look_to_toml(Look()).encode()]),
         "the job's format": str(FORMAT),
-        # Read as TensorFlow reads it when it starts.
+        # With the default that a start of TensorFlow gives it.
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
     }
 
 
 def processor() -> str:
-    """What of its instructions decides how networks are computed; empty where unknown."""
+    """The instructions of this machine that decide how networks are computed; empty if unknown."""
     try:
         text = Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:
         return ""
     flags = {word for line in text.splitlines() if ":" in line for word in line.split()}
-    return " ".join(name for name in _CHOOSING if name in flags)
+    return " ".join(name for name in _INSTRUCTIONS if name in flags)
 
 
 def difference(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    """The first thing in which a worker differs, in words; empty: none."""
+    """The first thing in which a worker differs, in words; empty if there is none."""
     for name in dict.fromkeys([*ours, *theirs]):
         here, there = ours.get(name, "none"), theirs.get(name, "none")
         if here != there:

@@ -1,0 +1,127 @@
+"""The files that a job reads, for another machine: (manifest, folder there) -> what to write there.
+
+The manifest of a staging plan has the names that the files have on that machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.errors import MediaError
+from dreamvideo.media.paths import describe_os_error, escape_text
+from dreamvideo.media.sequence import is_sequence, sequence_files
+from dreamvideo.render.job.manifest import Manifest
+from dreamvideo.settings import look_to_toml, preset_paths
+from dreamvideo.settings.presets import look_from_values, look_values, read_preset
+
+# Bytes that are sent at a time.
+PIECE = 4 << 20
+
+FingerprintOf = Callable[[Path], str]
+
+
+@dataclass(frozen=True)
+class StagingPlan:
+    """A job's manifest for another machine, and what has to be written there first.
+
+    Attributes:
+        manifest: The manifest, with the names that the files have there.
+        sources: Files, folders or patterns of pictures and texts of presets, by their names there.
+    """
+
+    manifest: Manifest
+    sources: dict[Path, Path | str]
+
+    def pieces(self) -> Iterator[tuple[Path, int, bytes]]:
+        """(file there, where in it, bytes) of everything. Raises MediaError."""
+        for target, source in self.sources.items():
+            if isinstance(source, str):
+                yield target, 0, source.encode()
+                continue
+            folder = target if source.is_dir() else target.parent
+            try:
+                for path in sequence_files(source) if is_sequence(source) else [source]:
+                    with path.open("rb") as file:
+                        while data := file.read(PIECE):
+                            yield folder / path.name, file.tell() - len(data), data
+            except OSError as error:
+                raise MediaError(
+                    f"{escape_text(source)}: cannot be read ({describe_os_error(error)})"
+                ) from error
+
+
+def files_of(manifest: Manifest, fingerprint_of: FingerprintOf) -> dict[str, str]:
+    """The fingerprints of all files that a job reads, by their absolute names."""
+    found: dict[str, str] = {}
+
+    def note(path: Path) -> str:
+        found[str(path.absolute())] = fingerprint_of(path)
+        return str(path)
+
+    _relocate(manifest, note, lambda text: "")
+    return found
+
+
+def plan_shared(manifest: Manifest, folder: Path) -> StagingPlan:
+    """For a machine that sees the same files by the same names; ``folder`` is its own."""
+    return _plan(manifest, folder, {}, lambda path: str(path.absolute()))
+
+
+def plan_staging(manifest: Manifest, folder: Path, fingerprint_of: FingerprintOf) -> StagingPlan:
+    """For a machine that sees none of the files; all of them are put below ``folder``."""
+    sources: dict[Path, Path | str] = {}
+
+    def stage(path: Path) -> str:
+        target = folder / fingerprint_of(path) / ("" if path.is_dir() else path.name)
+        sources[target] = path
+        return str(target)
+
+    return _plan(manifest, folder, sources, stage)
+
+
+def _plan(
+    manifest: Manifest,
+    folder: Path,
+    sources: dict[Path, Path | str],
+    stage: Callable[[Path], str],
+) -> StagingPlan:
+    def stage_text(text: str) -> str:
+        target = folder / hashlib.sha256(text.encode()).hexdigest() / "preset.toml"
+        sources[target] = text
+        return str(target)
+
+    return StagingPlan(_relocate(manifest, stage, stage_text), sources)
+
+
+def _relocate(
+    manifest: Manifest, stage: Callable[[Path], str], stage_text: Callable[[str], str]
+) -> Manifest:
+    """The manifest with the names that a file, or the text of a preset, is given."""
+
+    def relocate(values: dict[str, Any], *names: str) -> None:
+        for name in names:
+            path = Path(values.get(name) or "")
+            # Such settings are files only if they are there: they may also be shapes and names.
+            if values.get(name) and (path.exists() or is_sequence(path)):
+                values[name] = stage(path)
+
+    values = look_values(manifest.decoded_look)
+    relocate(values["dream"], "guide", "weights")
+    relocate(values["colour"], "match_colour")
+    for mask in (values["mask"], *values["regions"]):
+        relocate(mask, "mask")
+    for region in values["regions"]:
+        name = region.get("look")
+        if name is not None and name not in preset_paths():
+            dream = dict(read_preset(name).get("dream", {}))
+            relocate(dream, "guide", "weights")
+            lines = (f"{name} = {json.dumps(value)}\n" for name, value in dream.items())
+            region["look"] = stage_text("[dream]\n" + "".join(lines))
+    clip = stage(Path(manifest.request["clip"] or ""))
+    look = look_to_toml(look_from_values(values))
+    return manifest.model_copy(update={"look": look, "request": {**manifest.request, "clip": clip}})
