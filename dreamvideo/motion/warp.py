@@ -111,9 +111,7 @@ def _kernel_bias(position: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _bias_table() -> NDArray[np.float32]:
-    """Return the offset of the normalised Lanczos4 kernel's centre of mass at each fraction
-    k/32.
-    """
+    """Return the offset of the Lanczos4 kernel's centre of mass at each fraction k/32."""
     fraction = np.arange(cv2.INTER_TAB_SIZE + 1)[:, None] / cv2.INTER_TAB_SIZE
     taps = np.arange(-3, 5)
     weights = np.sinc(taps - fraction) * np.sinc((taps - fraction) / 4)

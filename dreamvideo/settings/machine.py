@@ -48,7 +48,7 @@ class MachineSettings(Settings):
 
 
 def make_machine(**given: Any) -> MachineSettings:
-    """The defaults, overridden by what is not None. Raises UsageError naming the option."""
+    """Return the defaults, overridden by what is not None. Raises UsageError, naming the option."""
     try:
         return MachineSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
