@@ -1,4 +1,4 @@
-"""The page's lower part: the command line and preset of what is chosen, and the renders."""
+"""The lower part of the page: command line and preset of the choice, and the renders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dreamvideo.studio.widgets import (
 
 
 class RecipePanel(Panel):
-    """How the same is had from a command line, or from a preset file."""
+    """The choice as a command line and as a preset file."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -62,7 +62,7 @@ class RecipePanel(Panel):
 
 
 class RendersPanel(Panel):
-    """Every render of the session: how far, and what can be done with it."""
+    """All renders of the session, their progress and their controls."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
