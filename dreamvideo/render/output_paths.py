@@ -42,9 +42,7 @@ def is_picture(output: Path) -> bool:
 
 
 def check_apart(output: Path, *inputs: Path | str | None) -> None:
-    """Refuse to overwrite an input: -y is for earlier results, not for footage. Raises
-    UsageError.
-    """
+    """Refuse to overwrite an input: -y is for earlier results, not footage. Raises UsageError."""
     for source in inputs:
         if source is None or not output.exists() or not Path(source).exists():
             continue

@@ -63,9 +63,7 @@ class Photo:
 
 
 def check_still(output: Path, wanted: OutputSettings) -> None:
-    """Refuse settings that only films have, or that the picture's format lacks. Raises
-    UsageError.
-    """
+    """Refuse settings that only films have, or that the format lacks. Raises UsageError."""
     ending, given = output.suffix.lower(), wanted.model_fields_set
     if wrong := given - _FOR_STILLS:
         listed = _make_options(given - {"quality", "background"})

@@ -13,8 +13,9 @@ RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
 
 
 def load_recorded_look(path: Path | str) -> Look:
-    """Return how a film or picture was dreamt. Raises UsageError if it has no record,
-    MediaError.
+    """Return how a film or picture was dreamt.
+
+    Raises UsageError if it has no record, MediaError.
     """
     return read_recorded_look(path)[1]
 

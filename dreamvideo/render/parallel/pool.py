@@ -84,9 +84,7 @@ class _PoolRun:
                     self._lost(worker)
 
     def stop(self) -> None:
-        """Stop all workers: first by a signal, so that they save their state, then by killing
-        them.
-        """
+        """Stop all workers: by a signal, so that they save their state, then by killing them."""
         try:
             for worker in self.workers:
                 worker.process.terminate()

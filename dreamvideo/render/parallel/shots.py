@@ -74,9 +74,7 @@ def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress
 
 @dataclass(frozen=True)
 class _ScanChunk:
-    """What a scan found in a chunk of a clip; ``following`` is the checksum of the frame after
-    it.
-    """
+    """What a scan found in a chunk; ``following`` is the checksum of the frame after it."""
 
     frames: list[SeekPoint]
     cuts: list[int]

@@ -137,9 +137,7 @@ def choose_quality(
 
 
 def list_quality_steps(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], Look]]:
-    """Yield ((width, height), look) from best to worst, in the order given in the module
-    docstring.
-    """
+    """Yield ((width, height), look) from best to worst, in the order of the module docstring."""
     sizes = list(_list_sizes(size, look))
     large = [each for each in sizes if min(each[0]) >= min(SMALL, *size)]
     first, then, last = _list_efforts(look)

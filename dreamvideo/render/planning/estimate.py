@@ -84,9 +84,7 @@ def estimate_clip(
 
 
 def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
-    """Measure the cost of each kind of work on this machine, for a render of that (width,
-    height).
-    """
+    """Measure the cost of each kind of work here, for a render of that (width, height)."""
     width, height = size
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))

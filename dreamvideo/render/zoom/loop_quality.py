@@ -93,7 +93,7 @@ class LoopMeter:
 
 
 def measure_step_error(before: Image, after: Image, move: Similarity) -> float:
-    """Return the mean squared difference of ``after`` to ``before`` moved, where that was in
+    """Return the mean squared difference of ``after`` to ``before`` moved, where it was in
     frame.
     """
     height, width = after.shape[:2]

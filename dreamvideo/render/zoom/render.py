@@ -146,8 +146,9 @@ def zoom(
 def partial_zoom(
     photo: Path | str | None, output: Path | str | None = None, on_progress: OnProgress = silent
 ) -> RenderResult:
-    """Make a film of the frames that a zoom has so far, next to its output: see
-    ``partial_film``.
+    """Make a film of the frames that a zoom has so far, next to its output.
+
+    See ``partial_film``.
     """
     output = _name_output(None if photo is None else Path(photo), output)
     job = read_job(output)

@@ -1,6 +1,4 @@
-"""The picture that a zoom starts from: a photo, a clip's last frame or noise, at the film's
-size.
-"""
+"""The start of a zoom: a photo, a clip's last frame or noise, at the film's size."""
 
 from __future__ import annotations
 

@@ -73,9 +73,7 @@ class ImageStatistics:
 
     @classmethod
     def of(cls, image: Image, weight: Numbers | None = None) -> ImageStatistics:
-        """Measure an H x W x 3 picture; ``weight`` (H x W, 0 to 1) is how much each pixel
-        counts.
-        """
+        """Measure an H x W x 3 picture; ``weight`` (H x W, 0 to 1) is how much a pixel counts."""
         weights = _make_weights(image, weight)
         bands, coarse = _split(image @ OPPONENT.T)
         counted = image if weight is None else image[weight > weight.max() / 2]

@@ -114,9 +114,7 @@ def dream_first_frame(plan: ZoomPlan, part: StageDreamer) -> tuple[Image, float]
 
 
 def iterate_frames(plan: ZoomPlan, number: int, image: Image) -> tuple[Image, float]:
-    """Return frame ``number + 1`` of the film, as it is stored, from ``number``, and its
-    objective.
-    """
+    """Return frame ``number + 1`` of the film, as stored, from ``number``, and its objective."""
     return dream_next_frame(plan, number + len(plan.opening), image)
 
 
@@ -215,9 +213,7 @@ def step_effort(
 
 
 def make_inset(plan: ZoomPlan, index: int) -> Inset | None:
-    """Return what emerges in frame ``index``: the film's own beginning, or the picture it ends
-    on.
-    """
+    """Return what emerges in frame ``index``: the film's own beginning, or its final picture."""
     if plan.goal is not None:
         last = plan.count - 1
         smallest = max(SMALLEST, 1 / plan.transform_to(0, last).growth)
