@@ -46,7 +46,7 @@ EmbedSize = Annotated[
 
 
 def embed_of(height: int | None, size: str | None) -> Embed:
-    """The embedding that the options ask for. Raises UsageError."""
+    """Return how to embed films, from the options. Raises UsageError."""
     from dreamvideo.settings.output import parse_bytes
 
     try:
@@ -59,7 +59,7 @@ def embed_of(height: int | None, size: str | None) -> Embed:
 def page_before(
     asked: bool, film: Path, *inputs: Path | None, overwrite: bool, partial: bool
 ) -> None:
-    """Check before any work that the page can be written afterwards. Raises UsageError."""
+    """Check, before any work, that the page can be written afterwards. Raises UsageError."""
     if asked and not partial:
         from dreamvideo.report.film import check_report, report_path
 
@@ -72,9 +72,9 @@ def page_after(
     on_progress: OnProgress,
     **part: str | None,
 ) -> Path:
-    """Make the page of a film that was just made; ``part`` is what it shows of its source.
+    """Make the page of a film that was just made; ``part`` is the part of its source that it shows.
 
-    Raises DreamVideoError, which says that the film itself is whole.
+    Raises DreamVideoError, which says that the film itself is complete.
     """
     from dreamvideo.report.film import report_film
     from dreamvideo.report.pairing import Excerpt
