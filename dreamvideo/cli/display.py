@@ -48,7 +48,10 @@ class PlainLines:
 def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
     """Format progress: ``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
 
-    ``before`` were done when the clock started, ``elapsed`` seconds ago.
+    Args:
+        progress: The progress.
+        elapsed: Seconds since the clock started.
+        before: Number done when the clock started.
     """
     of = f"/{progress.total}" if progress.total else ""
     parts = [f"{progress.stage}: {progress.done}{of} {progress.unit}s"]

@@ -101,8 +101,14 @@ def output_options(*without: str) -> Callable[[Callable[..., None]], Callable[..
 
 
 def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
-    """Return a keyword parameter whose default, None, leaves the setting to presets and
-    defaults.
+    """Return a keyword parameter for a field of the settings.
+
+    Its default, None, leaves the setting to presets and defaults.
+
+    Args:
+        group: Group of a ``Look``, ``output`` or ``machine``.
+        name: Name of the field.
+        field: The field.
     """
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     shown = str(extra.get("none", "none")) if field.default is None else f"{field.default}"

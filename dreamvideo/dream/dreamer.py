@@ -159,7 +159,16 @@ class Dreamer:
         return self._goal.terms
 
     def ladder(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
-        """Return the octaves of a picture of that size. Raises UsageError if it is too small."""
+        """Return the octaves of a picture of that size.
+
+        Args:
+            height: Height in pixels.
+            width: Width in pixels.
+            steps: Steps per octave; None: the settings' own.
+
+        Raises:
+            UsageError: The picture is too small for the network.
+        """
         return make_octave_schedule(self.settings, height, width, steps)
 
     def choose(self, source: Image) -> Extras:

@@ -48,6 +48,13 @@ class KerasNetwork:
     """A convolutional network of keras.applications; its classifier, if any, is kept separately."""
 
     def __init__(self, model: Any, kind: str, classifier: Classifier | None = None) -> None:
+        """Wrap a Keras model.
+
+        Args:
+            model: The model.
+            kind: How pixels become its input (``preprocess``).
+            classifier: Its classifier, if loaded.
+        """
         self.classifier = classifier
         self._model = model
         self._kind = kind

@@ -211,15 +211,29 @@ def list_layers(name: str) -> tuple[Layer, ...]:
 
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
-    """Raise UsageError for the first unknown layer, with similar names."""
+    """Raise UsageError for the first unknown layer, with similar names.
+
+    Args:
+        network: The network.
+        model: Its name, for the error.
+        names: Names of layers.
+    """
     for name in names:
         find_layer(network, model, name)
 
 
 def find_layer(network: Network, model: str, name: str) -> Layer:
-    """Return the layer of that name. Raises UsageError, with similar names, if there is none.
+    """Return the layer of that name.
 
     ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer.
+
+    Args:
+        network: The network.
+        model: Its name, for the error.
+        name: Name of the layer.
+
+    Raises:
+        UsageError: There is none; the message lists similar names.
     """
     known = {layer.name: layer for layer in network.layers}
     short = re.fullmatch("b([0-9]+)", name)

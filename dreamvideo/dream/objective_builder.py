@@ -57,9 +57,15 @@ class WeightedObjective:
 def build_objective(
     settings: DreamSettings, network: models.Network, varying: Collection[str] = ()
 ) -> WeightedObjective:
-    """Build the objective of settings of which the fields ``varying`` change over time.
+    """Build the objective of some settings.
 
-    Raises UsageError for layers, channels and classes that do not exist.
+    Args:
+        settings: The settings.
+        network: Their network.
+        varying: Fields that change over time.
+
+    Raises:
+        UsageError: A layer, channel or class does not exist.
     """
     default = models.find_entry(settings.model).default_layers
     parts: dict[str, Objective] = {}

@@ -113,10 +113,14 @@ def creatures_name(layer: str) -> str:
 
 
 def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
-    """Return weights of a layer's channels (count,), summing to 1: the creatures that a seed
-    dreams.
+    """Return the weights of a layer's channels that a seed selects: (count,), summing to 1.
 
     All channels are equal for seed 0; any other seed picks a random quarter of them.
+
+    Args:
+        layer: Name of the layer.
+        count: Number of its channels.
+        seed: The seed.
     """
     if seed == 0:
         return np.full(count, 1 / count, np.float32)
@@ -128,7 +132,14 @@ def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
 def mean_of_channels(
     layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean"
 ) -> Objective:
-    """The mean over some of a layer's ``count`` channels of a statistic (``layer_channels``)."""
+    """The mean over some channels of a layer of one statistic of each (``layer_channels``).
+
+    Args:
+        layer: Name of the layer.
+        chosen: The channels.
+        count: Number of channels of the layer.
+        mode: The statistic.
+    """
     share = _shares(chosen, count)
     return Objective(
         frozenset([layer]), lambda a: _along_channels(_statistic(a[layer], mode), share)
@@ -178,7 +189,13 @@ def place_of(name: str) -> tuple[float, float]:
 
 
 def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray[Any, Any]:
-    """Return H x W x 1: a soft spot around the place (x, y), with mean 1."""
+    """Return H x W x 1: a soft spot around the place (x, y), with mean 1.
+
+    Args:
+        place: (x, y) as shares of the sides.
+        height: Height in pixels.
+        width: Width in pixels.
+    """
     sigma = PLACE_SIGMA * min(height, width)
     down, right = (
         np.exp(-0.5 * ((np.arange(side) - share * (side - 1)) / sigma) ** 2)
@@ -193,6 +210,11 @@ def pick_strongest(layer: str, third: str, count: int) -> Objective:
 
     Its shares sum to 1. If it selects the channels that the source excites, the dream amplifies
     what is there (google/deepdream's followers).
+
+    Args:
+        layer: Name of the layer.
+        third: Which third of the channels: ``strong``, ``average`` or ``weak``.
+        count: Number of channels of the layer.
     """
     name = chosen_name(layer, third)
     return Objective(

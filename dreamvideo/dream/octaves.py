@@ -51,8 +51,12 @@ class Dream:
 
 
 def count_octaves(height: int, width: int, scale: float) -> int:
-    """Return the number of octaves for which the coarsest has a short side of about ``COARSEST``
-    px.
+    """Return the number of octaves for which the coarsest has about ``COARSEST`` pixels.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        scale: Ratio of neighbouring octaves.
     """
     steps = np.log(min(height, width) / COARSEST) / np.log(scale)
     return int(np.clip(np.floor(steps + 0.5) + 1, 1, MOST_OCTAVES))
@@ -83,7 +87,15 @@ def count_octaves_for_size(
 def list_octave_sizes(
     height: int, width: int, octaves: int, scale: float, smallest: int = 1
 ) -> tuple[tuple[int, int], ...]:
-    """Return (height, width) from coarsest to full size; no side is below ``smallest`` pixels."""
+    """Return (height, width) of the octaves, from coarsest to full size.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        octaves: Number of octaves; those that are too small are left out.
+        scale: Ratio of neighbouring octaves.
+        smallest: Smallest side in pixels.
+    """
     sizes = [
         (round(height / scale**level), round(width / scale**level)) for level in range(octaves)
     ]
@@ -92,7 +104,17 @@ def list_octave_sizes(
 
 
 def draw_jitter(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
-    """Return (dy, dx) of every step, each in [-jitter, jitter]; depends only on the arguments."""
+    """Return (dy, dx) of every step, each in [-jitter, jitter].
+
+    The result depends only on the arguments.
+
+    Args:
+        seed: Seed of the dream.
+        frame: Number of the frame.
+        octave: Number of the octave.
+        steps: Number of steps.
+        jitter: Largest roll in pixels.
+    """
     words = np.random.SeedSequence((seed, frame, octave))
     shifts = np.random.default_rng(words).integers(-jitter, jitter + 1, (steps, 2))
     return shifts.astype(np.int32)

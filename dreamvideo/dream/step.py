@@ -28,6 +28,13 @@ class Step:
     """
 
     def __init__(self, forward: Forward, objective: Objective, shaping: Shaping = PLAIN) -> None:
+        """Combine a network, an objective and a shaping.
+
+        Args:
+            forward: The network.
+            objective: The objective to raise.
+            shaping: How the gradient is shaped.
+        """
         self._forward = forward
         self._objective = objective
         self._layers = sorted(objective.layers - NOT_LAYERS)

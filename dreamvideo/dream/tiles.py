@@ -55,9 +55,14 @@ class Tile:
 
 
 def tile_shape(height: int, width: int, most: int) -> tuple[int, int]:
-    """Return (height, width) of tiles with about ``most`` pixels or less.
+    """Return (height, width) of the tiles of a picture.
 
-    The whole picture if that fits; a side is never less than ``SMALLEST`` or the picture's.
+    The whole picture if it fits; a side is never less than ``SMALLEST`` or the picture's.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        most: Approximate limit of the pixels of a tile.
     """
     if height * width <= most:
         return height, width
@@ -70,8 +75,12 @@ def tile_shape(height: int, width: int, most: int) -> tuple[int, int]:
 
 
 def tiles(size: tuple[int, int], shape: tuple[int, int], turn: int = 0) -> Iterator[Tile]:
-    """Yield the tiles of ``shape`` of a picture of ``size``; ``turn`` moves the borders between
-    them.
+    """Yield the tiles of a picture.
+
+    Args:
+        size: (height, width) of the picture.
+        shape: (height, width) of each tile.
+        turn: Number of the step, which moves the borders between tiles.
     """
     for rows in spans(size[0], shape[0], turn):
         for columns in spans(size[1], shape[1], turn):
@@ -79,7 +88,13 @@ def tiles(size: tuple[int, int], shape: tuple[int, int], turn: int = 0) -> Itera
 
 
 def spans(length: int, tile: int, turn: int = 0) -> list[Span]:
-    """Return tiles of ``tile`` px along an axis of ``length``; both are equal modulo ``GRID``."""
+    """Return the tiles along one axis.
+
+    Args:
+        length: Length of the axis in pixels.
+        tile: Length of each tile in pixels, equal to ``length`` modulo ``GRID``.
+        turn: Number of the step, which moves the borders between tiles.
+    """
     count = _count(length, tile)
     starts = [0]
     for index in range(1, count):

@@ -88,7 +88,14 @@ def list_variations(
 
 
 def find_strongest_channels(image: Image, look: Look, layer: str, count: int) -> list[int]:
-    """Return the numbers of the channels of a layer that respond most to a picture."""
+    """Return the numbers of the channels of a layer that respond most to a picture.
+
+    Args:
+        image: H x W x 3 in [-1, 1].
+        look: The look, which names the network.
+        layer: Name of the layer.
+        count: Number of channels.
+    """
     network = models.load(look.dream.model, look.dream.weights)
     models.check_layers(network, look.dream.model, [layer])
     found = next(row for row in measure_activity(network, image, count) if row.layer.name == layer)

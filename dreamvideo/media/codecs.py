@@ -136,7 +136,14 @@ def choose_codec(output: Path, name: str | None) -> Codec:
 def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
     """Return the encoder's pixel format; alpha is dropped where it cannot be stored.
 
-    Raises UsageError for a depth that the codec does not have.
+    Args:
+        codec: The codec.
+        output: The output; its extension decides about alpha.
+        depth: Bits per channel.
+        alpha: Whether the frames have alpha.
+
+    Raises:
+        UsageError: The codec does not have that depth.
     """
     if (depth, False) not in codec.formats:
         able = [n for n, c in CODECS.items() if (depth, False) in c.formats]
@@ -149,14 +156,26 @@ def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
 
 
 def holds_alpha(codec: Codec, output: Path, depth: int) -> bool:
-    """Return whether alpha is kept: MP4 cannot hold VP9's."""
+    """Return whether alpha is kept: MP4 cannot hold VP9's.
+
+    Args:
+        codec: The codec.
+        output: The output; its extension decides.
+        depth: Bits per channel.
+    """
     return (depth, True) in codec.formats and output.suffix.lower() not in _QUICKTIME
 
 
 def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
     """Return the requested quality or the default.
 
-    Raises UsageError outside the encoder's range.
+    Args:
+        codec: The codec.
+        output: The output, for the error.
+        quality: On the codec's scale; None: its default.
+
+    Raises:
+        UsageError: The quality is outside the encoder's range.
     """
     if quality is None:
         return codec.quality
@@ -241,7 +260,13 @@ def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
 
 
 def yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
-    """Return filters from RGB to ffmpeg's pixel format ``pixels``, with matching colour tags."""
+    """Return filters from RGB to ffmpeg's pixel format ``pixels``, with matching colour tags.
+
+    Args:
+        pixels: ffmpeg's pixel format.
+        color: The source's colour tags.
+        aspect: Shape of a pixel.
+    """
     if pixels == "bgra":
         return f"format={pixels},setsar=1"
     primaries = color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709"

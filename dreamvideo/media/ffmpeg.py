@@ -100,6 +100,18 @@ class Process:
         on_end: Callable[[], None] | None = None,
         detail: str = "verbose",
     ) -> None:
+        """Start ffmpeg.
+
+        Args:
+            arguments: Its arguments.
+            feed: Whether to open its standard input.
+            on_line: Called with every line of its log, on another thread.
+            on_end: Called when its log ends, on that thread.
+            detail: Its log level.
+
+        Raises:
+            MediaError: It does not start.
+        """
         self.complaints: deque[str] = deque(maxlen=64)
         self.complaint_count = 0
         self._on_line = on_line

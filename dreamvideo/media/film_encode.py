@@ -128,7 +128,20 @@ class Film:
 
 
 def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> list[str]:
-    """Write the film under its temporary name and count its frames. Returns notes."""
+    """Write the film under its temporary name and count its frames.
+
+    Args:
+        film: The frames and what to keep of their source.
+        output: The final name, whose extension chooses the container.
+        part: The temporary name.
+        wishes: The user's options.
+
+    Returns:
+        Notes for the user.
+
+    Raises:
+        MediaError: Encoding failed.
+    """
     container = containers.choose_container(output)
     with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
         return _encode(film, output, part, wishes, titles, chapters)

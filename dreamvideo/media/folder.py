@@ -63,7 +63,17 @@ def place_of(output: Path) -> Path:
 
 
 def check_format(output: Path, codec: str | None, depth: int, quality: int | None = None) -> None:
-    """Raise UsageError for an unknown picture format, or a depth or quality that it lacks."""
+    """Check that a picture format has what is requested of it.
+
+    Args:
+        output: The folder or pattern.
+        codec: The picture format; None: by the extension, else PNG.
+        depth: Bits per channel.
+        quality: Of JPEG.
+
+    Raises:
+        UsageError: The format is unknown, or lacks that depth or a quality.
+    """
     form = _format(output, codec)
     if quality is not None and form != "jpg":
         raise UsageError(f"{escape_text(output)}: {form} pictures are lossless and have no quality")

@@ -79,7 +79,14 @@ class Color:
 
 
 def color_of(levels: int, matrix: int, primaries: int, transfer: int) -> Color:
-    """Return colour tags for their code points; unspecified or reserved ones are "unknown"."""
+    """Return colour tags for their code points; unspecified or reserved ones are "unknown".
+
+    Args:
+        levels: Code point of the range.
+        matrix: Code point of the matrix.
+        primaries: Code point of the primaries.
+        transfer: Code point of the transfer curve.
+    """
     return Color(
         range=_RANGES.get(levels, "unknown"),
         matrix=_MATRICES.get(matrix, "unknown"),

@@ -80,6 +80,14 @@ class Source:
         frames: Generator[Frame, None, None],
         report: DecodeReport,
     ) -> None:
+        """Wrap a stream of frames.
+
+        Args:
+            info: The film.
+            size: (width, height) of the frames.
+            frames: The frames.
+            report: Filled in while they are decoded.
+        """
         self.info = info
         self.size = size
         self._frames = frames

@@ -106,11 +106,17 @@ class SoundLevels(Mapping[str, float]):
 def measure_sound(
     clip: MediaInfo, begin: Fraction = Fraction(0), end: Fraction | None = None
 ) -> SoundTrack:
-    """Measure a clip's first decodable sound track from ``begin`` to ``end``, in seconds of its
-    picture.
+    """Measure a clip's first decodable sound track.
 
-    Takes a few seconds and 4 MB per hour. Raises MediaError, in one line, for a clip without sound
-    or one whose sound cannot be decoded.
+    Takes a few seconds and 4 MB per hour.
+
+    Args:
+        clip: The clip.
+        begin: Start in seconds of its picture.
+        end: End in seconds of its picture; None: its end.
+
+    Raises:
+        MediaError: The clip has no sound, or none that can be decoded.
     """
     if not clip.audio:
         raise MediaError(f"{escape_text(clip.path)}: has no sound that audio: could follow")

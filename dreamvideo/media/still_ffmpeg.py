@@ -90,7 +90,15 @@ def png_of(
 def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
     """Return a picture's stored values, neither rotated nor clipped: H x W x 1 to 4.
 
-    Integers of 8 or 16 bits, in full range; floats of 32 bits. Raises MediaError.
+    Integers of 8 or 16 bits, in full range; floats of 32 bits.
+
+    Args:
+        path: The file.
+        kind: One of ``DEMUXERS``.
+        most_pixels: How many it may declare.
+
+    Raises:
+        MediaError: It cannot be decoded.
     """
     lines, data = _run(
         path,

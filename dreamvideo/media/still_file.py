@@ -142,7 +142,13 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
-    """Return whether two readers decoded the same picture, one in 16 bits and one in 8."""
+    """Return whether two readers decoded the same picture, one in 16 bits and one in 8.
+
+    Args:
+        deep: H x W or H x W x C, 16 bits.
+        shallow: The same in 8 bits.
+        most: Largest mean difference in 8-bit levels.
+    """
     if deep.ndim == 2:
         deep = deep[..., None]
     if shallow.ndim == 2:
@@ -156,7 +162,13 @@ def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0
 def reduce_size(
     values: NDArray[Any], alpha: NDArray[Any] | None, factor: int
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Average values and alpha over squares of ``factor`` pixels."""
+    """Average values and alpha over squares of ``factor`` pixels.
+
+    Args:
+        values: H x W or H x W x 3.
+        alpha: H x W, if any.
+        factor: Side of the squares; 1 changes nothing.
+    """
     if factor == 1:
         return values, alpha
     size = divide_alpha((values.shape[1], values.shape[0]), factor)

@@ -163,7 +163,7 @@ def upright_size(image: Image.Image) -> Size:
         return width, height
     try:
         turned = read_orientation(image.getexif()) >= 5
-    except Exception:  # a damaged block is no reason to refuse the picture
+    except Exception:  # a damaged block must not make the picture fail
         turned = False
     return (height, width) if turned else (width, height)
 

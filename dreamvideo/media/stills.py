@@ -156,7 +156,13 @@ def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
 
 
 def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color) -> NDArray[Any]:
-    """Composite H x W x 3 pixels with straight alpha (H x W, same depth) over a colour (0..255)."""
+    """Composite a picture over a colour.
+
+    Args:
+        pixels: H x W x 3, integers.
+        alpha: H x W, straight, same depth; None: opaque.
+        background: Red, green and blue, 0 .. 255.
+    """
     if alpha is None:
         return pixels
     top = np.iinfo(pixels.dtype).max
@@ -202,10 +208,16 @@ def store_frame(
     *,
     sync: bool = True,
 ) -> None:
-    """Store H x W x 3 RGB (uint8 or uint16) as PNG: lossless, fast, atomic. Raises MediaError.
+    """Store a frame as PNG: lossless, fast, atomic.
 
-    ``alpha``, H x W, is straight: the colours are not multiplied by it. Without ``sync`` the caller
-    must sync several frames at once with ``paths.sync_files``.
+    Args:
+        path: The file.
+        pixels: H x W x 3 RGB, uint8 or uint16.
+        alpha: H x W, straight: the colours are not multiplied by it.
+        sync: Without it the caller must sync several frames at once with ``paths.sync_files``.
+
+    Raises:
+        MediaError: It cannot be written.
     """
     data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
     with replace_atomically(path, sync=sync) as part:

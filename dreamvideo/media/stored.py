@@ -50,7 +50,13 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
 
 
 def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield an IVF stream of PNGs: the simplest container with exact times, ``ticks * clock`` s."""
+    """Yield an IVF stream of PNGs: the simplest container with exact times.
+
+    Args:
+        ticks: Times of the frames in units of ``clock``.
+        clock: Seconds per tick.
+        pngs: The PNG files.
+    """
     yield ivf_header(clock, len(ticks))
     for tick, png in zip(ticks, pngs, strict=True):
         yield ivf_frame(tick, png)
@@ -75,9 +81,18 @@ def pngs(
     background: Color,
     pinhole: bool = False,
 ) -> Iterator[bytes]:
-    """Yield the frames as PNG files, all opaque over ``background`` or all with alpha.
+    """Yield the frames as PNG files, all opaque or all with alpha.
 
-    ``pinhole`` makes one corner pixel transparent in each opaque frame of a film with alpha.
+    Args:
+        frames: The stored frames.
+        kind: What they are.
+        keep_alpha: Whether to keep alpha.
+        background: Colour that they are composited over otherwise.
+        pinhole: Whether to make one corner pixel transparent in each opaque frame of a film with
+            alpha.
+
+    Raises:
+        MediaError: A frame cannot be read.
     """
     for frame in frames:
         if not kind.alpha:

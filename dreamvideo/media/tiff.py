@@ -114,7 +114,16 @@ def _layout(data: bytes, tags: TiffImagePlugin.ImageFileDirectory_v2) -> Layout:
 def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> NDArray[Any]:
     """Return the stored values, not rotated: H x W x channels, uint16 or float32.
 
-    Integers have full range whatever their bits. Raises MediaError.
+    Integers have full range whatever their bits.
+
+    Args:
+        path: The file.
+        data: Its content.
+        layout: How it is stored.
+        most_pixels: How many it may declare.
+
+    Raises:
+        MediaError: It is damaged or not supported.
     """
     by_ffmpeg = not layout.tiled and (layout.planar or layout.bits <= 16)
     if layout.kind == "float":

@@ -19,9 +19,12 @@ class Timeline:
     """
 
     def __init__(self, origin: Fraction, interval: Fraction, *, leaps: bool) -> None:
-        """Map ``origin`` to 0; ``interval`` seconds is the usual pace.
+        """Start a clock.
 
-        ``leaps`` is whether the container's clock may leap ahead without meaning it.
+        Args:
+            origin: The time stamp that becomes 0.
+            interval: The usual pace in seconds.
+            leaps: Whether the container's clock may leap ahead without meaning it.
         """
         self._offset = -origin
         self._interval = interval

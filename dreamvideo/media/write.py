@@ -32,7 +32,20 @@ def check_output(
     loop: int = 0,
     max_size: int | None = None,
 ) -> None:
-    """Refuse, before any work, an output that cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, an output that cannot or must not be written.
+
+    Args:
+        output: The film, or a folder of numbered pictures.
+        overwrite: Whether an existing output may be replaced.
+        codec: As in ``encode``, like the following.
+        depth: Bits per channel.
+        quality: On the codec's own scale.
+        loop: How often an animation is repeated.
+        max_size: Maximum size of an animation in bytes.
+
+    Raises:
+        UsageError: The output cannot or must not be written.
+    """
     numbered = folder.is_folder(output)
     if numbered:
         folder.check_format(output, codec, depth, quality)

@@ -107,6 +107,11 @@ def measure_warping_error(current: Frame, previous: Frame, correspondence: Corre
 
     Over pixels visible in both frames (Lai et al., ECCV 2018, "Learning Blind Video Temporal
     Consistency", eq. 8 and 9), mean over the channels.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        correspondence: From ``previous`` to ``current``.
     """
     error = ((current - warp(previous, correspondence.flow)) ** 2).mean(-1)
     seen = correspondence.visible
@@ -133,6 +138,14 @@ def measure_trails(
     ``sum_U h_t h' / sum_U h'^2`` of this frame's detail on the previous frame's, where h' = h_(t-1)
     is either left in place (blending) or moved along the flow (dragging): 0 = no trail, 1 = all of
     it.
+
+    Args:
+        current: This frame and its source.
+        previous: The frame before and its source.
+        correspondence: From the frame before to this one.
+
+    Returns:
+        The coefficients for blending and for dragging.
     """
     now = extract_fine(current.film - current.source)
     before = extract_fine(previous.film - previous.source)

@@ -153,7 +153,15 @@ class Comparison:
 def measure_pair(
     index: int, now: Pair, before: Pair, alone: tuple[Frame, Frame], correspondence: Correspondence
 ) -> PairStats:
-    """Measure film frames index - 1 and index, and ``alone``, the same two dreamt alone."""
+    """Measure a pair of neighbouring frames, as in the film and as dreamt alone.
+
+    Args:
+        index: Number of the second frame.
+        now: The second frame and its source.
+        before: The first frame and its source.
+        alone: The two frames dreamt alone, H x W x 3 in [-1, 1].
+        correspondence: From the first frame to the second.
+    """
     alone_now = Pair(alone[1], now.source)
     return PairStats(
         index=index,

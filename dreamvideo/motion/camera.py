@@ -129,5 +129,12 @@ def travel(width: int, height: int, path: CameraPath, begin: float, end: float) 
 def camera_flow(
     width: int, height: int, camera: Camera, dt: Fraction | float
 ) -> NDArray[np.float32]:
-    """Return the backward flow (height x width x 2, px) of ``dt`` seconds of a steady camera."""
+    """Return the backward flow (height x width x 2, px) of a steady camera.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        camera: The camera.
+        dt: Seconds.
+    """
     return steady(width, height, camera, dt).flow(width, height)

@@ -54,6 +54,13 @@ class CameraTrack:
     """
 
     def __init__(self, width: int, height: int, path: CameraPath) -> None:
+        """Start at time 0.
+
+        Args:
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
+            path: The camera at each time.
+        """
         self._size = width, height
         self._path = path
         # The transform at every whole second; the rest is integrated from there.

@@ -21,7 +21,13 @@ _PLAIN_CUT_CONTRAST = 32.0
 def is_cut(
     current: NDArray[np.float32], previous: NDArray[np.float32], threshold: float = THRESHOLD
 ) -> bool:
-    """Return whether ``current`` starts a new shot; both frames H x W x 3 in [-1, 1]."""
+    """Return whether ``current`` starts a new shot.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        threshold: The ``cut_score`` above which it does.
+    """
     return cut_score(current, previous, enough=threshold) > threshold
 
 

@@ -68,7 +68,14 @@ def motions_between(
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
 ) -> tuple[Motion, Motion]:
-    """Return ``motion_between`` and the motion the other way, both at the given ``quality``."""
+    """Estimate motion in both directions: ``motion_between``, and its reverse.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        quality: Quality of both flows.
+        max_width: Largest width in pixels to estimate at.
+    """
     if np.array_equal(current, previous):
         return _stillness(current.shape), _stillness(current.shape)
     now, before = _small(current, max_width), _small(previous, max_width)

@@ -51,7 +51,16 @@ class Masker:
 
     @classmethod
     def of(cls, settings: Mask, size: Size, rate: Fraction = Fraction(25)) -> Masker:
-        """Open a mask. Raises MediaError, naming it, if its file cannot be read."""
+        """Open a mask.
+
+        Args:
+            settings: The mask's settings.
+            size: (width, height) of the frames.
+            rate: Frames per second.
+
+        Raises:
+            MediaError: Its file, which is named, cannot be read.
+        """
         given = settings.mask
         shapes = None if given is None else parse_shapes(given)
         opened = shapes or (given and open_mask(given, size, settings.mask_end)) or None

@@ -49,7 +49,16 @@ class FilmMask:
     moves = True
 
     def __init__(self, path: Path, size: Size, end: Literal["hold", "loop"]) -> None:
-        """Open the mask. Raises MediaError. ``size`` is the frame's (width, height)."""
+        """Open the mask.
+
+        Args:
+            path: The film, animation or sequence of pictures.
+            size: (width, height) of the frames.
+            end: What follows its end: its last frame, or its beginning.
+
+        Raises:
+            MediaError: It cannot be read.
+        """
         self._path, self._size, self._loops = path, size, end == "loop"
         self._length: Fraction | None = None
         self._open = ExitStack()
@@ -87,7 +96,16 @@ class FilmMask:
 
 
 def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> StillMask | FilmMask:
-    """Open the mask in a file or folder. Raises MediaError, naming it, if it is not one."""
+    """Open the mask in a file or folder.
+
+    Args:
+        name: The file or folder.
+        size: (width, height) of the frames.
+        end: What follows the end of a film: its last frame, or its beginning.
+
+    Raises:
+        MediaError: It is not a mask; the message names it.
+    """
     path = Path(name)
     try:
         if is_sequence(path):

@@ -20,16 +20,28 @@ GREY, COLOURED = 0.08, 0.16
 
 
 def match_brightness(source: Frame, low: float, high: float) -> Map:
-    """Return where the luma (BT.709, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
+    """Return where the source's luma (BT.709, 0 black, 1 white) is in a range: H x W in [0, 1].
+
+    Args:
+        source: H x W x 3 in [-1, 1].
+        low: Least luma.
+        high: Largest luma.
+    """
     light = (_smooth(source) @ LUMA + 1) / 2
     beyond = np.maximum(low - light, light - high) / np.float32(SOFT_LIGHT)
     return smoothstep(1 - beyond)
 
 
 def match_hue(source: Frame, low: float, high: float) -> Map:
-    """Return where the hue (degrees: 0 red, 120 green, 240 blue) is between ``low`` and ``high``.
+    """Return where the source's hue is in a range: H x W in [0, 1].
 
-    The range goes upwards, through 0: 330 to 30 is red. What is nearly grey has no hue.
+    Hue is in degrees: 0 red, 120 green, 240 blue. The range goes upwards, through 0: 330 to 30 is
+    red. What is nearly grey has no hue.
+
+    Args:
+        source: H x W x 3 in [-1, 1].
+        low: Start of the range in degrees.
+        high: End of the range in degrees.
     """
     unit = (_smooth(source) + 1) / 2
     hue = cv2.cvtColor(np.clip(unit, 0, 1), cv2.COLOR_RGB2HSV)[..., 0]

@@ -26,8 +26,15 @@ class RegionMasks:
 
     @classmethod
     def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> RegionMasks:
-        """Open the masks for frames of ``size`` (width, height). Raises MediaError for a missing
-        file.
+        """Open the masks of a look.
+
+        Args:
+            look: The look.
+            size: (width, height) of the frames.
+            rate: Frames per second.
+
+        Raises:
+            MediaError: A mask's file cannot be read.
         """
         regions = tuple(Masker.of(region, size, rate) for region in look.regions)
         return cls(Masker.of(look.mask, size, rate), regions)

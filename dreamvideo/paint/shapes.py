@@ -46,7 +46,13 @@ class ShapePose:
 
 
 def draw_shape(shapes: Sequence[Shape], size: tuple[int, int], pose: ShapePose) -> Map:
-    """Draw all terms in turn on a frame of ``size`` (width, height): H x W in [0, 1]."""
+    """Draw a mask: all terms in turn, H x W in [0, 1].
+
+    Args:
+        shapes: The terms.
+        size: (width, height) of the frame.
+        pose: How the mask is moved.
+    """
     places = pose.origins(*size)
     total = np.zeros(places.shape, np.float32)
     for shape in shapes:

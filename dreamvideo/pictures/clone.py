@@ -87,7 +87,13 @@ class Clone:
         return self.film("bunny-dream.mp4", "video", "samples/bunny.mp4")
 
     def save(self, name: str, pixels: Pixels, quality: int = QUALITY) -> None:
-        """Write a small JPEG, for viewing in a page."""
+        """Write a small JPEG, for viewing in a page.
+
+        Args:
+            name: Its path in the clone.
+            pixels: H x W x 3 RGB.
+            quality: Of the JPEG.
+        """
         options = [
             *(cv2.IMWRITE_JPEG_QUALITY, quality),
             *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
@@ -102,7 +108,14 @@ class Clone:
     def save_sheet(
         self, name: str, tiles: list[tuple[str, Pixels]], columns: int, quality: int = QUALITY
     ) -> None:
-        """Write labelled pictures as a contact sheet."""
+        """Write labelled pictures as a contact sheet.
+
+        Args:
+            name: Its path in the clone.
+            tiles: (label, picture) in order.
+            columns: Pictures per row.
+            quality: Of the JPEG.
+        """
         self.save(name, scale_command(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)
 
 

@@ -53,7 +53,21 @@ def plan_render(
     options: RenderOptions,
     on_progress: OnProgress,
 ) -> RenderPlan:
-    """Scan the whole clip for cuts and time a few steps. Raises the errors of ``dream_video``."""
+    """Scan the whole clip for cuts and time a few steps.
+
+    Args:
+        request: What to read.
+        look: The look.
+        wanted: Output settings.
+        machine: Device, threads, processes and limits.
+        options: How the render is divided.
+        on_progress: Called during the scan.
+
+    Raises:
+        UsageError: The request makes no sense.
+        MediaError: The clip cannot be read.
+        WeightsError: The weights cannot be loaded.
+    """
     read = open_clip_range(request, wanted)
     most = find_max_workers(machine, look, read)
     segments, _ = plan_segments(read, look, options, most, count_cores(machine), on_progress)

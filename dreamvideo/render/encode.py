@@ -16,7 +16,16 @@ from dreamvideo.version import __version__
 
 
 def check_output_settings(output: Path, wanted: OutputSettings, *, overwrite: bool) -> None:
-    """Refuse, before any work, an output that cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, an output that cannot or must not be written.
+
+    Args:
+        output: The output.
+        wanted: Output settings.
+        overwrite: Whether an existing output may be replaced.
+
+    Raises:
+        UsageError: The output cannot or must not be written.
+    """
     check_output(
         output,
         overwrite,
@@ -109,8 +118,13 @@ def deepen(
 ) -> NDArray[np.uint16]:
     """Add what the dream added to an 8-bit source frame to the same frame in 16 bits.
 
-    All three are H x W x 3. The source keeps its fine gradations; rounded to 8 bits, the result is
-    ``dreamt`` itself, so that a stored frame is exactly what the next one was carried from.
+    The source keeps its fine gradations; rounded to 8 bits, the result is ``dreamt`` itself, so
+    that a stored frame is exactly what the next one was carried from.
+
+    Args:
+        dreamt: H x W x 3, the dreamt frame in 8 bits.
+        source: H x W x 3, the source frame in 8 bits.
+        deep: H x W x 3, the source frame in 16 bits.
     """
     added = (dreamt.astype(np.int32) - source) * 257
     return np.asarray(np.clip(deep + added, 0, 65535), np.uint16)

@@ -13,7 +13,13 @@ KEPT_ENDINGS = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".gif", ".webp")
 
 
 def default_output(source: Path, word: str, ending: str) -> Path:
-    """Name an output: ``clips/cat.avi`` -> ``clips/cat-dream.mp4``; a pattern after its folder."""
+    """Name an output: ``clips/cat.avi`` -> ``clips/cat-dream.mp4``.
+
+    Args:
+        source: The input; a pattern or folder of pictures gives its folder's name.
+        word: What is added to the name.
+        ending: File extension.
+    """
     if is_sequence(source):
         folder = source if source.is_dir() else source.parent
         named = folder if folder.name not in ("", "..") else folder.resolve()

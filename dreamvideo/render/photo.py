@@ -45,7 +45,17 @@ class Photo:
     notes: tuple[str, ...]
 
     def save(self, path: Path, image: Image, tags: Mapping[str, str], quality: int | None) -> None:
-        """Write a dream of the picture. Raises MediaError."""
+        """Write a dream of the picture.
+
+        Args:
+            path: The file.
+            image: H x W x 3 in [-1, 1].
+            tags: Texts by name.
+            quality: Of JPEG, WebP and AVIF, 0 to 100; None: the default.
+
+        Raises:
+            MediaError: It cannot be written.
+        """
         pixels: NDArray[Any] = to_deep(image) if self.depth == 16 else to_bytes(image)
         top = np.iinfo(pixels.dtype).max
         alpha = None

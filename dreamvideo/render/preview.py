@@ -77,7 +77,13 @@ def preview(
 def extract_excerpt(
     info: MediaInfo, at: Fraction | None, seconds: Fraction
 ) -> tuple[Fraction, Fraction]:
-    """Return the start and end of a preview in seconds: all of a shorter clip."""
+    """Return the start and end of a preview in seconds.
+
+    Args:
+        info: The clip.
+        at: Start in seconds; None: a third into the clip, as far as its length permits.
+        seconds: Length of the preview.
+    """
     latest = max(Fraction(0), info.duration - seconds)
     begin = min(info.duration / 3, latest) if at is None else at
     return begin, begin + seconds

@@ -157,10 +157,19 @@ def dream_video(
 def partial_film(
     clip: Path | str, output: Path | str | None = None, on_progress: OnProgress = silent
 ) -> RenderResult:
-    """Make a film of the frames that a render of ``clip`` to ``output`` has finished so far.
+    """Make a film of the frames that a render has finished so far.
 
     It is written next to the output, as ``film.partial.mp4``. The job is not changed, and another
-    process may be working on it. Raises UsageError if there is no job, MediaError.
+    process may be working on it.
+
+    Args:
+        clip: The clip that is being rendered.
+        output: The output of that render; None: named after ``clip``.
+        on_progress: Called after each encoded frame.
+
+    Raises:
+        UsageError: There is no job, or no frame of it is finished.
+        MediaError: A file cannot be read or written.
     """
     _, output = _resolve_names(clip, output)
     job = read_job(output)
@@ -243,7 +252,15 @@ def divide_job(
     most: int,
     on_progress: OnProgress = silent,
 ) -> Manifest:
-    """Return the manifest with segments that ``most`` processes can dream in parallel."""
+    """Return the manifest with segments that can be dreamt in parallel.
+
+    Args:
+        manifest: The job's manifest.
+        read: The clip and its range.
+        options: How the render is divided.
+        most: Largest number of processes.
+        on_progress: Called during the scan of the clip.
+    """
     segments, found = plan_segments(
         read, manifest.decoded_look, options, most, count_cores(manifest.machine), on_progress
     )

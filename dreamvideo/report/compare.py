@@ -141,7 +141,17 @@ def compare_films(
 
 
 def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False) -> Path:
-    """Write the page of two films; returns its path. Raises UsageError, MediaError."""
+    """Write the page of two films; returns its path.
+
+    Args:
+        found: The comparison.
+        output: The page.
+        overwrite: Whether to replace an existing page.
+
+    Raises:
+        UsageError: The page must not be written there.
+        MediaError: The page cannot be written.
+    """
     check_report(output, overwrite, found.one.film.path, found.other.film.path)
     with replace_atomically(output) as part:
         part.write_text(render_html(_make_page(found)), encoding="utf-8")

@@ -36,7 +36,16 @@ def report_path(film: Path) -> Path:
 
 
 def check_report(output: Path, overwrite: bool, *read: Path | None) -> None:
-    """Refuse, before any work, a page that cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, a page that cannot or must not be written.
+
+    Args:
+        output: The page.
+        overwrite: Whether to replace an existing page.
+        read: Inputs, which it must not overwrite.
+
+    Raises:
+        UsageError: The page must not be written there.
+    """
     check_apart(output, *read)
     check_place(output, overwrite)
 

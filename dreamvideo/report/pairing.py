@@ -140,9 +140,16 @@ def find_source(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
 
 
 def open_film_pair(film: Path, source: Path | None, excerpt: Excerpt) -> FilmPair:
-    """Probe both files.
+    """Probe a film and its source.
 
-    Raises MediaError for a file that is not a film, UsageError for invalid options.
+    Args:
+        film: The film.
+        source: The source, if any.
+        excerpt: The part of the source that the film shows.
+
+    Raises:
+        MediaError: A file is not a film.
+        UsageError: An excerpt is given without a source.
     """
     if source is None and excerpt != Excerpt():
         raise UsageError(

@@ -44,7 +44,14 @@ class Recipe:
 def read_recipe(
     film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt, command: Sequence[str] = ()
 ) -> Recipe:
-    """Read the film's own tags. ``command`` are the words that have just made it."""
+    """Read how a film was made, from its own tags or its kept job.
+
+    Args:
+        film: The film.
+        source: Its source, if any.
+        excerpt: The part of the source that it shows.
+        command: The words of the command that has just made it.
+    """
     ran = shlex.join(command)
     try:
         version, look = read_recorded_look(film.path)

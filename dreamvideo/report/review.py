@@ -82,9 +82,17 @@ def review(
     seconds: Seconds = (),
     on_progress: OnProgress = silent,
 ) -> Review:
-    """Measure and sample every frame.
+    """Measure and sample every frame of a film.
 
-    Raises MediaError, DreamVideoError for a film without frames.
+    Args:
+        reels: The film and its source.
+        embed: How films are embedded.
+        seconds: Time each frame took to dream.
+        on_progress: Called after each frame.
+
+    Raises:
+        MediaError: A file cannot be read.
+        DreamVideoError: The film has no frames.
     """
     with TemporaryDirectory(prefix="dreamvideo-report-") as folder, ExitStack() as stack:
         desk = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)

@@ -67,7 +67,14 @@ class WorstFrames:
     _found: list[SheetFrame] = field(default_factory=list)
 
     def watch(self, badness: float, index: int, why: str, pixels: Pixels) -> None:
-        """Offer a frame."""
+        """Offer a frame.
+
+        Args:
+            badness: How much it stands out.
+            index: Number of the frame.
+            why: The reason, as a caption.
+            pixels: H x W x 3 RGB.
+        """
         near = [m for m in self._found if abs(m.index - index) < self.apart]
         if near:
             if badness <= max(near).badness:

@@ -24,7 +24,13 @@ def validate(parse: Callable[[str], object], text: str | None) -> str | None:
 
 
 def join_lines(error: ValidationError, group: type[Settings], style: str) -> str:
-    """Format the first error; settings are named ``dream.steps`` or, as options, ``--steps``."""
+    """Format the first error; settings are named ``dream.steps`` or, as options, ``--steps``.
+
+    Args:
+        error: The validation error.
+        group: The settings that were validated.
+        style: ``--`` to name options.
+    """
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         where = ".".join(str(part) for part in first["loc"])
@@ -37,7 +43,13 @@ def join_lines(error: ValidationError, group: type[Settings], style: str) -> str
 
 
 def name_option(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
-    """Return a setting's name: ``dream.steps``, or its option if ``style`` is ``--``."""
+    """Return a setting's name: ``dream.steps``, or its option if ``style`` is ``--``.
+
+    Args:
+        where: Place of the setting.
+        group: The settings that have it.
+        style: ``--`` to name its option.
+    """
     if style != "--" or not where:
         return ".".join(str(part) for part in where)
     names = [str(part) for part in where if isinstance(part, str)]

@@ -122,7 +122,17 @@ def number_at(
 def parse_checked_schedule(
     place: Place, text: str, field: FieldInfo, settings: type[Settings]
 ) -> Schedule:
-    """Parse the schedule of a setting. Raises SettingError if the setting cannot have it."""
+    """Parse the schedule of a setting.
+
+    Args:
+        place: Place of the setting.
+        text: The schedule.
+        field: The field.
+        settings: The settings that have it.
+
+    Raises:
+        SettingError: The setting cannot have that schedule.
+    """
     try:
         schedule = parse_schedule(text)
         if is_constant(field) and not schedule.is_constant:

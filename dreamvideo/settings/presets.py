@@ -114,7 +114,17 @@ def look_to_toml(look: Look) -> str:
 
 
 def save_preset(look: Look, path: Path, *, overwrite: bool = False) -> None:
-    """Write a look as a preset file atomically. Raises UsageError, DreamVideoError."""
+    """Write a look as a preset file, atomically.
+
+    Args:
+        look: The look.
+        path: The file, which ends in .toml.
+        overwrite: Whether to replace an existing file.
+
+    Raises:
+        UsageError: The name is wrong, or the file exists.
+        DreamVideoError: The file cannot be written.
+    """
     if path.suffix.lower() != ".toml":
         raise UsageError(f"{path}: a preset's name ends in .toml")
     if path.exists() and not overwrite:

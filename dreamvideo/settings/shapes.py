@@ -58,9 +58,15 @@ def parse_shapes(text: str) -> tuple[Shape, ...] | None:
 
 
 def parse_range(text: str, highest: float, *, wraps: bool = False) -> tuple[float, float]:
-    """Parse ``0.6-1`` to (0.6, 1.0), within 0 .. ``highest``; ValueError otherwise.
+    """Parse a range: ``0.6-1`` -> (0.6, 1.0).
 
-    If it ``wraps`` the first number may be the larger one: 330-30 goes through 0.
+    Args:
+        text: The range.
+        highest: Largest number; the smallest is 0.
+        wraps: Whether the first number may be the larger one: 330-30 goes through 0.
+
+    Raises:
+        ValueError: It is not a range within these numbers.
     """
     match = _RANGE.fullmatch(text.strip())
     low, high = (float(match[1]), float(match[2])) if match else (-1.0, -1.0)

@@ -32,6 +32,14 @@ class ChildProcess:
         hear: Callable[[Any], None],
         ended: Callable[[int], None],
     ) -> None:
+        """Start the process.
+
+        Args:
+            target: What it runs, with a pipe as its first argument.
+            arguments: The other arguments.
+            hear: Called with everything it sends.
+            ended: Called with its exit code.
+        """
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._hear, self._ended = hear, ended

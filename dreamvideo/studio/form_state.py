@@ -146,7 +146,13 @@ class Choice:
 
 
 def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
-    """Return the command line's arguments that render this choice."""
+    """Return the command line's arguments that render a choice.
+
+    Args:
+        choice: The choice.
+        source: Name of the source.
+        output: Name of the output.
+    """
     made = [choice.kind, source]
     if choice.preset:
         made += ["--preset", choice.preset]
@@ -165,7 +171,13 @@ def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
 
 
 def format_command(choice: Choice, source: str, output: str) -> str:
-    """Return the command line that renders this choice, ready to paste into a shell."""
+    """Return the command line that renders a choice, ready to paste into a shell.
+
+    Args:
+        choice: The choice.
+        source: Name of the source.
+        output: Name of the output.
+    """
     guarded = f"./{source}" if source.startswith("-") else source
     return shlex.join(["dreamvideo", *list_arguments(choice, guarded, output)])
 
@@ -181,7 +193,14 @@ def list_descriptions() -> dict[str, str]:
 
 
 def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int = 1) -> str:
-    """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one is ``cat-dream-2.png``."""
+    """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one is ``cat-dream-2.png``.
+
+    Args:
+        source: The source.
+        kind: Kind of render.
+        ending: File extension.
+        number: Which output of that name it is, from 1.
+    """
     counted = "" if number < 2 else f"-{number}"
     return f"{Path(source).stem}-{WORDS[kind]}{counted}{ending}"
 

@@ -96,7 +96,16 @@ def make_safe_name(name: str) -> str:
 
 
 def inspect_upload(path: Path, name: str | None = None, *, is_private: bool = False) -> SourceFile:
-    """Identify a file (or a folder of frames). Raises MediaError, in one line, if it is neither."""
+    """Identify a file or a folder of frames.
+
+    Args:
+        path: The file or folder.
+        name: What it is called in a command line; None: its path.
+        is_private: Whether it is a copy that is deleted when the studio is closed.
+
+    Raises:
+        MediaError: It is neither a picture nor a film.
+    """
     name = str(path) if name is None else name
     if is_still(path):
         # ffmpeg reads some of these as films of one frame; a film with a picture's extension is

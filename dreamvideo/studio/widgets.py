@@ -14,13 +14,25 @@ Handler = Callable[[Any], Any]
 
 
 def words(tag: str, text: str, style: str = "") -> TextElement:
-    """Create ``<tag>text</tag>`` with these classes."""
+    """Create ``<tag>text</tag>`` with these classes.
+
+    Args:
+        tag: Name of the element.
+        text: Its text.
+        style: Its classes.
+    """
     made = TextElement(tag=tag, text=text)
     return made.classes(style) if style else made
 
 
 def box(tag: str, style: str = "", **attributes: str) -> Element:
-    """Create a container element with these classes and attributes; ``_`` in a name means ``-``."""
+    """Create a container element with these classes and attributes; ``_`` in a name means ``-``.
+
+    Args:
+        tag: Name of the element.
+        style: Its classes.
+        attributes: Its attributes.
+    """
     made = ui.element(tag)
     if style:
         made.classes(style)
@@ -35,7 +47,13 @@ def with_attributes(element: Element, attributes: Mapping[str, Any]) -> Element:
 
 
 def section(title: str, style: str = "", level: str = "h2") -> Element:
-    """Create a section of the page with a heading."""
+    """Create a section of the page with a heading.
+
+    Args:
+        title: The heading, which also names the section.
+        style: Classes.
+        level: Element of the heading.
+    """
     made = box("section", f"card {style}".strip(), aria_label=title)
     with made:
         words(level, title)
@@ -45,7 +63,14 @@ def section(title: str, style: str = "", level: str = "h2") -> Element:
 def button(
     label: str, on_click: Callable[[], Any], style: str = "", **attributes: str
 ) -> TextElement:
-    """Create a button."""
+    """Create a button.
+
+    Args:
+        label: Its text.
+        on_click: Called on a click.
+        style: Classes.
+        attributes: Attributes.
+    """
     made = words("button", label, f"btn {style}".strip())
     with_attributes(made, {"type": "button", **attributes})
     made.on("click", lambda _: on_click(), args=[])
@@ -53,7 +78,14 @@ def button(
 
 
 def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> Element:
-    """Create a radio button; the arrow keys move within a group."""
+    """Create a radio button; the arrow keys move within a group.
+
+    Args:
+        group: Name of the group.
+        value: Its value.
+        checked: Whether it is chosen at first.
+        on_pick: Called when it is chosen.
+    """
     made = box("input", "", type="radio", name=group, value=value)
     made.props["checked"] = checked
     made.on("change", lambda _: on_pick(), args=[])
@@ -61,7 +93,14 @@ def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> 
 
 
 def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler) -> Element:
-    """Create a drop-down list, ``options`` by value; ``on_pick`` gets the value."""
+    """Create a drop-down list, ``options`` by value; ``on_pick`` gets the value.
+
+    Args:
+        label: Its label.
+        options: Text of each option by value.
+        value: The value chosen at first.
+        on_pick: Called with the chosen value.
+    """
     with box("label", "field") as made:
         words("span", label)
         with box("select") as chosen:
@@ -157,7 +196,13 @@ def number_text(value: float) -> str:
 
 
 def picture(source: str, text: str, style: str = "") -> Element:
-    """Create an image with its alternative text."""
+    """Create an image with its alternative text.
+
+    Args:
+        source: Address of the image.
+        text: The alternative text.
+        style: Classes.
+    """
     return with_attributes(box("img", style), {"src": source, "alt": text})
 
 

@@ -80,9 +80,12 @@ def allocate_steps(
 
 
 def count_steps(missing: float, full: int, few: int) -> int:
-    """Return the steps per octave for a frame that lacks this much of its dream.
+    """Return the steps per octave for a frame that lacks part of its dream.
 
-    ``few`` while nearly everything was carried; ``full`` when nothing was.
+    Args:
+        missing: Share of the dream that is missing.
+        full: Steps of a fresh dream, used when nothing was carried.
+        few: Steps of a carried dream, used while nearly everything was.
     """
     return max(few, min(full, round(missing * full)))
 

@@ -330,7 +330,13 @@ def _run_steps(
 
 
 def hold_bands(detail: Image, wanted: Image, weight: Image) -> Image:
-    """Move the bands of carried detail towards ``wanted``, by ``weight`` in each cell."""
+    """Move the bands of carried detail towards ``wanted``, by ``weight`` in each cell.
+
+    Args:
+        detail: H x W x 3.
+        wanted: rows x columns x (2 x bands + 3), as in ``measure_bands``.
+        weight: rows x columns in [0, 1].
+    """
     pyramid = Pyramid.of(detail)
     return restore_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
 
@@ -382,6 +388,11 @@ def is_settled(state: State, source: Image, target: Image) -> bool:
     """Return whether a frame repeats the last one and already has all the dream it should have.
 
     Its dream is then repeated: anything else would flicker while the film itself is still.
+
+    Args:
+        state: State after the frame before.
+        source: H x W x 3 in [-1, 1].
+        target: H x W, in full dreams.
     """
     if not np.array_equal(source, state.source):
         return False

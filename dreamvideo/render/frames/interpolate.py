@@ -46,7 +46,13 @@ class TimedFrame:
 
 
 def time_frame(seen: TrackedFrame, plan: FramePlan, last: TimedFrame | None) -> TimedFrame:
-    """Place the frame after ``last`` (None: after a keyframe)."""
+    """Place a frame relative to the last keyframe.
+
+    Args:
+        seen: The tracked frame.
+        plan: What to do with it.
+        last: The frame before it; None if that was a keyframe.
+    """
     onto = seen.onto
     if onto is None or plan.coherence.coherence == 0:
         return TimedFrame(seen, plan, None, 0)

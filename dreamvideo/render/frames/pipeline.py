@@ -220,9 +220,12 @@ class Scene:
     def dream(
         self, frames: Iterator[Frame], state: State | None, ahead: int = 0
     ) -> Generator[DreamedFrame, None, None]:
-        """Dream source frames, continuing from ``state``.
+        """Dream source frames.
 
-        ``ahead`` of them are decoded and tracked while another is dreamt (``dream_clip``).
+        Args:
+            frames: The source frames.
+            state: State of the frame before the first one; None to start fresh.
+            ahead: Frames that are decoded and tracked while another is dreamt (``dream_clip``).
         """
         planner = self.planner
         return dream_clip(

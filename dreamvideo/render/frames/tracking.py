@@ -53,7 +53,13 @@ class TrackedFrame:
 def track_frames(
     frames: Iterable[Frame], before: Image | None, settings: CoherenceSettings
 ) -> Iterator[TrackedFrame]:
-    """Yield every frame with its motion; ``before`` precedes the first."""
+    """Yield every frame with its motion.
+
+    Args:
+        frames: Source frames.
+        before: H x W x 3 in [-1, 1], the frame before the first; None: the first starts a shot.
+        settings: Cut threshold and cadence.
+    """
     for frame in frames:
         source = to_float(frame.pixels)
         yield _track(frame, source, before, settings)

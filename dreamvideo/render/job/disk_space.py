@@ -111,7 +111,14 @@ class FreeSpaceMonitor:
 
 
 def estimate_reserve(width: int, height: int, *, depth: int = 8, alpha: bool = False) -> int:
-    """Return the bytes that must stay free during a render: some frames, the state and a margin."""
+    """Return the bytes that must stay free during a render: some frames, the state and a margin.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        depth: Bits per channel.
+        alpha: Whether frames have an alpha channel.
+    """
     return max(_LEAST_DISK, estimate_disk_bytes(4, width, height, depth=depth, alpha=alpha))
 
 

@@ -34,7 +34,13 @@ def source_path(folder: Path, number: int) -> Path:
 
 
 def ahead_path(folder: Path, segment: int, number: int) -> Path:
-    """Return the path of a frame that a segment dreams before its own, stacked above its source."""
+    """Return the path of a warm-up frame, stacked above its source.
+
+    Args:
+        folder: The job's folder.
+        segment: Number of the segment that dreams it before its own.
+        number: Number of the frame in the film.
+    """
     return folder / "ahead" / f"{segment:04d}-{number:08d}.png"
 
 
@@ -166,9 +172,15 @@ class SegmentSink:
         self._last = monotonic()
 
     def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
-        """Keep the state after the first ``count`` frames, if a checkpoint is due (or ``now``).
+        """Keep a checkpoint if one is due.
 
-        Raises MediaError.
+        Args:
+            arrays: The state after the first ``count`` frames.
+            count: Number of frames.
+            now: Whether to keep it in any case.
+
+        Raises:
+            MediaError: It cannot be written.
         """
         began = monotonic()
         if count <= self._checked or (not now and began < self._waits_until):

@@ -46,7 +46,13 @@ class ProgressTracker:
     """Tracks which segments are left, how often each was tried, and the overall progress."""
 
     def __init__(self, job: Job, on_progress: OnProgress, workers: str = "workers") -> None:
-        """Start from the job's state; ``workers`` is what the workers are called, in the plural."""
+        """Start from the job's current state.
+
+        Args:
+            job: The job.
+            on_progress: Called after each recorded progress.
+            workers: What the workers are called, in the plural.
+        """
         parts = list(zip(job.manifest.segments, job.segment_stores(), strict=True))
         self._job = job
         self._on_progress = on_progress
@@ -84,7 +90,16 @@ class ProgressTracker:
         self._on_progress(Progress("dreaming", "frame", count, total, loss, detail))
 
     def record_loss(self, segment: Segment, how: str, hint: str = "") -> None:
-        """Record that a segment's worker was lost. Raises DreamVideoError for the third time."""
+        """Record that a segment's worker was lost.
+
+        Args:
+            segment: The segment.
+            how: How the worker ended.
+            hint: What the user can do, for the error.
+
+        Raises:
+            DreamVideoError: It was the third time for this segment.
+        """
         self._tries[segment.index] += 1
         if self._tries[segment.index] >= MAX_TRIES:
             last = segment.first + (segment.count or 1) - 1

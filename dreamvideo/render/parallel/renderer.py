@@ -177,7 +177,13 @@ def open_job_source(job: Job) -> ClipRange:
 
 
 def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
-    """Run ``Renderer.render`` for a job's folder, in a process that renders a single segment."""
+    """Run ``Renderer.render`` in a process that renders a single segment.
+
+    Args:
+        folder: The job's folder.
+        segment: The segment.
+        on_frame: Called after each frame.
+    """
     Renderer(Job.at(folder)).render(segment, on_frame)
 
 

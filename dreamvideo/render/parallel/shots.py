@@ -53,7 +53,17 @@ class ClipScan:
 
 
 def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress) -> ClipScan:
-    """Scan a whole clip, a long one in up to ``threads`` chunks in parallel. Raises MediaError."""
+    """Scan a whole clip.
+
+    Args:
+        read: The clip and its range.
+        look: The look, which decides whether and how cuts are found.
+        threads: Largest number of chunks of a long clip that are scanned in parallel.
+        on_progress: Called during the scan.
+
+    Raises:
+        MediaError: The clip cannot be read.
+    """
     total = read.expected
 
     def told(done: int) -> bool:

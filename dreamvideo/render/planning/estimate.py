@@ -84,7 +84,12 @@ def estimate_clip(
 
 
 def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
-    """Measure the cost of each kind of work here, for a render of that (width, height)."""
+    """Measure the cost of each kind of work on this machine.
+
+    Args:
+        look: The look.
+        size: (width, height) of the render in pixels.
+    """
     width, height = size
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
@@ -125,7 +130,13 @@ def estimate_seconds(
 
 
 def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
-    """Estimate the average seconds of a frame within a shot."""
+    """Estimate the average seconds of a frame within a shot.
+
+    Args:
+        cost: From ``measure_cost``.
+        look: The look.
+        size: (width, height) in pixels.
+    """
     coherence, passes = look.coherence, look.coherence.passes
     carried = coherence.coherence > 0
     dreaming = 0.0
@@ -159,7 +170,13 @@ def estimate_gain(workers: int) -> float:
 def count_dreamt_pixels(
     dream: DreamSettings, size: tuple[int, int], steps: int | None = None
 ) -> int:
-    """Count the pixels in all steps of all octaves of a picture of that (width, height)."""
+    """Count the pixels in all steps of all octaves of a picture.
+
+    Args:
+        dream: The dream settings.
+        size: (width, height) in pixels.
+        steps: Steps per octave; None: the settings' own.
+    """
     return make_octave_schedule(dream, size[1], size[0], steps).pixel_steps
 
 

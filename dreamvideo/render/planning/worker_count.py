@@ -33,12 +33,21 @@ MAX_WORKERS = 256
 
 
 def count_cores(machine: MachineSettings = DEFAULT_MACHINE) -> int:
-    """Return how many processors to use: those asked for, or all that are available."""
+    """Return how many processors to use: as requested, or all that are available."""
     return machine.threads or available_processors()
 
 
 def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> int:
-    """Return how many processes are asked for, or may at most pay off. Raises UsageError."""
+    """Return how many processes are requested, or may at most pay off.
+
+    Args:
+        machine: Requested processes and threads.
+        look: The look.
+        read: The clip and its range.
+
+    Raises:
+        UsageError: The number of processes is invalid.
+    """
     asked = parse_workers(machine)
     if asked is not None:
         return asked
@@ -74,9 +83,14 @@ def estimate_speedup(frames: int, frame: float, pixels: int, processors: int, mo
 
 
 def choose_worker_count(most: int, machine: MachineSettings, lengths: Sequence[int]) -> int:
-    """Choose how many of ``most`` processes to start for segments of these lengths.
+    """Choose how many processes to start.
 
-    As many as are asked for; otherwise as many as finish first, each with its share of the cores.
+    As many as requested; otherwise as many as finish first, each with its share of the cores.
+
+    Args:
+        most: Largest number of processes.
+        machine: Requested processes and threads.
+        lengths: Number of frames of each segment.
     """
     count = max(1, min(most, len(lengths)))
     if machine.workers != "auto":
@@ -90,7 +104,7 @@ def choose_worker_count(most: int, machine: MachineSettings, lengths: Sequence[i
 
 
 def parse_workers(machine: MachineSettings) -> int | None:
-    """Return how many processes are asked for; None: automatic. Raises UsageError."""
+    """Return how many processes are requested; None: automatic. Raises UsageError."""
     text = machine.workers
     if text == "auto":
         return None

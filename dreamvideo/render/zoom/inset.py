@@ -24,7 +24,7 @@ Mask = NDArray[np.float32]
 FULL, GONE = 0.7, 0.95
 # It starts to emerge at the first size and is fully visible when it has grown by the second number.
 SMALLEST, EMERGED = 0.05, 0.12
-# The start of a loop is at most this large, as a share of the frame, when it begins to emerge.
+# The start of a loop is at most this large, as a share of the frame, when it starts to emerge.
 LARGEST_START = 0.15
 # A picture that fills the frame in the end spreads beyond its own edges, mirrored, from this size
 # on.
@@ -83,14 +83,25 @@ def place_picture(picture: Image, transform: Similarity) -> Image:
 
 
 def mask_inside(transform: Similarity, width: int, height: int, wider: float = 1.0) -> Mask:
-    """Return H x W weights: 1 inside the picture that ``transform`` makes fill the frame."""
+    """Return the weight of a picture in each pixel of a frame, H x W: 1 inside, 0 outside.
+
+    Args:
+        transform: From the frame to the one that the picture fills.
+        width: Width in pixels.
+        height: Height in pixels.
+        wider: How far the picture spreads beyond its edges, as a factor.
+    """
     reach = measure_reach(transform, width, height)
     return smoothstep((GONE * wider - reach) / ((GONE - FULL) * wider))
 
 
 def covers_frame(transform: Similarity, width: int, height: int) -> bool:
-    """Return whether a picture that filled the frame, and has grown since, has full weight
-    everywhere.
+    """Return whether a picture that has grown beyond the frame has full weight everywhere.
+
+    Args:
+        transform: From the frame to the one that the picture filled.
+        width: Width in pixels.
+        height: Height in pixels.
     """
     points = np.array([[0, width - 1]]) + 1j * np.array([[0], [height - 1]])
     # The distance is convex: its maximum is at a corner.
@@ -101,7 +112,13 @@ def covers_frame(transform: Similarity, width: int, height: int) -> bool:
 
 
 def measure_reach(transform: Similarity, width: int, height: int) -> Mask:
-    """Return each pixel's distance from the picture's centre: 0 there, 1 at its nearest edge."""
+    """Return each pixel's distance from a picture's centre: 0 there, 1 at its nearest edge.
+
+    Args:
+        transform: From the frame to the one that the picture fills.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     return _measure_reach(transform.goals(width, height), width, height)
 
 

@@ -93,8 +93,14 @@ class LoopMeter:
 
 
 def measure_step_error(before: Image, after: Image, move: Similarity) -> float:
-    """Return the mean squared difference of ``after`` to ``before`` moved, where it was in
-    frame.
+    """Return the mean squared difference of a frame to the one before, moved by the camera.
+
+    Only pixels that were in the frame before count.
+
+    Args:
+        before: H x W x 3 in [-1, 1].
+        after: H x W x 3 in [-1, 1].
+        move: The camera's move between them.
     """
     height, width = after.shape[:2]
     flow = move.flow(width, height)

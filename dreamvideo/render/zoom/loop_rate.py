@@ -51,7 +51,13 @@ def is_zooming_out(settings: ZoomSettings, rate: Fraction) -> bool:
 def measure_opening(moves: Sequence[Similarity], width: int, height: int) -> int:
     """Return the number of frames until one shows only what frame 0 already showed.
 
-    Raises UsageError if the rest of the film is too short for frame 0 to emerge in.
+    Args:
+        moves: The camera's moves from frame to frame.
+        width: Width in pixels.
+        height: Height in pixels.
+
+    Raises:
+        UsageError: The rest of the film is too short for frame 0 to emerge in.
     """
     needed = 1 / (FULL * LARGEST_START)
     for number, so_far in enumerate(accumulate(moves, Similarity.then), 1):

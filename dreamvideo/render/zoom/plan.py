@@ -102,7 +102,14 @@ class ZoomPlan:
 def make_camera_path(
     settings: ZoomSettings, length: float, rate: Fraction, *, closed: bool = False
 ) -> CameraPath:
-    """Return the camera at each time of a film of ``length`` seconds, repeating if ``closed``."""
+    """Return the camera at each time of a film.
+
+    Args:
+        settings: The zoom's settings.
+        length: Length in seconds.
+        rate: Frames per second.
+        closed: Whether the film repeats.
+    """
     rates = (settings.magnification, settings.rotate, settings.pan, settings.centre)
     return schedule_camera(*rates, length, float(rate), closed=closed)
 
@@ -110,7 +117,14 @@ def make_camera_path(
 def list_moves(
     path: CameraPath, times: Sequence[float], width: int, height: int
 ) -> tuple[Similarity, ...]:
-    """Return the camera's moves from each of ``times`` (seconds) to the next."""
+    """Return the camera's moves from each time to the next.
+
+    Args:
+        path: The camera at each time.
+        times: Times in seconds.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     return tuple(travel(width, height, path, begin, end) for begin, end in pairwise(times))
 
 

@@ -146,9 +146,16 @@ def zoom(
 def partial_zoom(
     photo: Path | str | None, output: Path | str | None = None, on_progress: OnProgress = silent
 ) -> RenderResult:
-    """Make a film of the frames that a zoom has so far, next to its output.
+    """Make a film of the frames that a zoom has so far, next to its output (``partial_film``).
 
-    See ``partial_film``.
+    Args:
+        photo: The picture that the zoom starts from; None: noise.
+        output: The output of that render; None: named after ``photo``.
+        on_progress: Called after each encoded frame.
+
+    Raises:
+        UsageError: There is no job, or no frame of it is finished.
+        MediaError: The film cannot be written.
     """
     output = _name_output(None if photo is None else Path(photo), output)
     job = read_job(output)

@@ -93,7 +93,11 @@ def stage_weights(
 ) -> list[float]:
     """Return the weight of each stage at a time; they sum to 1.
 
-    In a ``closed`` film the last stage gives way to the first at the end.
+    Args:
+        parts: The stages.
+        seconds: The time.
+        length: Length of the film in seconds.
+        closed: Whether the last stage gives way to the first at the end.
     """
     left = 1.0
     weights = [0.0] * len(parts)

@@ -60,7 +60,13 @@ def make_start_image(photo: NDArray[np.uint8] | None, size: str | None, seed: in
 
 
 def fit_to_size(photo: NDArray[np.uint8], width: int, height: int) -> Image:
-    """Crop the centre of a photo (H x W x 3 RGB) to that shape and resample it, in [-1, 1]."""
+    """Crop the centre of a photo to a shape and resample it, H x W x 3 in [-1, 1].
+
+    Args:
+        photo: H x W x 3 RGB.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     high, wide = photo.shape[:2]
     crop_wide = max(1, min(wide, round(high * width / height)))
     crop_high = max(1, min(high, round(wide * height / width)))
@@ -70,7 +76,13 @@ def fit_to_size(photo: NDArray[np.uint8], width: int, height: int) -> Image:
 
 
 def make_noise(height: int, width: int, seed: int) -> Image:
-    """Return soft coloured noise, H x W x 3 in [-1, 1], that looks alike at every size."""
+    """Return soft coloured noise, H x W x 3 in [-1, 1], that looks alike at every size.
+
+    Args:
+        height: Height in pixels.
+        width: Width in pixels.
+        seed: Seed of the random numbers.
+    """
     total = np.zeros((height, width, 3), np.float32)
     for octave in range(NOISE_OCTAVES):
         cells = 2 ** (octave + 2)

@@ -114,7 +114,16 @@ def dream_first_frame(plan: ZoomPlan, part: StageDreamer) -> tuple[Image, float]
 
 
 def iterate_frames(plan: ZoomPlan, number: int, image: Image) -> tuple[Image, float]:
-    """Return frame ``number + 1`` of the film, as stored, from ``number``, and its objective."""
+    """Dream the next frame of the film.
+
+    Args:
+        plan: The zoom.
+        number: Number of the frame before, in the film.
+        image: H x W x 3 in [-1, 1], the frame before.
+
+    Returns:
+        Frame ``number + 1``, rounded as it is stored, and its objective.
+    """
     return dream_next_frame(plan, number + len(plan.opening), image)
 
 
