@@ -151,9 +151,7 @@ def _fields(group: str) -> list[tuple[str, FieldInfo]]:
 
 
 def _plain(annotation: Any) -> Any:
-    """Convert ``int | None`` to ``int``, and ``float | str``, which may change over time, to
-    ``str``.
-    """
+    """Convert ``int | None`` to ``int``, and ``float | str`` (may change over time) to ``str``."""
     if get_origin(annotation) in (Union, UnionType):
         if str in get_args(annotation):
             return str

@@ -41,8 +41,7 @@ def default_report_output(
     end: str | None,
     fps: str | None,
 ) -> tuple[Path | None, Excerpt]:
-    """Return a film's source and the part of it to show, as given or as recorded. Raises
-    UsageError.
+    """Return a film's source and the part of it to show, as given or as recorded.
 
     Args:
         film: The film.
@@ -51,6 +50,9 @@ def default_report_output(
         start: As given.
         end: As given.
         fps: As given.
+
+    Raises:
+        UsageError: Both a source and ``alone`` are given.
     """
     from dreamvideo.report.pairing import Excerpt
     from dreamvideo.report.recipe import find_recorded_source

@@ -49,9 +49,7 @@ def find_class_number(text: str) -> int:
 
 
 def find_classes(text: str) -> list[tuple[int, str]]:
-    """Return (number, names) of all classes with ``text`` in a name, or else of those with similar
-    names.
-    """
+    """Return (number, names) of all classes with ``text`` in a name, or else similar ones."""
     wanted = _fold_name(text)
     rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names())]
     within = [row for row in rows if wanted in _fold_name(row[1])]

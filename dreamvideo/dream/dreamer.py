@@ -202,9 +202,7 @@ class Dreamer:
         return there
 
     def with_progress(self, on_tile: OnTile) -> Dreamer:
-        """Return this dreamer with a callback (done, total) for each tile of a step of a large
-        picture.
-        """
+        """Return this dreamer with a callback (done, total) for tiles of large pictures."""
         there = copy(self)
         there._on_tile = on_tile
         return there

@@ -36,8 +36,9 @@ class ActivationProbe:
         )
 
     def __call__(self, image: Array) -> dict[str, Array]:
-        """Return each layer's activations (h, w, channels) of H x W x 3 in [-1, 1], shrunk if
-        large.
+        """Return each layer's activations (h, w, channels) of H x W x 3 in [-1, 1].
+
+        Large pictures are shrunk.
         """
         height, width = image.shape[:2]
         scale = min(1.0, LONGEST_SIDE / max(height, width))
@@ -47,8 +48,7 @@ class ActivationProbe:
 
 
 def guide_features(activations: Array) -> Array:
-    """Return features (n, channels) of a guide's activations (h, w, channels), scaled to mean size
-    1.
+    """Return features (n, channels) of a guide's activations (h, w, channels), of mean size 1.
 
     Of a guide with more than ``MOST_FEATURES`` places that many are drawn, always the same ones.
     """
@@ -59,8 +59,7 @@ def guide_features(activations: Array) -> Array:
 
 
 def channel_shares(activations: Array, third: str) -> Array:
-    """Return shares, summing to 1, of the channels with ``strong``, ``average`` or ``weak``
-    response.
+    """Return shares, summing to 1, of the ``strong``, ``average`` or ``weak`` channels.
 
     Channels are ordered by their mean over (h, w, channels) and divided into thirds.
     """

@@ -51,7 +51,7 @@ class Dream:
 
 
 def count_octaves(height: int, width: int, scale: float) -> int:
-    """Return the number of octaves for which the coarsest has about ``COARSEST`` pixels.
+    """Return the number of octaves whose coarsest has a short side of about ``COARSEST`` px.
 
     Args:
         height: Height of the picture in pixels.

@@ -120,9 +120,7 @@ def _count(length: int, tile: int) -> int:
 
 
 def _length(length: int, most: int) -> int:
-    """Return the length of a tile of at most ``most`` px that covers an axis with the least
-    overlap.
-    """
+    """Return the length of a tile, at most ``most`` px, that covers an axis with least overlap."""
     if length <= most:
         return length
     first = most - (most - length) % GRID
@@ -134,9 +132,7 @@ def _length(length: int, most: int) -> int:
 
 
 def _ramp(start: int, tile: int, length: int) -> NDArray[np.float64]:
-    """Return weights along the whole axis: 0 in the guard, rising over the fade; 1 at a picture's
-    edge.
-    """
+    """Return weights along the axis: 0 in the guard, rising over the fade, 1 at picture edges."""
     places = np.arange(length) + 0.5
     from_begin = np.inf if start == 0 else places - start
     from_end = np.inf if start + tile >= length else start + tile - places

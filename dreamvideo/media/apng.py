@@ -15,8 +15,9 @@ _DELAY = struct.Struct(">20xHH")
 
 
 def frame_durations(path: Path) -> list[Fraction]:
-    """Return the seconds that each frame is shown, as far as the chunks are intact. Raises
-    MediaError.
+    """Return the seconds that each frame is shown, as far as chunks are intact.
+
+    Raises MediaError.
     """
     data = read_bytes(path)
     durations: list[Fraction] = []

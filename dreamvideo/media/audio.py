@@ -74,9 +74,7 @@ class AudioPlan:
         return [f"-channel_layout:{self.track.index}", self.layout] if self.layout else []
 
     def output_options(self, source: int, number: int) -> list[str]:
-        """Return options that map the track from input ``source`` to sound track ``number``, from
-        0.
-        """
+        """Return options that map the track from input ``source`` to sound track ``number``."""
         mapped = ["-map", f"{source}:{self.track.index}", f"-c:a:{number}", self.encoder]
         return [*mapped, *([f"-filter:a:{number}", self.filters] if self.filters else [])]
 

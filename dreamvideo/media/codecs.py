@@ -240,8 +240,9 @@ def picture_arguments(
 
 
 def webp_plays(loop: int) -> int:
-    """Return how often a WebP is shown in total, 0 forever; ``loop`` counts repeats, as in a
-    GIF.
+    """Return how often a WebP is shown in total, 0 forever.
+
+    ``loop`` counts repeats, as in a GIF.
     """
     return {0: 0, -1: 1}.get(loop, loop + 1)
 

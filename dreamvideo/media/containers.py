@@ -168,9 +168,7 @@ def _code(container: Container, language: str) -> str:
 
 
 def without_tags(carried: list[str]) -> list[str]:
-    """Remove the source's own tags (date, camera, place) from the arguments of
-    ``stream_copy_args``.
-    """
+    """Remove the source's own tags (date, camera, place) from ``stream_copy_args``."""
     at = carried.index("-map_metadata") + 1
     return [*carried[:at], "-1", *carried[at + 1 :]]
 

@@ -247,9 +247,7 @@ def _filters(info: MediaInfo, size: Size) -> str:
 
 
 def _sdr(info: MediaInfo) -> str:
-    """Return filters from HDR or a wide gamut to BT.709, in linear light with highlights rolled
-    off.
-    """
+    """Return filters from HDR or a wide gamut to BT.709: linear light, highlight roll-off."""
     color = info.color
     matrix = "bt2020nc" if color.matrix in ("unknown", "gbr") else color.matrix
     if not is_yuv(info.pixel_format):

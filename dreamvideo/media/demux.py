@@ -361,8 +361,9 @@ class _Head:
         return packet
 
     def read_more(self, packets: int) -> bool:
-        """Read until there are that many packets, or enough bytes; return whether there may be
-        more.
+        """Read until there are that many packets, or enough bytes.
+
+        Returns whether there may be more.
         """
         while len(self.read) < packets and self.size < _MOST_BYTES:
             if self.more() is None:
@@ -472,8 +473,9 @@ def _first_frame(head: _Head, stream: Any) -> Any | None:
 
 
 def _color(frame: Any | None, context: Any | None) -> Color:
-    """Return the first frame's colour tags; those that this version of PyAV lacks come from the
-    decoder.
+    """Return the first frame's colour tags.
+
+    Those that this version of PyAV lacks come from the decoder.
     """
     names = ("color_range", "colorspace", "color_primaries", "color_trc")
     values = (getattr(frame, name, getattr(context, name, None)) for name in names)

@@ -58,9 +58,7 @@ _PREFIXES = re.compile(r"^(Error opening input: |Error submitting packet to deco
 
 @functools.cache
 def executable() -> str:
-    """Return the path of the bundled ffmpeg (``IMAGEIO_FFMPEG_EXE`` overrides it). Raises
-    MediaError.
-    """
+    """Return the path of the bundled ffmpeg, or ``IMAGEIO_FFMPEG_EXE``. Raises MediaError."""
     try:
         return str(get_ffmpeg_exe())
     except RuntimeError as error:

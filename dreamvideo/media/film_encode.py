@@ -66,8 +66,8 @@ class Film:
 
     @property
     def offset(self) -> Fraction:
-        """When the first frame is shown in the output: later only if there is sound or subtitles to
-        sync.
+        """When the first frame is shown: later than 0 only to stay in sync with sound or
+        subtitles.
         """
         if self.source is None or not (self.source.audio or self.source.subtitles):
             return Fraction(0)

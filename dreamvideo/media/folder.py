@@ -30,8 +30,9 @@ _OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?)")
 
 
 def is_folder(output: Path) -> bool:
-    """Return whether the name means numbered pictures: no extension, or a pattern such as
-    f/%04d.png.
+    """Return whether the name means numbered pictures.
+
+    It has no extension, or is a pattern such as f/%04d.png.
     """
     return output.suffix == "" or _is_pattern(output)
 

@@ -58,9 +58,7 @@ _TRANSFERS = {
 
 @dataclass(frozen=True)
 class Color:
-    """Colour tags of YUV, in ffmpeg's names ("bt709", "smpte170m", "tv" ...); "unknown" if
-    untagged.
-    """
+    """Colour tags of YUV, in ffmpeg's names ("bt709", "smpte170m", "tv" ...), or "unknown"."""
 
     range: str = "unknown"
     matrix: str = "unknown"

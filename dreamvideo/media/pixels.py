@@ -16,16 +16,12 @@ def to_float(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> FloatFrame:
 
 
 def to_bytes(frame: FloatFrame) -> BytePixels:
-    """Convert a float frame of any shape to uint8: clipped to [-1, 1], rounded to the nearest
-    level.
-    """
+    """Convert a float frame of any shape to uint8: clipped to [-1, 1] and rounded."""
     return np.asarray(_levels(frame, 255), np.uint8)
 
 
 def to_deep(frame: FloatFrame) -> NDArray[np.uint16]:
-    """Convert a float frame of any shape to uint16: clipped to [-1, 1], rounded to the nearest
-    level.
-    """
+    """Convert a float frame of any shape to uint16: clipped to [-1, 1] and rounded."""
     return np.asarray(_levels(frame, 65535), np.uint16)
 
 

@@ -182,9 +182,7 @@ class MediaInfo:
         return len(self.chapter_list)
 
     def on_grid(self, time: Fraction) -> Fraction:
-        """Return the exact time of a constant-rate frame whose time stamp the container has
-        rounded.
-        """
+        """Return the exact time of a constant-rate frame from its rounded time stamp."""
         if self.variable_rate or not self.tick or self.tick * self.rate > Fraction(1, 8):
             return time
         exact = round(time * self.rate) / self.rate
@@ -214,9 +212,7 @@ def is_film(path: Path | str) -> bool:
 
 
 def read_tags(path: Path | str) -> dict[str, str]:
-    """Return the film's own tags (title, comment ...) as stored in the container. Raises
-    MediaError.
-    """
+    """Return the film's own tags (title, comment ...) from its container. Raises MediaError."""
     path = readable(Path(path))
     if webp.is_animation(path):
         return {}
@@ -544,8 +540,9 @@ def _rate(picture: Picture) -> tuple[Fraction, bool]:
 
 
 def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool:
-    """Return whether frames keep to a claimed rate within the clock's precision; some may be
-    missing.
+    """Return whether frames keep to a claimed rate; some may be missing.
+
+    As far as the clock's precision can tell.
     """
     if len(times) < 2:
         return True

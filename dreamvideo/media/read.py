@@ -289,8 +289,9 @@ def _last_duration(last: _Raw, info: MediaInfo, report: DecodeReport) -> Fractio
 
 
 def _clip_range(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:
-    """Yield frames with begin <= time < end, counted on from ``index``, shown at most until
-    ``end``.
+    """Yield frames with begin <= time < end, shown at most until ``end``.
+
+    They are counted on from ``index``.
     """
     try:
         for frame in frames:

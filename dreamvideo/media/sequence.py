@@ -40,9 +40,7 @@ STRICT = SeriesOptions()
 
 
 def is_sequence(path: Path) -> bool:
-    """Return whether the name means many pictures: a folder, or a pattern that is not itself a
-    file.
-    """
+    """Return whether the name means many pictures: a folder, or a pattern that is not a file."""
     return path.is_dir() or (_PLACE.search(path.name) is not None and not path.exists())
 
 

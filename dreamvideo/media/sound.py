@@ -130,11 +130,11 @@ def measure_sound(
 
 
 def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
-    """Measure pieces of mono sound at ``SAMPLES`` per second, in [-1, 1]; returns curves at
-    ``RATE``.
+    """Measure the levels of mono sound; returns curves at ``RATE`` per second.
 
-    ``loud`` is the loudness; ``low``, ``mid`` and ``high`` are those of the bands below 200 Hz, up
-    to 2000 Hz and above; ``onset`` jumps up where a sound starts and then fades.
+    ``samples`` are pieces at ``SAMPLES`` per second, in [-1, 1]. ``loud`` is the loudness; ``low``,
+    ``mid`` and ``high`` are those of the bands below 200 Hz, up to 2000 Hz and above; ``onset``
+    jumps up where a sound starts and then fades.
     """
     rows = np.concatenate([np.zeros((0, 5), np.float32), *_analysed(_framed(samples))])
     energy, rise = rows[:, :4], rows[:, 4]

@@ -235,8 +235,9 @@ def _tiff(job: Job) -> Decoded:
 
 
 def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
-    """Decode a TIFF of more than 8 bits; None if Pillow sees a different picture and must decode
-    it.
+    """Decode a TIFF of more than 8 bits; None if Pillow sees a different picture.
+
+    Pillow must then decode it.
     """
     turned = layout.orientation >= 5
     size = layout.size[::-1] if turned else layout.size

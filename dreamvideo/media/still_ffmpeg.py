@@ -127,10 +127,9 @@ def size_of(path: Path, kind: str) -> tuple[int, int]:
 
 
 def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
-    """Return which of ffmpeg's stream groups is a picture of tiles; only by that index is it mapped
-    whole.
+    """Return the index of ffmpeg's stream group for a picture of tiles.
 
-    Raises MediaError.
+    Only by that index is the picture mapped whole. Raises MediaError.
     """
     lines, _ = _run(
         path,

@@ -97,9 +97,7 @@ class Job:
     least: Size | None
 
     def reduction(self, size: Size) -> int:
-        """Return the factor by which a picture of this size, upright, may be reduced; 1: not at
-        all.
-        """
+        """Return the factor by which a picture of this size, upright, may be reduced; 1: none."""
         if self.least is None or size[0] * size[1] <= LARGE:
             return 1
         return max(1, min(size[0] // max(1, self.least[0]), size[1] // max(1, self.least[1])))

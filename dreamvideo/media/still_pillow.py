@@ -38,8 +38,9 @@ _PPM = re.compile(rb"P6" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + 
 
 
 def decode_by_pillow(job: Job) -> Decoded:
-    """Decode a picture, if necessary without its damaged parts. Raises UndecodableError,
-    MediaError.
+    """Decode a picture, if necessary without its damaged parts.
+
+    Raises UndecodableError, MediaError.
     """
     try:
         return decode_whole(job, job.data)

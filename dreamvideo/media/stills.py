@@ -241,8 +241,9 @@ def load_frame(path: Path) -> Pixels:
 
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Load a frame stored by ``store_frame`` at its own depth: colours and alpha. Raises
-    MediaError.
+    """Load a frame stored by ``store_frame`` at its own depth: colours and alpha.
+
+    Raises MediaError.
     """
     layers = decode_by_opencv(read_bytes(path))
     if layers is None:

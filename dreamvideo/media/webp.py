@@ -39,8 +39,9 @@ def frame_durations(path: Path) -> list[Fraction]:
 
 
 def _delays(data: bytes) -> Iterator[int]:
-    """Yield the milliseconds of each frame; where a chunk's length is wrong, search for the next
-    frame.
+    """Yield the milliseconds of each frame.
+
+    Where a chunk's length is wrong, search for the next frame.
     """
     at = _FIRST_CHUNK
     while 0 <= at < len(data) - 8:

@@ -119,8 +119,7 @@ def measure_warping_error(current: Frame, previous: Frame, correspondence: Corre
 
 
 def measure_uncovered_energy(pair: Pair, correspondence: Correspondence) -> Mean:
-    """Return the energy of the dream's fine detail where something moved away and uncovered the
-    ground.
+    """Return the energy of the dream's fine detail where a moving thing uncovered the ground.
 
     A ghost (the dream of what was there before) overlays the ground's own dream and adds to it.
     """

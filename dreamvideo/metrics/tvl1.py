@@ -31,8 +31,9 @@ _SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
 
 
 def estimate_flow(current: Picture, previous: Picture) -> Picture:
-    """Estimate the backward flow (H x W x 2, px) between two grey pictures, float32 H x W in 0 to
-    255.
+    """Estimate the backward flow (H x W x 2, px) between two grey pictures.
+
+    Both are float32, H x W, in 0 to 255.
     """
     flow: Picture | None = None
     pyramid = zip(_build_pyramid(current), _build_pyramid(previous), strict=True)

@@ -111,8 +111,8 @@ class Masker:
             self.source.close()
 
     def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
-        """Return the share that depends on one frame only: the mask, and the source's brightness
-        and hue.
+        """Return the share that one frame determines: the mask, and the source's brightness and
+        hue.
         """
         share = self._placed(time, now)
         if now.bright is not None:
@@ -137,10 +137,10 @@ class Masker:
     def _in_motion(
         self, source: Frame, motion: Motion | None, static: Map, before: Map | None, now: Mask
     ) -> Map:
-        """Return where the source moves or stays, as ``now`` asks; what has stopped lingers for a
-        moment.
+        """Return where the source moves or stays, as ``now`` asks.
 
-        It lingers only if moving things are dreamt: a dream that fades in slowly comes out harsh.
+        What has stopped lingers for a moment, but only if moving things are dreamt: a dream that
+        fades in slowly comes out harsh.
         """
         if motion is None:
             return np.full(source.shape[:2], float(now.invert), np.float32)

@@ -58,11 +58,11 @@ class RegionMasks:
         now: Look,
         before: Map | None = None,
     ) -> tuple[Map, ...]:
-        """Return the share of the look's own dream, then each region's: H x W, summing to at most
-        1.
+        """Return the share of the look's own dream, then each region's.
 
-        The look's mask bounds the regions too. Where regions overlap the first is on top; the rest
-        belongs to the look's own dream, or is not dreamt, as ``mask.rest`` says.
+        They are H x W and sum to at most 1. The look's mask bounds the regions too. Where regions
+        overlap the first is on top; the rest belongs to the look's own dream, or is not dreamt, as
+        ``mask.rest`` says.
 
         Args:
             time: As for ``Masker.share``, like the following.

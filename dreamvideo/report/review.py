@@ -222,9 +222,7 @@ class _ReviewCollector:
             raise DreamVideoError(f"{escape_text(self.reels.film.path)}: no frame could be decoded")
 
     def review(self, figures: FilmReport | None) -> Review:
-        """Return everything recorded, after the last frame has passed and the previews are
-        complete.
-        """
+        """Return everything recorded, after the last frame and when the previews are complete."""
         # A film that was reduced to a maximum size lacks some of the frames that were dreamt.
         known = len(self.seconds) == len(self.times) and any(s is not None for s in self.seconds)
         self.series["seconds"] = list(self.seconds) if known else []

@@ -28,8 +28,9 @@ class Bounds:
     below: bool = False
 
     def check(self, schedule: Schedule) -> None:
-        """Raise ScheduleError if a keyframe's number is out of bounds; formulas are clamped
-        instead.
+        """Raise ScheduleError if a keyframe's number is out of bounds.
+
+        Formulas are clamped instead.
         """
         for number in schedule.numbers:
             if not self.low <= number <= self.high or (

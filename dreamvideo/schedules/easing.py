@@ -23,11 +23,11 @@ KNOWN = (*WAYS, CUBIC)
 
 
 def cubic(points: Sequence[Point], time: float) -> float:
-    """Evaluate a smooth curve through all ``points`` (time, value, in order) at a time between the
-    ends.
+    """Evaluate a smooth curve through all ``points`` (time, value, in order) at a time.
 
-    Hermite segments with the slopes of Fritsch and Butland (1984): the curve stays between the
-    values of the two neighbouring keyframes, and is level at a turning point.
+    The time lies between the ends. Hermite segments with the slopes of Fritsch and Butland (1984):
+    the curve stays between the values of the two neighbouring keyframes, and is level at a turning
+    point.
     """
     index = bisect_right(points, (time, math.inf)) - 1
     (begin, low), (end, high) = points[index], points[index + 1]

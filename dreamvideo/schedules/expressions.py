@@ -85,8 +85,9 @@ def noise(x: float, seed: float = 0.0) -> float:
 
 
 def _random(number: int, seed: float) -> float:
-    """Return a random number in -1 .. 1, by two rounds of a 64-bit mix (the finaliser of
-    SplitMix64).
+    """Return a random number in -1 .. 1.
+
+    Two rounds of a 64-bit mix (the finaliser of SplitMix64).
     """
     mask = 2**64 - 1
     mixed = (number * 0x9E3779B97F4A7C15 + math.floor(seed) * 0xD1B54A32D192ED03) & mask

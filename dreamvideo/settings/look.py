@@ -86,8 +86,7 @@ class Look(Settings):
                     pass
 
     def at(self, moment: TimePoint) -> Look:
-        """Return the look with constant values for a time point; itself if nothing changes over
-        time.
+        """Return the look with constant values for a time point; itself if nothing changes.
 
         Raises ScheduleError, which names the setting, if a formula has no value.
         """

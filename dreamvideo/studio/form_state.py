@@ -30,8 +30,7 @@ FILM: tuple[Kind, ...] = ("video", "zoom")
 
 @dataclass(frozen=True)
 class Slider:
-    """A number of a look that the page can change, with its range and the kinds of render it is
-    for.
+    """A number of a look that the page can change, its range, and the kinds of render it is for.
 
     A seed is not a quantity, so it is typed, or chosen by a dice button, instead of slid.
     """
@@ -61,9 +60,7 @@ class Slider:
         return unset if found is None else float(found)
 
     def taken(self, value: float) -> float | int:
-        """Convert a value for the setting: clamped to the range, and rounded if it is a whole
-        number.
-        """
+        """Convert a value for the setting: clamped, and rounded if it is a whole number."""
         held = min(max(value, self.low), self.high)
         whole = float(self.step).is_integer() and float(self.low).is_integer()
         return round(held) if whole else round(held, 6)

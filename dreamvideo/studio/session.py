@@ -102,8 +102,9 @@ class Studio:
             self.version += 1
 
     def close(self) -> list[str]:
-        """End all processes and delete private files; return commands that resume unfinished
-        renders.
+        """End all processes and delete private files.
+
+        Returns commands that resume unfinished renders.
         """
         try:
             self.previewer.close()

@@ -96,9 +96,7 @@ def is_rising(target: Image, before: Image) -> bool:
 
 
 def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
-    """Return whether dreaming the boxes alone saves nothing, given the context they need around
-    them.
-    """
+    """Return whether dreaming the boxes alone saves nothing, with the context they need."""
     size = shape[0], shape[1]
     return find_windows(places, size, size) == (Box(0, 0, *size),)
 

@@ -62,9 +62,7 @@ def _blend(dreamt: Image, source: Image, later_dreamt: Image, later_source: Imag
 
 
 def _find_undreamt(dreamt: Image, source: Image) -> NDArray[np.bool_]:
-    """Find where nothing was dreamt: whole patches equal to the source, not single pixels by
-    chance.
-    """
+    """Find where nothing was dreamt: whole patches, not chance pixels, that equal the source."""
     same = (dreamt == source).all(-1).astype(np.uint8)
     patch = np.ones((3, 3), np.uint8)
     return np.asarray(cv2.morphologyEx(same, cv2.MORPH_OPEN, patch) > 0, np.bool_)

@@ -133,9 +133,7 @@ def is_prefetching() -> bool:
 
 @contextmanager
 def _prefetch_thread(items: Iterator[T]) -> Iterator[_PrefetchThread[T]]:
-    """Run a thread for the duration of the block and wait for it, even if a Ctrl-C comes in
-    between.
-    """
+    """Run a thread for the duration of the block and wait for it, even through a Ctrl-C."""
     maker = _PrefetchThread(items)
     try:
         maker.start()

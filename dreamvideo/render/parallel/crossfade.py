@@ -158,8 +158,9 @@ def _list_changes(frames: Iterator[Image]) -> Iterator[float]:
 
 
 def _smooth(image: Image, sigma: float) -> Image:
-    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide; larger ones are shrunk
-    first.
+    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide.
+
+    Larger frames are shrunk first.
     """
     height, width = image.shape[:2]
     small = image

@@ -47,10 +47,10 @@ class Renderer:
     """Everything that all segments of a job share, loaded once."""
 
     def __init__(self, job: Job, on_tile: Callable[[int, int], None] | None = None) -> None:
-        """Open the job's source; ``on_tile`` is called with (done, total) for tiles of large
-        frames.
+        """Open the job's source.
 
-        Raises MediaError, UsageError, WeightsError.
+        ``on_tile`` is called with (done, total) for tiles of large frames. Raises MediaError,
+        UsageError, WeightsError.
         """
         self.job = job
         self._on_tile = on_tile

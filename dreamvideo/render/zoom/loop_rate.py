@@ -112,9 +112,7 @@ def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int)
 
 
 def _find_least(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """Find the least number, from ``low`` to ``high``, from which a condition that holds at
-    ``high`` does.
-    """
+    """Find the least number from which a condition holds, as it does at ``high``."""
     while low < high:
         middle = (low + high) // 2
         if holds(middle):
