@@ -66,9 +66,7 @@ class Film:
 
     @property
     def offset(self) -> Fraction:
-        """When the first frame is shown: later than 0 only to stay in sync with sound or
-        subtitles.
-        """
+        """When the first frame is shown: later than 0 only to keep sound or subtitles in sync."""
         if self.source is None or not (self.source.audio or self.source.subtitles):
             return Fraction(0)
         late = self.source.start if not self.start else Fraction(0)

@@ -111,9 +111,7 @@ class Masker:
             self.source.close()
 
     def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
-        """Return the share that one frame determines: the mask, and the source's brightness and
-        hue.
-        """
+        """Return the share that one frame determines: mask, and the source's brightness and hue."""
         share = self._placed(time, now)
         if now.bright is not None:
             share = share * match_brightness(source, *parse_range(now.bright, 1))
