@@ -1,1 +1,1 @@
-"""Networks and gradient ascent: the only package that imports TensorFlow, and only on first use."""
+"""Networks and gradient ascent; imports TensorFlow, and only on first use."""

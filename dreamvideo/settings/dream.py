@@ -1,4 +1,4 @@
-"""What to dream, and how strongly."""
+"""Settings of the dream: what to dream, and how strongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look: everything that determines a picture: dream, coherence, zoom and journey."""
+"""A look: everything that determines a picture, from dream and coherence to zoom and journey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a render runs on. Not part of a look, because it must not change the picture much."""
+"""Settings of the machine. Not part of a look, because they must not change the picture much."""
 
 from __future__ import annotations
 

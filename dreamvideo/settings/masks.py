@@ -1,4 +1,4 @@
-"""Where in the picture to dream, and what to dream where."""
+"""Settings of masks and regions: where to dream, and what."""
 
 from __future__ import annotations
 

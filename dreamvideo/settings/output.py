@@ -1,4 +1,4 @@
-"""How a film is written: codec, quality, depth, alpha, sound, size. Not part of a look."""
+"""Settings of the output: codec, quality, depth, alpha, sound, size. Not part of a look."""
 
 from __future__ import annotations
 
