@@ -254,7 +254,9 @@ def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None
     words = ("-o", tmp_path / "out.mp4", "--dry-run", "--cluster", "tcp://127.0.0.1:9")
     ended = cli("video", clip, *QUICK, *words)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
+    assert (
+        ended.out.startswith("segment 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
+    )
 
 
 def test_messages_arrive_in_pieces_of_any_size() -> None:

@@ -153,11 +153,11 @@ def _converted(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
     if count in _USUAL:
         layout = _USUAL[count]
         filters = "|".join([f"pan={layout}", *(f"c{n}=c{n}" for n in range(count))])
-        note += f", its {count} channels without names taken for {layout}"
+        note += f", its {count} unnamed channels taken as {layout}"
     else:
         left, right = ("+".join(f"c{n}" for n in range(side, count, 2)) for side in (0, 1))
         filters = f"pan=stereo|c0<{left}|c1<{right}"
-        note += f", its {count} channels without names mixed to stereo"
+        note += f", its {count} unnamed channels mixed to stereo"
     return AudioPlan(track, encoder, filters, f"{count}C", note)
 
 

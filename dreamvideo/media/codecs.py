@@ -150,7 +150,7 @@ def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
         fitting = [n for n in able if output.suffix.lower() in CODECS[n].endings]
         advice = f"--codec {' or '.join(fitting)}" if fitting else "another ending"
         raise UsageError(
-            f"{escape_text(output)}: no {depth} bits there with this codec; use {advice}"
+            f"{escape_text(output)}: this codec cannot store {depth} bits there; use {advice}"
         )
     return codec.formats[depth, alpha and holds_alpha(codec, output, depth)]
 

@@ -215,7 +215,7 @@ class Process:
                 self.complaint_count += 1
                 words = _PREFIXES.sub("", match[3]).strip()
                 self.complaints.append(
-                    escape_text(_UNLISTED.sub("no kind of film known here", words))
+                    escape_text(_UNLISTED.sub("not a supported film format", words))
                 )
             if self._on_line:
                 self._on_line(line)

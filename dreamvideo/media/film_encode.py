@@ -351,5 +351,7 @@ def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> 
             f"padded to an even size: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
         )
     if film.kind.alpha and not keep_alpha:
-        notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
+        notes.append(
+            f"transparency composited over one colour: {output.suffix} cannot store it here"
+        )
     return notes

@@ -130,7 +130,7 @@ def write_folder(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     lost = kind.alpha and form == "jpg"
-    return ["transparency laid over one colour: JPEG pictures hold none"] if lost else []
+    return ["transparency composited over one colour: JPEG cannot store it"] if lost else []
 
 
 def _take_name(part: Path, folder: Path) -> None:

@@ -230,7 +230,7 @@ def _notes(info: MediaInfo) -> list[str]:
     if info.dolby_vision is not None:
         notes.append(
             f"declares Dolby Vision profile {info.dolby_vision}, which only its own players show "
-            "rightly: the colours may be wrong here; convert it to HDR10, HLG or SDR first"
+            "correctly: the colours may be wrong here; convert it to HDR10, HLG or SDR first"
         )
     return notes
 

@@ -119,7 +119,7 @@ def measure_sound(
         MediaError: The clip has no sound, or none that can be decoded.
     """
     if not clip.audio:
-        raise MediaError(f"{escape_text(clip.path)}: has no sound that audio: could follow")
+        raise MediaError(f"{escape_text(clip.path)}: has no sound for `audio:` to follow")
     # The picture may start later than the file, which the decoder's clock is relative to.
     since = float(begin + clip.start)
     until = None if end is None else float(end + clip.start)

@@ -56,11 +56,9 @@ def check_output(
         codecs.check_quality(chosen, output, quality)
     if output.suffix.lower() not in _ANIMATIONS:
         if max_size is not None:
-            raise UsageError(f"{escape_text(output)}: only GIF and WebP can be made to a size")
+            raise UsageError(f"{escape_text(output)}: only GIF and WebP can be limited to a size")
         if loop:
-            raise UsageError(
-                f"{escape_text(output)}: only GIF and WebP count how often they are shown"
-            )
+            raise UsageError(f"{escape_text(output)}: only GIF and WebP have a repeat count")
     if numbered:
         check_parent(folder.place_of(output))
         folder.check_folder(output, overwrite)

@@ -24,7 +24,7 @@ def make_rows(report: FilmReport) -> list[tuple[str, str]]:
     found += [
         ("strength", f"{report.strength:.3g}"),
         ("contrast of the detail", f"{report.contrast:.3g}"),
-        ("deviation in the large", f"{report.tint:.3g}"),
+        ("large-scale deviation", f"{report.tint:.3g}"),
         ("sharpness", f"{report.sharpness:.3g}"),
         (
             "trail behind moving things",

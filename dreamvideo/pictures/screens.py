@@ -110,7 +110,7 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
     try:
         line: str = said.get()
         if not line.startswith("dreamvideo studio: "):
-            raise DreamVideoError(f"the studio did not begin: {line}")
+            raise DreamVideoError(f"the studio did not start: {line}")
         yield line.partition(": ")[2]
     finally:
         process.terminate()

@@ -33,10 +33,10 @@ class RenderPlan:
         told = []
         for segment in self.segments:
             last = segment.first + (segment.count or 1) - 1
-            ahead = f", {segment.warm_up} more ahead" if segment.warm_up else ""
-            told.append(f"part {segment.index + 1}: frames {segment.first} to {last}{ahead}")
+            ahead = f", {segment.warm_up} warm-up frames" if segment.warm_up else ""
+            told.append(f"segment {segment.index + 1}: frames {segment.first} to {last}{ahead}")
         frames = sum(segment.count or 0 for segment in self.segments)
-        whole = f"{frames} frames in {len(self.segments)} parts, {self.workers} at a time"
+        whole = f"{frames} frames in {len(self.segments)} segments, {self.workers} at a time"
         minutes = self.estimate.seconds / 60
         return [
             *told,

@@ -119,7 +119,7 @@ def read_photo(
     if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
         pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
         if not holds_alpha(output):
-            notes.append("transparency laid over one colour: JPEG pictures hold none")
+            notes.append("transparency composited over one colour: JPEG cannot store it")
     elif alpha is not None:
         # The colour under full transparency is arbitrary: replace it with the chosen one.
         top = np.iinfo(pixels.dtype).max

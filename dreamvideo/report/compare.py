@@ -128,7 +128,8 @@ def compare_films(
     ]
     if apart is not None:
         notes.append(
-            "no source was given: strength, coherence and all else that needs a source is left out"
+            "no source was given: strength, coherence and everything else that needs one are "
+            "left out"
         )
     return Comparison(
         seen[0],

@@ -49,7 +49,7 @@ class Expression:
         except OverflowError:
             reason = "it is too large"
         except ValueError:
-            reason = "it takes a root or logarithm of what has none"
+            reason = "it takes a root or logarithm that does not exist"
         else:
             if math.isfinite(value):
                 return value

@@ -163,6 +163,6 @@ class JobCard:
         with ui.dialog() as dialog, box("div", "card ask"):
             words("p", f"Stop {job.name} and delete the frames dreamt so far?")
             with box("div", "actions"):
-                button("Keep on", dialog.close, autofocus="true")
+                button("Cancel", dialog.close, autofocus="true")
                 button("Stop", end, "primary")
         dialog.open()

@@ -159,8 +159,8 @@ def _dream_frame(
 
 def _not_finite_error(cue: TimedFrame) -> DreamVideoError:
     return DreamVideoError(
-        f"frame {cue.seen.frame.index}: its dream holds what is no number, from the source too: "
-        "choose a smaller --step-size, or --precision float32"
+        f"frame {cue.seen.frame.index}: its dream contains NaN or Inf even when "
+        "started from the source frame: choose a smaller --step-size, or --precision float32"
     )
 
 

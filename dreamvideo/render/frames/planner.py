@@ -197,7 +197,7 @@ def make_planner(
     for dream in dreams:
         make_octave_schedule(dream, height, width)
     if look.sounds and sound is None:
-        raise UsageError("the settings follow a sound, and there is none to follow")
+        raise UsageError("the settings follow a sound, but there is none")
     areas = RegionMasks.of(look, span.size, span.rate)
     palette = read_palette(look.colour)
     made: dict[DreamSettings, Dreamer] = {}

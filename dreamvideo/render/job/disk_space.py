@@ -99,7 +99,7 @@ class FreeSpaceMonitor:
             raise MediaError(
                 f"the disk of {escape_text(self.folder)} is nearly full ({format_bytes(free)} "
                 "are free, "
-                f"{format_bytes(self.reserve)} are needed to go on): make room and run it again"
+                f"{format_bytes(self.reserve)} are needed to continue): make room and run it again"
             )
         left = available_memory()
         if left < self.memory:
@@ -136,5 +136,5 @@ def _measure_free(folder: Path) -> int:
         return shutil.disk_usage(folder).free
     except OSError as error:
         raise MediaError(
-            f"{escape_text(folder)}: cannot be looked at ({describe_os_error(error)})"
+            f"{escape_text(folder)}: cannot be inspected ({describe_os_error(error)})"
         ) from error

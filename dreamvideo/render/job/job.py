@@ -156,7 +156,7 @@ def _hold_lock(output: Path, folder: Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise MediaError(
-                f"cannot write beside {escape_text(output)}: {describe_os_error(error)}"
+                f"cannot write next to {escape_text(output)}: {describe_os_error(error)}"
             ) from error
         yield
     if sys.platform == "win32" and [path.name for path in folder.glob("*")] == ["lock"]:
@@ -178,8 +178,8 @@ def _start_job(output: Path, folder: Path, asked: Manifest, restart: bool) -> Jo
         changed = manifests.find_differences(job.manifest, asked)
         if changed:
             raise UsageError(
-                f"{escape_text(output)}: cannot be gone on with: {changed[0]}; --restart begins "
-                "anew"
+                f"{escape_text(output)}: cannot be resumed: {changed[0]}; --restart discards it "
+                "and starts over"
             )
     else:
         # The manifest goes first, so that a kill in between never leaves one whose frames are gone.

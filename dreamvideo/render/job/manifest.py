@@ -225,11 +225,13 @@ def read_manifest(folder: Path) -> Manifest:
             f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
         ) from error
     except ValueError:
-        raise DreamVideoError(f"{escape_text(path)}: is damaged; --restart begins anew") from None
+        raise DreamVideoError(
+            f"{escape_text(path)}: is damaged; --restart discards it and starts over"
+        ) from None
     if found.format != FORMAT:
         raise DreamVideoError(
             f"{escape_text(path)}: was written by another version of dreamvideo; --restart "
-            "begins anew"
+            "discards it and starts over"
         )
     return found
 

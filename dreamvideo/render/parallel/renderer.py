@@ -40,7 +40,7 @@ OnFrame = Callable[[int, float], None]
 
 # Frames that are decoded and tracked while another is dreamt.
 AHEAD = 1
-RETRIED_NON_FINITE = "its dream held what is no number, and was begun again from the source"
+RETRIED_NON_FINITE = "its dream contained NaN or Inf and was retried from the source frame"
 
 
 class Renderer:
@@ -87,7 +87,7 @@ class Renderer:
                     self.continue_segment(segment, part, arrays, on_frame)
         except LockedError as error:
             raise DreamVideoError(
-                f"{escape_text(lock.parent)}: process {error.holder} is at it already"
+                f"{escape_text(lock.parent)}: process {error.holder} is already working on it"
             ) from None
 
     def continue_segment(

@@ -285,7 +285,7 @@ def plan_budget(
     if begun is not None and begun.asked.get("--budget") == mark:
         return BudgetPlan(begun.decoded_look, begun.request["size"], mark)
     if not read.expected:
-        raise UsageError(f"{read.info.path}: does not tell its length: no time can be planned for")
+        raise UsageError(f"{read.info.path}: its length is unknown, so no time can be planned")
     chosen = fit_budget(
         read.size,
         read.expected,

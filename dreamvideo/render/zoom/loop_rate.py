@@ -103,7 +103,9 @@ def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int)
     while long < LONGEST and not closes(fast, long):
         long *= 2
     if not closes(fast, long):
-        raise UsageError("a loop must stay with its beginning: less --pan, a --centre further in")
+        raise UsageError(
+            "a loop must stay near its beginning: use less --pan, or a --centre further in"
+        )
     least = _find_least(lambda n: closes(fast, n / 10), 1, math.ceil(10 * long)) / 10
     raise UsageError(
         f"a loop must last {least:g} seconds or more so that its beginning can emerge: raise "

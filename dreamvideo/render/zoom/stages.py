@@ -56,7 +56,7 @@ def make_stage_dreamers(
         WeightsError: The weights cannot be loaded.
     """
     if look.sounds:
-        raise UsageError("a zoom has no sound that audio: could follow: that is for clips")
+        raise UsageError("a zoom has no sound for `audio:` to follow; only clips have one")
     journey = look.journey or (WHOLE,)
     times = find_stage_starts(journey, look.zoom.seconds)
     dreams = [derive_dream(stage, look.dream) for stage in journey]
