@@ -1,8 +1,8 @@
-"""DeepDream for moving pictures.
+"""DeepDream for video.
 
-``dream_image``, ``dream_video`` and ``zoom`` are what the command line calls, with the same
-settings: a ``Look``, made by ``make_look`` from presets and changes, and ``OutputSettings``, made
-by ``make_output``. They are loaded on first use, so that importing the package costs nothing.
+``dream_image``, ``dream_video`` and ``zoom`` are the functions behind the command line, with the
+same settings: a ``Look``, made by ``make_look`` from presets and changes, and ``OutputSettings``,
+made by ``make_output``. They are loaded on first use, so importing the package is cheap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m dreamvideo``."""
+"""Run the command line: ``python -m dreamvideo``."""
 
 from dreamvideo.cli import main
 

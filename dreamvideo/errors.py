@@ -1,16 +1,16 @@
-"""Errors a user can cause: each message is one line saying what, where, and what to do."""
+"""Errors that a user can cause: each message is one line saying what, where, and what to do."""
 
 from __future__ import annotations
 
 
 class DreamVideoError(Exception):
-    """A render or command failed; ``exit_code`` is what the command line ends with."""
+    """A render or command failed; ``exit_code`` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class UsageError(DreamVideoError):
-    """What was asked for makes no sense: unknown name, impossible range, wrong ending."""
+    """The request makes no sense: unknown name, impossible range, wrong file extension."""
 
     exit_code = 2
 
@@ -26,14 +26,14 @@ class DamagedError(DreamVideoError):
 
 
 class WeightsError(DreamVideoError):
-    """A network's weights are not to be had; the message says how to get them."""
+    """A network's weights cannot be loaded; the message says how to get them."""
 
 
 def leave(error: BaseException, words: str) -> None:
-    """Note on an error what it has left behind to go on from."""
+    """Record on an error what it has left to resume from."""
     error.__dict__["left"] = words
 
 
 def left(error: BaseException) -> str:
-    """What an error has left behind to go on from; empty: nothing."""
+    """Return what an error has left to resume from; empty if nothing."""
     return str(error.__dict__.get("left", ""))

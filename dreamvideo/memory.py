@@ -1,4 +1,4 @@
-"""How much memory there is to be had: the machine's, or less where a control group limits us."""
+"""Available memory: the machine's, or less if a control group limits this process."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 _GROUPS = Path("/sys/fs/cgroup")
-# (limit, usage, the parts of memory.stat that the kernel gives back when asked: files it keeps)
+# (limit, usage, parts of memory.stat that the kernel reclaims on demand: cached files)
 _V2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
 _V1 = (
     "memory.limit_in_bytes",
     "memory.usage_in_bytes",
     ("total_inactive_file", "total_active_file"),
 )
-# Where the system says nothing at all: what a small machine has.
+# If the system reports nothing at all: the memory of a small machine.
 _UNKNOWN = 4 << 30
 
 
 def available_memory(process: Path = Path("/proc"), groups: Path = _GROUPS) -> int:
-    """Bytes that this process can still take without swapping or being killed for it.
+    """Return the bytes that this process can still take without swapping or being killed.
 
-    The least of what the kernel thinks is available and what each control group above us leaves
-    (containers, both versions). Without such files: the free pages, or half of all. ``process`` and
-    ``groups`` are where the kernel's files are found.
+    The minimum of what the kernel estimates to be available and of what each control group above us
+    has left (containers, both versions). Without such files: the free pages, or half of all.
+    ``process`` and ``groups`` are the locations of the kernel's files.
     """
     return max(0, min([_machine(process), *_left_by_groups(process, groups)]))
 

@@ -1,4 +1,4 @@
-"""What people write -> numbers: sizes, times, rates, weighted layers; errors say what is wrong."""
+"""Parse sizes, times, rates and weighted layers; errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -25,19 +25,28 @@ _TERM = re.compile(
     rf"(?P<layer>[^#@:]*?)\s*(?:#\s*(?P<channels>{_RANGE.pattern}))?\s*"
     rf"(?:@\s*(?P<place>{_DECIMAL}x{_DECIMAL}))?"
 )
-# What is raised of a layer's activations: their mean; the mean of their squares; the mean over
-# channels of each one's root mean square, or of its logarithm, so that no few channels rule; or the
-# mean of the third of the channels that the source excites most, middling or least.
+# Statistics of a layer's activations: their mean; the mean of their squares; the mean over channels
+# of each one's root mean square, or of its logarithm, so that no few channels dominate; or the mean
+# of the third of the channels that the source excites most, moderately or least.
 PER_CHANNEL = ("rms", "log")
 THIRDS = ("strong", "average", "weak")
 MODES = ("mean", "l2", *PER_CHANNEL, *THIRDS)
 
-# Far above it the loss leaves the range of float32 and the picture turns black.
+# Far above this the loss leaves the range of float32 and the picture turns black.
 LARGEST_WEIGHT = 1e6
 
 
 def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
-    """(width, height) from ``640x360``, ``640`` (width, shape kept), ``x360`` or ``50%``."""
+    """Parse ``640x360``, ``640`` (width, shape kept), ``x360`` or ``50%`` to (width, height).
+
+    Args:
+        text: The size.
+        width: Width in pixels that the size is relative to.
+        height: Height in pixels that the size is relative to.
+
+    Raises:
+        UsageError: It is not a size, or a side is out of range.
+    """
     match = _SIZE.fullmatch(text.strip().lower())
     if match and any(match.groups()):
         wide, high, only, percent = match.groups()
@@ -61,7 +70,16 @@ def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
 
 
 def parse_time(text: str, option: str, rate: Fraction | None = None) -> Fraction:
-    """Seconds from ``12.5``, ``1:02:03.5`` or ``48f`` (frames, which needs the ``rate``)."""
+    """Parse ``12.5``, ``1:02:03.5`` or ``48f`` to seconds.
+
+    Args:
+        text: The time.
+        option: Name of the option, for the error.
+        rate: Frames per second, needed for ``48f``.
+
+    Raises:
+        UsageError: It is not a time.
+    """
     value = text.strip().lower()
     if re.fullmatch(rf"{_WHOLE}f", value) and rate:
         return int(value[:-1]) / rate
@@ -74,7 +92,10 @@ def parse_time(text: str, option: str, rate: Fraction | None = None) -> Fraction
 
 
 def parse_rate(text: str) -> Fraction:
-    """Frames per second from ``25``, ``30000/1001``, or ``29.97``, which means 30000/1001."""
+    """Parse ``25``, ``30000/1001``, or ``29.97``, which means 30000/1001, to frames per second.
+
+    Raises UsageError.
+    """
     value = text.strip()
     if not _RATE.fullmatch(value) or re.search("/0+$", value):
         raise UsageError(f"--fps {text!r} is not a rate: write 25 or 30000/1001")
@@ -90,15 +111,15 @@ def parse_rate(text: str) -> Fraction:
 
 
 def parse_layers(text: str) -> tuple[tuple[str, float], ...]:
-    """``a,b#3+7:0.5`` -> (("a", 1.0), ("b#3+7", 0.5)); ValueError naming what does not parse.
+    """Parse ``a,b#3+7:0.5`` to (("a", 1.0), ("b#3+7", 0.5)); ValueError naming what does not parse.
 
-    What is raised of a layer comes back as ``str(Term)``, which ``parse_term`` reads.
+    The terms are returned as ``str(Term)``, which ``parse_term`` reads.
     """
     return tuple(_weighted_term(part, text) for part in text.split(","))
 
 
 def parse_classes(text: str) -> tuple[tuple[str, float], ...]:
-    """``tabby cat, 1:0.5`` -> (("tabby cat", 1.0), ("1", 0.5)); ValueError where it is no list."""
+    """Parse ``tabby cat, 1:0.5`` to (("tabby cat", 1.0), ("1", 0.5)); ValueError otherwise."""
     parsed = []
     for part in text.split(","):
         name, colon, weight = (piece.strip() for piece in part.partition(":"))
@@ -110,10 +131,13 @@ def parse_classes(text: str) -> tuple[tuple[str, float], ...]:
 
 @dataclass(frozen=True)
 class Term:
-    """What is raised of one layer: ``layer#channels@place:mode``, all but the layer optional.
+    """One layer to excite: ``layer#channels@place:mode``, where all but the layer is optional.
 
-    ``channels`` are (first, last) ranges, none meaning all; ``place`` is (x, y) as shares of the
-    picture's sides; ``mode`` is one of ``MODES``, or empty.
+    Attributes:
+        layer: Name of the layer.
+        channels: (first, last) ranges; empty means all.
+        place: (x, y) as fractions of the picture's sides.
+        mode: One of ``MODES``, or empty.
     """
 
     layer: str
@@ -128,7 +152,7 @@ class Term:
 
 
 def parse_term(text: str) -> Term:
-    """Read ``block8``, ``block8#42``, ``block8#3+12-20@0.5x0.5:l2``. ValueError otherwise."""
+    """Parse ``block8``, ``block8#42``, ``block8#3+12-20@0.5x0.5:l2``. ValueError otherwise."""
     head, *tails = (piece.strip() for piece in text.split(":"))
     match = _TERM.fullmatch(head)
     if not head:

@@ -1,4 +1,4 @@
-"""How many processors there are to compute on."""
+"""Count the processors to compute on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def available_processors() -> int:
-    """Those that this process may run on."""
+    """Return how many processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -267,7 +267,9 @@ def test_elsewhere_transparency_is_laid_over_a_colour_of_choice(
     wish = ["--codec", codec, "--background", "#20c040"]
     done = cli("video", stock / "ghost", "-o", out, *wish, *QUICK)
     assert done.code == 0, done.err
-    assert len([note for note in done.notes if "transparency laid over one colour" in note]) == 1
+    assert (
+        len([note for note in done.notes if "transparency composited over one colour" in note]) == 1
+    )
     for number, pixels in enumerate(pixels_of(out)):
         outside = cv2.erode(255 - ghost(number)[1], np.ones((2 * EDGE + 1,) * 2)) > 0
         assert np.abs(pixels[outside].astype(int) - [0x20, 0xC0, 0x40]).mean() < 3

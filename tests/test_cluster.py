@@ -326,7 +326,7 @@ def test_what_is_no_cluster_is_told_in_one_line(
         assert words in ended.err
     monkeypatch.setattr(executor, "find_spec", lambda name: None)
     ended = cli("video", clip, "-o", out, *QUICK, "--cluster", "tcp://127.0.0.1:9")
-    assert (ended.code, "pip install 'dreamvideo[cluster]'" in ended.err) == (2, True)
+    assert (ended.code, 'pip install -e ".[cluster]"' in ended.err) == (2, True)
     assert contents(tmp_path) == {}
 
 
@@ -334,7 +334,9 @@ def test_a_dry_run_asks_no_cluster(cli: Cli, clip: Path, tmp_path: Path) -> None
     words = ("-o", tmp_path / "out.mp4", "--dry-run", "--cluster", "tcp://127.0.0.1:9")
     ended = cli("video", clip, *QUICK, *words)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("part 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
+    assert (
+        ended.out.startswith("segment 1: ") and "tcp://127.0.0.1:9 was not contacted" in ended.out
+    )
 
 
 def test_only_gpus_are_used_where_there_are_any() -> None:

@@ -25,7 +25,7 @@ from dreamvideo.settings import CoherenceSettings
 
 def makers() -> list[str]:
     names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith("dreamvideo-ahead")]
+    return [name for name in names if name.startswith("dreamvideo-prefetch")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

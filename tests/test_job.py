@@ -72,7 +72,7 @@ def test_a_job_without_frames_or_that_cannot_be_gone_on_with_leaves_nothing(
 
 def test_a_job_without_a_place_says_so(tmp_path: Path, asked: Manifest) -> None:
     with (
-        pytest.raises(MediaError, match=r"cannot write beside .*gone/out\.mp4"),
+        pytest.raises(MediaError, match=r"cannot write next to .*gone/out\.mp4"),
         open_job(tmp_path / "gone" / "out.mp4", asked),
     ):
         pass
@@ -165,7 +165,7 @@ def test_what_differs_is_named(tmp_path: Path, asked: Manifest) -> None:
         raise KeyboardInterrupt
     newer = asked.model_copy(update={"versions": {**asked.versions, "tensorflow": "9.9"}})
     with (
-        pytest.raises(UsageError, match=r"tensorflow was \d.* and is 9\.9; --restart begins anew"),
+        pytest.raises(UsageError, match=r"tensorflow was \d.* and is 9\.9; --restart discards it"),
         open_job(tmp_path / "out.mp4", newer),
     ):
         pass

@@ -98,7 +98,7 @@ def test_a_watch_stops_before_memory_is_gone(
 
 def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
     watch = FreeSpaceMonitor(tmp_path / "job")
-    with pytest.raises(MediaError, match=r"job: cannot be looked at \(no such file"):
+    with pytest.raises(MediaError, match=r"job: cannot be inspected \(no such file"):
         watch.look()
 
 

@@ -399,7 +399,7 @@ def test_channels_without_names_go_into_mp4(tmp_path: Path) -> None:
     assert "4 channels" in probe(clip).audio[0].channels
     notes = unchanged(clip, tmp_path / "b.mp4")
     assert probe(tmp_path / "b.mp4").audio[0].channels == "quad"
-    assert any("its 4 channels without names taken for quad" in note for note in notes)
+    assert any("its 4 unnamed channels taken as quad" in note for note in notes)
 
 
 @pytest.mark.parametrize("size", ["161x121", "160x121", "161x120"])

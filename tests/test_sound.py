@@ -190,5 +190,5 @@ def test_a_picture_that_begins_later_than_the_sound(beeping: Path, tmp_path: Pat
 
 
 def test_a_clip_without_sound_says_so_in_one_line(shelf: Path) -> None:
-    with pytest.raises(MediaError, match=r"clip\.gif: has no sound that audio: could follow"):
+    with pytest.raises(MediaError, match=r"clip\.gif: has no sound for `audio:` to follow"):
         measure_sound(probe(shelf / "clip.gif"))

@@ -70,7 +70,7 @@ def test_where_there_is_no_place_for_it_transparency_is_laid_over_a_colour_and_s
     cli: Cli, shelf: Path, tmp_path: Path
 ) -> None:
     done = cli("image", shelf / "sticker.png", "-o", tmp_path / "a.jpg", *QUICK)
-    assert [note for note in done.notes if "laid over one colour" in note]
+    assert [note for note in done.notes if "composited over one colour" in note]
     white = ["--background", "white"]
     assert cli("image", shelf / "sticker.png", "-o", tmp_path / "b.png", *white, *QUICK).code == 0
     still = open_still(tmp_path / "b.png")

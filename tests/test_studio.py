@@ -245,7 +245,7 @@ def test_a_render_is_found_again_paused_gone_on_with_and_watched(
     output = studio.films / "clip-dream.mp4"
     assert job_folder(output).is_dir() and not output.exists()
     job.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Keep on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     job.get_by_role("button", name="Resume").click()
     expect(job).to_contain_text(f"Done: {FRAMES} frames", timeout=LONG)
     assert not job_folder(output).exists() and len(pixels_of(output)) == FRAMES

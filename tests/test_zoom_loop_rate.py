@@ -67,7 +67,7 @@ def test_a_loop_too_short_for_any_rate_is_told_how_long_it_must_be() -> None:
 
 
 def test_a_camera_that_leaves_its_beginning_is_told_so() -> None:
-    with pytest.raises(UsageError, match=r"a loop must stay with its beginning: less --pan"):
+    with pytest.raises(UsageError, match=r"a loop must stay near its beginning: use less --pan"):
         choose_rate(ZoomSettings(seconds=4, pan="3x0"), Fraction(10), 160, 90)
 
 

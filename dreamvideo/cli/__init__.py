@@ -1,4 +1,4 @@
-"""The command line: parse, build settings, call, print; every error one line."""
+"""The command line: parse, build settings, call, print; every error is one line."""
 
 from dreamvideo.cli.entry import main
 

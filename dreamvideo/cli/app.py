@@ -1,4 +1,4 @@
-"""The commands: they parse, call the renderer and print; nothing is decided here."""
+"""The commands ``image`` and ``video``: they parse, call the renderer and print."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def bench(
 
 
 def _existing(given: dict[str, Any]) -> dict[str, Any]:
-    """The given options, after checking that the files they name exist."""
+    """Return the given options after checking that the files they name exist."""
     from dreamvideo.errors import UsageError
 
     for name in ("clip", "torch"):
@@ -141,7 +141,7 @@ def _existing(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _size(text: str) -> tuple[int, int]:
-    """(height, width) of a size for the benchmark, which needs both sides."""
+    """Return (height, width) of a size for the benchmark, which needs both sides."""
     from dreamvideo.errors import UsageError
 
     width, _, height = text.partition("x")

@@ -59,7 +59,7 @@ Partial = Annotated[
 
 
 def machine_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for these fields of ``MachineSettings``; no names: for all.
+    """Give a command an option for each of these fields of ``MachineSettings``; no names: for all.
 
     The command is called with ``machine``, made from the options, instead.
     """
@@ -89,7 +89,7 @@ def say(quiet: bool, *lines: str) -> None:
 
 
 def note(quiet: bool, notes: Sequence[str]) -> None:
-    """Print to stderr what changed besides the dream, one line each, unless ``quiet``."""
+    """Print notes to stderr, one line each, unless ``quiet``."""
     if not quiet:
         for line in notes:
             print(f"note: {line}", file=sys.stderr)

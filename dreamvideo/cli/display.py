@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a live bar on a terminal, otherwise a plain line now and then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @contextmanager
 def progress_display(quiet: bool) -> Iterator[OnProgress]:
-    """A listener for a render's progress, for as long as the block runs."""
+    """Give a listener for a render's progress for the duration of the block."""
     if quiet:
         yield silent
     elif sys.stderr.isatty():
@@ -26,14 +26,14 @@ def progress_display(quiet: bool) -> Iterator[OnProgress]:
 
 
 class PlainLines:
-    """A line at the start and the end of each stage, and every few seconds between."""
+    """Prints a line at the start and the end of each stage, and every few seconds in between."""
 
     def __init__(self) -> None:
         self._began: dict[str, tuple[float, int]] = {}
         self._spoke = -math.inf
 
     def __call__(self, progress: Progress) -> None:
-        """Print a line if it is time for one."""
+        """Print a line if one is due."""
         now = time.monotonic()
         begins = progress.stage not in self._began
         began, before = self._began.setdefault(progress.stage, (now, progress.done))
@@ -46,9 +46,12 @@ class PlainLines:
 
 
 def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
-    """``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
+    """Format progress: ``dreaming: 12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
 
-    ``before`` were done when the clock started, ``elapsed`` seconds ago.
+    Args:
+        progress: The progress.
+        elapsed: Seconds since the clock started.
+        before: Number done when the clock started.
     """
     of = f"/{progress.total}" if progress.total else ""
     parts = [f"{progress.stage}: {progress.done}{of} {progress.unit}s"]
@@ -65,7 +68,7 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
 
 
 def format_clock(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
+    """Format seconds as ``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -110,7 +113,7 @@ def _live_bar() -> Iterator[OnProgress]:
                 tasks[progress.stage] = bar.add_task(
                     progress.stage,
                     total=progress.total,
-                    # What an earlier run has done is no part of this one's pace.
+                    # What an earlier run has done must not count towards this run's pace.
                     completed=progress.done if progress.note else 0,
                     pace="",
                     loss="",

@@ -1,4 +1,4 @@
-"""The entry point: runs the app and turns every ending into one line and an exit code."""
+"""The entry point: runs the app and turns every outcome into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 from dreamvideo.dream.runtime import own_process
 from dreamvideo.errors import DreamVideoError, left
 
-# Seconds that a stopped command may take to tidy up before a further signal interrupts even that.
+# Seconds that a stopped command may take to clean up before another signal interrupts even that.
 UNWINDING = 5.0
 
 
@@ -32,21 +32,21 @@ class Stopped(BaseException):
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 damaged, 130/143 stopped."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A file name that the terminal cannot show must not end a render that is done.
+        # A file name that the terminal cannot show must not make a finished render fail.
         sys.stdout.reconfigure(errors="backslashreplace")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Before and after the command there is nothing to tidy up: no traceback of Python's own.
+        # Before and after the command there is nothing to clean up: avoid Python's traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     own_process()
     try:
         code = run(sys.argv[1:])
     except Exception:
-        # Asked for by --debug.
+        # Requested by --debug.
         traceback.print_exc()
         code = 1
     ahead = sys.modules.get("dreamvideo.render.frames.tracking")
     if ahead is not None and ahead.is_prefetching():
-        # What could not be waited for must not be met by the interpreter's own end.
+        # A prefetch thread that could not be waited for would crash in the interpreter's shutdown.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -54,13 +54,13 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run with these arguments; returns the exit code."""
+    """Run with these arguments and return the exit code."""
     with _signals_unwind() as stopper:
         try:
             code = _ended(arguments)
             stopper.armed = False
         except Stopped as stop:
-            # While it is held, no further signal raises; once it is let go of, one would.
+            # While the exception is held, no further signal raises; once it is released, one would.
             stopper.armed = False
             _complain("stopped before the end", stop, arguments)
             code = stop.exit_code
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _ended(arguments: list[str]) -> int:
-    """How the command ends, unless it is stopped: raises Stopped."""
+    """Return the command's exit code, or raise Stopped."""
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -85,7 +85,7 @@ def _ended(arguments: list[str]) -> int:
 
 
 def _stop_before(error: BaseException) -> Stopped | None:
-    """The signal that was being followed when ``error`` got in between."""
+    """Return the signal that was being handled when ``error`` was raised."""
     before = error.__context__
     while before is not None and not isinstance(before, Stopped):
         before = before.__context__
@@ -114,8 +114,8 @@ def _dispatch(arguments: list[str]) -> Any:
 def _signals_unwind() -> Iterator[_Stopper]:
     """Turn signals that would end the process into an exception.
 
-    SIGINT too, because the parser swallows KeyboardInterrupt. What is ignored stays ignored, as
-    in a job that a shell runs in the background.
+    SIGINT too, because the parser swallows KeyboardInterrupt. Ignored signals stay ignored, as in a
+    job that a shell runs in the background.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {n: how for n, how in before.items() if how is not signal.SIG_IGN}
@@ -131,10 +131,9 @@ def _signals_unwind() -> Iterator[_Stopper]:
 
 
 class _Stopper:
-    """The handler of signals: the first raises ``Stopped``, others do not disturb its unwinding.
+    """Signal handler: the first signal raises ``Stopped``, later ones do not disturb its unwinding.
 
-    Unless that takes too long; and an exception that somebody has swallowed is gone, so that the
-    next signal raises it anew.
+    A later one does raise if unwinding takes too long, or if the exception was swallowed.
     """
 
     def __init__(self) -> None:
@@ -147,7 +146,7 @@ class _Stopper:
             raise self._new(number)
 
     def _new(self, number: int) -> Stopped:
-        # Made here, because a frame that raises an exception of its own would keep it alive.
+        # Created here, because a frame that raises its own exception would keep it alive.
         stop = Stopped(number)
         self._raised, self._until = weakref.ref(stop), time.monotonic() + UNWINDING
         return stop
@@ -158,7 +157,7 @@ def _explain(error: Exception, arguments: list[str]) -> int:
         _complain(str(error), error, arguments)
         return error.exit_code
     if hasattr(error, "format_message"):
-        # A usage error of the parser, whose classes typer keeps to itself.
+        # A usage error of the parser, whose classes typer does not export.
         return _usage(error)
     if isinstance(error, MemoryError):
         _complain("out of memory: choose a smaller --size", error, arguments)
@@ -179,7 +178,7 @@ def _usage(error: Any) -> int:
 
 
 def _nobody_listens() -> int:
-    """The reader of our output is gone: so is the output, else Python would complain at exit."""
+    """Discard output after its reader has gone; otherwise Python would complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
@@ -187,7 +186,7 @@ def _nobody_listens() -> int:
 def _complain(
     message: str, error: BaseException | None = None, arguments: Sequence[str] = ()
 ) -> None:
-    """One line; where ``error`` has left a job, with the command that resumes it."""
+    """Print one line; if ``error`` has left a job, with the command that resumes it."""
     kept = left(error) if error is not None else ""
     if kept:
         # A restarted render must not restart again.

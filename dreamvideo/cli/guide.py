@@ -34,7 +34,7 @@ def guide(
 
 
 def _print_rich(text: str) -> None:
-    """Print Markdown formatted; lines of code stay whole, so that they can be copied."""
+    """Print formatted Markdown; code lines are not wrapped, so that they can be copied."""
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.markdown import CodeBlock, Markdown
     from rich.text import Text

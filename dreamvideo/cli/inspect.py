@@ -56,7 +56,7 @@ def info(
         for key, value in facts.items():
             if value not in (None, [], 0):
                 print(f"{key:<14} {_shown(value)}")
-    # Without a duration in the container there is nothing to multiply by.
+    # Without a duration in the container there is nothing to estimate.
     guess = _estimate(found, wanted, look) if estimate and found.duration else None
     if as_json:
         print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))

@@ -1,4 +1,4 @@
-"""``measure``: the figures of a film and its source, as a table or as JSON."""
+"""``measure``: the metrics of a film and its source, as a table or as JSON."""
 
 from __future__ import annotations
 

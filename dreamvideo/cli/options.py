@@ -1,6 +1,6 @@
-"""Command-line options made from the settings' own fields: one home for defaults and help.
+"""Command-line options derived from the settings' fields: one home for defaults and help.
 
-Numbers of a look are taken as text, for each may be a schedule instead.
+Numbers of a look are parsed as text, since each may be a schedule instead.
 """
 
 from __future__ import annotations
@@ -101,7 +101,15 @@ def output_options(*without: str) -> Callable[[Callable[..., None]], Callable[..
 
 
 def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
-    """A keyword parameter whose default, None, leaves the setting to presets and defaults."""
+    """Return a keyword parameter for a field of the settings.
+
+    Its default, None, leaves the setting to presets and defaults.
+
+    Args:
+        group: Group of a ``Look``, ``output`` or ``machine``.
+        name: Name of the field.
+        field: The field.
+    """
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     shown = str(extra.get("none", "none")) if field.default is None else f"{field.default}"
     may_change = group in Look.model_fields and is_number(field)
@@ -118,7 +126,7 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _measure(group: str, name: str, field: FieldInfo) -> str | None:
-    """The placeholder of a look's number in the help: its bounds. None for anything else."""
+    """Return the placeholder of a look's number in the help: its bounds. None for anything else."""
     for mark in field.metadata:
         if isinstance(mark, OverTime):
             return Bounds(mark.ge, mark.le).short if mark.parts == 1 else "AxB"
@@ -130,7 +138,7 @@ def _measure(group: str, name: str, field: FieldInfo) -> str | None:
 
 
 def _over_time(groups: tuple[str, ...]) -> str:
-    """The part of a command's help about values over time; empty if it makes no film."""
+    """Return the part of a command's help about values over time; empty if it makes no film."""
     if len(groups) == 1:
         return ""
     return f"\n\n{OVER_TIME}" + (SOUND if "coherence" in groups else "")
@@ -143,7 +151,7 @@ def _fields(group: str) -> list[tuple[str, FieldInfo]]:
 
 
 def _plain(annotation: Any) -> Any:
-    """``int | None`` -> ``int``; ``float | str``, what may change over time, -> ``str``."""
+    """Convert ``int | None`` to ``int``, and ``float | str`` (may change over time) to ``str``."""
     if get_origin(annotation) in (Union, UnionType):
         if str in get_args(annotation):
             return str

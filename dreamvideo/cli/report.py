@@ -41,9 +41,18 @@ def default_report_output(
     end: str | None,
     fps: str | None,
 ) -> tuple[Path | None, Excerpt]:
-    """The source of a film and the part of it to show, as given or as the film records.
+    """Return a film's source and the part of it to show, as given or as recorded.
 
-    Raises UsageError.
+    Args:
+        film: The film.
+        source: The source as given.
+        alone: Whether to report without a source.
+        start: As given.
+        end: As given.
+        fps: As given.
+
+    Raises:
+        UsageError: Both a source and ``alone`` are given.
     """
     from dreamvideo.report.pairing import Excerpt
     from dreamvideo.report.recipe import find_recorded_source

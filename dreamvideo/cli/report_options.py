@@ -46,7 +46,7 @@ EmbedSize = Annotated[
 
 
 def embed_of(height: int | None, size: str | None) -> Embed:
-    """The embedding that the options ask for. Raises UsageError."""
+    """Return how to embed films, from the options. Raises UsageError."""
     from dreamvideo.settings.output import parse_bytes
 
     try:
@@ -59,7 +59,15 @@ def embed_of(height: int | None, size: str | None) -> Embed:
 def page_before(
     asked: bool, film: Path, *inputs: Path | None, overwrite: bool, partial: bool
 ) -> None:
-    """Check before any work that the page can be written afterwards. Raises UsageError."""
+    """Check, before any work, that the page can be written afterwards. Raises UsageError.
+
+    Args:
+        asked: Whether ``--report`` is given.
+        film: The film that the page is about.
+        inputs: Files that the page must not overwrite.
+        overwrite: Whether to replace an existing page.
+        partial: Whether only a partial film is made, which gets no page.
+    """
     if asked and not partial:
         from dreamvideo.report.film import check_report, report_path
 
@@ -72,9 +80,16 @@ def page_after(
     on_progress: OnProgress,
     **part: str | None,
 ) -> Path:
-    """Make the page of a film that was just made; ``part`` is what it shows of its source.
+    """Make the page of a film that was just made.
 
-    Raises DreamVideoError, which says that the film itself is whole.
+    Args:
+        made: The result of the render.
+        source: The clip it was dreamt from.
+        on_progress: Called with each step of progress.
+        part: The part of the source that the film shows: fields of ``Excerpt``.
+
+    Raises:
+        DreamVideoError: The page cannot be made; the message says that the film itself is complete.
     """
     from dreamvideo.report.film import report_film
     from dreamvideo.report.pairing import Excerpt

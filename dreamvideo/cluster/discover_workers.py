@@ -98,7 +98,7 @@ async def inspect_worker(
     try:
         found = await asyncio.wait_for(_run(client, address, describe_worker), WORKER_ANSWER)
     except (ImportError, AttributeError):
-        why = "it has no dreamvideo like ours (pip install 'dreamvideo[cluster]')"
+        why = 'its dreamvideo is missing or unlike ours (pip install -e ".[cluster]")'
         raise _refusal(name, why) from None
     # Dask passes on whatever a worker raises, and raises what it likes where it cannot.
     except Exception as error:

@@ -31,7 +31,7 @@ class DaskExecutor:
             UsageError: Dask is not installed.
         """
         if find_spec("distributed") is None:
-            raise UsageError("--cluster needs Dask: pip install 'dreamvideo[cluster]'")
+            raise UsageError('--cluster needs Dask: in a clone, pip install -e ".[cluster]"')
         self.cluster = cluster
         self.patience = patience
         self.chunk_frames = chunk_frames

@@ -1,1 +1,1 @@
-"""Pixels and network: the only room that imports TensorFlow, and only when a dream begins."""
+"""Networks and gradient ascent; imports TensorFlow, and only on first use."""

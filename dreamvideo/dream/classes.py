@@ -1,4 +1,4 @@
-"""The 1,000 classes of ImageNet by name: what people write -> class numbers."""
+"""The 1,000 classes of ImageNet: find class numbers by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES = 1000
 
 @lru_cache(maxsize=1)
 def read_class_names() -> tuple[tuple[str, ...], ...]:
-    """The names of every class, by number; the first is the usual one."""
+    """Return the names of every class, by number; the usual name comes first."""
     file = resources.files("dreamvideo.dream.weights") / "imagenet-classes.txt"
     return tuple(
         tuple(name.strip() for name in line.split(","))
@@ -23,10 +23,11 @@ def read_class_names() -> tuple[tuple[str, ...], ...]:
 
 
 def find_class_number(text: str) -> int:
-    """The class that a name or number means. Raises UsageError, with near names, for none.
+    """Return the class that a name or number means, regardless of case.
 
-    Upper and lower case are one. A name of two classes (``crane``, bird and machine) is that of
-    the class which it alone or first names; where both do, their numbers are asked for.
+    A name shared by two classes (``crane``, bird and machine) means the class that has only this
+    name or has it first; if both do, the error asks for a number. Raises UsageError, with similar
+    names, for an unknown name.
     """
     wanted = _fold_name(text)
     if wanted.isdecimal() and wanted.isascii():
@@ -48,11 +49,11 @@ def find_class_number(text: str) -> int:
 
 
 def find_classes(text: str) -> list[tuple[int, str]]:
-    """(number, names) of all classes with ``text`` in a name, then of those with names like it."""
+    """Return (number, names) of all classes with ``text`` in a name, or else similar ones."""
     wanted = _fold_name(text)
     rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names())]
     within = [row for row in rows if wanted in _fold_name(row[1])]
-    # A whole word is sooner meant than a part of one: cat, not catamount.
+    # A whole word is more likely meant than part of one: cat, not catamount.
     within.sort(key=lambda row: wanted not in _split_words(row[1]))
     if within:
         return within
@@ -60,7 +61,7 @@ def find_classes(text: str) -> list[tuple[int, str]]:
 
 
 def weighted_classes(text: str) -> tuple[tuple[int, float], ...]:
-    """``tabby, goldfish:0.5`` -> ((281, 1.0), (1, 0.5)). Raises UsageError for unknown names."""
+    """Parse ``tabby, goldfish:0.5`` to ((281, 1.0), (1, 0.5)). Raises UsageError if unknown."""
     return tuple((find_class_number(name), weight) for name, weight in parse_classes(text))
 
 
@@ -82,7 +83,7 @@ def _find_near(wanted: str, count: int) -> list[int]:
 
 
 def _context(number: int) -> str:
-    """A class and its neighbour, which is related: cranes are listed among birds or machines."""
+    """Name the preceding class, which is related: cranes are listed among birds or machines."""
     return f"next to {read_class_names()[max(0, number - 1)][0]}"
 
 

@@ -19,12 +19,12 @@ _brief: ContextVar[bool] = ContextVar("brief", default=False)
 
 
 def bfloat16_gradient(forward: Forward) -> Forward:
-    """``forward`` as it is, but with gradients of its convolutions computed in bfloat16.
+    """Wrap ``forward`` so that gradients of its convolutions are computed in bfloat16.
 
-    It has float32's range, so that no gradient needs scaling, and eight bits of precision; sums
-    are in float32. The activations, and with them what each ReLU lets through, stay exact, which
-    is where most of the error of a network wholly in bfloat16 comes from. Pays on processors
-    with instructions for it (AVX512_BF16, AMX).
+    bfloat16 has float32's range, so no gradient needs scaling, and eight bits of precision; sums
+    are in float32. The activations, and with them what each ReLU passes, stay exact: they cause
+    most of the error of a network that runs entirely in bfloat16. This pays off on processors with
+    instructions for it (AVX512_BF16, AMX).
     """
 
     def brief(image: Any, wanted: Sequence[str]) -> Any:
@@ -44,7 +44,14 @@ def _briefly() -> Iterator[None]:
 
 
 def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
-    """Convolution of (1, H, W, C) with a kernel (k, l, C, channels), SAME or VALID."""
+    """Convolve (1, H, W, C) with a kernel (k, l, C, channels).
+
+    Args:
+        x: The input.
+        kernel: The constant kernel.
+        stride: Stride in both directions.
+        padding: SAME or VALID.
+    """
     tf = tensorflow()
     if _brief.get() and stride == 1:
         return _both_ways(x, kernel, padding, tf.bfloat16)
@@ -71,16 +78,16 @@ def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
 
 
 def pointwise_conv(x: Any, kernel: Array) -> Any:
-    """Convolution of activations (1, H, W, C) with a kernel (1, 1, C, channels).
+    """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels).
 
-    Its gradient is computed as the convolution that it is: TensorFlow's own operation for it
-    prepares its kernel anew at each step.
+    Its gradient is computed as the convolution that it is: TensorFlow's own gradient operation
+    prepares its kernel again at each step.
     """
     return _both_ways(x, kernel, "SAME", tensorflow().bfloat16 if _brief.get() else x.dtype)
 
 
 def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
-    """Convolution of stride 1, its gradient a convolution too, computed in ``precision``."""
+    """Convolve with stride 1; its gradient is a convolution too, computed in ``precision``."""
     tf = tensorflow()
     weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turned(kernel), precision)
     rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
@@ -98,5 +105,5 @@ def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
 
 
 def _turned(kernel: Array) -> Array:
-    """The kernel of the gradient of a convolution of stride 1."""
+    """Return the kernel for the gradient of a convolution of stride 1."""
     return np.ascontiguousarray(kernel[::-1, ::-1].transpose(0, 1, 3, 2))

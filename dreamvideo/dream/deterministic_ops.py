@@ -1,6 +1,6 @@
-"""Operations that give the same bits on any number of threads, where TensorFlow's own do not.
+"""Operations whose results are bit-identical on any number of threads, unlike TensorFlow's own.
 
-Frames dreamt by workers of one thread each must be those of one process with many.
+Frames dreamt by workers with one thread each must equal those of one process with many.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Array = NDArray[np.float32]
 
 
 def mean(values: Any) -> Any:
-    """The mean of all values, a scalar.
+    """Return the mean of all values, a scalar.
 
-    TensorFlow splits a sum over everything among its threads; a sum along one axis it does not.
+    TensorFlow splits a sum over all axes among its threads, but not a sum along one axis.
     """
     tf = tensorflow()
     total = tf.reduce_sum(tf.reduce_sum(values, 0))
@@ -26,7 +26,7 @@ def mean(values: Any) -> Any:
 
 
 def deviation(values: Any) -> Any:
-    """The standard deviation of all values, a scalar."""
+    """Return the standard deviation of all values, a scalar."""
     tf = tensorflow()
     return tf.sqrt(mean((values - mean(values)) ** 2))
 
@@ -34,11 +34,18 @@ def deviation(values: Any) -> Any:
 def stem_conv(
     image: Any, kernel: Array, stride: int, padding: str, bias: Array | None = None
 ) -> Any:
-    """Convolution of pictures (1, H, W, C) of few channels, C known, and its bias.
+    """Convolve pictures (1, H, W, C) of few channels, C known, and add a bias.
 
-    ``kernel`` is (k, k, C, channels), ``padding`` SAME or VALID. Its gradient to the image is
-    computed as a convolution with one output channel for each of the stride's phases, which is
-    also up to twice as fast: a plain one fills only C lanes of a vector.
+    The gradient with respect to the image is computed as a convolution with one output channel for
+    each phase of the stride. This is also up to twice as fast: a plain one fills only C lanes of a
+    vector.
+
+    Args:
+        image: The pictures.
+        kernel: (k, k, C, channels).
+        stride: Stride in both directions.
+        padding: SAME or VALID.
+        bias: (channels,), optional.
     """
     tf = tensorflow()
     size, channels = kernel.shape[0], kernel.shape[2]
@@ -58,7 +65,7 @@ def stem_conv(
             if stride > 1:
                 spread = tf.nn.depth_to_space(spread, stride)
             if size - 1 > stride * reach:
-                # Rows that no place has seen, which the stride may leave over.
+                # Rows that the stride leaves over, which no output position has seen.
                 spread = tf.pad(spread, [[0, 0], [0, stride], [0, stride], [0, 0]])
             before = tf.zeros_like(shape)
             if padding == "SAME":
@@ -72,10 +79,10 @@ def stem_conv(
 
 
 def _phases(kernel: Array, stride: int) -> tuple[Array, int]:
-    """The kernel of the gradient, (taps, taps, channels, stride * stride * C), and taps - 1.
+    """Return the kernel of the gradient, (taps, taps, channels, stride * stride * C), and taps - 1.
 
-    Pixel ``stride * m + p`` of the padded image is seen by places o with kernel row
-    ``p + stride * (m - o)``; tap t is place ``m - reach + t``.
+    Pixel ``stride * m + p`` of the padded image is seen by the output positions o with kernel row
+    ``p + stride * (m - o)``; tap t is position ``m - reach + t``.
     """
     taps = -(-kernel.shape[0] // stride)
     side = taps * stride

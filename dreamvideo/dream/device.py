@@ -1,4 +1,4 @@
-"""Where the gradient is computed."""
+"""Choose the device on which gradients are computed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dreamvideo.errors import UsageError
 
 @dataclass(frozen=True)
 class Device:
-    """A device by TensorFlow's name; ``is_gpu`` where a step compiled by XLA pays."""
+    """A device by TensorFlow's name; ``is_gpu`` if compiling a step with XLA pays off."""
 
     name: str
     is_gpu: bool
 
 
 def choose_device(choice: str) -> Device:
-    """The device meant by ``auto``, ``cpu`` or ``gpu``; UsageError where there is none such."""
+    """Return the device for ``auto``, ``cpu`` or ``gpu``. Raises UsageError if there is none."""
     gpus = tensorflow().config.list_physical_devices("GPU")
     if choice == "gpu" and not gpus:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Settings -> a loaded, compiled dreamer: the one door between a render and a network."""
+"""The interface between a render and a network: a dreamer, loaded and compiled from settings."""
 
 from __future__ import annotations
 
@@ -52,9 +52,18 @@ DEFAULT_MACHINE = MachineSettings()
 def make_octave_schedule(
     settings: DreamSettings, height: int, width: int, steps: int | None = None
 ) -> OctaveSchedule:
-    """The octaves of a picture of that size; UsageError if the network cannot take it.
+    """Return the octaves of a picture of that size, in pixels.
 
-    Needs no network: a picture that is too small is found out before weights are fetched.
+    Needs no network, so a picture that is too small is rejected before weights are downloaded.
+
+    Args:
+        settings: Octaves, steps and sizes.
+        height: Height in pixels.
+        width: Width in pixels.
+        steps: Steps per octave; None: the settings' own.
+
+    Raises:
+        UsageError: The picture is too small for the network.
     """
     smallest = models.find_entry(settings.model).smallest
     if min(height, width) < smallest:
@@ -80,7 +89,7 @@ def make_octave_schedule(
 
 
 class Dreamer:
-    """One network and objective, loaded and compiled once for all frames of a render."""
+    """A network and an objective, loaded and compiled once for all frames of a render."""
 
     def __init__(
         self,
@@ -91,14 +100,19 @@ class Dreamer:
         varying: Collection[str] = (),
         objective: Objective | None = None,
     ) -> None:
-        """``guide`` holds the pixels of ``settings.guide``, H x W x 3 in [-1, 1].
+        """Load the network and compile the step.
 
-        ``machine`` is where and how precisely it is computed. ``varying`` are names of settings
-        that have other values at other moments (``at``): what they need is compiled even if they
-        are 0 at first. ``objective`` is climbed instead of what the settings say of layers,
-        classes and terms.
+        Args:
+            settings: What to dream.
+            machine: Device, precision and memory limit.
+            guide: Pixels of ``settings.guide``, H x W x 3 in [-1, 1].
+            varying: Names of settings that change over time (``at``): what they need is compiled
+                even if they are 0 at first.
+            objective: Replaces the layers, classes and terms of the settings.
 
-        Raises UsageError for unknown names, WeightsError where weights are not to be had.
+        Raises:
+            UsageError: A name is unknown.
+            WeightsError: The weights cannot be loaded.
         """
         self.settings = settings
         self._moment = TimePoint()
@@ -141,15 +155,24 @@ class Dreamer:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """What is weighed, as it was written: layers, ``class NAME``, ``tv``, ``fidelity``."""
+        """The terms of the objective as written: layers, ``class NAME``, ``tv``, ``fidelity``."""
         return self._goal.terms
 
     def ladder(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
-        """The octaves of a picture of that size; UsageError if the network cannot take it."""
+        """Return the octaves of a picture of that size.
+
+        Args:
+            height: Height in pixels.
+            width: Width in pixels.
+            steps: Steps per octave; None: the settings' own.
+
+        Raises:
+            UsageError: The picture is too small for the network.
+        """
         return make_octave_schedule(self.settings, height, width, steps)
 
     def choose(self, source: Image) -> Extras:
-        """What ``strong``, ``average`` and ``weak`` mean in a source: made once for a shot."""
+        """Resolve ``strong``, ``average`` and ``weak`` for a source frame; done once per shot."""
         names = self._of(CHOSEN)
         seen = self._sight(source) if names else {}
         return {n: channel_shares(seen[layer_of(n)], n.rpartition(":")[2]) for n in names}
@@ -162,12 +185,15 @@ class Dreamer:
         source: Image | None = None,
         chosen: Extras | None = None,
     ) -> Dreamer:
-        """This dreamer at a moment of a film, what is compiled and loaded shared with it.
+        """Return this dreamer at a time point of a film; everything compiled and loaded is shared.
 
-        ``settings`` are those of the moment (its own where not given): they may differ in all that
-        is no part of the compiled step: octaves, steps, jitter, seed, weights, ``smooth``.
-        ``source`` is the undreamt picture that ``fidelity`` holds to and in which channels are
-        chosen, where that is not the one to be dreamt; ``chosen`` is what ``choose`` found.
+        Args:
+            settings: Settings at that time (None: its own). They may differ in everything that is
+                not compiled into the step: octaves, steps, jitter, seed, weights, ``smooth``.
+            moment: The time point.
+            source: The undreamt picture that ``fidelity`` pulls towards and in which channels are
+                chosen, if it is not the one to be dreamt.
+            chosen: Result of ``choose``.
         """
         there = copy(self)
         there.settings = settings or self.settings
@@ -176,7 +202,7 @@ class Dreamer:
         return there
 
     def with_progress(self, on_tile: OnTile) -> Dreamer:
-        """This dreamer, telling of each tile of a step of a large picture: (done, total)."""
+        """Return this dreamer with a callback (done, total) for tiles of large pictures."""
         there = copy(self)
         there._on_tile = on_tile
         return there
@@ -193,10 +219,17 @@ class Dreamer:
         coarse_bias: float = 0.0,
         on_step: Callable[[StepProgress], None] | None = None,
     ) -> Dream:
-        """Dream H x W x 3 in [-1, 1]; ``steps`` an octave, the settings' own unless given.
+        """Dream a picture.
 
-        ``step_scale`` (H x W) multiplies the steps, ``within`` are boxes outside of which it is 0,
-        ``coarse_bias`` moves work from fine octaves to coarse ones (``OctaveSchedule``).
+        Args:
+            image: H x W x 3 in [-1, 1].
+            steps: Steps per octave; None: the settings' own.
+            step_scale: H x W, multiplies the steps.
+            within: Boxes outside of which ``step_scale`` is 0; empty means the whole picture.
+            even: Whether to avoid overshooting in areas that are new (``Step.update``).
+            frame: Selects the random numbers of the jitter.
+            coarse_bias: Moves work from fine octaves to coarse ones (``OctaveSchedule``).
+            on_step: Called after each step.
         """
         height, width = image.shape[:2]
         return dream(
@@ -205,8 +238,8 @@ class Dreamer:
             replace(self.ladder(height, width, steps), coarse_bias=coarse_bias),
             step_scale=step_scale,
             within=within,
-            # All of the gradient of a place is near it, where the deviation of the whole would
-            # let a few steps burn it.
+            # The whole gradient of a place objective lies near it; divided by the deviation of the
+            # whole picture, a few steps would burn it.
             even=even or bool(self._of(PLACE)),
             frame=frame,
             extras=self._extras(image),
@@ -215,7 +248,7 @@ class Dreamer:
         )
 
     def _extras(self, image: Image) -> ExtrasAt:
-        """What the step needs besides the image, for every size of an octave."""
+        """Return what the step needs besides the image, as a function of an octave's size."""
         source = image if self._source is None else self._source
         constant: dict[str, NDArray[np.float32]] = {**self._guide, **self._creatures}
         constant.update(self.choose(source) if self._picked is None else self._picked)

@@ -1,4 +1,4 @@
-"""A network in float16: forward pass -> the same, twice as fast on GPUs made for it."""
+"""Run a network in float16: twice as fast on GPUs that support it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dreamvideo.dream.step import Forward
 
 
 def run_in_float16(forward: Forward) -> Forward:
-    """``forward`` computed in float16 between pixels and activations in float32.
+    """Wrap ``forward`` to compute in float16 between pixels and activations in float32.
 
-    Gradients of a mean over a picture are far too small for float16: inside they are larger by
-    the number of pixels. A pixel whose gradient still does not fit has none.
+    Gradients of a mean over a picture are far too small for float16, so inside they are scaled up
+    by the number of pixels. A pixel whose gradient still overflows gets none.
     """
 
     def half(image: Any, wanted: Sequence[str]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A Keras graph run as plain TensorFlow, batch norms folded into constant convolution weights.
+"""Run a Keras graph as plain TensorFlow with batch norms folded into constant weights.
 
-TensorFlow fuses a convolution with the bias and ReLU after it, and prepares kernels that are
-constants only once. It does neither for the variables of a Keras model; and a Keras model computes
-in its own precision, whereas this one computes in that of the image it is given.
+TensorFlow fuses a convolution with the bias and ReLU that follow it, and prepares constant kernels
+only once. It does neither for the variables of a Keras model. Also, a Keras model computes in its
+own precision, whereas this one computes in that of the image it is given.
 """
 
 from __future__ import annotations
@@ -26,18 +26,26 @@ PIXEL = 3
 
 @dataclass(frozen=True)
 class Affine:
-    """``x * scale + shift``, channel by channel: what a batch norm does once it is trained."""
+    """``x * scale + shift`` per channel: what a trained batch norm computes."""
 
     scale: Array
     shift: Array
 
 
 def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
-    """The outputs of the operations ``wanted`` of a functional Keras model for its input.
+    """Compute the outputs of the operations ``wanted`` of a functional Keras model.
 
-    Only what they depend on is computed. Batch norms that are the only reader of a convolution
-    are part of its weights, unless the convolution itself is wanted. Averages over neighbours
-    that only a narrowing 1 x 1 convolution reads are taken after it, of fewer channels.
+    Only what they depend on is computed. A batch norm that is the only reader of a convolution is
+    folded into its weights, unless the convolution itself is wanted. An average pooling that is
+    read only by a 1 x 1 convolution to fewer channels is computed after it.
+
+    Args:
+        model: The Keras model.
+        image: Its input.
+        wanted: Operations of the model.
+
+    Returns:
+        The outputs in the order of ``wanted``.
     """
     needed = _needed(model, wanted)
     readers = defaultdict(list)
@@ -72,7 +80,7 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
 
 
 def affine(norm: Any) -> Affine:
-    """A Keras layer that scales and shifts each channel, as constants."""
+    """Return a Keras layer that scales and shifts each channel as constants."""
     if type(norm).__name__ == "LayerScale":
         gamma = _array(norm.gamma)
         return Affine(gamma, np.zeros_like(gamma))
@@ -84,7 +92,7 @@ def affine(norm: Any) -> Affine:
 
 
 def _needed(model: Any, wanted: Sequence[Any]) -> list[Any]:
-    """What the wanted operations depend on and they themselves, in order of computation."""
+    """Return the wanted operations and everything they depend on, in order of computation."""
     needed = set(wanted)
     for operation in reversed(model.operations):
         if operation in needed:
@@ -97,7 +105,7 @@ def _parents(operation: Any) -> list[Any]:
 
 
 def _takes(operation: Any, norm: Any) -> bool:
-    """True where ``norm`` can become part of the weights of ``operation``."""
+    """Return whether ``norm`` can be folded into the weights of ``operation``."""
     return (
         type(norm).__name__ in AFFINE
         and type(operation).__name__ in WEIGHTED
@@ -106,7 +114,7 @@ def _takes(operation: Any, norm: Any) -> bool:
 
 
 def _can_follow(pool: Any, conv: Any) -> bool:
-    """True where an average of neighbours may as well be taken after the convolution."""
+    """Return whether an average pooling can as well be computed after the convolution."""
     return (
         type(pool).__name__ == "AveragePooling2D"
         and type(conv).__name__ == "Conv2D"
@@ -129,14 +137,14 @@ def _apply(operation: Any, norm: Affine | None, *args: Any, **kwargs: Any) -> An
         for layer in operation.layers:
             value = _apply(layer, None, value)
         return value
-    # Not __call__, which would first turn what it is given into the layer's own precision.
+    # Not __call__, which would first cast its input to the layer's own precision.
     value = operation.call(*args, **kwargs)
     first = args[0][0] if isinstance(args[0], (list, tuple)) else args[0]
     return tensorflow().cast(value, first.dtype)
 
 
 def _array(variable: Any) -> Array:
-    """The value of a Keras variable, also while a graph is being traced."""
+    """Return the value of a Keras variable, also while a graph is being traced."""
     with tensorflow().init_scope():
         return np.asarray(variable.numpy())
 
@@ -146,7 +154,7 @@ def _constant(array: Array, dtype: Any) -> Any:
 
 
 def _bias(layer: Any, norm: Affine | None) -> Array | None:
-    """The bias of a layer, the shift of its norm included."""
+    """Return the bias of a layer, including the shift of its norm."""
     bias = _array(layer.bias) if layer.use_bias else None
     if norm is None:
         return bias
@@ -172,13 +180,13 @@ def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     if layer.groups == 1:
         value = conv(x, kernel, layer.strides[0], layer.padding.upper())
         return _finish(value, layer, norm)
-    # One group for each channel, the only other kind that these networks have.
+    # One group per channel, the only other kind in these networks.
     assert layer.groups == kernel.shape[-1] == x.shape[-1]
     return _finish(_depthwise(layer, kernel.transpose(0, 1, 3, 2), x), layer, norm)
 
 
 def _depthwise(layer: Any, kernel: Array, x: Any) -> Any:
-    """Depthwise convolution with a kernel (h, w, channels, 1)."""
+    """Convolve depthwise with a kernel (h, w, channels, 1)."""
     strides = (1, *layer.strides, 1)
     weights = _constant(kernel, x.dtype)
     return tensorflow().nn.depthwise_conv2d(x, weights, strides, layer.padding.upper())
@@ -198,7 +206,7 @@ def _separable(layer: Any, norm: Affine | None, x: Any) -> Any:
 
 
 def _dense(layer: Any, norm: Affine | None, x: Any) -> Any:
-    """A dense layer over the channels of a picture: a convolution of one pixel."""
+    """Apply a dense layer over the channels of a picture, as a 1 x 1 convolution."""
     kernel = _scaled(_array(layer.kernel), norm)
     return _finish(conv(x, kernel[None, None], 1, "VALID"), layer, norm)
 

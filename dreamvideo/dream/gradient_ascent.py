@@ -1,4 +1,4 @@
-"""The compiled step: image -> image a little further up the objective's gradient."""
+"""The compiled gradient step: moves an image a little further up the objective's gradient."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
 
 
 class GradientAscent:
-    """Gradient ascent on one objective of one network, compiled once for every image size.
+    """Gradient ascent on one objective of one network, compiled once for all image sizes.
 
     In each step (``Step``) the gradient is taken at the image rolled by the step's jitter and
-    rolled back: of the whole image, or of overlapping tiles one after the other where it would
-    take more memory than it may. ``traces`` counts compilations of the gradient.
+    rolled back: of the whole image, or of overlapping tiles one after another if it would exceed
+    the memory limit. ``traces`` counts compilations of the gradient.
     """
 
     def __init__(
@@ -48,10 +48,18 @@ class GradientAscent:
         machine: MachineSettings = MACHINE,
         xla: bool | None = None,
     ) -> None:
-        """``step`` makes the arithmetic, where it is not the plain one.
+        """Compile the step.
 
-        ``xla`` compiles for every size of image apart, which pays on a GPU and nowhere else:
-        there it is done unless refused. Raises UsageError where there is no such device.
+        Args:
+            forward: The network.
+            objective: The objective to raise.
+            step: Makes the arithmetic of a step.
+            machine: Device, precision and memory limit.
+            xla: Compile separately for each image size, which pays off on a GPU only; None: on a
+                GPU.
+
+        Raises:
+            UsageError: The device does not exist.
         """
         tf = tensorflow()
         self.traces = 0
@@ -90,14 +98,23 @@ class GradientAscent:
         extras: Mapping[str, NDArray[Any]] | None = None,
         on_tile: OnTile | None = None,
     ) -> tuple[Image, list[float]]:
-        """Take one step for each (dy, dx) of ``shifts`` (n x 2, pixels).
+        """Take one step for each (dy, dx) of ``shifts``.
 
-        ``image`` is H x W x 3 in [-1, 1]; ``step_size`` a number or an H x W map, in the same
-        units; ``extras`` is what the step's ``extras_spec`` asks for. Nothing but ``within`` is
-        climbed, if that is given, and of it only where ``step_size`` is not 0. Returns the image
-        and the objective before each step. The steps run without waiting for one another unless
-        ``on_step(step, loss, image)`` looks at each, or the image is taken in tiles:
-        ``on_tile(done, total)`` then tells of each in a step.
+        The steps run without waiting for one another, unless ``on_step`` looks at each or the image
+        is processed in tiles.
+
+        Args:
+            image: H x W x 3 in [-1, 1].
+            step_size: A number or an H x W map, in the same units.
+            shifts: n x 2, pixels to roll by.
+            on_step: Called as ``on_step(step, loss, image)`` after each step.
+            even: Whether to avoid overshooting in areas that are new (``Step.update``).
+            within: Only this box changes, and of it only where ``step_size`` is not 0.
+            extras: Values of the step's ``extras_spec``.
+            on_tile: Called as ``on_tile(done, total)`` for each tile of a step.
+
+        Returns:
+            The image and the objective before each step.
         """
         tf = tensorflow()
         height, width = image.shape[:2]
@@ -132,7 +149,7 @@ class GradientAscent:
         even: bool,
         extras: Mapping[str, NDArray[Any]],
     ) -> tuple[Image, list[float]]:
-        """See ``climb``: what is in the window is a picture of its own."""
+        """Run ``climb`` on a window as a picture of its own."""
         step = np.broadcast_to(np.float32(step_size), image.shape[:2])[window.place]
         given = {
             name: extras[name][window.place] if _lies_over_picture(spec) else extras[name]
@@ -173,10 +190,10 @@ class GradientAscent:
         extras: Mapping[str, NDArray[Any]],
         on_tile: OnTile | None,
     ) -> tuple[Any, float]:
-        """Gradient and objective, from tiles of the image rolled by the step's shift.
+        """Return gradient and objective, from tiles of the image rolled by the step's shift.
 
-        Objectives are means, so a tile's gradient is larger than the whole's by the share of
-        the picture that it sees.
+        Objectives are means, so a tile's gradient is larger than the whole picture's, by the
+        inverse of the share of the picture it covers.
         """
         shape, shift, turn = turned
         pixels: Image = image.numpy()

@@ -1,4 +1,4 @@
-"""What a network sees in a picture that leads a dream: a guide's features, a source's channels."""
+"""Activations of a network for a picture that steers a dream: guide features, source channels."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dreamvideo.parsing import THIRDS
 Array = NDArray[np.float32]
 Forward = Callable[[Any, Sequence[str]], Mapping[str, Any]]
 
-# Pictures are looked at no larger than this, px: enough for what the deepest layers see.
+# Pictures are probed at most at this size in pixels: enough for what the deepest layers see.
 LONGEST_SIDE = 512
-# Features of a guide that places choose from.
+# Most features of a guide that places choose from.
 MOST_FEATURES = 1024
 
 
@@ -36,7 +36,10 @@ class ActivationProbe:
         )
 
     def __call__(self, image: Array) -> dict[str, Array]:
-        """Layer -> activations (h, w, channels) of H x W x 3 in [-1, 1], made smaller if large."""
+        """Return each layer's activations (h, w, channels) of H x W x 3 in [-1, 1].
+
+        Large pictures are shrunk.
+        """
         height, width = image.shape[:2]
         scale = min(1.0, LONGEST_SIDE / max(height, width))
         small = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -45,9 +48,9 @@ class ActivationProbe:
 
 
 def guide_features(activations: Array) -> Array:
-    """(n, channels) of activations (h, w, channels): places of a guide, their mean size 1.
+    """Return features (n, channels) of a guide's activations (h, w, channels), of mean size 1.
 
-    Of a guide with more than ``MOST_FEATURES`` places as many are drawn, always the same.
+    Of a guide with more than ``MOST_FEATURES`` places that many are drawn, always the same ones.
     """
     rows = activations.reshape(-1, activations.shape[-1])
     drawn = np.random.default_rng(0).permutation(len(rows))[:MOST_FEATURES]
@@ -56,9 +59,9 @@ def guide_features(activations: Array) -> Array:
 
 
 def channel_shares(activations: Array, third: str) -> Array:
-    """Shares, summing to 1, of the channels that are excited ``strong``, ``average`` or ``weak``.
+    """Return shares, summing to 1, of the ``strong``, ``average`` or ``weak`` channels.
 
-    Channels in order of their mean over (h, w, channels), cut into thirds.
+    Channels are ordered by their mean over (h, w, channels) and divided into thirds.
     """
     order = np.argsort(-activations.mean((0, 1)), kind="stable")
     chosen = np.array_split(order, len(THIRDS))[THIRDS.index(third)]

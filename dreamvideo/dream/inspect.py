@@ -1,4 +1,4 @@
-"""What a network sees in a photograph: image -> each layer's shape, mean, strongest channels."""
+"""Measure how each layer of a network responds to a photograph."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ STRONGEST = 5
 
 @dataclass(frozen=True)
 class LayerActivity:
-    """How strongly one layer answers to a picture.
+    """How strongly one layer responds to a picture.
 
-    ``shape`` is (height, width, channels) of its activations, ``mean`` their mean, ``strongest``
-    the channels of the highest mean activation, the highest first.
+    Attributes:
+        layer: The layer.
+        shape: (height, width, channels) of its activations.
+        mean: Their mean.
+        strongest: The channels with the highest mean activation, highest first.
     """
 
     layer: Layer
@@ -31,10 +34,15 @@ class LayerActivity:
 def measure_activity(
     network: Network, image: NDArray[np.float32], strongest: int = STRONGEST
 ) -> list[LayerActivity]:
-    """Every layer's answer to an image (H x W x 3 in [-1, 1]), shallow to deep.
+    """Return every layer's response to an image, shallow to deep.
 
-    One pass gives them all; each layer's activations are averaged at once and dropped, so that
-    the deepest networks need little memory. ``strongest`` channels of each are told.
+    A single pass computes all of them; each layer's activations are averaged and dropped at once,
+    so that the deepest networks need little memory.
+
+    Args:
+        network: The network.
+        image: H x W x 3 in [-1, 1].
+        strongest: How many channels to list per layer.
     """
     tf = tensorflow()
     layers = network.layers

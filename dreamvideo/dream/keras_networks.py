@@ -1,4 +1,4 @@
-"""Networks of keras.applications: weights from Keras's own download or from a local file."""
+"""Networks of keras.applications, with weights from Keras's own download or from a local file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 TORCH_MEAN = (0.485, 0.456, 0.406)
 TORCH_STD = (0.229, 0.224, 0.225)
-# Layers that only move data about: dreaming them is dreaming their neighbour.
+# Layers that only move data: dreaming one of them means dreaming its neighbour.
 NOT_DREAMT = {"InputLayer", "ZeroPadding2D", "Dropout", "Rescaling", "Normalization", "Cropping2D"}
 PROBE_SIDE = 512
-# Keras downloads without a time limit of its own.
+# Timeout of a silent download in seconds; Keras has none of its own.
 SILENCE_LIMIT = 30.0
 
 
 def preprocess(image: Any, kind: str) -> Any:
-    """Pixels in [-1, 1] to a network's input.
+    """Convert pixels in [-1, 1] to a network's input (the modes of keras.applications).
 
-    ``signed`` [-1, 1] as it is; ``bytes`` [0, 255]; ``caffe`` BGR bytes less their mean;
-    ``torch`` [0, 1] less mean over deviation (the modes of keras.applications).
+    ``signed`` keeps [-1, 1]; ``bytes`` is [0, 255]; ``caffe`` is BGR bytes minus their mean;
+    ``torch`` is [0, 1] minus the mean, divided by the deviation.
     """
     if kind == "signed":
         return image
@@ -45,9 +45,16 @@ def preprocess(image: Any, kind: str) -> Any:
 
 
 class KerasNetwork:
-    """A convolutional network of keras.applications, its classifier kept apart if at all."""
+    """A convolutional network of keras.applications; its classifier, if any, is kept separately."""
 
     def __init__(self, model: Any, kind: str, classifier: Classifier | None = None) -> None:
+        """Wrap a Keras model.
+
+        Args:
+            model: The model.
+            kind: How pixels become its input (``preprocess``).
+            classifier: Its classifier, if loaded.
+        """
         self.classifier = classifier
         self._model = model
         self._kind = kind
@@ -55,16 +62,22 @@ class KerasNetwork:
 
     @classmethod
     def untrained(cls, entry: ModelEntry) -> KerasNetwork:
-        """The architecture alone, for listing its layers."""
+        """Build the architecture only, to list its layers."""
         return cls(_build(entry, None), entry.preprocess)
 
     @classmethod
     def with_weights(
         cls, entry: ModelEntry, weights: Path | None, *, classify: bool = False
     ) -> KerasNetwork:
-        """With ImageNet weights from Keras (downloaded on first use), or from a local file.
+        """Build the network with ImageNet weights.
 
-        ``classify`` asks for its classifier as well.
+        Args:
+            entry: The registry entry.
+            weights: A local file; None: from Keras, downloaded on first use.
+            classify: Whether to load its classifier as well.
+
+        Raises:
+            WeightsError: The weights cannot be loaded.
         """
         if classify:
             whole = _downloaded(entry, top=True) if weights is None else _top_file(entry, weights)
@@ -93,22 +106,23 @@ class KerasNetwork:
         return tuple(
             Layer(name, int(shape[-1]), _stride(int(shape[1])))
             for name, shape in zip(kept, shapes, strict=True)
-            # One value for the whole picture (squeeze and excitation) is no place to dream.
+            # A layer with one value for the whole picture (squeeze and excitation) cannot be
+            # dreamt.
             if shape[1] > 1
         )
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
-        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+        """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
         wanted_layers = [self._by_name[name] for name in wanted]
         values = fold.run(self._model, preprocess(image, self._kind), wanted_layers)
         return dict(zip(wanted, values, strict=True))
 
 
 def _stable_names(layers: Sequence[Any]) -> dict[str, Any]:
-    """Layers by name, those that Keras numbered itself numbered from this network's first.
+    """Return layers by name, with Keras's automatic numbers counted within this network.
 
     Keras counts through the whole process: ``conv2d_5`` of a first network would be ``conv2d_99``
-    had another been built before.
+    if another had been built before.
     """
     numbered = [(layer, *_automatic(layer)) for layer in layers]
     first: dict[str, int] = {}
@@ -123,7 +137,7 @@ def _stable_names(layers: Sequence[Any]) -> dict[str, Any]:
 
 
 def _automatic(layer: Any) -> tuple[str, int | None]:
-    """Stem and number of a name that Keras made of the layer's class, else the name and None."""
+    """Return stem and number of a name that Keras derived from the class, else (name, None)."""
     stem, _, digits = layer.name.rpartition("_")
     own = type(layer).__name__.lower()
     if digits.isdigit() and stem.replace("_", "") == own:
@@ -156,7 +170,7 @@ def _downloaded(entry: ModelEntry, *, top: bool = False) -> Any:
 
 @contextmanager
 def _silence_limit(seconds: float) -> Iterator[None]:
-    """Give up on a connection that stays silent for so long."""
+    """Set a timeout for connections that stay silent."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(before or seconds)
     try:
@@ -177,7 +191,7 @@ def _from_file(entry: ModelEntry, path: Path) -> Any:
 
 
 def _top_file(entry: ModelEntry, path: Path) -> Any:
-    """A network with its classifier, from a file of both."""
+    """Load a network with its classifier from a file that has both."""
     if _is_whole_model(entry, path):
         return _whole_model(path)
     whole = _build(entry, None, top=True)
@@ -209,7 +223,7 @@ def _classifier(entry: ModelEntry, whole: Any) -> Classifier | None:
 
 def _read_weights(model: Any, path: Path) -> None:
     with warnings.catch_warnings():
-        # Keras warns of every layer that it meets a second time in a file with a classifier.
+        # Keras warns about every layer that it meets a second time in a file with a classifier.
         warnings.simplefilter("ignore", UserWarning)
         model.load_weights(path)
 
@@ -222,7 +236,7 @@ def _whole_model(path: Path) -> Any:
 
 
 def _fitted(entry: ModelEntry, path: Path | None, whole: Any) -> Any:
-    """The classifier-free network with a whole model's weights, matched in order."""
+    """Return the network without classifier, with a whole model's weights matched in order."""
     model = _build(entry, None)
     sources = [layer for layer in whole.layers if layer.weights]
     targets = [layer for layer in model.layers if layer.weights]
@@ -241,5 +255,5 @@ def _not_weights_of(entry: ModelEntry, path: Path | None) -> WeightsError:
 
 
 def _stride(side: int) -> int:
-    # Unpadded convolutions lose border pixels: the nearest power of two is what was meant.
+    # Unpadded convolutions lose border pixels, so round to the nearest power of two.
     return int(2 ** round(math.log2(PROBE_SIDE / side)))

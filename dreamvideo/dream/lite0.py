@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 as plain TensorFlow: pixels in [-1, 1] -> named activations.
 
 Architecture: Tan and Le, "EfficientNet", ICML 2019, in the Lite variant of the TensorFlow TPU
-models (no squeeze-excitation, ReLU6 everywhere, swish nowhere). Batch norms are folded into the
-convolutions when the archive is read, and the weights enter the graph as constants: TensorFlow
-then fuses convolution, bias and ReLU6 and prepares each kernel only once.
+models (no squeeze-excitation, ReLU6 everywhere instead of swish). Batch norms are folded into the
+convolutions when the archive is read, and the weights enter the graph as constants: TensorFlow then
+fuses convolution, bias and ReLU6 and prepares each kernel only once.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Block:
 
     @property
     def has_skip(self) -> bool:
-        """The input is added to the output where the shapes agree."""
+        """Whether the input is added to the output: only where the shapes agree."""
         return self.stride == 1 and self.channels_in == self.channels_out
 
 
 def blocks() -> Iterator[Block]:
-    """The 16 blocks in order."""
+    """Yield the 16 blocks in order."""
     index = 0
     for repeats, _, stride, expansion, channels_in, channels_out in STAGES:
         for repeat in range(repeats):
@@ -68,7 +68,7 @@ def blocks() -> Iterator[Block]:
 
 
 def layer_table() -> list[tuple[str, int, int]]:
-    """(name, channels, stride in px) of every layer that can be dreamt, in order of depth."""
+    """Return (name, channels, stride in px) of each layer that can be dreamt, in order of depth."""
     rows = [("stem", 32, 2)]
     stride = 2
     for block in blocks():
@@ -83,7 +83,7 @@ def layer_table() -> list[tuple[str, int, int]]:
 
 @lru_cache(maxsize=1)
 def folded_weights() -> dict[str, tuple[Array, Array]]:
-    """Layer -> (kernel, bias), batch norm folded in: k * gamma / sqrt(var + eps), and so on."""
+    """Return layer -> (kernel, bias) with batch norm folded in: k * gamma / sqrt(var + eps) etc."""
     archive = resources.files("dreamvideo.dream.weights") / "efficientnet-lite0.npz"
     with resources.as_file(archive) as path, np.load(path, allow_pickle=False) as data:
         arrays = {name: data[name].astype(np.float32) for name in data.files}
@@ -101,9 +101,9 @@ def folded_weights() -> dict[str, tuple[Array, Array]]:
 
 
 def activations(image: Any, wanted: Sequence[str]) -> dict[str, Any]:
-    """Activations (1, h, w, channels) of the wanted layers.
+    """Return activations (1, h, w, channels) of the wanted layers.
 
-    ``image`` is (1, H, W, 3) in [-1, 1]. The graph ends at the deepest layer asked for.
+    ``image`` is (1, H, W, 3) in [-1, 1]. The graph ends at the deepest layer requested.
     """
     missing = set(wanted)
     found = {}
@@ -117,7 +117,7 @@ def activations(image: Any, wanted: Sequence[str]) -> dict[str, Any]:
 
 
 def class_logits(image: Any) -> Any:
-    """The 1,000 ImageNet logits (1, 1000) of an image (1, H, W, 3) in [-1, 1]."""
+    """Return the 1,000 ImageNet logits (1, 1000) of an image (1, H, W, 3) in [-1, 1]."""
     import tensorflow as tf
 
     kernel, bias = folded_weights()["top"]

@@ -1,4 +1,4 @@
-"""How much memory the gradient of a picture takes, and how much it may."""
+"""Estimate the memory that the gradient of a picture takes, and the memory it may take."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dreamvideo.dream.step import Step
 from dreamvideo.memory import available_memory
 from dreamvideo.settings.machine import MachineSettings
 
-# Side of the picture at which a network's memory is estimated, px.
+# Side in pixels of the picture at which a network's memory is estimated.
 PROBE = 256
-# What the estimate does not see: scratch memory of the kernels, pieces that cannot be used.
+# What the estimate misses: scratch memory of the kernels, and fragmentation.
 SLACK = 1.1
-# Bytes of a process that has TensorFlow and a network loaded.
+# Bytes of a process that has loaded TensorFlow and a network.
 STARTED = 800 << 20
-# Bytes a pixel of what a step holds of the whole picture, tiled or not: image, gradient, update.
+# Bytes per pixel that a step holds for the whole picture, tiled or not: image, gradient, update.
 PICTURE = 8 * 3 * 4
-# More bytes a pixel than any network takes: no need to look closely where that fits.
+# More bytes per pixel than any network takes: if this fits, no closer estimate is needed.
 AMPLE = 8000
 
 
 def memory_bound(machine: MachineSettings) -> int:
-    """Bytes that a process may take in all.
+    """Return the bytes that a process may take in total.
 
-    Without ``max_memory`` half of what is free now, rounded down to a power of two, so that the
-    same command gives the same tiles although a little more or less is free.
+    Without ``max_memory`` it is half of the memory that is free now, rounded down to a power of
+    two, so that the same command uses the same tiles although the free memory varies a little.
     """
     if machine.most_bytes is not None:
         return machine.most_bytes
@@ -34,7 +34,7 @@ def memory_bound(machine: MachineSettings) -> int:
 
 
 def with_memory_bound(machine: MachineSettings) -> MachineSettings:
-    """The settings with ``max_memory`` settled, for a job that must go on in the same way."""
+    """Return the settings with ``max_memory`` fixed, for a job that must resume in the same way."""
     if machine.most_bytes is not None:
         return machine
     return machine.model_copy(update={"max_memory": f"{memory_bound(machine) >> 10}KiB"})
@@ -48,7 +48,7 @@ class MemoryEstimate:
         self._bound = memory_bound(machine)
 
     def most_pixels(self, height: int, width: int) -> int:
-        """Pixels of which the gradient can be taken at once in a picture of that size."""
+        """Return how many pixels of a picture of that size can be differentiated at once."""
         pixels = height * width
         free = self._bound - STARTED - pixels * PICTURE
         if free >= pixels * AMPLE:
@@ -57,7 +57,7 @@ class MemoryEstimate:
 
     @cached_property
     def bytes_a_pixel(self) -> float:
-        """What the gradient takes at its peak, for each pixel."""
+        """Peak bytes per pixel of the gradient."""
         tf = tensorflow()
         image = tf.TensorSpec([PROBE, PROBE, 3], tf.float32)
         extras = {
@@ -70,7 +70,7 @@ class MemoryEstimate:
 
 
 def _peak(operations: list[Any]) -> int:
-    """Most bytes that live at once when operations run in their order; constants not counted."""
+    """Return the peak of live bytes when operations run in order, not counting constants."""
     left = {}
     live = peak = 0
     for operation in operations:

@@ -1,4 +1,4 @@
-"""The registry of networks: name -> layers and forward pass. Adding a network is one entry.
+"""The registry of networks: name -> layers and forward pass. Adding a network takes one entry.
 
 Every forward pass takes pixels (1, H, W, 3) in [-1, 1] and does its network's own preprocessing.
 """
@@ -32,7 +32,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A linear classifier after the average over all places of ``layer``.
+    """A linear classifier on the spatial average of ``layer``.
 
     ``kernel`` is (channels, classes).
     """
@@ -42,23 +42,28 @@ class Classifier:
 
 
 class Network(Protocol):
-    """A network that is ready to be climbed."""
+    """A network that is ready for gradient ascent."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that can be dreamt, shallow to deep."""
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
-        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+        """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
     """One entry of the registry.
 
-    ``preprocess`` names how pixels become the network's input (see ``keras_networks``);
-    ``smallest`` is the shortest side in pixels that it takes; ``features`` the layer whose average
-    a linear classifier takes, empty where there is none of that kind.
+    Attributes:
+        name: Name of the network.
+        title: Name to show.
+        default_layers: Layers that are dreamt by default.
+        smallest: Shortest side in pixels that it takes.
+        keras_name: Its name in keras.applications; empty if it is bundled.
+        preprocess: How pixels become its input (``keras_networks.preprocess``).
+        features: The layer whose average its linear classifier takes; empty if it has none.
     """
 
     name: str
@@ -71,13 +76,13 @@ class ModelEntry:
 
     @property
     def is_bundled(self) -> bool:
-        """True where the weights come with this package."""
+        """Whether the weights come with this package."""
         return not self.keras_name
 
 
 REGISTRY: dict[str, ModelEntry] = {
-    find_entry.name: find_entry
-    for find_entry in (
+    each.name: each
+    for each in (
         ModelEntry(
             DEFAULT_MODEL,
             "EfficientNet-Lite0 (bundled)",
@@ -164,17 +169,23 @@ REGISTRY: dict[str, ModelEntry] = {
 
 
 def find_entry(name: str) -> ModelEntry:
-    """The registry's entry of that name; UsageError with near matches if there is none."""
+    """Return the entry of that name. Raises UsageError, with similar names, if there is none."""
     if name not in REGISTRY:
         raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
     return REGISTRY[name]
 
 
 def load(name: str, weights: Path | None = None, *, classify: bool = False) -> Network:
-    """The network of that name with its trained weights, and if asked with its classifier.
+    """Load a network with its trained weights.
 
-    ``weights`` is a local file (.h5, .weights.h5, .keras) to be used instead of Keras's download.
-    Raises UsageError for an unknown name, WeightsError where no weights are to be had.
+    Args:
+        name: Name of the network.
+        weights: A local file (.h5, .weights.h5, .keras) to use instead of Keras's download.
+        classify: Whether to load its classifier as well.
+
+    Raises:
+        UsageError: The name is unknown, or the network has no classifier.
+        WeightsError: The weights cannot be loaded.
     """
     found = find_entry(name)
     if classify and not found.features:
@@ -190,7 +201,7 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
 
 
 def list_layers(name: str) -> tuple[Layer, ...]:
-    """What can be dreamt in the network of that name; needs no weights."""
+    """List the layers that can be dreamt in a network; needs no weights."""
     found = find_entry(name)
     if found.is_bundled:
         return Lite0().layers
@@ -200,15 +211,29 @@ def list_layers(name: str) -> tuple[Layer, ...]:
 
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
-    """UsageError naming the first unknown layer, with near matches."""
+    """Raise UsageError for the first unknown layer, with similar names.
+
+    Args:
+        network: The network.
+        model: Its name, for the error.
+        names: Names of layers.
+    """
     for name in names:
         find_layer(network, model, name)
 
 
 def find_layer(network: Network, model: str, name: str) -> Layer:
-    """The layer of that name; UsageError with near matches if there is none.
+    """Return the layer of that name.
 
-    ``b8`` is short for ``block8_expand``, or ``block8`` where a block has no such part.
+    ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer.
+
+    Args:
+        network: The network.
+        model: Its name, for the error.
+        name: Name of the layer.
+
+    Raises:
+        UsageError: There is none; the message lists similar names.
     """
     known = {layer.name: layer for layer in network.layers}
     short = re.fullmatch("b([0-9]+)", name)
@@ -223,7 +248,7 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
 
 
 def find_classifier(network: Network, model: str) -> Classifier:
-    """The network's classifier; UsageError if it was loaded without one."""
+    """Return the network's classifier. Raises UsageError if it was loaded without one."""
     found: Classifier | None = getattr(network, "classifier", None)
     if found is None:
         raise UsageError(f"these weights of {model} have no classifier, which --class needs")
@@ -235,7 +260,7 @@ class Lite0:
 
     @property
     def classifier(self) -> Classifier:
-        """Of the 1,000 classes of ImageNet."""
+        """The classifier for the 1,000 classes of ImageNet."""
         return Classifier("head", lite0.folded_weights()["top"][0])
 
     @property
@@ -244,7 +269,7 @@ class Lite0:
         return tuple(Layer(*row) for row in lite0.layer_table())
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
-        """Activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
+        """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
         return lite0.activations(image, wanted)
 
 

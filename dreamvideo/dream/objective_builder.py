@@ -1,4 +1,4 @@
-"""Settings and a network -> the objective that is climbed, and its weights at a moment."""
+"""Build the objective from settings and a network, and its weights at a time point."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ from dreamvideo.settings import DreamSettings
 
 @dataclass(frozen=True)
 class WeightedObjective:
-    """An objective of weighed terms: layers, then classes, then what holds the dream back."""
+    """An objective of weighted terms: layers, then classes, then regularisers."""
 
     objective: Objective
     terms: tuple[str, ...] = ()
     default_layers: tuple[str, ...] = ()
 
     def weights(self, settings: DreamSettings, moment: TimePoint) -> NDArray[np.float32]:
-        """The terms' weights at a moment; ``settings`` may be others than the goal was made of,
-        if they have the same terms.
+        """Return the terms' weights at a time point.
+
+        ``settings`` may differ from those the objective was built from, if they have the same
+        terms.
         """
         classes = settings.class_timeline
         found = {
@@ -55,9 +57,15 @@ class WeightedObjective:
 def build_objective(
     settings: DreamSettings, network: models.Network, varying: Collection[str] = ()
 ) -> WeightedObjective:
-    """The goal of settings of which the fields ``varying`` have other values at other times.
+    """Build the objective of some settings.
 
-    Raises UsageError for layers, channels and classes that there are none of.
+    Args:
+        settings: The settings.
+        network: Their network.
+        varying: Fields that change over time.
+
+    Raises:
+        UsageError: A layer, channel or class does not exist.
     """
     default = models.find_entry(settings.model).default_layers
     parts: dict[str, Objective] = {}

@@ -1,9 +1,8 @@
-"""What is climbed: activations by layer name -> scalar. Objectives add and scale.
+"""Objectives: activations by layer name -> scalar. They can be added and scaled.
 
-After the composable objectives of Olah et al., "Feature Visualization", Distill 2017. Besides
-layers an objective may ask for "image", the pixels, and "source", the picture as it was before it
-was dreamt (both 1, h, w, 3 in [-1, 1]); and for extras, tensors that change without a new
-compilation.
+After the composable objectives of Olah et al., "Feature Visualization", Distill 2017. In addition
+to layers, an objective can ask for "image", the pixels, and "source", the undreamt picture (both 1,
+h, w, 3 in [-1, 1]); and for extras, tensors that can change without recompilation.
 """
 
 from __future__ import annotations
@@ -23,29 +22,31 @@ Activations = Mapping[str, Any]
 Extra = tuple[str, tuple[int | None, ...]]
 
 OVER_PICTURE = (None, None)
-# Names of extras, those that end in a colon followed by what they are of.
+# Names of extras; those that end in a colon are followed by what they belong to.
 WEIGHTS, SOURCE, PLACE, CHOSEN, GUIDE = "weights", "source", "place:", "chosen:", "guide:"
 CREATURES = "creatures:"
 # Share of a layer's channels that one seed of creatures dreams.
 CREATURES_SHARE = 0.25
-# Mean squares below these count as silence: a silent channel's root or logarithm is too steep.
+# Mean squares below these count as silence: the root or logarithm of a silent channel is too steep.
 RMS_SILENCE, LOG_SILENCE = 1e-3, 1e-2
-# So scaled, a class, a photograph's variation and a strong dream's distance to it pull about as
-# hard as the means of the bundled network's own layers (deviations of gradients, measured).
+# With these scales a class, a photograph's variation and a strong dream's distance to it pull about
+# as hard as the means of the bundled network's own layers (deviations of gradients, measured).
 LOGIT_SCALE = 0.03
 VARIATION_SCALE = 40.0
 DISTANCE_SCALE = 100.0
-# Deviation of a place, as a share of the shorter side: at a single point most channels are silent
-# and have no gradient.
+# Sigma of a place, as a share of the shorter side: at a single point most channels are silent and
+# have no gradient.
 PLACE_SIGMA = 0.06
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A scalar to raise, and what it needs to be told.
+    """A scalar to maximise, and its inputs.
 
-    ``layers`` are names of activations (1, h, w, channels), which ``value`` is called with;
-    ``extras`` further tensors by name and shape, those over the picture (None, None, channels).
+    Attributes:
+        layers: Names of the activations (1, h, w, channels) that ``value`` is called with.
+        value: Computes the scalar.
+        extras: Further tensors by name and shape; (None, None, channels) for maps over the picture.
     """
 
     layers: frozenset[str]
@@ -90,13 +91,13 @@ def layer_channels(layer: str, mode: str, count: int) -> Objective:
     """A weighted mean over a layer's channels of one statistic of each.
 
     With ``rms`` or ``log`` a channel's pull falls as it is raised, so that many kinds of creatures
-    come up in place of the few that a mean of squares favours. The weights are the extra
+    emerge instead of the few that a mean of squares favours. The weights are the extra
     ``creatures_name(layer)``, which sums to 1 (``creature_shares``).
 
     Args:
         layer: Name of the layer.
         mode: ``mean``, ``l2`` (mean of squares), ``rms`` (its root) or ``log`` (its logarithm).
-        count: Channels of the layer.
+        count: Number of channels of the layer.
     """
     name = creatures_name(layer)
     return Objective(
@@ -107,14 +108,19 @@ def layer_channels(layer: str, mode: str, count: int) -> Objective:
 
 
 def creatures_name(layer: str) -> str:
-    """The name of the extra that weighs a layer's channels."""
+    """Return the name of the extra that holds the weights of a layer's channels."""
     return f"{CREATURES}{layer}"
 
 
 def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
-    """Weights of a layer's channels (count,), their sum 1: which creatures a seed dreams.
+    """Return the weights of a layer's channels that a seed selects: (count,), summing to 1.
 
-    All alike for seed 0, a random quarter of them for any other.
+    All channels are equal for seed 0; any other seed picks a random quarter of them.
+
+    Args:
+        layer: Name of the layer.
+        count: Number of its channels.
+        seed: The seed.
     """
     if seed == 0:
         return np.full(count, 1 / count, np.float32)
@@ -126,7 +132,14 @@ def creature_shares(layer: str, count: int, seed: int) -> np.ndarray[Any, Any]:
 def mean_of_channels(
     layer: str, chosen: Sequence[int], count: int, *, mode: str = "mean"
 ) -> Objective:
-    """The mean over some channels of a layer of ``count`` of a statistic (``layer_channels``)."""
+    """The mean over some channels of a layer of one statistic of each (``layer_channels``).
+
+    Args:
+        layer: Name of the layer.
+        chosen: The channels.
+        count: Number of channels of the layer.
+        mode: The statistic.
+    """
     share = _shares(chosen, count)
     return Objective(
         frozenset([layer]), lambda a: _along_channels(_statistic(a[layer], mode), share)
@@ -141,10 +154,17 @@ def weigh_place(
     *,
     squares: bool = False,
 ) -> Objective:
-    """Some channels of a layer of ``count`` at one place of the picture: neurons.
+    """Some channels of a layer at one place of the picture: neurons.
 
-    ``place`` is (x, y) as shares of the sides. Its extra is a map over the picture (``place_map``)
-    that is rolled with it, so that the neuron stays where it is.
+    Its extra is a map over the picture (``place_map``) that is rolled with it, so that the neuron
+    stays in place.
+
+    Args:
+        layer: Name of the layer.
+        chosen: The channels.
+        count: Number of channels of the layer.
+        place: (x, y) as shares of the sides.
+        squares: Whether to average squares.
     """
     share, name = _shares(chosen, count), place_name(place)
 
@@ -158,18 +178,24 @@ def weigh_place(
 
 
 def place_name(place: tuple[float, float]) -> str:
-    """The name of the extra that tells where a place is."""
+    """Return the name of the extra for a place."""
     return f"{PLACE}{place[0]:g}x{place[1]:g}"
 
 
 def place_of(name: str) -> tuple[float, float]:
-    """The place (x, y) that an extra tells of."""
+    """Return the place (x, y) of such an extra."""
     x, y = name.removeprefix(PLACE).split("x")
     return float(x), float(y)
 
 
 def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray[Any, Any]:
-    """H x W x 1: a soft spot about the place (x, y), 1 on average."""
+    """Return H x W x 1: a soft spot around the place (x, y), with mean 1.
+
+    Args:
+        place: (x, y) as shares of the sides.
+        height: Height in pixels.
+        width: Width in pixels.
+    """
     sigma = PLACE_SIGMA * min(height, width)
     down, right = (
         np.exp(-0.5 * ((np.arange(side) - share * (side - 1)) / sigma) ** 2)
@@ -180,10 +206,15 @@ def place_map(place: tuple[float, float], height: int, width: int) -> np.ndarray
 
 
 def pick_strongest(layer: str, third: str, count: int) -> Objective:
-    """The mean of those channels that an extra names: ``chosen_name(layer, third)``.
+    """The mean of the channels that the extra ``chosen_name(layer, third)`` selects.
 
-    Its shares sum to 1. Where it names the channels that the source excites, the dream makes more
-    of what is there (google/deepdream's followers).
+    Its shares sum to 1. If it selects the channels that the source excites, the dream amplifies
+    what is there (google/deepdream's followers).
+
+    Args:
+        layer: Name of the layer.
+        third: Which third of the channels: ``strong``, ``average`` or ``weak``.
+        count: Number of channels of the layer.
     """
     name = chosen_name(layer, third)
     return Objective(
@@ -194,15 +225,15 @@ def pick_strongest(layer: str, third: str, count: int) -> Objective:
 
 
 def chosen_name(layer: str, third: str) -> str:
-    """The name of the extra that tells which channels are raised."""
+    """Return the name of the extra that selects the channels."""
     return f"{CHOSEN}{layer}:{third}"
 
 
 def dream_class(layer: str, direction: np.ndarray[Any, Any]) -> Objective:
-    """A class's logit, less its constant: the mean of ``layer`` along ``direction`` (channels).
+    """A class's logit without its bias: the mean of ``layer`` along ``direction`` (channels).
 
-    The classifier follows an average over all places, so that this is at once the mean of the
-    logits of every place: the class is dreamt everywhere.
+    The classifier follows a spatial average, so this is also the mean of the logits of all places:
+    the class is dreamt everywhere.
     """
     share = np.asarray(direction * LOGIT_SCALE, np.float32)
     return Objective(
@@ -211,10 +242,10 @@ def dream_class(layer: str, direction: np.ndarray[Any, Any]) -> Objective:
 
 
 def match_guide(layer: str, count: int) -> Objective:
-    """Every place's likeness to the feature of a guide that fits it best (google/deepdream).
+    """Similarity of every place to the feature of a guide that fits it best (google/deepdream).
 
-    The mean over places of the largest dot product with any row of the extra
-    ``guide_name(layer)``, features (n, channels), by the number of channels.
+    The mean over places of the largest dot product with any row of the extra ``guide_name(layer)``,
+    features (n, channels), divided by the number of channels.
     """
     name = guide_name(layer)
 
@@ -222,7 +253,7 @@ def match_guide(layer: str, count: int) -> Objective:
         tf = tensorflow()
         rows, features = activations[layer][0], activations[name]
         still = tf.stop_gradient(rows)
-        # Row by row: the likeness of all places at once would take much memory.
+        # Row by row: the similarities of all places at once would take much memory.
         best = tf.map_fn(
             lambda row: tf.argmax(tf.matmul(row, features, transpose_b=True), -1, tf.int32),
             still,
@@ -235,12 +266,12 @@ def match_guide(layer: str, count: int) -> Objective:
 
 
 def guide_name(layer: str) -> str:
-    """The name of the extra that holds a guide's features."""
+    """Return the name of the extra that holds a guide's features."""
     return f"{GUIDE}{layer}"
 
 
 def layer_of(name: str) -> str:
-    """The layer that an extra of chosen channels or of a guide is of."""
+    """Return the layer that an extra of chosen channels or of a guide belongs to."""
     return name.split(":")[1]
 
 
@@ -251,7 +282,7 @@ def total_variation() -> Objective:
         tf = tensorflow()
         image = activations["image"]
         down, right = image[:, 1:] - image[:, :-1], image[:, :, 1:] - image[:, :, :-1]
-        # Rounded at zero, where the absolute value has no direction.
+        # Rounded at zero, where the absolute value has no gradient.
         sizes = [tf.reduce_mean(tf.sqrt(step**2 + 1e-4)) for step in (down, right)]
         return VARIATION_SCALE * (sizes[0] + sizes[1])
 
@@ -268,7 +299,7 @@ def distance() -> Objective:
 
 
 def weigh_terms(objectives: Sequence[Objective]) -> Objective:
-    """The sum of objectives, each times its number of the extra ``WEIGHTS``."""
+    """The sum of objectives, each times its entry in the extra ``WEIGHTS``."""
 
     def value(activations: Activations) -> Any:
         weights = activations[WEIGHTS]
@@ -289,7 +320,7 @@ def _shares(chosen: Sequence[int], count: int) -> np.ndarray[Any, Any]:
 
 
 def _statistic(activations: Any, mode: str) -> Any:
-    """One number for each channel of (1, h, w, channels), as ``layer_channels`` says."""
+    """Return one number per channel of (1, h, w, channels), as ``layer_channels`` says."""
     tf = tensorflow()
     if mode in ("", "mean"):
         return _mean_of_places(activations)

@@ -1,4 +1,4 @@
-"""The octave ladder: one image dreamt from coarse to fine, its detail kept between octaves."""
+"""Octaves: dream an image from coarse to fine, keeping its detail between octaves."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from dreamvideo.dream.patches import Box, find_windows
 OnStep = Callable[["StepProgress"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
 
-# Short side in px at which a ladder starts where the size of creatures is not asked for, as every
-# ladder did before it could be.
+# Short side in pixels of the coarsest octave, if no creature size is given.
 COARSEST = 130
 MOST_OCTAVES = 8
-# Height in px of the forms that networks trained on ImageNet dream.
+# Height in pixels of the forms that networks trained on ImageNet dream.
 CREATURE_SIDE = 63
 MOST_SIZED_OCTAVES = 16
-# Octaves that take all steps, from the coarsest on; of finer ones each takes ``detail`` of the
-# steps of the one before, though not fewer than this: a single long step leaves grain.
+# The first octaves, from the coarsest, take all steps; each finer one takes ``detail`` times the
+# steps of the one before, but not fewer than this: a single long step leaves grain.
 FULL_OCTAVES = 4
 FEWEST_STEPS = 2
 
 
 @dataclass(frozen=True)
 class StepProgress:
-    """One step of a climb, for progress displays and for pictures of the dream growing.
+    """One step of a dream, for progress displays and for pictures of the dream growing.
 
     ``done`` counts the steps taken so far, over all octaves.
     """
@@ -44,7 +43,7 @@ class StepProgress:
 class Dream:
     """A dreamt image (H x W x 3 in [-1, 1]) and the objective before each step, in order.
 
-    Steps within boxes tell of the objective there.
+    For steps within boxes it is the objective there.
     """
 
     image: Image
@@ -52,7 +51,13 @@ class Dream:
 
 
 def count_octaves(height: int, width: int, scale: float) -> int:
-    """Octaves such that the coarsest has a short side of about ``COARSEST`` pixels."""
+    """Return the number of octaves whose coarsest has a short side of about ``COARSEST`` px.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        scale: Ratio of neighbouring octaves.
+    """
     steps = np.log(min(height, width) / COARSEST) / np.log(scale)
     return int(np.clip(np.floor(steps + 0.5) + 1, 1, MOST_OCTAVES))
 
@@ -60,16 +65,17 @@ def count_octaves(height: int, width: int, scale: float) -> int:
 def count_octaves_for_size(
     height: int, width: int, scale: float, creature_size: float
 ) -> tuple[int, float]:
-    """Octaves whose largest forms are a given share of the picture, whatever its resolution.
+    """Return octaves whose largest forms are a given share of the picture at any resolution.
 
     Args:
-        height: Of the picture, px.
-        width: Of the picture, px.
-        scale: The ratio of neighbouring octaves that is wanted, above 1.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        scale: The wanted ratio of neighbouring octaves, above 1.
         creature_size: Height of the largest forms as a share of the shorter side, above 0.
 
     Returns:
-        How many octaves, and the ratio near ``scale`` at which the coarsest is just that size.
+        The number of octaves, and the ratio near ``scale`` at which the coarsest has exactly that
+        size.
     """
     growth = min(height, width) * creature_size / CREATURE_SIDE
     if growth <= 1:
@@ -81,7 +87,15 @@ def count_octaves_for_size(
 def list_octave_sizes(
     height: int, width: int, octaves: int, scale: float, smallest: int = 1
 ) -> tuple[tuple[int, int], ...]:
-    """(height, width) from coarsest to full size; none has a side below ``smallest`` pixels."""
+    """Return (height, width) of the octaves, from coarsest to full size.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        octaves: Number of octaves; those that are too small are left out.
+        scale: Ratio of neighbouring octaves.
+        smallest: Smallest side in pixels.
+    """
     sizes = [
         (round(height / scale**level), round(width / scale**level)) for level in range(octaves)
     ]
@@ -90,7 +104,17 @@ def list_octave_sizes(
 
 
 def draw_jitter(seed: int, frame: int, octave: int, steps: int, jitter: int) -> NDArray[np.int32]:
-    """(dy, dx) of every step, each in [-jitter, jitter]: a function of its arguments alone."""
+    """Return (dy, dx) of every step, each in [-jitter, jitter].
+
+    The result depends only on the arguments.
+
+    Args:
+        seed: Seed of the dream.
+        frame: Number of the frame.
+        octave: Number of the octave.
+        steps: Number of steps.
+        jitter: Largest roll in pixels.
+    """
     words = np.random.SeedSequence((seed, frame, octave))
     shifts = np.random.default_rng(words).integers(-jitter, jitter + 1, (steps, 2))
     return shifts.astype(np.int32)
@@ -108,13 +132,19 @@ def resize(image: Image, size: tuple[int, int]) -> Image:
 
 @dataclass(frozen=True)
 class OctaveSchedule:
-    """How an image is climbed: octave sizes (height, width) from coarse to fine, steps in each.
+    """Octave sizes (height, width) from coarse to fine, and the steps in each.
 
-    ``step_size`` is in units of [-1, 1] per standard deviation of the gradient, ``jitter`` the
-    largest roll in pixels, ``seed`` what its random numbers start from. ``steps`` are those of the
-    coarse octaves; fine ones take fewer where ``detail`` is below 1. A ladder of fewer steps than
-    a ``full`` dream has shares its work among the octaves as that does. With ``coarse_bias``, 0 to
-    1, the coarsest takes longer steps and the finest shorter ones, those between in proportion.
+    Attributes:
+        sizes: (height, width) of each octave.
+        steps: Steps per coarse octave; fine ones take fewer if ``detail`` is below 1.
+        step_size: In units of [-1, 1] per standard deviation of the gradient.
+        jitter: Largest roll in pixels.
+        seed: Seed of the random numbers.
+        detail: Share of the steps that each fine octave takes of those of the one before.
+        full: Steps of a full dream; a schedule with fewer divides its work among the octaves in the
+            same proportions.
+        coarse_bias: 0 to 1: the coarsest octave takes longer steps and the finest shorter ones,
+            those in between in proportion.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -128,12 +158,12 @@ class OctaveSchedule:
 
     @property
     def total(self) -> int:
-        """Steps over all octaves."""
+        """Number of steps over all octaves."""
         return sum(steps for steps, _ in self.climbs)
 
     @property
     def pixel_steps(self) -> int:
-        """Pixels climbed over all octaves and steps: what the time of a dream goes with."""
+        """Pixels over all octaves and steps: the time of a dream is proportional to it."""
         pairs = zip(self.sizes, self.climbs, strict=True)
         return sum(height * width * steps for (height, width), (steps, _) in pairs)
 
@@ -146,7 +176,7 @@ class OctaveSchedule:
         full = self.full or max(1, self.steps)
         share = self.detail ** max(0, octave + 1 - FULL_OCTAVES)
         wanted = max(min(full, FEWEST_STEPS), round(full * share))
-        # Each is as much longer or shorter as keeps the octaves' shares of the work the same.
+        # Lengthen or shorten each step so that the octaves' shares of the work stay the same.
         work = self.steps * wanted / full
         taken = max(min(self.steps, 1), round(work))
         finest = len(self.sizes) - 1
@@ -167,14 +197,23 @@ def dream(
     on_step: OnStep | None = None,
     on_tile: OnTile | None = None,
 ) -> Dream:
-    """Dream ``base`` (H x W x 3 in [-1, 1]) up the ladder.
+    """Dream a picture through all octaves.
 
-    What an octave adds is scaled up and added to the base at the next one, so that the base
-    keeps its full sharpness (google/deepdream). ``step_scale`` (H x W) multiplies the step from
-    place to place. Of boxes ``within``, outside of which it must be 0, no more is climbed than
-    they need. ``even`` steps do not overshoot what is new (``GradientAscent``). ``frame`` selects
-    the jitter's random numbers. ``extras`` gives what the step needs besides the image, for a
-    (height, width). ``on_tile`` tells of the tiles of large pictures (``GradientAscent.climb``).
+    What an octave adds is scaled up and added to the base at the next one, so that the base keeps
+    its full sharpness (google/deepdream).
+
+    Args:
+        ascent: The compiled step.
+        base: H x W x 3 in [-1, 1].
+        ladder: The octaves.
+        step_scale: H x W, multiplies the step at each place.
+        within: Boxes outside of which ``step_scale`` must be 0; only they, and the context they
+            need, are computed.
+        even: Whether to avoid overshooting in areas that are new (``Step.update``).
+        frame: Selects the random numbers of the jitter.
+        extras: (height, width) -> what the step needs besides the image.
+        on_step: Called after each step.
+        on_tile: Called for each tile of a large picture (``GradientAscent.climb``).
     """
     added: Image | None = None
     losses: list[float] = []

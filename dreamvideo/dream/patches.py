@@ -1,7 +1,7 @@
-"""Where a picture is climbed in places only: windows round them, one set for every octave.
+"""Windows around the parts of a picture that are dreamt, one set per octave. Pure geometry.
 
-Pure geometry. A window reaches so far beyond its place that the place's gradient is about what the
-whole picture would give it, and lies so that the network's grids fall on the same pixels.
+A window extends far enough beyond its box that the gradient in the box is about the same as in the
+whole picture, and is aligned so that the network's grids fall on the same pixels.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.tiles import GRID
 
-# What a window shows round its place, px of an octave: what a roll puts at its edge, and as much
-# again.
+# What a window shows around its box, in pixels of an octave: what a roll puts at its edge, and as
+# much again.
 GUARD = GRID
-# Windows that cover more than this of an octave cost more than the octave itself.
+# Windows that cover more than this share of an octave cost more than the octave itself.
 MOST = 0.5
 
 
 @dataclass(frozen=True)
 class Box:
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a picture, ends not in it."""
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a picture, ends excluded."""
 
     top: int
     left: int
@@ -32,21 +32,21 @@ class Box:
 
     @property
     def area(self) -> int:
-        """Its pixels."""
+        """Number of pixels."""
         return (self.bottom - self.top) * (self.right - self.left)
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """What it is of an array."""
+        """Index of the box in an array."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def meets(self, other: Box) -> bool:
-        """Whether both have a pixel in common."""
+        """Return whether both share a pixel."""
         rows = min(self.bottom, other.bottom) > max(self.top, other.top)
         return rows and min(self.right, other.right) > max(self.left, other.left)
 
     def around(self, other: Box) -> Box:
-        """The smallest box round both."""
+        """Return the smallest box around both."""
         return Box(
             min(self.top, other.top),
             min(self.left, other.left),
@@ -56,7 +56,7 @@ class Box:
 
 
 def merge_overlapping(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """The boxes, those that meet replaced by one round them, until none do."""
+    """Replace boxes that overlap by one around them, until none do."""
     done: list[Box] = []
     for each in boxes:
         box = each
@@ -70,10 +70,15 @@ def merge_overlapping(boxes: Sequence[Box]) -> tuple[Box, ...]:
 def find_windows(
     boxes: Sequence[Box], whole: tuple[int, int], size: tuple[int, int]
 ) -> tuple[Box, ...]:
-    """What is to be climbed for ``boxes`` of a picture ``whole`` in its octave of ``size``.
+    """Return the windows to compute for ``boxes`` of a picture, in one octave.
 
-    Sizes are (height, width). No two windows meet, and their sides are of few lengths: multiples
-    of ``GRID``, or the octave's own. All of the octave where that is less work.
+    No two windows overlap, and their sides have few different lengths: multiples of ``GRID``, or
+    the octave's own. If that is less work, the only window is the whole octave.
+
+    Args:
+        boxes: Boxes in the picture.
+        whole: (height, width) of the picture.
+        size: (height, width) of the octave.
     """
     found = [_window(box, whole, size) for box in boxes]
     merged = merge_overlapping(found)
@@ -86,9 +91,10 @@ def find_windows(
 
 
 def list_shifts(window: Box, shifts: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Rolls of a window, n x 2 px, each within half of ``GRID``.
+    """Return the rolls of a window, n x 2 px, each within half of ``GRID``.
 
-    Each lays the network's grids on the same pixels as its like of ``shifts`` in the whole octave.
+    Each aligns the network's grids with the same pixels as its counterpart in ``shifts`` does in
+    the whole octave.
     """
     half = GRID // 2
     laid = shifts + np.array([window.top, window.left], np.int32)
@@ -113,7 +119,7 @@ def _rounded(box: Box, size: tuple[int, int]) -> Box:
 
 
 def _side(begin: int, end: int, length: int) -> tuple[int, int]:
-    """A side grown to whole steps of ``GRID`` within 0 to ``length``."""
+    """Extend a side to a multiple of ``GRID`` within 0 to ``length``."""
     begin, end = max(0, begin), min(length, end)
     side = GRID * -(-(end - begin) // GRID)
     if side >= length:

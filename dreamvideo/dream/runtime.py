@@ -1,4 +1,4 @@
-"""TensorFlow, imported once, late and with the settings that a dream wants."""
+"""Import TensorFlow once, on first use, with the settings that dreaming needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-# What TensorFlow says at its start: absl's log lines, and the one that announces them.
+# What TensorFlow prints at its start: absl's log lines, and the line that announces them.
 _CHATTER = re.compile(rb"^(?:[IWE]\d{4} |WARNING: All log messages before absl).*\n?", re.MULTILINE)
 _XLA_CACHE = "--tf_xla_persistent_cache_directory="
 
@@ -24,11 +24,11 @@ _owned: list[bool] = []
 
 
 def tensorflow() -> Any:
-    """The TensorFlow module.
+    """Return the TensorFlow module.
 
-    oneDNN is switched on before the import, as TensorFlow leaves it off on many processors (a
-    value that the user has set is kept); its start-up chatter is switched off. One operation
-    runs at a time on all cores (or ``use_threads``), which is best for a chain of convolutions.
+    oneDNN is switched on before the import, since TensorFlow leaves it off on many processors (a
+    value set by the user is kept), and start-up messages are suppressed. One operation runs at a
+    time on all cores (or ``use_threads``), which is best for a chain of convolutions.
     """
     if not _started:
         with _lock:
@@ -38,9 +38,9 @@ def tensorflow() -> Any:
 
 
 def use_threads(count: int) -> None:
-    """Let an operation of this process run on ``count`` threads: for one worker among several.
+    """Run operations of this process on ``count`` threads, for one worker among several.
 
-    To be called before TensorFlow is first asked for; RuntimeError after that.
+    Must be called before TensorFlow is first used; RuntimeError after that.
     """
     with _lock:
         if _started:
@@ -49,16 +49,17 @@ def use_threads(count: int) -> None:
 
 
 def settle_threads(count: int) -> None:
-    """``use_threads``, unless that is settled: for this process, or by a start before."""
+    """Call ``use_threads``, unless the number of threads is fixed already."""
     with _lock:
         if not _started and not _threads:
             _threads[:] = [count]
 
 
 def own_process() -> None:
-    """What TensorFlow loads need never be looked through for garbage: the program ends with it.
+    """Exclude TensorFlow's objects from garbage collection (gc.freeze).
 
-    For a program of our own. In another's, what it holds at that time would stay for good.
+    Only for programs of our own, which end with TensorFlow. In a host program, everything alive at
+    that time would never be collected.
     """
     _owned[:] = [True]
 
@@ -72,7 +73,8 @@ def _start() -> Any:
         if _owned:
             gc.freeze()
 
-        # A process that makes many dreamers compiles a step for each, which is meant.
+        # A process with many dreamers compiles a step for each, which is intended: hide the
+        # warning.
         tf.get_logger().setLevel("ERROR")
         try:
             if not tf.config.threading.get_inter_op_parallelism_threads():
@@ -86,14 +88,14 @@ def _start() -> Any:
                 _keep_compiled(os.environ)
             tf.zeros(())
         except RuntimeError:
-            # A host program has started TensorFlow already: its own settings stand.
+            # A host program has already started TensorFlow: its own settings stand.
             pass
     return tf
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No search for garbage meanwhile: an import makes none, and a million objects to look at."""
+    """Pause garbage collection: an import creates no garbage, but a million objects to scan."""
     wanted = gc.isenabled()
     gc.disable()
     try:
@@ -104,7 +106,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _keep_compiled(environment: Any) -> None:
-    """Let XLA keep what it compiles for the next run, unless the user has given it flags."""
+    """Let XLA cache what it compiles for the next run, unless the user has set flags for it."""
     if "TF_XLA_FLAGS" in environment:
         return
     with suppress(RuntimeError, OSError):
@@ -116,10 +118,10 @@ def _keep_compiled(environment: Any) -> None:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes to stderr; its chatter is shown only if the block fails.
+    """Hold back what C++ code writes to stderr; drop start-up messages unless the block fails.
 
-    TensorFlow writes there before its own log level takes effect. What Python writes meanwhile,
-    in another thread, appears at once; what else was held back in the end.
+    TensorFlow writes there before its own log level takes effect. What Python writes meanwhile, in
+    another thread, appears at once; everything else that was held back appears at the end.
     """
     try:
         kept = os.dup(2)
@@ -130,7 +132,7 @@ def _quiet_stderr() -> Iterator[None]:
     with tempfile.TemporaryFile() as held:
         before.flush()
         if _is_descriptor(before, 2):
-            # Never closed: a display may have taken hold of it.
+            # Never closed: a display may have kept a reference to it.
             aside = os.fdopen(os.dup(kept), "w", 1, before.encoding, before.errors, closefd=False)
             sys.stderr = aside
         os.dup2(held.fileno(), 2)

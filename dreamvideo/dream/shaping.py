@@ -1,4 +1,4 @@
-"""What becomes of a gradient before it is climbed: H x W x 3 -> H x W x 3, and its divisor."""
+"""Shape a gradient before the step: smoothing, balancing of bands, normalisation."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ import numpy as np
 from dreamvideo.dream.deterministic_ops import deviation, mean
 from dreamvideo.dream.runtime import tensorflow
 
-# Side of the neighbourhood of an even step and the stride at which it is looked at, px.
+# Side of the neighbourhood of an even step and the stride at which it is sampled, in pixels.
 NEIGHBOURHOOD, STRIDE = 32, 8
-# Blurs of a smoothed gradient, as multiples of the sigma asked for.
+# Blurs of a smoothed gradient, as multiples of the requested sigma.
 SCALES = (0.5, 1.0, 2.0)
 BINOMIAL = np.asarray([1, 4, 6, 4, 1], np.float32) / 16
 # The guard of genekogan's recipe against an empty band.
 BAND_EPSILON = 1e-10
-# Weights of the bands of an opponent-colour pyramid, fine to coarse: each band is first divided
-# by its own RMS. Fine colour is what the eye sees as rainbow grain, hence next to none of it.
+# Weights of the bands of an opponent-colour pyramid, fine to coarse; each band is first divided by
+# its own RMS. Fine chroma is seen as rainbow grain, hence next to none of it.
 LIGHT_BANDS = (0.6, 0.9, 1.0, 0.7, 0.3)
 COLOUR_BANDS = (0.08, 0.25, 0.5, 0.6, 0.4)
-# Orthonormal opponent basis, a row each: light, red against green, yellow against blue.
+# Orthonormal opponent basis, one per row: light, red against green, yellow against blue.
 OPPONENT = np.asarray([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
 # Halves a picture about the centres of its 2 x 2 cells, which is where bilinear doubling puts them.
 HALVING = np.asarray([1, 3, 3, 1], np.float32) / 8
-# A gradient that is not normalised is taken per pixel and by this: it is then about 1 for the
-# bundled network's own layers on a photograph.
+# A gradient that is not normalised is taken per pixel and multiplied by this: it is then about 1
+# for the bundled network's own layers on a photograph.
 TYPICAL = 40.0
-# Names of what a shaping is told at run time.
+# Names of the extras of a shaping.
 SIGMA, COLOUR = "smooth", "colour"
 
 
 @dataclass(frozen=True)
 class Shaping:
-    """How a gradient is shaped; what is not asked for is not compiled.
+    """How a gradient is shaped; what is not requested is not compiled.
 
-    ``smooth``: blurred, with the extra ``SIGMA`` in px; ``levels`` of a Laplacian pyramid that
-    are normalised, 0 none; ``opponent``: light and colour balanced in bands, colour times the
-    extra ``COLOUR``, unless there are ``levels``; ``norm``: what the gradient is divided by, its
-    deviation (``std``), its mean size (``mean-abs``) or a constant (``none``).
+    Attributes:
+        smooth: Whether to blur, by the extra ``SIGMA`` in pixels.
+        levels: Levels of a Laplacian pyramid to normalise; 0: none.
+        norm: What the gradient is divided by: its deviation (``std``), its mean size (``mean-abs``)
+            or a constant (``none``).
+        opponent: Whether to balance light and colour in bands, colour times the extra ``COLOUR``;
+            ignored if there are ``levels``.
     """
 
     smooth: bool = False
@@ -60,7 +63,7 @@ class Shaping:
         return self.opponent and not self.levels
 
     def shaped(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
-        """The gradient smoothed and its scales evened out, as asked for."""
+        """Return the gradient smoothed and with its bands balanced, as requested."""
         if self.smooth:
             gradient = smooth(gradient, extras[SIGMA])
         if self._balances:
@@ -68,15 +71,15 @@ class Shaping:
         return normalise_bands(gradient, self.levels) if self.levels else gradient
 
     def scale(self, gradient: Any) -> Any:
-        """What it is divided by, a scalar."""
+        """Return the divisor of the gradient, a scalar."""
         tf = tensorflow()
         if self.norm == "none":
-            # The mean over n values has gradients of 1 / n.
+            # The gradient of a mean over n values is of order 1 / n.
             return TYPICAL / tf.cast(tf.size(gradient), tf.float32)
         return mean(tf.abs(gradient)) if self.norm == "mean-abs" else deviation(gradient)
 
     def scale_about(self, gradient: Any) -> Any:
-        """The same of what is round about each pixel, H x W x 1; 0 where it is a constant."""
+        """Return the divisor in the neighbourhood of each pixel, H x W x 1; 0 if it is constant."""
         tf = tensorflow()
         if self.norm == "none":
             return tf.zeros_like(gradient[..., :1])
@@ -89,23 +92,23 @@ PLAIN = Shaping()
 
 
 def smooth(gradient: Any, sigma: Any) -> Any:
-    """The mean of Gaussian blurs of H x W x 3 of half, one and two ``sigma`` (px; a scalar).
+    """Return the mean of Gaussian blurs of H x W x 3 by half, one and two ``sigma`` (px, a scalar).
 
-    After the gradient smoothing of gordicaleksa/pytorch-deepdream. Beyond the border is nothing:
-    a blur is the weighted mean of the pixels that there are. Sigma 0 changes nothing.
+    After the gradient smoothing of gordicaleksa/pytorch-deepdream. Nothing is assumed beyond the
+    border: a blur is the weighted mean of the pixels that exist. Sigma 0 changes nothing.
     """
     tf = tensorflow()
-    # The fourth channel counts what each blur has seen.
+    # The fourth channel accumulates the weight of each blur.
     counted = tf.concat([gradient, tf.ones_like(gradient[..., :1])], -1)[None]
     blurs = [_blur(counted, tf.maximum(sigma, 1e-3) * scale)[0] for scale in SCALES]
     return tf.add_n([blur[..., :3] / blur[..., 3:] for blur in blurs]) / len(SCALES)
 
 
 def normalise_bands(gradient: Any, levels: int) -> Any:
-    """H x W x 3 taken into a Laplacian pyramid, every band divided by its RMS, and put together.
+    """Divide every band of a Laplacian pyramid of H x W x 3 by its RMS.
 
-    Burt and Adelson's pyramid with the kernel 1 4 6 4 1, after genekogan/deepdream: fine and
-    coarse forms get the same say.
+    Burt and Adelson's pyramid with the kernel 1 4 6 4 1, after genekogan/deepdream: fine and coarse
+    forms get equal weight.
     """
     tf = tensorflow()
     bands, rest = [], gradient[None]
@@ -120,14 +123,15 @@ def normalise_bands(gradient: Any, levels: int) -> Any:
 
 
 def balance_bands(gradient: Any, colour: Any) -> Any:
-    """A gradient with its light and its colour balanced over bands of size.
+    """Balance light and colour of a gradient across spatial frequency bands.
 
     The gradient of a network is nearly white: most of it is too fine to be seen as anything but
-    grain. In an orthonormal opponent basis it is taken into a Laplacian pyramid; each band of
-    light, and of both colours together, is divided by its RMS and weighted by ``LIGHT_BANDS`` and
-    ``COLOUR_BANDS``, which fall towards the finest as the spectrum of photographs does. After
-    genekogan/deepdream's pyramid and the colour decorrelation of Olah et al., "Feature
-    Visualization", Distill 2017, though with bands of its own for colour in place of one matrix.
+    grain. It is converted to an orthonormal opponent basis and to a Laplacian pyramid; each band of
+    light, and of both colour channels together, is divided by its RMS and weighted by
+    ``LIGHT_BANDS`` and ``COLOUR_BANDS``, which fall towards the finest like the spectrum of
+    photographs. After genekogan/deepdream's pyramid and the colour decorrelation of Olah et al.,
+    "Feature Visualization", Distill 2017, but with separate bands for colour in place of one
+    matrix.
 
     Args:
         gradient: H x W x 3, RGB.
@@ -152,7 +156,7 @@ def balance_bands(gradient: Any, colour: Any) -> Any:
 
 
 def _weight_band(band: Any, light: float, colour: Any) -> Any:
-    """A band (1, h, w, 3) in opponent colours, light and colour each of a given RMS."""
+    """Scale a band (1, h, w, 3) in opponent colours to a given RMS of light and of colour."""
     tf = tensorflow()
     pixels = tf.cast(tf.size(band) // 3, band.dtype)
     energy = tf.reduce_sum(tf.reduce_sum(band**2, 1), (0, 1)) / pixels
@@ -168,14 +172,14 @@ def _reduce(image: Any) -> Any:
 
 
 def _enlarge(image: Any, like: Any) -> Any:
-    # Twice as large and then cut: to stretch it to an odd side would move coarse forms.
+    # Doubled and then cropped: stretching to an odd side would move coarse forms.
     tf = tensorflow()
     height, width = tf.shape(like)[1], tf.shape(like)[2]
     return tf.image.resize(image, 2 * tf.shape(image)[1:3])[:, :height, :width]
 
 
 def _round_about(values: Any) -> Any:
-    """Mean of H x W x 3 round every pixel, H x W x 1."""
+    """Return the mean of H x W x 3 around every pixel, H x W x 1."""
     tf = tensorflow()
     mean = tf.reduce_mean(values, -1, keepdims=True)[None]
     pooled = tf.nn.avg_pool2d(mean, NEIGHBOURHOOD, STRIDE, "SAME")

@@ -1,6 +1,6 @@
 """The arithmetic of one step, in TensorFlow: image -> gradient of the objective -> image.
 
-Nothing here is compiled: ``Ascent`` compiles a whole step, ``tiles`` its parts.
+Nothing here is compiled: ``GradientAscent`` compiles a whole step, or its parts for tiles.
 """
 
 from __future__ import annotations
@@ -16,18 +16,25 @@ Forward = Callable[[Any, Sequence[str]], Mapping[str, Any]]
 
 # The reference's own guard against a flat gradient.
 STD_EPSILON = 1e-8
-# What an objective may ask for that is no layer.
+# Inputs of an objective that are not layers.
 NOT_LAYERS = {"image", "source"}
 
 
 class Step:
     """``x <- clip(x + size * g / scale(g), -1, 1)``, g the objective's gradient at x.
 
-    TensorFlow's DeepDream tutorial, with scale the deviation of g, unless ``shaping`` says
-    otherwise.
+    As in TensorFlow's DeepDream tutorial, where scale is the deviation of g, unless ``shaping``
+    says otherwise.
     """
 
     def __init__(self, forward: Forward, objective: Objective, shaping: Shaping = PLAIN) -> None:
+        """Combine a network, an objective and a shaping.
+
+        Args:
+            forward: The network.
+            objective: The objective to raise.
+            shaping: How the gradient is shaped.
+        """
         self._forward = forward
         self._objective = objective
         self._layers = sorted(objective.layers - NOT_LAYERS)
@@ -35,9 +42,9 @@ class Step:
 
     @property
     def extras_spec(self) -> dict[str, Any]:
-        """What a climb must give besides the image: name -> TensorSpec.
+        """What each step needs besides the image: name -> TensorSpec.
 
-        Extras of [None, None, channels] lie over the picture: they are rolled, and cut into
+        Extras of [None, None, channels] are maps over the picture: they are rolled, and cut into
         tiles, along with it. All others are passed as they are.
         """
         tf = tensorflow()
@@ -45,7 +52,7 @@ class Step:
         return {name: tf.TensorSpec(shape, tf.float32) for name, shape in wanted}
 
     def gradient(self, image: Any, extras: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Gradient (H x W x 3) and objective (scalar) of an image H x W x 3 in [-1, 1].
+        """Return gradient (H x W x 3) and objective (scalar) of an image H x W x 3 in [-1, 1].
 
         ``extras`` are tensors of ``extras_spec``. Image and extras may be a tile of the picture.
         """
@@ -65,11 +72,16 @@ class Step:
     def update(
         self, image: Any, gradient: Any, size: Any, even: Any, extras: Mapping[str, Any]
     ) -> Any:
-        """The image, ``size`` (a number or H x W x 1) further up ``gradient``; always whole.
+        """Move the whole image along ``gradient``.
 
-        Where asked, ``even`` (0 or 1), the divisor is the larger of the deviation of the whole
-        and that round about: where most of a picture is dreamt already its gradient is small, and
-        what is new in it would be overshot.
+        Args:
+            image: H x W x 3 in [-1, 1].
+            gradient: H x W x 3.
+            size: Step size, a number or H x W x 1.
+            even: 1 to divide by the larger of the deviation of the whole and that of the
+                neighbourhood, else 0. Where most of a picture is dreamt already its gradient is
+                small, so steps would overshoot in what is new.
+            extras: Tensors of ``extras_spec``.
         """
         tf = tensorflow()
         gradient = self._shaping.shaped(gradient, extras)
@@ -77,8 +89,8 @@ class Step:
         def moved(scale: Any) -> Any:
             return image + gradient * (size / (scale + STD_EPSILON))
 
-        # Pictures are what is chosen between: XLA takes only branches of one shape, and to divide
-        # a picture by a map of one channel takes longer than all else here.
+        # The branches return pictures: XLA requires branches of one shape, and dividing a picture
+        # by a map of one channel would take longer than everything else here.
         whole = self._shaping.scale(gradient)
         further = tf.cond(
             even > 0,

@@ -1,9 +1,9 @@
-"""How a large picture is cut into overlapping tiles, whose gradients are laid over one another.
+"""Divide a large picture into overlapping tiles whose gradients are blended. Pure geometry.
 
-Pure geometry. A tile's gradient is wrong near its edges, where the network sees nothing beyond.
-There it counts for nothing, then for more and more until its neighbour has faded out. All tiles
-of a picture have one shape, and lie so that the network's grids of ever coarser layers fall on
-the same pixels as they would in the whole picture.
+A tile's gradient is wrong near its edges, where the network sees nothing beyond. There its weight
+is 0, then it rises until its neighbour has faded out. All tiles of a picture have the same shape,
+and are aligned so that the network's grids of ever coarser layers fall on the same pixels as they
+would in the whole picture.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-# No layer that can be dreamt has a coarser grid, px.
+# No layer that can be dreamt has a coarser grid, in pixels.
 GRID = 32
-# What counts for nothing at an edge inside the picture, and how far neighbours cross-fade, px.
+# Width that has no weight at an edge inside the picture, and width of the cross-fade, in pixels.
 GUARD, FADE = 64, 64
 OVERLAP = 2 * GUARD + FADE
-# Borders wander over three places from step to step, so that none is dreamt in.
+# Borders rotate among three positions from step to step, so that none is dreamt in.
 WANDER = GRID
 SMALLEST = 2 * (OVERLAP + 2 * WANDER)
 
@@ -50,14 +50,19 @@ class Tile:
 
     @property
     def weights(self) -> Array:
-        """How much the tile counts, h x w x 1; all tiles together are 1 everywhere."""
+        """The weight of the tile, h x w x 1; those of all tiles sum to 1 everywhere."""
         return self.rows.weights[:, None, None] * self.columns.weights[:, None]
 
 
 def tile_shape(height: int, width: int, most: int) -> tuple[int, int]:
-    """(height, width) of the tiles of a picture such that each has about ``most`` pixels or less.
+    """Return (height, width) of the tiles of a picture.
 
-    The whole picture if that fits; never less than ``SMALLEST`` or the picture a side.
+    The whole picture if it fits; a side is never less than ``SMALLEST`` or the picture's.
+
+    Args:
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        most: Approximate limit of the pixels of a tile.
     """
     if height * width <= most:
         return height, width
@@ -70,14 +75,26 @@ def tile_shape(height: int, width: int, most: int) -> tuple[int, int]:
 
 
 def tiles(size: tuple[int, int], shape: tuple[int, int], turn: int = 0) -> Iterator[Tile]:
-    """The tiles of ``shape`` of a picture of ``size``; ``turn`` moves the borders between them."""
+    """Yield the tiles of a picture.
+
+    Args:
+        size: (height, width) of the picture.
+        shape: (height, width) of each tile.
+        turn: Number of the step, which moves the borders between tiles.
+    """
     for rows in spans(size[0], shape[0], turn):
         for columns in spans(size[1], shape[1], turn):
             yield Tile(rows, columns)
 
 
 def spans(length: int, tile: int, turn: int = 0) -> list[Span]:
-    """Tiles of ``tile`` px along an axis of ``length``; both are alike modulo ``GRID``."""
+    """Return the tiles along one axis.
+
+    Args:
+        length: Length of the axis in pixels.
+        tile: Length of each tile in pixels, equal to ``length`` modulo ``GRID``.
+        turn: Number of the step, which moves the borders between tiles.
+    """
     count = _count(length, tile)
     starts = [0]
     for index in range(1, count):
@@ -97,13 +114,13 @@ def spans(length: int, tile: int, turn: int = 0) -> list[Span]:
 def _count(length: int, tile: int) -> int:
     if tile >= length:
         return 1
-    # Rounding to the grid moves two neighbours by a grid step apart, wandering by another.
+    # Rounding to the grid separates two neighbours by up to a grid step, moving borders by another.
     advance = tile - OVERLAP - GRID - WANDER
     return 1 + math.ceil((length - tile) / advance)
 
 
 def _length(length: int, most: int) -> int:
-    """The length of a tile of at most ``most`` px that covers an axis with the least overlap."""
+    """Return the length of a tile, at most ``most`` px, that covers an axis with least overlap."""
     if length <= most:
         return length
     first = most - (most - length) % GRID
@@ -115,7 +132,7 @@ def _length(length: int, most: int) -> int:
 
 
 def _ramp(start: int, tile: int, length: int) -> NDArray[np.float64]:
-    """Weights along the whole axis: 0 in the guard, up over the fade; full at a picture's edge."""
+    """Return weights along the axis: 0 in the guard, rising over the fade, 1 at picture edges."""
     places = np.arange(length) + 0.5
     from_begin = np.inf if start == 0 else places - start
     from_end = np.inf if start + tile >= length else start + tile - places

@@ -1,4 +1,4 @@
-"""What a gallery can vary; apart, so that the command line need not load more."""
+"""What a gallery can vary; a separate module, so that the command line need not load more."""
 
 from __future__ import annotations
 

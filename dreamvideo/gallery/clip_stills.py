@@ -1,4 +1,4 @@
-"""Single pictures of whatever can be dreamt: a photograph, or moments of a clip."""
+"""Extract single pictures from a photograph or from a clip."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from dreamvideo.parsing import parse_size
 
 @dataclass(frozen=True)
 class ClipStill:
-    """A picture (H x W x 3 in [-1, 1]) and when it is shown, None for a still."""
+    """A picture (H x W x 3 in [-1, 1]) and when it is shown; None for a still."""
 
     image: Image
     time: Fraction | None = None
 
 
 def extract_clip_stills(path: Path, count: int, size: str | None, widest: int) -> list[ClipStill]:
-    """``count`` pictures evenly spread over a clip, or the one of a still.
+    """Extract ``count`` pictures evenly spread over a clip, or the picture of a still.
 
-    ``size`` as in ``parse_size``; without one they are ``widest`` pixels wide at most. Raises
-    MediaError for what cannot be read.
+    Args:
+        path: The clip or still.
+        count: Number of pictures.
+        size: As in ``parse_size``; None: at most ``widest``.
+        widest: Largest width in pixels.
+
+    Raises:
+        MediaError: The file cannot be read.
     """
     if is_still(path):
         image = to_float(read_still(path))

@@ -1,4 +1,4 @@
-"""Labelled pictures -> one picture of them all."""
+"""Arrange labelled pictures on one contact sheet."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Pixels = NDArray[np.uint8]
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 PAPER, INK = 18, (225, 225, 225)
-# A label's height and the gap between pictures, as shares of a picture's width.
+# Height of a label and gap between pictures, as shares of a picture's width.
 LABEL, GAP = 0.085, 0.025
 SMALLEST_LABEL = 14
 
 
 def make_contact_sheet(tiles: Sequence[tuple[str, Pixels]], columns: int | None = None) -> Pixels:
-    """All pictures (H x W x 3 RGB) in rows, each above its label; as many pixels as they need.
+    """Arrange pictures (H x W x 3 RGB) in rows, each above its label, without scaling them.
 
-    Pictures of different sizes are centred in the largest one's place. ``columns`` are as many as
-    make the sheet about square, unless given.
+    Pictures of different sizes are centred in the space of the largest one. The default of
+    ``columns`` makes the sheet about square.
     """
     if not tiles:
         raise ValueError("a sheet needs a picture")
@@ -44,7 +44,7 @@ def make_contact_sheet(tiles: Sequence[tuple[str, Pixels]], columns: int | None 
 
 
 def _write(strip: Pixels, label: str) -> None:
-    """Write a label into its strip, made smaller, then shorter, until it fits."""
+    """Write a label into its strip, scaled down, then shortened, until it fits."""
     height, width = strip.shape[:2]
     text = "".join(letter if letter.isprintable() else " " for letter in label).strip()
     if not text:
@@ -55,7 +55,7 @@ def _write(strip: Pixels, label: str) -> None:
     while len(text) > 4 and _measure_extent(text, scale)[0] > width:
         text = text[:-4] + "..."
     down = round((height + 0.8 * tall * scale) / 2)
-    # OpenCV draws into memory that lies in one piece.
+    # OpenCV draws only into contiguous memory.
     drawn = strip.copy()
     cv2.putText(drawn, text, (0, down), FONT, scale, INK, 1, cv2.LINE_AA)
     strip[:] = drawn

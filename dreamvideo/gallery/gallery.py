@@ -1,4 +1,4 @@
-"""A gallery as files: a labelled sheet and, beside it, a page with the commands."""
+"""Write a gallery: a labelled contact sheet and a page with the commands."""
 
 from __future__ import annotations
 
@@ -42,10 +42,29 @@ def show_gallery(
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> tuple[Path, Path]:
-    """Dream ``picture``, or ``moments`` of a clip, across what is asked for.
+    """Dream a picture, or stills of a clip, in many variations.
 
-    ``layer`` is for channels: which layer's. ``count`` is how many channels or seeds of creatures.
-    Returns the sheet (PNG) and the page (HTML). Raises UsageError, MediaError, WeightsError.
+    Args:
+        picture: The picture or clip.
+        output: The sheet (.png); None: named after ``picture``. The page is written next to it.
+        look: The look.
+        across: What to vary.
+        layer: The layer whose channels are shown.
+        count: Number of channels or seeds of creatures.
+        moments: Number of stills of a clip.
+        columns: Columns of the sheet; None: automatic.
+        size: As in ``parse_size``; None: at most ``widest``.
+        widest: Largest width of a picture in pixels.
+        overwrite: Whether to replace existing files.
+        on_progress: Called after each picture.
+
+    Returns:
+        The sheet (PNG) and the page (HTML).
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read or written.
+        WeightsError: The weights cannot be loaded.
     """
     sheet = output or output_paths.default_output(picture, f"gallery-{across}", ".png")
     if sheet.suffix.lower() != ".png":
@@ -91,7 +110,7 @@ def _add_time(tile: Tile, moment: ClipStill, moments: int) -> Tile:
 
 
 def _count_columns(ways: int, moments: int) -> int:
-    """Near a square; of several moments each row is one, if they are few enough."""
+    """Choose columns for a nearly square sheet; with several stills, one row each if possible."""
     if moments > 1 and ways <= 8:
         return ways
     return max(1, round(math.sqrt(ways * moments)))

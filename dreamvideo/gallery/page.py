@@ -1,4 +1,4 @@
-"""(tiles with their commands) -> one HTML file that needs nothing else, not even a network."""
+"""Write a gallery as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ QUALITY = 85
 
 
 def make_gallery_page(title: str, tiles: Sequence[Tile]) -> str:
-    """The page: each picture above its name and its command, ready to copy."""
+    """Return the page: each picture above its name and its command, ready to copy."""
     parts = [_HEAD.format(title=escape(title))]
     for tile in tiles:
         data = base64.b64encode(_jpeg(tile)).decode("ascii")

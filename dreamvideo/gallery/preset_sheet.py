@@ -1,4 +1,4 @@
-"""(a photo) -> a sheet of it in every named look."""
+"""Contact sheet of a photo in several looks."""
 
 from __future__ import annotations
 
@@ -34,10 +34,24 @@ def write_preset_sheet(
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> tuple[str, ...]:
-    """Dream a photo, a frame of a clip, or noise in each look and write one labelled picture.
+    """Dream a photo, a frame of a clip, or noise in each look and write one labelled sheet.
 
-    ``size`` is each picture's. Returns a line for each look that cannot be had, as one whose
-    network is not here. Raises UsageError, MediaError.
+    Args:
+        names: The looks.
+        photo: The photo or clip; None: noise.
+        output: The sheet.
+        size: Size of each picture, as in ``parse_size``; None: at most ``widest``.
+        widest: Largest width of a picture in pixels.
+        columns: Columns of the sheet; None: automatic.
+        overwrite: Whether to replace an existing sheet.
+        on_progress: Called after each look.
+
+    Returns:
+        A line for each look that could not be dreamt, for example because its network is missing.
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read or written.
     """
     output_paths.check_apart(output, photo)
     if not output_paths.is_picture(output):
@@ -57,7 +71,7 @@ def write_preset_sheet(
 
 
 def dream_in_looks(image: Image, names: Sequence[str]) -> Iterator[tuple[str, Pixels | str]]:
-    """Each look's name and its picture (uint8) of ``image``, or why there is none."""
+    """Yield each look's name and its picture (uint8) of ``image``, or why there is none."""
     for name in names:
         try:
             yield name, dream_in_look(image, make_look([name]))
@@ -66,9 +80,9 @@ def dream_in_looks(image: Image, names: Sequence[str]) -> Iterator[tuple[str, Pi
 
 
 def dream_in_look(image: Image, look: Look) -> Pixels:
-    """The picture (uint8) that a look makes of ``image``. Raises DreamVideoError.
+    """Dream ``image`` in a look, as it starts; returns uint8. Raises DreamVideoError.
 
-    It is how the look begins; one that follows a sound is shown as at a fairly loud moment.
+    A look that follows a sound is shown as if at a fairly loud time.
     """
     height, width = image.shape[:2]
     planner = make_planner(freeze_look(look.at(AUDIBLE)), FilmSpan((width, height)))

@@ -1,6 +1,6 @@
-"""(a picture, what to vary) -> the same dream many ways, each with the command that makes it.
+"""Variations of a dream, each with the command that makes it.
 
-Choosing a layer by its name is guessing; the gallery shows them all on the user's own picture.
+Choosing a layer by its name is guesswork; the gallery shows them all on the user's own picture.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dreamvideo.settings.derive import derive_look, format_option, list_options
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 STEP_SIZES = (0.01, 0.02, 0.04)
-# Each network has layers by the hundred: of most a fair sample shows as much.
+# Networks have hundreds of layers; an even sample shows as much.
 MOST_LAYERS = 24
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One way to dream: what stands under it, its options, and the dream settings it changes.
+    """One variation: its label, its options, and the dream settings it changes.
 
     A ``preset`` replaces the whole look.
     """
@@ -40,7 +40,7 @@ class Variation:
     preset: str | None = None
 
     def of(self, look: Look) -> Look:
-        """``look`` with this variation laid over it. Raises UsageError where it makes no sense."""
+        """Apply this variation to ``look``. Raises UsageError if it makes no sense."""
         if self.preset is not None:
             return make_look([self.preset])
         return derive_look(look, {"dream": self.changes})
@@ -58,16 +58,16 @@ class Tile:
 def list_variations(
     across: Across, model: str, layer: str | None = None, numbers: Sequence[int] = ()
 ) -> list[Variation]:
-    """Every way of dreaming that a gallery shows.
+    """List the variations that a gallery shows.
 
     Args:
         across: What to vary.
         model: The network whose layers or presets are shown.
-        layer: The layer whose channels are shown; needed for channels alone.
-        numbers: Which channels of that layer, or which seeds of creatures.
+        layer: The layer whose channels are shown; needed for channels only.
+        numbers: Channels of that layer, or seeds of creatures.
 
     Returns:
-        The ways, in the order of the sheet.
+        The variations, in the order of the sheet.
     """
     if across == "presets":
         named = sorted(name for name in preset_paths() if _is_of(name, model))
@@ -88,7 +88,14 @@ def list_variations(
 
 
 def find_strongest_channels(image: Image, look: Look, layer: str, count: int) -> list[int]:
-    """The channels of a layer that answer most to a picture, by number."""
+    """Return the numbers of the channels of a layer that respond most to a picture.
+
+    Args:
+        image: H x W x 3 in [-1, 1].
+        look: The look, which names the network.
+        layer: Name of the layer.
+        count: Number of channels.
+    """
     network = models.load(look.dream.model, look.dream.weights)
     models.check_layers(network, look.dream.model, [layer])
     found = next(row for row in measure_activity(network, image, count) if row.layer.name == layer)
@@ -98,10 +105,17 @@ def find_strongest_channels(image: Image, look: Look, layer: str, count: int) ->
 def dream_tiles(
     image: Image, ways: Sequence[Variation], look: Look, command: Sequence[str]
 ) -> Iterator[Tile]:
-    """Dream ``image`` (H x W x 3 in [-1, 1]) every way, one after the other.
+    """Yield a dream of the picture for each variation.
 
-    ``command`` is the line that renders with ``look``; each way's options are added to it.
-    Raises UsageError where a look makes no sense.
+    Args:
+        image: H x W x 3 in [-1, 1].
+        ways: The variations.
+        look: The look.
+        command: The command line that renders with ``look``; each variation's options are added to
+            it.
+
+    Raises:
+        UsageError: A look makes no sense.
     """
     height, width = image.shape[:2]
     base = [] if any(way.preset for way in ways) else list_options(look)
@@ -114,7 +128,7 @@ def dream_tiles(
 
 
 def choose_layer(look: Look, asked: str | None) -> str:
-    """The layer whose channels are shown: the one asked for, or the look's first."""
+    """Return the layer whose channels are shown: the one asked for, or the look's first."""
     if asked:
         return asked
     if look.dream.layers and not set("#@:,") & set(look.dream.layers):
@@ -125,13 +139,13 @@ def choose_layer(look: Look, asked: str | None) -> str:
 
 
 def draw_creature_seeds(look: Look, count: int) -> list[int]:
-    """``count`` seeds of creatures, from the look's own on, or from 1 where it has none.
+    """Return ``count`` seeds of creatures, starting at the look's own, or at 1 if it has none.
 
-    Raises UsageError where the seeds would run past the largest one.
+    Raises UsageError if a seed would be too large.
     """
     first = look.dream.creatures or 1
     seeds = list(range(first, first + count))
-    # The settings know the largest seed, and say so in their own words.
+    # Validating the settings reports a seed that is too large.
     derive_look(look, {"dream": {"creatures": seeds[-1]}})
     return seeds
 

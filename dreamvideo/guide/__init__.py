@@ -31,7 +31,7 @@ TOPICS = (
     "python",
     "internals",
 )
-# A picture in a paragraph of its own, with the caption below it.
+# A picture in its own paragraph, with the caption below it.
 _FIGURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n\n(?:\*(?![ *]).*?[^\\]\*\n\n)?", re.M | re.S)
 _PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 _PAGE_LINK = re.compile(r"\[([^\]]*)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
@@ -39,7 +39,7 @@ _SECTION_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
 
 
 def page_path(topic: str) -> Path:
-    """The Markdown file of a topic. Raises UsageError, which names the nearest topic."""
+    """Return the Markdown file of a topic. Raises UsageError, which names the nearest topic."""
     if topic not in TOPICS:
         near = nearest(topic)
         hint = f"did you mean {near}?" if near else f"choose {', '.join(TOPICS)}"
@@ -48,17 +48,17 @@ def page_path(topic: str) -> Path:
 
 
 def read_page(topic: str) -> str:
-    """The Markdown of a topic, as it is in the repository. Raises UsageError."""
+    """Return the Markdown of a topic, as it is in the repository. Raises UsageError."""
     return page_path(topic).read_text(encoding="utf-8")
 
 
 def summary(topic: str) -> str:
-    """The one line that says what a page is about: the first below its title."""
+    """Return the one line that says what a page is about: the first below its title."""
     return read_page(topic).split("\n", 3)[2]
 
 
 def nearest(word: str) -> str | None:
-    """The topic that a word most likely means; None if it is like none.
+    """Return the topic that a word most likely means; None if it resembles none.
 
     Compares it with the topics and with the words of their summaries and headings.
     """
@@ -74,10 +74,10 @@ def nearest(word: str) -> str | None:
 
 
 def printable(markdown: str) -> str:
-    """Markdown without what a terminal cannot show.
+    """Return Markdown without what a terminal cannot show.
 
-    Figures are left out, pictures in tables become their names, and links to other pages become
-    the commands that print them.
+    Figures are left out, pictures in tables become their names, and links to other pages become the
+    commands that print them.
     """
     text = _FIGURE.sub("", markdown)
     text = _PICTURE.sub(r"\1", text)

@@ -1,1 +1,1 @@
-"""Files to frames and frames to files."""
+"""Read files into frames and write frames to files."""

@@ -1,4 +1,4 @@
-"""The delays of an animated PNG as it writes them: fractions, which libav rounds."""
+"""Read the frame delays of an animated PNG as exact fractions, which libav rounds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from dreamvideo.media.paths import read_bytes
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = struct.Struct(">I4s")
-# Of a frame's control chunk: the delay's two numbers, after six of order, size and place.
+# Within a frame's control chunk: the delay's two numbers, after six of order, size and position.
 _DELAY = struct.Struct(">20xHH")
 
 
 def frame_durations(path: Path) -> list[Fraction]:
-    """Seconds that each frame is shown, as far as the chunks are whole. Raises MediaError."""
+    """Return the seconds that each frame is shown, as far as chunks are intact.
+
+    Raises MediaError.
+    """
     data = read_bytes(path)
     durations: list[Fraction] = []
     at = len(_SIGNATURE)
@@ -24,7 +27,7 @@ def frame_durations(path: Path) -> list[Fraction]:
         content = at + _CHUNK.size
         if kind == b"fcTL" and content + _DELAY.size <= len(data):
             above, below = _DELAY.unpack_from(data, content)
-            # A divisor of 0 means hundredths.
+            # A denominator of 0 means hundredths.
             durations.append(Fraction(above, below or 100))
         at = content + length + 4
     return durations

@@ -1,4 +1,4 @@
-"""Sound tracks: which are taken along, and how each is copied or converted into a container."""
+"""Sound tracks: which ones are kept, and how each is copied or converted into a container."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dreamvideo.media.languages import same_language
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import AudioStream, MediaInfo
 
-# Layouts that AAC and Opus encode; from others ffmpeg mixes to the nearest of them.
+# Layouts that AAC and Opus encode; ffmpeg mixes others to the nearest of them.
 _ENCODED = {
     "aac": "mono|stereo|3.0|4.0|quad|5.0|5.0(side)|5.1|5.1(side)|6.1|7.1",
     "libopus": "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono",
 }
-# Channels without names are taken for these, in their order.
+# Unnamed channels are taken for these, in order.
 _USUAL = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _MANY = ("hexadecagonal", "22.2", "5.1.4", "7.1.2", "7.1.4", "7.2.3", "9.1.4", "9.1.6")
 _UNNAMED = re.compile(r"(\d+) channels(?: \((.*)\))?")
@@ -27,14 +27,14 @@ _NO_NAME = ("UNSD", "UNK", "USR", "AMBI")
 
 
 def choose_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]:
-    """The sound tracks that are taken along: all, or the one asked for.
+    """Return the sound tracks to keep: all, or the requested one.
 
     Args:
         info: The film.
         track: A number counted from 1, or a language such as ``eng``, ``en`` or ``en-US``.
 
     Returns:
-        The tracks in their order.
+        The tracks in order.
 
     Raises:
         UsageError: The film has no such track; the message names those that it has.
@@ -60,10 +60,7 @@ def choose_tracks(info: MediaInfo, track: str | None) -> tuple[AudioStream, ...]
 
 @dataclass(frozen=True)
 class AudioPlan:
-    """How one track goes into a film: arguments before and after the input, and what to say.
-
-    ``number`` counts the tracks of the output from 0.
-    """
+    """How one track goes into a film: arguments before and after the input, and a note."""
 
     track: AudioStream
     encoder: str
@@ -73,11 +70,11 @@ class AudioPlan:
 
     @property
     def input_options(self) -> list[str]:
-        """Options that stand before the input."""
+        """Options that precede the input."""
         return [f"-channel_layout:{self.track.index}", self.layout] if self.layout else []
 
     def output_options(self, source: int, number: int) -> list[str]:
-        """Options that carry the track over from input ``source`` as sound track ``number``."""
+        """Return options that map the track from input ``source`` to sound track ``number``."""
         mapped = ["-map", f"{source}:{self.track.index}", f"-c:a:{number}", self.encoder]
         return [*mapped, *([f"-filter:a:{number}", self.filters] if self.filters else [])]
 
@@ -90,15 +87,15 @@ def plan_audio(
     encoder: str,
     keeps_pcm: bool,
 ) -> tuple[list[AudioPlan], list[str]]:
-    """How each track is carried over; what cannot be decoded is left out and named.
+    """Plan how each track is kept; one that cannot be decoded is dropped with a note.
 
     Args:
         path: The film that the tracks are in.
-        tracks: Those that are wanted.
+        tracks: The requested tracks.
         muxer: ffmpeg's name of the container.
         copied: Codecs that it holds as they are; None: whatever its muxer takes.
-        encoder: What the other codecs are converted to.
-        keeps_pcm: Whether the container holds uncompressed sound, so that it need not lose any.
+        encoder: What other codecs are converted to.
+        keeps_pcm: Whether the container holds uncompressed sound, so that no quality need be lost.
 
     Returns:
         The plans of the tracks that remain, and notes for the user.
@@ -119,7 +116,7 @@ def plan_audio(
 
 
 def find_undecodable(path: Path, track: AudioStream) -> str | None:
-    """Why a sound track cannot be decoded, None if its beginning can."""
+    """Return why a sound track cannot be decoded; None if its beginning can."""
     arguments = [*ffmpeg.input_file(path), "-map", f"0:{track.index}", "-t", "1"]
     arguments += ["-c:a", "pcm_s16le", "-f", "framecrc", "pipe:1"]
     try:
@@ -156,16 +153,16 @@ def _converted(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
     if count in _USUAL:
         layout = _USUAL[count]
         filters = "|".join([f"pan={layout}", *(f"c{n}=c{n}" for n in range(count))])
-        note += f", its {count} channels without names taken for {layout}"
+        note += f", its {count} unnamed channels taken as {layout}"
     else:
         left, right = ("+".join(f"c{n}" for n in range(side, count, 2)) for side in (0, 1))
         filters = f"pan=stereo|c0<{left}|c1<{right}"
-        note += f", its {count} channels without names mixed to stereo"
+        note += f", its {count} unnamed channels mixed to stereo"
     return AudioPlan(track, encoder, filters, f"{count}C", note)
 
 
 def _unnamed_channels(layout: str) -> int | None:
-    """How many channels a layout has that no speaker is named for; None for a usual layout."""
+    """Return how many channels a layout without speaker names has; None for a usual layout."""
     unnamed = _UNNAMED.match(layout)
     if unnamed and (not unnamed[2] or int(unnamed[1]) > 8):
         return int(unnamed[1])

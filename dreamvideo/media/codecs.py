@@ -1,4 +1,4 @@
-"""How a picture is compressed: codec, container, depth -> ffmpeg's filter and encoder arguments."""
+"""Choose how a picture is compressed: ffmpeg's filter and encoder arguments."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dreamvideo.media.pixel_formats import Color
 _QUICKTIME = (".mp4", ".m4v", ".mov")
 _FILMS = (*_QUICKTIME, ".mkv")
 # A palette for every frame, made and used one frame at a time, so that memory stays constant. The
-# colours are found by clustering, so that half of them come as near to a dream as 256 of a median
-# cut do and leave longer repeats to compress; the seed makes the same file every time. What is
-# transparent in part is beyond that filter.
+# colours are found by clustering: half as many come as close to a dream as 256 of a median cut, and
+# leave longer repeats to compress; the seed makes the file reproducible. That filter does not
+# support partial transparency.
 _GIF_FILTERS = {
     "rgb24": "format=rgb24,elbg=codebook_length=144:pal8=1:seed=1",
     "rgba": (
@@ -31,9 +31,16 @@ _GIF_FILTERS = {
 class Codec:
     """One way to compress a picture.
 
-    ``quality`` is the default of ``scale``, the encoder's own option: for films a constant rate
-    factor (lower is better), for WebP 0 to 100. ``formats`` are pixel formats by (depth, alpha),
-    of a GIF those that its palette is made of.
+    Attributes:
+        encoder: ffmpeg's name of the encoder.
+        endings: File extensions it goes into.
+        scale: The encoder's option for quality.
+        quality: Its default: for films a constant rate factor (lower is better), for WebP 0 to 100.
+        best_worst: Its range.
+        formats: Pixel formats by (depth, alpha); for a GIF those that its palette is made from.
+        options: Further options.
+        even: Whether sides must be even.
+        reorders: Whether frames may be coded out of order.
     """
 
     encoder: str
@@ -112,7 +119,10 @@ _DEFAULTS = dict.fromkeys(_FILMS, "x264") | {
 
 
 def choose_codec(output: Path, name: str | None) -> Codec:
-    """The codec asked for, or the container's usual one. Raises UsageError naming the choices."""
+    """Return the requested codec, or the container's default.
+
+    Raises UsageError, naming the choices.
+    """
     ending = output.suffix.lower()
     fitting = [known for known, codec in CODECS.items() if ending in codec.endings]
     if name is not None and name not in fitting:
@@ -124,27 +134,49 @@ def choose_codec(output: Path, name: str | None) -> Codec:
 
 
 def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
-    """What the encoder is given; transparency is dropped where there is no place for it.
+    """Return the encoder's pixel format; alpha is dropped where it cannot be stored.
 
-    Raises UsageError for a depth that the codec does not have.
+    Args:
+        codec: The codec.
+        output: The output; its extension decides about alpha.
+        depth: Bits per channel.
+        alpha: Whether the frames have alpha.
+
+    Raises:
+        UsageError: The codec does not have that depth.
     """
     if (depth, False) not in codec.formats:
         able = [n for n, c in CODECS.items() if (depth, False) in c.formats]
         fitting = [n for n in able if output.suffix.lower() in CODECS[n].endings]
         advice = f"--codec {' or '.join(fitting)}" if fitting else "another ending"
         raise UsageError(
-            f"{escape_text(output)}: no {depth} bits there with this codec; use {advice}"
+            f"{escape_text(output)}: this codec cannot store {depth} bits there; use {advice}"
         )
     return codec.formats[depth, alpha and holds_alpha(codec, output, depth)]
 
 
 def holds_alpha(codec: Codec, output: Path, depth: int) -> bool:
-    """Whether transparency survives: in MP4 there is no place for VP9's."""
+    """Return whether alpha is kept: MP4 cannot hold VP9's.
+
+    Args:
+        codec: The codec.
+        output: The output; its extension decides.
+        depth: Bits per channel.
+    """
     return (depth, True) in codec.formats and output.suffix.lower() not in _QUICKTIME
 
 
 def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
-    """The quality asked for or the default. Raises UsageError outside the encoder's range."""
+    """Return the requested quality or the default.
+
+    Args:
+        codec: The codec.
+        output: The output, for the error.
+        quality: On the codec's scale; None: its default.
+
+    Raises:
+        UsageError: The quality is outside the encoder's range.
+    """
     if quality is None:
         return codec.quality
     best, worst = codec.best_worst
@@ -174,12 +206,20 @@ def picture_arguments(
     alone: bool = False,
     resize: Sequence[str] = (),
 ) -> list[str]:
-    """Filter and encoder for stored frames of ``size`` (width, height).
+    """Return filter and encoder arguments for stored frames.
 
-    ``pixels`` is ffmpeg's pixel format, ``color`` the source's (its primaries and transfer stay),
-    ``aspect`` the shape of a pixel, ``reorder`` whether frames may be coded out of their order,
-    ``loop`` how often an animation is shown again, ``alone`` whether each frame is coded without
-    its neighbours, ``resize`` filters that come first.
+    Args:
+        codec: The codec.
+        muxer: ffmpeg's name of the container.
+        size: (width, height) of the frames.
+        pixels: ffmpeg's pixel format.
+        quality: On the codec's scale.
+        color: The source's colour tags; its primaries and transfer are kept.
+        aspect: Shape of a pixel.
+        reorder: Whether frames may be coded out of order.
+        loop: How often an animation is repeated.
+        alone: Whether each frame is coded without reference to its neighbours.
+        resize: Filters that come first.
     """
     if codec.encoder == "gif":
         chain = ",".join([*resize, _GIF_FILTERS[pixels]])
@@ -200,12 +240,15 @@ def picture_arguments(
 
 
 def webp_plays(loop: int) -> int:
-    """How often a WebP is shown in all, 0 for ever; ``loop`` is how often again, as for a GIF."""
+    """Return how often a WebP is shown in total, 0 forever.
+
+    ``loop`` counts repeats, as in a GIF.
+    """
     return {0: 0, -1: 1}.get(loop, loop + 1)
 
 
 def pad_to_even(codec: Codec, size: tuple[int, int]) -> bool:
-    """Whether the size must be made even."""
+    """Return whether the size must be made even."""
     return codec.even and bool(size[0] % 2 or size[1] % 2)
 
 
@@ -218,7 +261,13 @@ def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
 
 
 def yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
-    """Filters from RGB to ffmpeg's pixel format ``pixels``, with the tags that say how."""
+    """Return filters from RGB to ffmpeg's pixel format ``pixels``, with matching colour tags.
+
+    Args:
+        pixels: ffmpeg's pixel format.
+        color: The source's colour tags.
+        aspect: Shape of a pixel.
+    """
     if pixels == "bgra":
         return f"format={pixels},setsar=1"
     primaries = color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709"

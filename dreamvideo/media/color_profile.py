@@ -1,4 +1,4 @@
-"""Colours as a picture file describes them (ICC profile, code points, gamma) -> sRGB."""
+"""Convert colours as a picture file describes them (ICC profile, code points, gamma) to sRGB."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dreamvideo.media.heif import Cicp
 from dreamvideo.media.light import Chromaticities, Curve, Values
 from dreamvideo.media.paths import escape_text
 
-# Levels by which a profile may differ from sRGB and is taken for it.
+# Levels by which a profile may differ from sRGB and still be treated as sRGB.
 _SAME = 2
 _CLOSE = 0.003
 _SRGB_GAMMA = 1 / 2.2
@@ -34,7 +34,7 @@ _CHANNELS = {"RGB": (b"rTRC", b"gTRC", b"bTRC"), "GRAY": (b"kTRC",)}
 
 @dataclass(frozen=True)
 class ColorSpace:
-    """What a file says about its colours; ``profile`` is asked last, as the formats have it.
+    """What a file says about its colours; ``profile`` has the lowest priority, as in the formats.
 
     ``gamma`` is the exponent of encoding, 1/2.2 for what screens show.
     """
@@ -47,14 +47,14 @@ class ColorSpace:
 
     @property
     def is_light(self) -> bool:
-        """Whether values are light itself, or brighter than a screen's white."""
+        """Whether values are linear light, or HDR."""
         return self.cicp is not None and self.cicp.transfer in (light.LINEAR, light.PQ, light.HLG)
 
 
 def profile_to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """A picture of 8 bits (RGB, L, CMYK, LAB), by its ICC profile, as sRGB; a note or nothing.
+    """Convert an 8-bit picture (RGB, L, CMYK, LAB) by its ICC profile; returns it and a note or "".
 
-    What is sRGB already, or has a profile that cannot be read, comes back as RGB unchanged.
+    If it is sRGB already, or its profile cannot be read, it is returned as RGB unchanged.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -72,9 +72,9 @@ def profile_to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, st
 def deep_profile_to_srgb(
     pixels: NDArray[np.uint16], profile: bytes
 ) -> tuple[NDArray[Any], str] | None:
-    """16 bits, H x W x 3 or H x W, by an ICC profile, as sRGB of 16 bits; a note or nothing.
+    """Convert 16 bits, H x W x 3 or H x W, by an ICC profile to 16-bit sRGB, with a note or "".
 
-    None where the profile is a table, which has no more than 8 bits here.
+    None if the profile is a table, which is supported with 8 bits only.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -92,9 +92,9 @@ def deep_profile_to_srgb(
 
 
 def space_to_srgb(pixels: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], str]:
-    """Integer H x W x 3 by code points, gamma or primaries, as sRGB; a note or nothing.
+    """Convert integer H x W x 3 by code points, gamma or primaries to sRGB, with a note or "".
 
-    Light brighter than white is rolled off, and comes back in 16 bits; the others keep theirs.
+    Light brighter than white is rolled off, and is returned in 16 bits; others keep their depth.
     """
     if space.cicp is not None and space.is_light:
         return _light_to_srgb(pixels, space.cicp)
@@ -132,11 +132,11 @@ def _light_to_srgb(pixels: NDArray[Any], cicp: Cicp) -> tuple[NDArray[np.uint16]
 
 
 def _curve_and_primaries(space: ColorSpace) -> tuple[Curve, Chromaticities, str] | None:
-    """How to decode, for which primaries, and their name; None: it is sRGB."""
+    """Return how to decode, the primaries, and their name; None if it is sRGB."""
     if space.cicp is not None:
         name, primaries = light.PRIMARIES.get(space.cicp.primaries, light.PRIMARIES[1])
         known = space.cicp.primaries in light.PRIMARIES and space.cicp.primaries != 1
-        # The curve of BT.709 is one of cameras: what is encoded by it is shown as sRGB is.
+        # BT.709's curve is a camera's: pictures encoded with it are displayed like sRGB.
         return (light.decode_srgb, primaries, name) if known else None
     if space.is_adobe:
         return light.decode_gamma(light.ADOBE_GAMMA), light.ADOBE_PRIMARIES, "Adobe RGB"
@@ -165,7 +165,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def _name(profile: ImageCms.ImageCmsProfile) -> str:
-    """What a profile is called; by its primaries where it bears the name of what it is not."""
+    """Return a profile's name, or that of its primaries if it calls itself sRGB but is not."""
     found = escape_text(ImageCms.getProfileDescription(profile).strip())[:60]
     if found and "srgb" not in found.lower():
         return found
@@ -180,7 +180,7 @@ def _name(profile: ImageCms.ImageCmsProfile) -> str:
 
 
 def _changes_nothing(change: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a transformation leaves colours alone, tried on a few hundred of them."""
+    """Return whether a transformation leaves a few hundred sample colours unchanged."""
     steps = np.linspace(0, 255, 7).round().astype(np.uint8)
     if mode == "L":
         tried = np.arange(256, dtype=np.uint8)[None]
@@ -194,7 +194,7 @@ def _changes_nothing(change: ImageCms.ImageCmsTransform, mode: str) -> bool:
 
 
 def _matrix_model(profile: bytes, kind: str) -> Callable[[Values], Values] | None:
-    """The profile's own way to sRGB, where it is curves and a matrix; None where it is a table."""
+    """Return the profile's conversion to sRGB if it is curves and a matrix; None for a table."""
     tags = _tags(profile)
     if b"A2B0" in tags or any(name not in tags for name in _CHANNELS[kind]):
         return None
@@ -222,7 +222,7 @@ def _xyz(tag: bytes) -> list[float]:
 
 
 def _curve(tag: bytes) -> Curve:
-    """A tone curve of an ICC profile (ICC.1:2022, 10.6 and 10.18), values to linear light."""
+    """Return a tone curve of an ICC profile (ICC.1:2022, 10.6 and 10.18), to linear light."""
     if tag[:4] == b"para":
         return _parametric(tag)
     if tag[:4] != b"curv":

@@ -1,4 +1,4 @@
-"""What each kind of film file can hold besides the picture: sound, titles, chapters, tags."""
+"""What each container can hold in addition to the picture: sound, subtitles, chapters, tags."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ _TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "tt
 
 @dataclass(frozen=True)
 class Container:
-    """A film file's abilities.
+    """The capabilities of a container.
 
-    ``sound`` and ``titles`` are the codecs copied packet for packet (None: every one that the muxer
-    takes); ``sound_encoder`` and ``title_encoder`` convert the others. No encoder: it holds none at
-    all. ``holds_pcm`` says that sound may be uncompressed, ``long_languages`` that languages may be
-    more than three letters. ``tag_names`` are other names for tags that it would drop.
+    Attributes:
+        muxer: ffmpeg's name.
+        sound: Sound codecs that are copied without re-encoding; None: all that the muxer takes.
+        sound_encoder: Converts other sound codecs; None: the container holds no sound.
+        holds_pcm: Whether sound may be uncompressed.
+        titles: Subtitle codecs that are copied.
+        title_encoder: Converts other subtitles; None: they are dropped.
+        options: Options of the muxer.
+        long_languages: Whether language codes may have more than three letters.
+        tag_names: Replacement names for tags that it would drop.
     """
 
     muxer: str
@@ -83,12 +89,12 @@ CONTAINERS = {
 
 
 def supported_endings() -> tuple[str, ...]:
-    """Endings of film files that can be written; a name without an ending is a folder of frames."""
+    """Return extensions of films that can be written; a name without one is a folder of frames."""
     return tuple(CONTAINERS)
 
 
 def choose_container(output: Path) -> Container:
-    """The container an ending stands for. Raises UsageError naming the known ones."""
+    """Return the container of an extension. Raises UsageError naming the known ones."""
     container = CONTAINERS.get(output.suffix.lower())
     if container is None:
         known = ", ".join(supported_endings())
@@ -103,7 +109,7 @@ def choose_container(output: Path) -> Container:
 class CompanionStreams:
     """What goes into a film with its picture.
 
-    ``input_options`` stand before the source, ``arguments`` after the inputs; ``notes`` are for the
+    ``input_options`` precede the source, ``arguments`` follow the inputs; ``notes`` are for the
     user.
     """
 
@@ -121,15 +127,15 @@ def stream_copy_args(
     titles_from: int = 1,
     chapters_from: int = 1,
 ) -> CompanionStreams:
-    """What carries over from input 1 all but the picture.
+    """Return arguments that copy everything but the picture from input 1.
 
     Args:
-        container: What it goes into.
-        source: The film that it comes from, with the tracks that are wanted.
-        starts_late: Whether the source does not begin at its beginning.
-        end: Where the output ends, seconds; nothing is to last longer. None: the source's end.
-        titles_from: The input that has the subtitles.
-        chapters_from: The input that has the chapters.
+        container: The container of the output.
+        source: The film to copy from, with the requested tracks.
+        starts_late: Whether copying starts after the beginning of the source.
+        end: End of the output in seconds, which nothing may exceed; None: the source's end.
+        titles_from: The input with the subtitles.
+        chapters_from: The input with the chapters.
 
     Returns:
         Options, and notes on what changes.
@@ -141,7 +147,7 @@ def stream_copy_args(
     ]
     arguments = [*sound, *titles, "-map_metadata", "1", "-map_chapters", str(chapters_from)]
     if starts_late:
-        # Without it, copied packets from the key frame before the cut come along.
+        # Otherwise packets from the key frame before the start would be copied too.
         arguments += ["-copypriorss:a", "0", "-copypriorss:s", "0"]
     spoken = {"v:0": source.language}
     spoken |= {f"a:{n}": plan.track.language for n, plan in enumerate(plans)}
@@ -162,7 +168,7 @@ def _code(container: Container, language: str) -> str:
 
 
 def without_tags(carried: list[str]) -> list[str]:
-    """The arguments of ``stream_copy_args`` without the source's own tags: date, camera, place."""
+    """Remove the source's own tags (date, camera, place) from ``stream_copy_args``."""
     at = carried.index("-map_metadata") + 1
     return [*carried[:at], "-1", *carried[at + 1 :]]
 
@@ -182,7 +188,7 @@ def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], li
 
 
 def converts_titles(container: Container, source: MediaInfo) -> bool:
-    """Whether any subtitles must be encoded anew."""
+    """Return whether any subtitles must be re-encoded."""
     convertible = container.title_encoder is not None
     others = set(source.subtitle_codecs) - set(container.titles)
     return convertible and not others.isdisjoint(_TEXT_TITLES)
@@ -204,7 +210,7 @@ def _titles(
         place = f"{titles_from}:s:{number}" if titles_from > 1 else f"1:{track.index}"
         arguments += ["-map", place, f"-c:s:{kept}", encoder]
         if end is not None:
-            # What is on display at the end would make the film longer.
+            # A subtitle displayed at the end would make the film longer.
             arguments += [
                 f"-bsf:s:{kept}",
                 f"setts=duration='min(DURATION,{float(end):.6f}/TB-PTS)'",

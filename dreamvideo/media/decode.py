@@ -1,4 +1,4 @@
-"""Compressed film -> raw frames with exact times, as ffmpeg decodes them, and what was damaged."""
+"""Decode a film with ffmpeg: raw frames with exact times, and a report of damage."""
 
 from __future__ import annotations
 
@@ -22,29 +22,32 @@ from dreamvideo.media.timeline import Timeline
 Size = tuple[int, int]
 Timed = Generator[tuple[Fraction, NDArray[Any]], None, None]
 
-# Containers whose index lets ffmpeg land before the wanted time; elsewhere we read from the start.
+# Containers whose index lets ffmpeg seek to before the wanted time; others are read from the start.
 _INDEXED = ("mov", "matroska")
 _SEEK_MARGIN = Fraction(1)
 # A last frame may be shown longer than the rate says; a file that ends this much earlier than it
-# claims was cut, even if the demuxer does not complain.
+# claims was cut off, even if the demuxer does not complain.
 _CUT_SHORT = Fraction(1, 2)
 _TIME = re.compile(r"frame-time (\d+) (-?\d+) (\d+)/(\d+)$")
 _READ = re.compile(
     r"Input stream #0:\d+ \(video\): (\d+) packets read \(\d+ bytes\);"
     r"(?: (\d+) frames decoded; (\d+) decode errors;)?"
 )
-# What the filter showinfo says of a frame that consists of fields.
+# What the filter showinfo prints for a frame that consists of fields.
 _FIELDS = re.compile(r" i:[TB] ")
 _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-time {n} {pts} {tb}"]
 
 
 @dataclass
 class DecodeReport:
-    """What came out of decoding; ``missing`` frames and ``notes`` are complete at the end.
+    """The result of decoding; complete when the last frame was read.
 
-    ``last_duration`` is how long the last frame is shown, seconds, where the file says so.
-    ``complaints`` are how many the decoder had and ``repeated`` how many frames had the time of
-    another, however far it came.
+    Attributes:
+        missing: Number of missing frames.
+        complaints: Errors reported by the decoder so far.
+        repeated: Frames so far that had the time of another.
+        last_duration: How long the last frame is shown, in seconds, if the file says so.
+        notes: Notes for the user.
     """
 
     missing: int = 0
@@ -62,12 +65,21 @@ def decode_frames(
     report: DecodeReport,
     checked: bool = False,
 ) -> Timed:
-    """(time, pixels) of all frames, from a little before ``begin`` on, seconds.
+    """Yield (time, pixels) of all frames, from slightly before ``begin`` on.
 
-    Where the first frame will be ``checked``, a start is tried that may prove to be wrong.
+    Pixels are H x W x 3 RGB, or x 4 with straight alpha if the source has it.
 
-    Pixels are H x W x 3 RGB, or x 4 with straight alpha if the source has it; uint8, or uint16 for
-    a ``depth`` of 16. Raises MediaError if nothing can be decoded or ffmpeg dies.
+    Args:
+        info: The film.
+        size: (width, height) of the frames.
+        begin: Seconds.
+        depth: 8 for uint8, 16 for uint16.
+        report: Filled in while decoding.
+        checked: Whether the caller verifies the first frame; then a seek is tried that may be
+            wrong.
+
+    Raises:
+        MediaError: Nothing can be decoded, or ffmpeg dies.
     """
     times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
     counts = (0, 0, 0)
@@ -123,7 +135,7 @@ def decode_frames(
 
 
 def has_index(info: MediaInfo) -> bool:
-    """Whether a film can be read from any time on without reading what is before it."""
+    """Return whether a film can be read from any time without reading what precedes it."""
     return info.container.split(",")[0] in _INDEXED
 
 
@@ -137,10 +149,10 @@ def _judge(
     joined: bool,
 ) -> None:
     packets, frames, errors = counts
-    # Without errors, packets may well be more than frames: edit lists, VP8's hidden frames.
+    # Without errors there may be more packets than frames: edit lists, VP8's hidden frames.
     undecodable = max(packets - frames, errors) if errors else 0
     if info.container == "webp_anim":
-        # Here the file's own count is exact, and ffmpeg ends at damage without a word.
+        # Here the file's own count is exact, and ffmpeg stops at damage without a message.
         cut = max(0, (info.frames or 0) - frames - undecodable)
     else:
         until = last + (report.last_duration or 1 / info.rate)
@@ -153,7 +165,7 @@ def _judge(
             + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
         )
     elif process.complaint_count and not joined:
-        # Where recordings join, counters of packets break off too.
+        # Where recordings were joined, packet counters are discontinuous too.
         report.notes.append(
             f"{escape_text(info.path)} is damaged: no frame is missing, but some may show damage "
             f"({process.reason()})"
@@ -161,7 +173,7 @@ def _judge(
 
 
 def _last_duration(info: MediaInfo, last: Fraction, complained: bool) -> Fraction | None:
-    """How long the frame shown from ``last`` on stays: its packet knows, if the rate does not."""
+    """Return how long the last frame, shown from ``last`` on, stays, if its packet knows."""
     lacking = info.duration - info.start - last - 1 / info.rate
     if info.container == "webp_anim" or not (
         info.variable_rate or info.kind == "animation" or lacking > _enough(info, complained)
@@ -174,17 +186,17 @@ def _last_duration(info: MediaInfo, last: Fraction, complained: bool) -> Fractio
 
 
 def _enough(info: MediaInfo, complained: bool) -> Fraction:
-    """How much earlier than claimed a file must end to be one that was cut, seconds."""
+    """Return how many seconds too early a file must end to count as cut off."""
     return max(3 / info.rate, Fraction(1, 10)) if complained else _CUT_SHORT
 
 
 def _cut_short(info: MediaInfo, until: Fraction, complained: bool) -> int:
-    """How many frames the container claims after ``until``, where the last really ends."""
+    """Return how many frames the container claims after ``until``, the end of the last one."""
     lacking = info.duration - info.start - until
     enough = _enough(info, complained)
     if not info.duration or lacking < enough or (info.variable_rate and not complained):
         return 0
-    # The sound may simply be longer than the picture; then the file itself is whole.
+    # The sound may simply be longer than the picture; then the file is complete.
     if info.audio and demux.content_end(info.path) > info.duration - enough:
         return 0
     return round(lacking * info.rate)
@@ -193,7 +205,7 @@ def _cut_short(info: MediaInfo, until: Fraction, complained: bool) -> int:
 def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list[str]:
     options = ["-copyts"]
     if begin:
-        # Counted from where the earliest stream begins.
+        # Relative to the start of the earliest stream.
         options += ["-ss", f"{float(max(Fraction(0), info.start + begin - _SEEK_MARGIN)):.6f}"]
     if info.decoder:
         options += [f"-c:{info.stream_index}", info.decoder]
@@ -210,21 +222,21 @@ def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list
 def _filters(info: MediaInfo, size: Size) -> str:
     shrinks = size[0] * size[1] < info.width * info.height
     kernel = "area" if shrinks else "lanczos"
-    # Without it, the output would change its size wherever the source does.
+    # Otherwise the output would change its size wherever the source does.
     scale = f"scale={size[0]}:{size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"
     color = info.color
     chain = []
     if info.interlaced:
         chain.append("bwdif=mode=send_frame")
     elif info.may_have_fields and info.pixel_format.startswith(("yuv", "gray")):
-        # Frames that are whole pass as they are.
+        # Progressive frames pass unchanged.
         chain += ["showinfo=checksum=0", "bwdif=mode=send_frame:deint=interlaced"]
     if color.matrix == "gbr" and is_yuv(info.pixel_format):
-        # A tag that cannot be true; with it, no conversion can be set up.
+        # An impossible tag, with which no conversion can be set up.
         matrix = {"bt709": "bt709", "bt601": "smpte170m"}[_assumed_matrix(info)]
         chain.append(f"setparams=colorspace={matrix}")
     if color.is_hdr or color.is_wide:
-        # The conversion takes no odd sizes where chroma is stored at half of them.
+        # The conversion does not support odd sizes with subsampled chroma.
         odd = size[0] % 2 or size[1] % 2
         chain += [scale, *(["format=yuv444p16le|gbrp16le"] if odd else []), _sdr(info)]
     elif color.matrix == "unknown" and info.pixel_format.startswith("yuv"):
@@ -235,7 +247,7 @@ def _filters(info: MediaInfo, size: Size) -> str:
 
 
 def _sdr(info: MediaInfo) -> str:
-    """Filters from HDR or a wide gamut to BT.709: in linear light, highlights rolled off."""
+    """Return filters from HDR or a wide gamut to BT.709: linear light, highlight roll-off."""
     color = info.color
     matrix = "bt2020nc" if color.matrix in ("unknown", "gbr") else color.matrix
     if not is_yuv(info.pixel_format):
@@ -253,12 +265,12 @@ def _sdr(info: MediaInfo) -> str:
 
 
 def _assumed_matrix(info: MediaInfo) -> str:
-    """What players take untagged video for: BT.709 from HD sizes on, BT.601 below."""
+    """Return the matrix that players assume for untagged video: BT.709 from HD on, BT.601 below."""
     return "bt709" if info.width >= 1280 or info.height > 576 else "bt601"
 
 
 def _fill(process: ffmpeg.Process, pixels: NDArray[Any]) -> bool:
-    """Read one whole frame; False at the end (a last partial frame is dropped)."""
+    """Read one whole frame; False at the end (a partial last frame is dropped)."""
     view = pixels.reshape(-1).view(np.uint8).data
     got = 0
     while got < len(view):

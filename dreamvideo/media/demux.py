@@ -1,4 +1,4 @@
-"""What a container holds, read through libav's demuxers: path -> streams, tags, packets."""
+"""Read the contents of a container with libav's demuxers: streams, tags, packets."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
-# Seconds that opening, or reading one packet of, a local file may take.
+# Seconds that opening a local file, or reading one packet of it, may take.
 _PATIENCE = 30
-# How far streams are looked into for the picture and its rate.
+# How many packets and bytes are read to find the picture and its rate.
 _MOST_PACKETS = 2000
 _MOST_BYTES = 1 << 26
-# As far as several streams are compared.
+# How many packets are read to compare several streams.
 _COMPARED = 300
-# Of a container without an index so much is read whole, for its true length.
+# A container without an index is read completely up to this size, for its true length.
 _SMALL = 1 << 24
 _STILL_FORMATS = re.compile(r"(image2|\w+_pipe)$")
 _NO_PICTURE = ("attached_pic", "timed_thumbnails", "still_image", "dependent", "metadata")
 # Brands of still pictures, which MP4's demuxer reads too.
 _STILL_BRANDS = ("avif", "mif1", "mif2", "heic", "heix", "heim", "heis", "jpeg", "j2ki")
-# AVFMT_TS_DISCONT: a format whose clock may begin anew.
+# AVFMT_TS_DISCONT: a format whose clock may restart.
 _CLOCK_MAY_LEAP = 0x0200
-# A code point that no list of colours holds.
+# A code point that is in no list of colours.
 _UNSPECIFIED = -1
-# Rates above this are more often a container's clock than a camera's.
+# Higher rates are more often a container's clock than a camera's rate.
 _FASTEST = 240
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: from ``start`` to ``end``, seconds on the container's clock, with its tags."""
+    """A chapter from ``start`` to ``end``, in seconds on the container's clock, with its tags."""
 
     start: Fraction
     end: Fraction
@@ -55,10 +55,14 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Track:
-    """A stream of sound or subtitles: its number among all streams, codec and language.
+    """A stream of sound or subtitles.
 
-    ``rate`` is samples a second and ``bits`` what one has as it is decoded. The codec is "unknown"
-    where libav has no name for it.
+    Attributes:
+        index: Its number among all streams.
+        codec: Name of the codec; "unknown" if libav has no name for it.
+        language: Its language.
+        rate: Samples per second.
+        bits: Bits per sample as decoded.
     """
 
     index: int
@@ -70,14 +74,29 @@ class Track:
 
 @dataclass(frozen=True)
 class Picture:
-    """The stream that is the film, as declared, and as far as its first packets tell.
+    """The film's video stream, as declared, and as its first packets show.
 
-    ``average`` is the rate that the container claims and ``nominal`` the one that it keeps to;
-    ``tick`` is the unit of its time stamps, seconds. ``frames`` and ``duration`` are
-    None where the container does not know them. It is shown turned by ``rotation`` degrees
-    clockwise, then ``mirrored`` left to right. ``measured`` are the time stamps of the first
-    packets, in order, if they were needed; ``whole`` says that its ``packets`` are all, ``leaps``
-    that the clock was seen to leap.
+    Attributes:
+        index: Its number among all streams.
+        codec: Name of the codec.
+        language: Its language.
+        width: Width in pixels.
+        height: Height in pixels.
+        average: Frame rate that the container claims.
+        nominal: Frame rate that it keeps to.
+        tick: Unit of its time stamps, in seconds.
+        frames: Number of frames; None if the container does not know.
+        duration: Length in seconds; None if the container does not know.
+        tags: Its tags.
+        pixel_format: Pixel format of the decoder.
+        color: Colour tags.
+        interlaced: Whether the first frame is interlaced.
+        rotation: Degrees clockwise to display it.
+        mirrored: Whether it is then mirrored left to right.
+        measured: Sorted time stamps of the first packets, if they were needed.
+        packets: Number of packets read.
+        whole: Whether these are all packets.
+        leaps: Whether the clock was seen to leap.
     """
 
     index: int
@@ -104,11 +123,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds. ``start`` and ``duration`` are seconds, 0 where nothing is claimed.
+    """The contents of a file.
 
-    ``is_still`` says that it is a file of one picture, whatever its container.
-    ``clock_may_leap`` says that time stamps of this format may begin anew within a file, ``others``
-    are the kinds of streams besides film, sound and subtitles.
+    Attributes:
+        format: Name of the format.
+        is_still: Whether it is a still picture, whatever its container.
+        clock_may_leap: Whether time stamps of this format may restart within a file.
+        start: Start in seconds; 0 if not claimed.
+        duration: Length in seconds; 0 if not claimed.
+        tags: The file's tags.
+        chapters: Its chapters.
+        picture: The video stream.
+        audio: Sound tracks.
+        subtitles: Subtitle tracks.
+        others: Kinds of the other streams.
     """
 
     format: str
@@ -125,7 +153,7 @@ class Contents:
 
 
 def read_contents(path: Path) -> Contents:
-    """Look into a file's header and, where it says too little, its first packets.
+    """Read a file's header and, where it says too little, its first packets.
 
     Raises MediaError if it cannot be opened as a film.
     """
@@ -134,7 +162,7 @@ def read_contents(path: Path) -> Contents:
         streams = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
         pictures = [s for s in streams if s.type == "video" and not _is_still(s)]
         sound = [s for s in streams if s.type == "audio" and not _is_empty(s)]
-        # What is not dreamt as a film need not be decoded.
+        # There is no need to decode what is not dreamt as a film.
         of_pictures = bool(_STILL_FORMATS.match(container.format.name))
         picture = None
         if pictures and not of_pictures:
@@ -157,17 +185,19 @@ def read_contents(path: Path) -> Contents:
 
 
 def count_packets(path: Path) -> int:
-    """How many packets the picture of a finished film holds. Raises MediaError."""
+    """Count the picture's packets in a finished film. Raises MediaError."""
     with opened(path) as container:
         video = container.streams.video[:1]
         return sum(packet.size > 0 for packet in container.demux(video)) if video else 0
 
 
 def last_packet_end(path: Path, index: int, since: Fraction) -> tuple[Fraction, Fraction] | None:
-    """Time stamp and end of the packet of stream ``index`` that is shown last, seconds.
+    """Return time stamp and end, in seconds, of the packet that is shown last; None if unknown.
 
-    ``since`` is a time stamp before it, from which a file that has an index is read. None if no
-    packet says when it ends.
+    Args:
+        path: The film.
+        index: Number of the stream.
+        since: A time stamp before that packet, from which a file that has an index is read.
     """
     import av
 
@@ -186,13 +216,16 @@ def last_packet_end(path: Path, index: int, since: Fraction) -> tuple[Fraction, 
                     now = packet.pts * tick, (packet.pts + packet.duration) * tick
                     last = now if last is None else max(last, now)
         except av.FFmpegError:
-            # What can be read of a damaged file is what counts.
+            # Of a damaged file, what can be read is what counts.
             pass
         return last
 
 
 def content_end(path: Path) -> Fraction:
-    """The latest end of any picture or sound in a file, seconds after its start, read whole."""
+    """Return the latest end of picture or sound, in seconds after its start.
+
+    Reads the whole file.
+    """
     import av
 
     end = Fraction(0)
@@ -209,12 +242,12 @@ def content_end(path: Path) -> Fraction:
 
 
 def is_plausible(rate: Fraction, tick: Fraction) -> bool:
-    """Whether a claimed rate is more likely a camera's than the pace of the container's clock."""
+    """Return whether a claimed rate is more likely a camera's than the container's clock."""
     return rate <= _FASTEST and rate * tick <= Fraction(1, 4)
 
 
 def pixel_format_by_ffmpeg(path: Path, index: int) -> str:
-    """The format of a picture that libav here has no decoder for, "" if there is none."""
+    """Return the pixel format of a stream that libav cannot decode here; "" if there is none."""
     import av
 
     arguments = [*ffmpeg.input_file(path), "-map", f"0:{index}", "-frames:v", "1"]
@@ -226,9 +259,9 @@ def pixel_format_by_ffmpeg(path: Path, index: int) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """A local film file, opened with the limits that ffmpeg's processes have too.
+    """Open a local film file, with the same limits as ffmpeg's processes.
 
-    Raises MediaError, one line, also for what goes wrong while it is read.
+    Raises MediaError, in one line, also for errors while it is read.
     """
     import av
 
@@ -240,8 +273,8 @@ def opened(path: Path) -> Iterator[InputContainer]:
     try:
         container = av.open(
             ffmpeg.local_url(path),
-            # They go to every stream's decoder too; before 17.1, PyAV crashed where streams of a
-            # file are found only as it is read.
+            # These are passed to every stream's decoder too; before 17.1, PyAV crashed on files
+            # whose streams are found only while reading.
             options=limits,
             metadata_errors="replace",
             timeout=(_PATIENCE, _PATIENCE),
@@ -260,7 +293,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 
 def _why(path: Path) -> str:
-    """ffmpeg's own words for why a file cannot be opened; libav gives a number alone."""
+    """Return ffmpeg's reason why a file cannot be opened; libav gives only a number."""
     with ffmpeg.Process(["-copyts", *ffmpeg.input_file(path)]) as process:
         process.stdout.read()
         process.wait()
@@ -269,13 +302,13 @@ def _why(path: Path) -> str:
 
 
 def _is_still(stream: Any) -> bool:
-    """Whether a stream of pictures is a cover, a thumbnail or a part of another one."""
+    """Return whether a video stream is a cover, a thumbnail or a part of another one."""
     kinds = type(stream.disposition)
     return any(flag in stream.disposition for flag in kinds if flag.name in _NO_PICTURE)
 
 
 def _is_empty(stream: Any) -> bool:
-    """Whether a known sound has no properties: it is announced, but never comes."""
+    """Return whether a known sound track has no properties: it is announced, but never comes."""
     context = stream.codec_context
     return context is not None and context.sample_rate == 0
 
@@ -305,7 +338,7 @@ def _chapter(entry: Any) -> Chapter:
 
 @dataclass
 class _Head:
-    """The first packets of some streams, read as far as they are asked for."""
+    """The first packets of some streams, read on demand."""
 
     packets: Iterator[Packet[Any]]
     read: list[Packet[Any]] = field(default_factory=list)
@@ -313,7 +346,7 @@ class _Head:
     ended: bool = False
 
     def more(self) -> Packet[Any] | None:
-        """The next packet; None at the end."""
+        """Read the next packet; None at the end."""
         import av
 
         try:
@@ -328,18 +361,21 @@ class _Head:
         return packet
 
     def read_more(self, packets: int) -> bool:
-        """Read until there are so many packets, or enough bytes. Whether there may be more."""
+        """Read until there are that many packets, or enough bytes.
+
+        Returns whether there may be more.
+        """
         while len(self.read) < packets and self.size < _MOST_BYTES:
             if self.more() is None:
                 return False
         return True
 
     def of_so_far(self, stream: Any) -> list[Packet[Any]]:
-        """The packets of a stream among those that were read."""
+        """Return the packets of a stream among those read so far."""
         return [packet for packet in self.read if packet.stream is stream and packet.size]
 
     def of(self, stream: Any) -> Iterator[Packet[Any]]:
-        """All packets of a stream, those that were read first."""
+        """Yield all packets of a stream, starting with those already read."""
         at = 0
         while at < len(self.read) or (self.read_more(at + 1) and at < len(self.read)):
             if self.read[at].stream.index == stream.index:
@@ -350,7 +386,7 @@ class _Head:
 def _picture(
     path: Path, container: InputContainer, streams: Sequence[Any], may_leap: bool
 ) -> Picture:
-    """Choose the stream that is the film, and describe it."""
+    """Choose the film's video stream and describe it."""
     head = _Head(iter(container.demux(list(streams))))
     stream = _film(head, streams)
     context = stream.codec_context
@@ -400,7 +436,7 @@ def _picture(
 
 
 def _film(head: _Head, streams: Sequence[Any]) -> Any:
-    """The stream that moves; of several the one that its maker marked, or the first."""
+    """Return the stream that moves; of several, the one marked as default, or the first."""
     if len(streams) == 1:
         return streams[0]
     head.read_more(_COMPARED)
@@ -417,7 +453,7 @@ def _film(head: _Head, streams: Sequence[Any]) -> Any:
 
 
 def _first_frame(head: _Head, stream: Any) -> Any | None:
-    """The first decoded frame; None if libav cannot decode it, as ffmpeg perhaps can."""
+    """Decode the first frame; None if libav cannot, though ffmpeg perhaps can."""
     import av
 
     if stream.codec_context is None:
@@ -437,7 +473,10 @@ def _first_frame(head: _Head, stream: Any) -> Any | None:
 
 
 def _color(frame: Any | None, context: Any | None) -> Color:
-    """Colour tags of the first frame; what its version of PyAV does not tell is the decoder's."""
+    """Return the first frame's colour tags.
+
+    Those that this version of PyAV lacks come from the decoder.
+    """
     names = ("color_range", "colorspace", "color_primaries", "color_trc")
     values = (getattr(frame, name, getattr(context, name, None)) for name in names)
     levels, matrix, primaries, transfer = (_UNSPECIFIED if v is None else int(v) for v in values)
@@ -445,10 +484,10 @@ def _color(frame: Any | None, context: Any | None) -> Color:
 
 
 def _orientation(frame: Any | None, matrix: tuple[int, ...] | None) -> tuple[int, bool]:
-    """Degrees clockwise, and whether it is mirrored left to right after that.
+    """Return degrees clockwise, and whether it is mirrored left to right after that.
 
-    PyAV frees what belongs to a frame's side data twice, so the matrix must be read elsewhere; it
-    maps (x, y) to (a x + c y, b x + d y), downwards being positive.
+    PyAV frees a frame's side data twice, so the matrix must be read elsewhere; it maps (x, y) to (a
+    x + c y, b x + d y), downwards being positive.
     """
     if matrix is not None:
         a, b, _, c, d, *_ = matrix

@@ -1,6 +1,6 @@
-"""The Dolby Vision profile that a film declares in its MP4 or Matroska header.
+"""Read the Dolby Vision profile that a film declares in its MP4 or Matroska header.
 
-Neither ffmpeg nor PyAV hands this record on, so it is read from the header itself.
+Neither ffmpeg nor PyAV provides this record, so it is read from the header itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _TYPE, _EXTRA = b"\x41\xe7\x84", b"\x41\xed"
 
 
 def dolby_vision_only(path: Path) -> int | None:
-    """The profile, such as 5, of a film whose colours mean nothing to other players.
+    """Return the profile, such as 5, of a film whose colours other players cannot show.
 
-    None where none is declared, or where the picture is also HDR10, HLG or SDR (profiles 7 and 8).
+    None if none is declared, or if the picture is also HDR10, HLG or SDR (profiles 7 and 8).
     """
     with path.open("rb") as file:
         start = file.read(4)
@@ -46,7 +46,7 @@ def _in_matroska(head: bytes) -> int | None:
 
 
 def _profile(record: bytes) -> int | None:
-    """The seven bits after two of version, if the compatibility in the fifth byte is none."""
+    """Return the seven bits after two of version, if the fifth byte declares no compatibility."""
     if len(record) < 5 or record[0] != 1 or record[4] >> 4:
         return None
     return record[2] >> 1

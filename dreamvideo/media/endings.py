@@ -1,10 +1,10 @@
-"""Endings of picture files: those that are written and those that are read."""
+"""File extensions of pictures: those that are written and those that are read."""
 
 from __future__ import annotations
 
 # Pictures that can be written.
 STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
-# Pictures that are read; a file is known by its content, its ending says only that it is one.
+# Pictures that are read. The content decides how; the extension only says that it is a picture.
 READ_ENDINGS = (
     *STILL_ENDINGS,
     *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm", ".tga", ".qoi", ".dds"),

@@ -1,4 +1,4 @@
-"""What a camera wrote into a picture (date, camera, place), ready for the picture's dream."""
+"""EXIF metadata of a camera (date, camera, place), prepared for the picture's dream."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CAMERA, PLACE = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
 _COLOR_SPACE, _MAKER_NOTE = int(ExifTags.Base.ColorSpace), int(ExifTags.Base.MakerNote)
 _INTEROP = int(ExifTags.IFD.Interop)
 _SRGB = 1
-# Characters by which texts of one program are known.
+# Characters that identify texts of the same program.
 _ALIKE = 20
-# In a TIFF the same directory says how the file is built; of that nothing is taken along.
+# In a TIFF the same directory describes the file's structure, which is not kept.
 _KEPT = (
     *(DESCRIPTION, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software),
     *(ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright, HISTORY),
@@ -27,7 +27,7 @@ _KEPT = (
     *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
     *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
 )
-# Sizes of the picture as it was, and where further directories lay.
+# Size of the original picture, and offsets of further directories.
 _DROPPED = (
     *(ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, _INTEROP),
     *(ExifTags.Base.CompressedBitsPerPixel, ExifTags.Base.ComponentsConfiguration),
@@ -35,7 +35,7 @@ _DROPPED = (
 
 
 def read_exif(block: bytes) -> Image.Exif | None:
-    """A block of EXIF as a directory; None where it is damaged or empty."""
+    """Parse a block of EXIF; None if it is damaged or empty."""
     found = Image.Exif()
     try:
         with pillow():
@@ -46,9 +46,9 @@ def read_exif(block: bytes) -> Image.Exif | None:
 
 
 def keep_exif(source: Image.Exif) -> Image.Exif | None:
-    """What is worth keeping of a picture's EXIF once it is dreamt: upright, in sRGB, unsized.
+    """Return the part of a picture's EXIF to keep for its dream: upright, sRGB, without sizes.
 
-    The thumbnail goes too: it shows what was before. None where nothing is left or it is damaged.
+    The thumbnail is dropped too: it shows the original. None if nothing is left or it is damaged.
     """
     try:
         with pillow():
@@ -78,7 +78,7 @@ def _kept(source: Image.Exif) -> Image.Exif | None:
 
 
 def is_adobe_rgb(exif: Image.Exif) -> bool:
-    """Whether a camera says, as DCF has it, that the colours are those of Adobe RGB."""
+    """Return whether a camera declares Adobe RGB, in the way of DCF."""
     with suppress(Exception):
         camera = exif.get_ifd(CAMERA)
         uncalibrated = camera.get(_COLOR_SPACE) in (2, 0xFFFF)
@@ -87,7 +87,7 @@ def is_adobe_rgb(exif: Image.Exif) -> bool:
 
 
 def read_orientation(exif: Image.Exif) -> int:
-    """EXIF orientation, 1 to 8; 1 for nonsense."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is invalid."""
     with suppress(Exception):
         found = int(exif.get(ORIENTATION, 1))
         return found if 1 <= found <= 8 else 1
@@ -95,9 +95,9 @@ def read_orientation(exif: Image.Exif) -> int:
 
 
 def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
-    """A copy with a text of ours: as its description, or, where it has one, as its history.
+    """Return a copy with our text as its description, or as its history if it has a description.
 
-    A text of ours from an earlier dream, which begins alike, gives way.
+    A text of an earlier dream, which starts alike, is replaced.
     """
     copy = Image.Exif() if exif is None else _copied(exif)
     own = str(copy.get(DESCRIPTION, "")).strip(" \0")
@@ -106,14 +106,14 @@ def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
 
 
 def without_maker_note(exif: Image.Exif) -> Image.Exif:
-    """A copy without the camera's own block, which may be larger than a JPEG can hold."""
+    """Return a copy without the camera's private block, which may exceed what a JPEG can hold."""
     copy = _copied(exif)
     copy.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
     return copy
 
 
 def read_directory(exif: Image.Exif) -> dict[int, Any]:
-    """All of it as the tags of a TIFF file, further directories as dictionaries."""
+    """Return all of it as TIFF tags, with nested directories as dictionaries."""
     entries: dict[int, Any] = {tag: exif[tag] for tag in exif if tag not in (CAMERA, PLACE)}
     for directory in (CAMERA, PLACE):
         held = dict(exif.get_ifd(directory))
@@ -123,7 +123,7 @@ def read_directory(exif: Image.Exif) -> dict[int, Any]:
 
 
 def tiff_directory(entries: dict[int, Any], at: int) -> bytes:
-    """A TIFF directory of these tags, little-endian, for a place ``at`` bytes into a file."""
+    """Encode a TIFF directory of these tags, little-endian, for the offset ``at`` in a file."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     for tag, value in entries.items():
         directory[tag] = value
@@ -131,7 +131,7 @@ def tiff_directory(entries: dict[int, Any], at: int) -> bytes:
 
 
 def exif_bytes(exif: Image.Exif) -> bytes:
-    """The block as files other than JPEG hold it: a TIFF structure without a heading."""
+    """Encode the block for files other than JPEG: a TIFF structure without a heading."""
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
@@ -142,12 +142,12 @@ def _copied(exif: Image.Exif) -> Image.Exif:
 
 
 def _serializable(exif: Image.Exif) -> Image.Exif:
-    """The same without what cannot be written again, as maker notes of odd types."""
+    """Return it without what cannot be written again, such as maker notes of odd types."""
     for drops in (False, True):
         if drops:
             exif.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
         with suppress(Exception):
-            # Directories are read when asked for: a damaged one is found now, not on writing.
+            # Directories are read on demand: find damaged ones now, not on writing.
             tried = _copied(exif)
             for directory in (CAMERA, PLACE):
                 if directory in tried:

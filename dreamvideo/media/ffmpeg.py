@@ -1,4 +1,4 @@
-"""The only place that runs ffmpeg: arguments -> a checked, always reaped process."""
+"""The only module that runs ffmpeg, as a checked process that is always reaped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEMUXERS = (
     "live_flv,lxf,m4v,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mtv,mv,mvi,mxf,"
     "nsv,nut,nuv,obu,ogg,pva,rm,roq,rpl,sga,smk,smjpeg,svag,swf,thp,ty,vc1,vc1test,vivo,vmd,vvc,"
     "wc3movie,webp_anim,wtv,xmv,yop,yuv4mpegpipe,"
-    # Known so that the message can say what the file is instead of a picture that moves:
+    # Known, so that the message can say what the file is instead of a film:
     "aac,ac3,aiff,caf,flac,mp3,wav,w64,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe,"
     "gif_pipe,jpegxl_pipe,qoi_pipe,psd_pipe,exr_pipe"
 )
@@ -38,10 +38,10 @@ MAX_PIXELS = 8192 * 8192
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
-# It would go on with the whole list.
+# It would be followed by the whole list.
 _UNLISTED = re.compile(r"^Format not on whitelist .*")
 _BAD = ("error", "fatal", "panic")
-# Of raw frames, whose times are read elsewhere: nothing of the file is amiss.
+# For raw frames, whose times are read elsewhere: nothing in the file is wrong.
 _HARMLESS = re.compile(r"non monotonically increasing dts to muxer")
 _EMPTY_WORDS = re.compile(
     r"^(Conversion failed|Task finished with error|Terminating thread|Nothing was written|Exiting|"
@@ -51,14 +51,14 @@ _EMPTY_WORDS = re.compile(
     r"(Invalid argument|Invalid data found when processing input|Input/output error|End of file|"
     r"Device or resource busy)$)"
 )
-# Reasons of a failed encoding that lie with the disk or the machine.
+# Reasons for a failed encoding that lie with the disk or the machine.
 NOT_THE_SOURCE = re.compile(r"No space left|killed by signal|Permission denied|Read-only file")
 _PREFIXES = re.compile(r"^(Error opening input: |Error submitting packet to decoder: )")
 
 
 @functools.cache
 def executable() -> str:
-    """Path of the bundled ffmpeg (``IMAGEIO_FFMPEG_EXE`` overrides it). Raises MediaError."""
+    """Return the path of the bundled ffmpeg, or ``IMAGEIO_FFMPEG_EXE``. Raises MediaError."""
     try:
         return str(get_ffmpeg_exe())
     except RuntimeError as error:
@@ -66,27 +66,27 @@ def executable() -> str:
 
 
 def local_url(path: Path) -> str:
-    """A name that ffmpeg can only take for a local file, whatever the file is called."""
+    """Return a name that ffmpeg can only take for a local file, whatever the file is called."""
     return "file:" + str(path.absolute())
 
 
 def input_file(path: Path, *options: str) -> list[str]:
-    """Arguments that open one local media file, with its input options before it."""
+    """Return arguments that open one local media file, preceded by its input options."""
     limits = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS]
     limits += ["-max_pixels", str(MAX_PIXELS)]
     return [*limits, *options, "-i", local_url(path)]
 
 
 def metadata_file(path: Path) -> list[str]:
-    """Arguments that open a file of tags and chapters in ffmpeg's own format."""
+    """Return arguments that open a file of tags and chapters in ffmpeg's own format."""
     return ["-protocol_whitelist", PROTOCOLS, "-f", "ffmetadata", "-i", local_url(path)]
 
 
 class Process:
-    """A running ffmpeg in a session of its own, so that Ctrl-C stops the render, not the encoder.
+    """A running ffmpeg in its own session, so that Ctrl-C stops the render, not the encoder.
 
-    Use as a context manager: leaving it by whatever way kills and reaps what still runs.
-    ``on_line`` sees every line that ffmpeg says, on another thread.
+    Use it as a context manager: leaving it in any way kills and reaps what is still running.
+    ``on_line`` gets every line of ffmpeg's log, on another thread.
     """
 
     def __init__(
@@ -98,6 +98,18 @@ class Process:
         on_end: Callable[[], None] | None = None,
         detail: str = "verbose",
     ) -> None:
+        """Start ffmpeg.
+
+        Args:
+            arguments: Its arguments.
+            feed: Whether to open its standard input.
+            on_line: Called with every line of its log, on another thread.
+            on_end: Called when its log ends, on that thread.
+            detail: Its log level.
+
+        Raises:
+            MediaError: It does not start.
+        """
         self.complaints: deque[str] = deque(maxlen=64)
         self.complaint_count = 0
         self._on_line = on_line
@@ -113,7 +125,8 @@ class Process:
                     f"level+{detail}",
                     *arguments,
                 ],
-                # A buffer has a lock, which its reader's thread may hold at the interpreter's end.
+                # A buffer has a lock, which its reader's thread may hold when the interpreter
+                # exits.
                 bufsize=0,
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -151,7 +164,7 @@ class Process:
         return self._process.stdout
 
     def pieces(self, size: int) -> Iterator[bytes]:
-        """Its raw output in pieces of so many bytes, the last one maybe shorter."""
+        """Yield its raw output in pieces of that many bytes; the last one may be shorter."""
         rest = bytearray()
         while more := self.stdout.read(size - len(rest)):
             rest += more
@@ -162,7 +175,7 @@ class Process:
             yield bytes(rest)
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Write all chunks to ffmpeg's standard input and close it; stops when ffmpeg is gone."""
+        """Write all chunks to ffmpeg's standard input and close it; stops if ffmpeg ends."""
         assert self._process.stdin is not None
         try:
             for chunk in chunks:
@@ -174,17 +187,17 @@ class Process:
             pass
 
     def kill(self) -> None:
-        """End it at once; what it has written so far is not whole."""
+        """Kill it at once; its output so far is incomplete."""
         self._process.kill()
 
     def wait(self) -> int:
-        """Exit code, once ffmpeg has ended and everything it said was read."""
+        """Return the exit code, once ffmpeg has ended and all of its log was read."""
         code = self._process.wait()
         self._listener.join()
         return code
 
     def reason(self) -> str:
-        """ffmpeg's own last meaningful words, one line."""
+        """Return ffmpeg's last meaningful messages in one line."""
         meaningful = [line for line in self.complaints if not _EMPTY_WORDS.match(line)]
         last = list(dict.fromkeys(meaningful))[-2:] or list(self.complaints)[-1:]
         code = self._process.poll() or 0
@@ -202,7 +215,7 @@ class Process:
                 self.complaint_count += 1
                 words = _PREFIXES.sub("", match[3]).strip()
                 self.complaints.append(
-                    escape_text(_UNLISTED.sub("no kind of film known here", words))
+                    escape_text(_UNLISTED.sub("not a supported film format", words))
                 )
             if self._on_line:
                 self._on_line(line)
@@ -210,6 +223,7 @@ class Process:
             self._on_end()
 
     def _said(self) -> Iterator[bytes]:
+        """Yield the raw lines of its log."""
         assert self._process.stderr is not None
         rest = b""
         while said := self._process.stderr.read(1 << 16):
@@ -226,10 +240,16 @@ def run(
     feed: Iterable[bytes] | None = None,
     detail: str = "verbose",
 ) -> tuple[list[str], bytes]:
-    """Run ffmpeg to its end; its lines and its standard output.
+    """Run ffmpeg to its end; return its log lines and its standard output.
 
-    ``feed`` is written to its standard input; ``detail`` is how much it says. Raises MediaError,
-    "``subject``: ffmpeg's words", if the exit code is not 0.
+    Args:
+        arguments: Its arguments.
+        subject: What the error is about.
+        feed: Written to its standard input.
+        detail: Its log level.
+
+    Raises:
+        MediaError: The exit code is not 0; the message is "``subject``: ffmpeg's reason".
     """
     lines: list[str] = []
     fed = feed is not None

@@ -1,4 +1,4 @@
-"""One film file: stored frames and their source -> ffmpeg's whole command, run and checked."""
+"""Encode one film file from stored frames and their source, in one checked run of ffmpeg."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FINE_CLOCK = Fraction(1, 90_000)
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What the user asked for; the fields are those of ``write.encode``."""
+    """The user's options; the fields are arguments of ``write.encode``."""
 
     codec: str | None
     depth: int
@@ -44,7 +44,7 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class Film:
-    """Frames in their order, the source's range that they come from, and what is to be kept."""
+    """Frames in order, the range of the source that they come from, and what to keep of it."""
 
     frames: Sequence[StoredFrame]
     last: Fraction
@@ -66,7 +66,7 @@ class Film:
 
     @property
     def offset(self) -> Fraction:
-        """When the first frame is shown in the output: later only if there is more to keep with."""
+        """When the first frame is shown: later than 0 only to keep sound or subtitles in sync."""
         if self.source is None or not (self.source.audio or self.source.subtitles):
             return Fraction(0)
         late = self.source.start if not self.start else Fraction(0)
@@ -74,7 +74,7 @@ class Film:
 
     @property
     def clock(self) -> Fraction:
-        """Seconds a tick, so that every time of a constant rate is a whole number of ticks."""
+        """Seconds per tick, such that every time of a constant rate is a whole number of ticks."""
         if self.rate is None:
             return _FINE_CLOCK
         if (self.offset * self.rate).denominator == 1:
@@ -84,14 +84,14 @@ class Film:
 
     @property
     def ticks(self) -> list[int]:
-        """Times of all frames after the first one's."""
+        """Times of all frames relative to the first."""
         if self.rate is not None:
             return [round(n / self.rate / self.clock) for n in range(len(self.frames))]
         return [round((f.time - self.frames[0].time) / self.clock) for f in self.frames]
 
     @property
     def origin(self) -> Fraction:
-        """The source's time stamp at which the output begins, seconds."""
+        """The source's time stamp at which the output starts, in seconds."""
         if self.source is None:
             return Fraction(0)
         file_begins = self.source.first_time - self.source.start
@@ -99,7 +99,7 @@ class Film:
 
     @property
     def until(self) -> Fraction | None:
-        """Where the output ends, seconds from its beginning; None: with the source."""
+        """End of the output in seconds from its start; None: with the source."""
         if self.end is None or self.source is None:
             return None
         return self.end - self.start if self.start else self.end + self.source.start
@@ -111,12 +111,12 @@ class Film:
 
     @property
     def length(self) -> Fraction:
-        """From the first frame to the end of the last, seconds."""
+        """Seconds from the first frame to the end of the last."""
         return self.frames[-1].time + self.last - self.frames[0].time
 
     @property
     def aspect(self) -> Fraction:
-        """Shape of a pixel, so that the picture keeps the shape it has in the source."""
+        """Shape of a pixel with which the picture keeps the shape that it has in the source."""
         if self.source is None or self.source.sample_aspect == 1:
             return Fraction(1)
         width, height = self.size
@@ -126,7 +126,20 @@ class Film:
 
 
 def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> list[str]:
-    """Write the film under its temporary name and count its frames. Returns notes."""
+    """Write the film under its temporary name and count its frames.
+
+    Args:
+        film: The frames and what to keep of their source.
+        output: The final name, whose extension chooses the container.
+        part: The temporary name.
+        wishes: The user's options.
+
+    Returns:
+        Notes for the user.
+
+    Raises:
+        MediaError: Encoding failed.
+    """
     container = containers.choose_container(output)
     with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
         return _encode(film, output, part, wishes, titles, chapters)
@@ -134,9 +147,9 @@ def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> 
 
 @contextmanager
 def _cut_titles(film: Film, container: Container, part: Path) -> Iterator[Path | None]:
-    """A file with the subtitles of the range alone, where they are to be converted.
+    """Write the range's subtitles to a file if they are to be converted.
 
-    ffmpeg cuts subtitles rightly when it copies them, but shifts them when it converts them too.
+    ffmpeg cuts subtitles correctly when it copies them, but shifts them when it also converts them.
     """
     source = film.source
     if source is None or not film.start or not containers.converts_titles(container, source):
@@ -157,7 +170,7 @@ def _cut_titles(film: Film, container: Container, part: Path) -> Iterator[Path |
 
 @contextmanager
 def _cut_chapters(film: Film, part: Path) -> Iterator[Path | None]:
-    """A file with the chapters of the range alone: ffmpeg keeps all that come after its end."""
+    """Write the range's chapters to a file: ffmpeg would keep all those after its end."""
     source = film.source
     if source is None or not source.chapter_list or not (film.start or film.end is not None):
         yield None
@@ -226,7 +239,7 @@ def _encode(
         film.kind,
         keep_alpha=keep_alpha,
         background=wishes.background,
-        # ffmpeg clears the canvas only after GIF frames that are not all opaque.
+        # ffmpeg clears the canvas only after GIF frames that are not fully opaque.
         pinhole=container.muxer == "gif",
     )
     lines, _ = ffmpeg.run(
@@ -247,7 +260,7 @@ def _encode(
 
 
 def _frames_encoded(lines: Sequence[str]) -> int:
-    """Frames that reached the encoder of the first output stream, from ffmpeg's last words."""
+    """Return the frames that reached the first output's encoder, according to ffmpeg's log."""
     pattern = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
     return next((int(m[1]) for line in lines if (m := pattern.search(line))), 0)
 
@@ -255,7 +268,7 @@ def _frames_encoded(lines: Sequence[str]) -> int:
 def _tags(
     film: Film, container: Container, metadata: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
-    """Arguments that add tags to the source's own, and notes on those that give way to them."""
+    """Return arguments that add tags to the source's own, and notes on those that are replaced."""
     arguments = []
     notes = []
     moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
@@ -281,7 +294,7 @@ def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) 
 
 
 def _picture_input(film: Film, container: Container) -> list[str]:
-    # Where there is no sound to be late for, a film begins with its first picture.
+    # Without sound to be late for, a film starts with its first picture.
     late = film.offset if container.sound_encoder else Fraction(0)
     offset = ["-itsoffset", f"{float(late):.6f}"] if late else []
     return [*offset, "-f", "ivf", "-i", "pipe:0"]
@@ -303,7 +316,7 @@ def _picture_output(
         quality=codecs.check_quality(codec, output, wishes.quality),
         color=film.source.color if film.source else Color(),
         aspect=film.aspect,
-        # Reordered frames of uneven length make MP4's idea of the whole duration wrong.
+        # Reordered frames of uneven length make MP4's total duration wrong.
         reorder=film.rate is not None,
         loop=wishes.loop,
         alone=wishes.alone,
@@ -312,7 +325,7 @@ def _picture_output(
 
 
 def _last_shown(film: Film, container: Container) -> list[str]:
-    """A packet filter that says how long the last frame is shown: no frame comes after it."""
+    """Return a packet filter that sets how long the last frame is shown: no frame follows it."""
     if len(film.frames) < 2:
         return ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={round(film.last / film.clock)}"]
     late = film.offset if container.sound_encoder else Fraction(0)
@@ -322,7 +335,7 @@ def _last_shown(film: Film, container: Container) -> list[str]:
 
 
 def _source_input(film: Film, source: MediaInfo, more: Sequence[str] = ()) -> list[str]:
-    """Input 1: the source, cut to the rendered range, with ``more`` options."""
+    """Return input 1: the source, cut to the rendered range, with ``more`` options."""
     options = [*more]
     if film.start:
         options += ["-ss", f"{float(source.start + film.start):.6f}"]
@@ -338,5 +351,7 @@ def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> 
             f"padded to an even size: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
         )
     if film.kind.alpha and not keep_alpha:
-        notes.append(f"transparency laid over one colour: {output.suffix} holds none here")
+        notes.append(
+            f"transparency composited over one colour: {output.suffix} cannot store it here"
+        )
     return notes

@@ -1,4 +1,4 @@
-"""A film as numbered pictures in a folder: stored frames -> OUT/000001.png and so on."""
+"""A film as numbered pictures in a folder: OUT/000001.png and so on."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ _OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?)")
 
 
 def is_folder(output: Path) -> bool:
-    """Whether the name means numbered pictures: no ending, or a pattern such as f/%04d.png."""
+    """Return whether the name means numbered pictures.
+
+    It has no extension, or is a pattern such as f/%04d.png.
+    """
     return output.suffix == "" or _is_pattern(output)
 
 
 def check_folder(output: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds anything but frames, or frames that must stay. UsageError."""
+    """Refuse a folder with anything but frames, or with frames that must stay.
+
+    Raises UsageError.
+    """
     folder = _folder(output)
     if not folder.exists():
         return
@@ -53,12 +59,22 @@ def check_folder(output: Path, overwrite: bool) -> None:
 
 
 def place_of(output: Path) -> Path:
-    """The file or folder that an output becomes: for ``f/%04d.png`` it is ``f``, absolute."""
+    """Return the file or folder that an output becomes, absolute: ``f`` for ``f/%04d.png``."""
     return (_folder(output) if is_folder(output) else output).absolute()
 
 
 def check_format(output: Path, codec: str | None, depth: int, quality: int | None = None) -> None:
-    """Raises UsageError for an unknown picture format, or a depth or quality that it lacks."""
+    """Check that a picture format has what is requested of it.
+
+    Args:
+        output: The folder or pattern.
+        codec: The picture format; None: by the extension, else PNG.
+        depth: Bits per channel.
+        quality: Of JPEG.
+
+    Raises:
+        UsageError: The format is unknown, or lacks that depth or a quality.
+    """
     form = _format(output, codec)
     if quality is not None and form != "jpg":
         raise UsageError(f"{escape_text(output)}: {form} pictures are lossless and have no quality")
@@ -74,9 +90,22 @@ def write_folder(
     wishes: EncodeOptions,
     size: tuple[int, int],
 ) -> list[str]:
-    """Write all frames at ``size``, then let the folder take its name; an earlier run's frames go.
+    """Write all frames, then move the folder to its name, replacing an earlier run's frames.
 
-    PNG and TIFF keep transparency, JPEG lays it over one colour. Returns notes. Raises MediaError.
+    PNG and TIFF keep alpha, JPEG is composited over one colour.
+
+    Args:
+        frames: The stored frames.
+        output: The folder or pattern.
+        kind: What the stored frames are.
+        wishes: The user's options.
+        size: (width, height) to write.
+
+    Returns:
+        Notes for the user.
+
+    Raises:
+        MediaError: A frame cannot be read or written.
     """
     folder, form = _folder(output), _format(output, wishes.codec)
     name = output.name if _is_pattern(output) else f"%06d.{form}"
@@ -101,11 +130,11 @@ def write_folder(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     lost = kind.alpha and form == "jpg"
-    return ["transparency laid over one colour: JPEG pictures hold none"] if lost else []
+    return ["transparency composited over one colour: JPEG cannot store it"] if lost else []
 
 
 def _take_name(part: Path, folder: Path) -> None:
-    """Let ``part`` become ``folder``; what has the name now goes only when that is done."""
+    """Rename ``part`` to ``folder``; an existing one is deleted only after that."""
     before = folder.with_name(f".{folder.name}.before")
     if folder.is_dir():
         shutil.rmtree(before, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is particular to animations: no faster than browsers play them, no larger than asked for."""
+"""Limits of animations: the frame rate that browsers play, and a maximum file size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from dreamvideo.media.stored import StoredFrame
 
-# Browsers slow down what is shown for less than 2/100 s.
+# Browsers slow down frames that are shown for less than 2/100 s.
 _SHORTEST_DELAY = Fraction(1, 50)
 _SLOWEST_RATE = 10
 _NARROWEST = 48
@@ -18,18 +18,18 @@ _ROOM = 1.05
 
 @dataclass(frozen=True)
 class Attempt:
-    """A pace and size to try: every ``step``-th frame, sides times ``scale``."""
+    """A rate and size to try: every ``step``-th frame, sides times ``scale``."""
 
     step: int = 1
     scale: float = 1.0
 
     def size(self, whole: tuple[int, int]) -> tuple[int, int]:
-        """(width, height) of this attempt."""
+        """Return (width, height) of this attempt."""
         return max(1, round(whole[0] * self.scale)), max(1, round(whole[1] * self.scale))
 
 
 def at_gif_pace(frames: Sequence[StoredFrame]) -> list[StoredFrame]:
-    """Thin out frames to the ticks of 50 a second if any follow each other faster."""
+    """Drop frames to at most 50 per second if any follow each other faster."""
     times = [frame.time for frame in frames]
     if all(later - earlier >= _SHORTEST_DELAY for earlier, later in pairwise(times)):
         return list(frames)
@@ -43,10 +43,17 @@ def at_gif_pace(frames: Sequence[StoredFrame]) -> list[StoredFrame]:
 def shrink_gif(
     attempt: Attempt, got: int, wanted: int, rate: Fraction, width: int
 ) -> Attempt | None:
-    """The next attempt after one of ``got`` bytes; None when nothing reasonable is left.
+    """Return the next attempt to reach a file size; None if nothing reasonable is left.
 
-    ``rate`` and ``width`` are those of the whole film. Frames are left out evenly and only at the
-    first go, as long as 10 a second remain; the rest is made up in size.
+    Frames are dropped evenly and only on the first try, as long as 10 per second remain; the rest
+    is gained by reducing the size.
+
+    Args:
+        attempt: The previous attempt.
+        got: Its size in bytes.
+        wanted: The wanted size in bytes.
+        rate: Frames per second of the whole film.
+        width: Width of the whole film in pixels.
     """
     excess = got / wanted * _ROOM
     step = attempt.step

@@ -1,4 +1,4 @@
-"""What a HEIF or AVIF file says of its main picture: its number, colours, camera data, alpha."""
+"""Read what a HEIF or AVIF file says about its main picture: item, colours, EXIF, alpha."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-# Brands of files that hold a picture of HEVC or AV1.
+# Brands of files that contain a picture coded with HEVC or AV1.
 HEVC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AV1_BRANDS = (b"avif", b"avis")
 _ALPHA = b":auxid:1\0"
-# The code point of what a file leaves open.
+# The code point for unspecified.
 UNSPECIFIED = 2
 _HEAD = 256
 
@@ -29,10 +29,17 @@ class Cicp(NamedTuple):
 class MainPicture:
     """The picture that a viewer shows.
 
-    ``item`` is its number and ``tiled`` whether others are put together to it; ``alpha`` is the
-    number of the picture that holds its transparency, ``alpha_tiled`` how that one is coded.
-    ``profile`` is its ICC profile, ``cicp`` its colours as code points, ``exif`` the camera's
-    block as TIFF. ``bits`` are the bits a channel, where it says so.
+    Attributes:
+        item: Number of its item.
+        tiled: Whether it is assembled from other items.
+        size: (width, height) as stored.
+        alpha: Number of the item with its alpha.
+        alpha_tiled: Whether that one is assembled from other items.
+        profile: ICC profile.
+        cicp: Colours as code points.
+        exif: EXIF block as TIFF.
+        bits: Bits per channel, if declared.
+        turned: Whether it is rotated by a quarter turn.
     """
 
     item: int
@@ -48,17 +55,17 @@ class MainPicture:
 
 
 def is_heif(data: bytes) -> bool:
-    """Whether a file holds pictures of HEVC."""
+    """Return whether a file contains pictures coded with HEVC."""
     return not is_avif(data) and _of_brand(data, HEVC_BRANDS)
 
 
 def is_avif(data: bytes) -> bool:
-    """Whether a file holds pictures of AV1."""
+    """Return whether a file contains pictures coded with AV1."""
     return _of_brand(data, AV1_BRANDS)
 
 
 def is_still_heif(path: Path) -> bool:
-    """Whether a file holds a picture of HEVC and no film, which ffmpeg cannot tell apart."""
+    """Return whether a file has an HEVC picture and no film, which ffmpeg cannot tell apart."""
     with path.open("rb") as file:
         if not is_heif(file.read(_HEAD)):
             return False
@@ -67,7 +74,7 @@ def is_still_heif(path: Path) -> bool:
 
 
 def main_picture(data: bytes) -> MainPicture | None:
-    """What the file says of its main picture; None where it is damaged or holds none."""
+    """Return what the file says about its main picture; None if it is damaged or has none."""
     with suppress(struct.error, IndexError, KeyError, ValueError):
         return _main_picture(data)
     return None
@@ -75,7 +82,7 @@ def main_picture(data: bytes) -> MainPicture | None:
 
 def _of_brand(data: bytes, brands: tuple[bytes, ...]) -> bool:
     found = _brands(data)
-    # The first is the file's own; a general one is told by those that it is compatible with.
+    # The first brand is the file's own; a general one is resolved by the compatible brands.
     named = [brand for brand in found if brand not in (b"mif1", b"msf1", b"miaf")] or found
     return bool(named) and any(brand in brands for brand in named)
 
@@ -135,7 +142,7 @@ def _main_picture(data: bytes) -> MainPicture:
 
 
 def exif_of(block: bytes) -> bytes | None:
-    """The TIFF structure in an ``Exif`` item or box: behind the length of what is before it."""
+    """Return the TIFF structure in an ``Exif`` item or box, behind a prefix of given length."""
     start = 4 + int.from_bytes(block[:4], "big")
     found = block[start:]
     return found if found[:2] in (b"II", b"MM") else None
@@ -146,7 +153,7 @@ def _is_alpha(kind: bytes, content: bytes) -> bool:
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, content) of the boxes of an ISO base media file, until damage or the end."""
+    """Yield (kind, content) of the boxes of an ISO base media file, until damage or the end."""
     at = 0
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -161,7 +168,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _kinds(iinf: bytes) -> dict[int, bytes]:
-    """Kind by number, of all items."""
+    """Return the kind of every item by number."""
     found = {}
     for kind, content in boxes(iinf[6 if iinf[0] == 0 else 8 :]):
         if kind == b"infe" and content[0] >= 2:
@@ -172,7 +179,7 @@ def _kinds(iinf: bytes) -> dict[int, bytes]:
 
 
 def _links(iref: bytes) -> list[tuple[bytes, int, list[int]]]:
-    """(kind, from, to) of all references between items."""
+    """Return (kind, from, to) of all references between items."""
     size = 2 if iref[0] == 0 else 4
     found = []
     for kind, content in boxes(iref[4:]):
@@ -185,7 +192,7 @@ def _links(iref: bytes) -> list[tuple[bytes, int, list[int]]]:
 
 
 def _properties(iprp: bytes) -> tuple[list[tuple[bytes, bytes]], dict[int, list[int]]]:
-    """All properties in their order, and by item the places in it of its own, from 1."""
+    """Return all properties in order, and for each item the indices of its own, from 1."""
     found: list[tuple[bytes, bytes]] = []
     owners: dict[int, list[int]] = {}
     for kind, content in boxes(iprp):
@@ -212,7 +219,7 @@ def _owners(ipma: bytes) -> dict[int, list[int]]:
 
 
 def _content(data: bytes, held: dict[bytes, bytes], wanted: int) -> bytes:
-    """The bytes of one item."""
+    """Return the bytes of one item."""
     iloc = held[b"iloc"]
     version = iloc[0]
     offset_size, length_size = iloc[4] >> 4, iloc[4] & 15

@@ -1,8 +1,8 @@
-"""Codes of languages: MP4 wants three letters, Matroska also has en-US."""
+"""Language codes: MP4 requires three letters, Matroska also has en-US."""
 
 from __future__ import annotations
 
-# ISO 639-1 to ISO 639-2 (terminological) of what films are mostly spoken in.
+# ISO 639-1 to ISO 639-2 (terminological) for the most common languages of films.
 _TERMINOLOGICAL = """
 af:afr am:amh ar:ara az:aze be:bel bg:bul bn:ben bs:bos ca:cat cs:ces cy:cym da:dan de:deu el:ell
 en:eng eo:epo es:spa et:est eu:eus fa:fas fi:fin fr:fra ga:gle gl:glg gu:guj he:heb hi:hin hr:hrv
@@ -11,7 +11,7 @@ lt:lit lv:lav mk:mkd ml:mal mn:mon mr:mar ms:msa mt:mlt my:mya nb:nob ne:nep nl:
 pa:pan pl:pol ps:pus pt:por ro:ron ru:rus sa:san si:sin sk:slk sl:slv sq:sqi sr:srp sv:swe sw:swa
 ta:tam te:tel th:tha tl:tgl tr:tur uk:ukr ur:urd uz:uzb vi:vie yi:yid zh:zho zu:zul
 """
-# Bibliographic codes of the same languages, which many containers hold.
+# Bibliographic codes of the same languages, which many containers use.
 _BIBLIOGRAPHIC = """
 alb:sqi arm:hye baq:eus bur:mya chi:zho cze:ces dut:nld fre:fra geo:kat ger:deu gre:ell ice:isl
 mac:mkd may:msa per:fas rum:ron slo:slk wel:cym
@@ -21,9 +21,9 @@ _OTHER_NAMES = dict(pair.split(":") for pair in _BIBLIOGRAPHIC.split())
 
 
 def three_letters(language: str) -> str | None:
-    """``en-US`` or ``en`` as ``eng``, ``ger`` as ``deu``; None for what has no such code.
+    """Convert ``en-US`` or ``en`` to ``eng``, ``ger`` to ``deu``; None if there is no such code.
 
-    Of several languages, as in ``eng,fra``, it is the first.
+    Of several languages, as in ``eng,fra``, the first counts.
     """
     code = language.replace(",", "-").replace("_", "-").strip().lower().partition("-")[0]
     code = _THREE_LETTERS.get(code, code)
@@ -32,7 +32,10 @@ def three_letters(language: str) -> str | None:
 
 
 def same_language(one: str, other: str) -> bool:
-    """Whether two codes name one language; a region or script counts only if both have one."""
+    """Return whether two codes mean one language.
+
+    Regions or scripts count only if both codes have one.
+    """
     if one.lower() == other.lower():
         return True
     regions = [code.replace("_", "-").lower().partition("-")[2] for code in (one, other)]

@@ -1,4 +1,4 @@
-"""Linear light and other colour spaces -> sRGB: curves, primaries, highlights rolled off."""
+"""Convert linear light and other colour spaces to sRGB: curves, primaries, highlight roll-off."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ NAMED_PRIMARIES: dict[str, Chromaticities] = {
     **{name: primaries for name, primaries in PRIMARIES.values() if name != "sRGB"},
 }
 LINEAR, PQ, HLG = 8, 16, 18
-# What diffuse white is in nits, by ITU-R BT.2408.
+# Diffuse white in nits, by ITU-R BT.2408.
 _WHITE_NITS = 203
 _HLG_PEAK_NITS = 1000
-# Up to here light stays what it is; only what is brighter gives room to the highlights.
+# Light up to here is unchanged; only brighter light is compressed for the highlights.
 _KNEE = 0.5
-# A picture is exposed anew only where its scale is plainly none of a screen's.
+# A picture's exposure is changed only if its scale is clearly not a screen's.
 _DARKEST, _BRIGHTEST, _MIDDLE_GREY = 0.02, 10.0, 0.18
 _ROWS = 256
-# Of PQ (SMPTE ST 2084).
+# Constants of PQ (SMPTE ST 2084).
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-# Of HLG (ITU-R BT.2100).
+# Constants of HLG (ITU-R BT.2100).
 _A, _B, _C = 0.17883277, 0.28466892, 0.55991073
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -49,10 +49,10 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 @dataclass(frozen=True)
 class Light:
-    """H x W x 3 in sRGB, [0, 1], and what had to be done to bright light to get it there.
+    """H x W x 3 in sRGB, [0, 1], and what was done to bright light to get it there.
 
-    ``peak`` is the brightest value before, where diffuse white is 1; ``stops`` by how much the
-    whole was exposed anew.
+    ``peak`` is the brightest value before, where diffuse white is 1; ``stops`` is the change of
+    exposure.
     """
 
     values: Values
@@ -61,18 +61,18 @@ class Light:
 
     @property
     def words(self) -> str:
-        """What was done, for a note; empty: nothing but the curve of a screen."""
+        """Description for a note; empty if only a screen's curve was applied."""
         done = f"exposed by {self.stops:+.1f} stops" if self.stops else ""
         mapped = f"highlights up to {self.peak:.3g} times white rolled off"
         return ", ".join(filter(None, [done, mapped if self.peak > 1 else ""]))
 
 
 def develop_light(linear: Values, *, expose: bool = True) -> Light:
-    """Linear light in sRGB's primaries, diffuse white 1, as a screen shows it.
+    """Convert linear light in sRGB's primaries, diffuse white 1, to what a screen shows.
 
     Args:
-        linear: H x W x 3; what is not finite or below 0 counts as no light.
-        expose: Whether light of quite another scale is brought to a screen's.
+        linear: H x W x 3; NaN, Inf and values below 0 count as no light.
+        expose: Whether light of a very different scale is adapted to a screen's.
 
     Returns:
         Values in sRGB; light up to half of white is kept exactly.
@@ -90,27 +90,27 @@ def develop_light(linear: Values, *, expose: bool = True) -> Light:
 
 
 def encode_srgb(linear: Values) -> Values:
-    """Linear light in [0, 1] through the curve of sRGB, clipped."""
+    """Encode linear light in [0, 1] with the curve of sRGB, clipped."""
     linear = np.clip(linear, 0, 1)
     bright = 1.055 * np.power(linear, 1 / 2.4, dtype=np.float32) - 0.055
     return np.asarray(np.where(linear <= 0.0031308, linear * 12.92, bright), np.float32)
 
 
 def decode_srgb(values: Values) -> Values:
-    """Values of sRGB in [0, 1] as linear light."""
+    """Decode sRGB values in [0, 1] to linear light."""
     bright = np.power((values + 0.055) / 1.055, 2.4, dtype=np.float32)
     return np.asarray(np.where(values <= 0.04045, values / 12.92, bright), np.float32)
 
 
 def decode_pq(values: Values) -> Values:
-    """Values of PQ in [0, 1] as light where diffuse white is 1."""
+    """Decode PQ values in [0, 1] to light where diffuse white is 1."""
     powered = np.power(np.clip(values, 0, 1), 1 / _M2, dtype=np.float32)
     share = np.maximum(powered - _C1, 0) / (_C2 - _C3 * powered)
     return np.asarray(np.power(share, 1 / _M1) * (10_000 / _WHITE_NITS), np.float32)
 
 
 def decode_hlg(values: Values) -> Values:
-    """Values of HLG in [0, 1], H x W x 3, as light on a display, where diffuse white is 1."""
+    """Decode HLG values in [0, 1], H x W x 3, to display light where diffuse white is 1."""
     values = np.clip(values, 0, 1)
     scene = np.where(values <= 0.5, values**2 / 3, (np.exp((values - _C) / _A) + _B) / 12)
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
@@ -119,32 +119,33 @@ def decode_hlg(values: Values) -> Values:
 
 
 def decode_gamma(gamma: float) -> Curve:
-    """The curve of a power law, for values in [0, 1]."""
+    """Return the curve of a power law, for values in [0, 1]."""
     return lambda values: np.power(np.clip(values, 0, 1), gamma, dtype=np.float32)
 
 
 def primaries_matrix(source: Chromaticities) -> NDArray[np.float64]:
-    """3 x 3 from linear RGB of these primaries to that of sRGB, whites adapted by Bradford."""
+    """Return 3 x 3 from linear RGB of these primaries to sRGB's, with white adapted by Bradford."""
     adapted = _make_adaptation(source[0], SRGB_PRIMARIES[0])
     return np.asarray(np.linalg.inv(_to_xyz(SRGB_PRIMARIES)) @ adapted @ _to_xyz(source))
 
 
 def colorants(primaries: Chromaticities) -> NDArray[np.float64]:
-    """3 x 3: XYZ of the primaries, a column each, adapted to D50 as ICC profiles have it."""
+    """Return 3 x 3: XYZ of the primaries, one per column, adapted to D50 like ICC profiles."""
     return np.asarray(_make_adaptation(primaries[0], _D50) @ _to_xyz(primaries))
 
 
 def mix_channels(linear: Values, matrix: NDArray[np.float64]) -> Values:
-    """H x W x 3 of linear light through a 3 x 3 matrix."""
+    """Multiply H x W x 3 of linear light by a 3 x 3 matrix."""
     return np.asarray(linear @ matrix.T.astype(np.float32), np.float32)
 
 
 def process_by_rows(
     pixels: NDArray[np.uint16] | NDArray[np.uint8], change: Curve
 ) -> NDArray[np.uint16]:
-    """Integer pixels, H x W x 3, changed as floats in [0, 1] a few rows at a time, as 16 bits.
+    """Apply a function of floats in [0, 1] to integer pixels, H x W x 3, returning 16 bits.
 
-    ``change`` gives values in [0, 1]; rows keep the floats of a large picture out of memory.
+    ``change`` returns values in [0, 1]. Working on a few rows at a time keeps the floats of a large
+    picture out of memory.
     """
     result = np.empty((*pixels.shape[:2], 3), np.uint16)
     top = np.float32(np.iinfo(pixels.dtype).max)
@@ -155,7 +156,7 @@ def process_by_rows(
 
 
 def _stops(linear: Values) -> float:
-    """By how many stops a picture has to be exposed anew; 0 where it is in a screen's range."""
+    """Return the change of exposure that a picture needs, in stops; 0 in a screen's range."""
     luminance = linear @ _LUMINANCE
     lit = luminance[luminance > 0]
     if not lit.size:
@@ -168,10 +169,10 @@ def _stops(linear: Values) -> float:
 
 
 def _roll_off(light: Values, peak: float) -> Values:
-    """Light above the knee, up to ``peak``, brought below 1 without a bend in the curve.
+    """Compress light above the knee, up to ``peak``, to below 1, without a kink in the curve.
 
     Above the knee it is the extended operator of Reinhard et al. ("Photographic tone reproduction
-    for digital images", SIGGRAPH 2002), which takes the peak exactly to 1.
+    for digital images", SIGGRAPH 2002), which maps the peak to exactly 1.
     """
     room = 1 - _KNEE
     above = np.maximum(light - _KNEE, 0) / room

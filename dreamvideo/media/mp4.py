@@ -1,4 +1,4 @@
-"""What the header of an MP4 or MOV says that libav's interfaces do not hand on safely."""
+"""Read parts of an MP4 or MOV header that libav's interfaces do not provide safely."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 _FIRST_BOXES = (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip")
 _MOST = 1 << 25
-# Of a track's header: its number, and the matrix after times, layer and volume; by its version.
+# Layout of a track's header by version: its number, and the matrix after times, layer and volume.
 _TRACK_HEADERS = {0: struct.Struct(">12xI24x9i"), 1: struct.Struct(">20xI28x9i")}
 
 
 def movie_box(path: Path) -> bytes:
-    """The content of a file's ``moov`` box, which may be its last; nothing if it has none."""
+    """Return the content of a file's ``moov`` box, which may be its last; empty if it has none."""
     with path.open("rb") as file:
         if file.read(8)[4:] not in _FIRST_BOXES:
             return b""
@@ -22,7 +22,7 @@ def movie_box(path: Path) -> bytes:
 
 
 def display_matrix(path: Path, track: int) -> tuple[int, ...] | None:
-    """The nine numbers by which a track, by its own number, is turned for display."""
+    """Return the nine numbers of the display matrix of a track, given by its own number."""
     for name, content in _boxes(movie_box(path)):
         if name == b"trak":
             for inner, header in _boxes(content):

@@ -1,4 +1,4 @@
-"""OpenCV's decoders, for what they are right about: the bits of a PNG, wide samples of a TIFF."""
+"""Decode with OpenCV what it gets right: all bits of a PNG, wide samples of a TIFF."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def decode_by_opencv(data: bytes) -> NDArray[Any] | None:
-    """A picture in all its bits, RGB or RGB and alpha, or grey; None where it is damaged."""
+    """Decode a picture at full depth: RGB, RGB and alpha, or grey; None if it is damaged."""
     # It prints warnings of its own.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

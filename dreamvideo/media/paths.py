@@ -1,4 +1,4 @@
-"""Names on disk: checks before reading, whole-or-nothing when writing."""
+"""File names: checks before reading, atomic writing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dreamvideo.errors import MediaError, UsageError
 
 
 def escape_text(name: Path | str) -> str:
-    """A name or words as they may stand in a one-line message: control characters escaped."""
+    """Escape control characters in a name or text for a one-line message."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
 
 
 def readable(path: Path) -> Path:
-    """The path itself, if it is a regular, non-empty file that may be read; MediaError if not."""
+    """Return the path if it is a regular, non-empty file that may be read; MediaError if not."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def readable(path: Path) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a regular file. Raises MediaError."""
+    """Read a regular file. Raises MediaError."""
     try:
         return readable(path).read_bytes()
     except OSError as error:
@@ -58,7 +58,7 @@ def check_place(path: Path, overwrite: bool) -> None:
 
 
 def check_parent(path: Path) -> None:
-    """Refuse a name in a folder that is not there or may not be written. Raises UsageError."""
+    """Refuse a name in a folder that does not exist or cannot be written. Raises UsageError."""
     parent = path.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"{escape_text(path)}: the folder {escape_text(parent)} does not exist")
@@ -67,22 +67,22 @@ def check_parent(path: Path) -> None:
 
 
 def partial_path(output: Path) -> Path:
-    """Where a file grows before it takes its name: ``film.mp4`` -> ``.film.part.mp4``."""
+    """Return the temporary name of a file being written: ``film.mp4`` -> ``.film.part.mp4``."""
     return output.with_name(f".{output.stem}.part{output.suffix}")
 
 
 @contextmanager
 def replace_atomically(output: Path, *, sync: bool = True) -> Iterator[Path]:
-    """Yield a temporary name beside ``output``; it becomes ``output`` only if the block succeeds.
+    """Yield a temporary name next to ``output``, to which it is renamed if the block succeeds.
 
     The content is synced before the rename and the folder after it, so a crash or a power cut
-    leaves the old file or the new, never a stub. Without ``sync`` that holds for crashes of this
-    process alone, until ``sync_files``. Raises MediaError on a full disk or missing permission; the
-    temporary file is removed.
+    leaves the old file or the new, never a partial one. Without ``sync`` that holds only for
+    crashes of this process, until ``sync_files``. Raises MediaError on a full disk or missing
+    permission; the temporary file is removed.
     """
     part = partial_path(output)
     try:
-        # What a killed run left behind may still be written to by its last child.
+        # A file left by a killed run may still be written to by its last child.
         part.unlink(missing_ok=True)
         yield part
         if sync:
@@ -100,7 +100,7 @@ def replace_atomically(output: Path, *, sync: bool = True) -> Iterator[Path]:
 
 
 def sync_files(paths: Iterable[Path]) -> None:
-    """Bring finished files, and their names, onto the disk itself. Raises MediaError."""
+    """Sync finished files, and their names, to disk. Raises MediaError."""
     paths = list(paths)
     for path in paths:
         try:
@@ -114,8 +114,8 @@ def sync_files(paths: Iterable[Path]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder onto the disk, where the system knows how to."""
-    # Windows and some network disks cannot; there the system itself sees to it.
+    """Sync the names in a folder to disk, where the system supports it."""
+    # Windows and some network disks do not; there the system itself takes care of it.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -130,6 +130,6 @@ def _sync(path: Path) -> None:
 
 
 def describe_os_error(error: OSError | ValueError) -> str:
-    """What the system says, ready to stand inside a sentence."""
+    """Return the system's message, for use inside a sentence."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""Pillow as the stills use it: a fixed list of formats, no limits and no words of its own."""
+"""Pillow for stills: a fixed list of formats, without its limits and messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-# Formats of pictures only: no documents (EPS, PDF, WMF), for which it would run other programs.
+# Picture formats only: no documents (EPS, PDF, WMF), for which it would run other programs.
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM"),
     *("PSD", "TGA", "QOI", "ICO", "ICNS", "PCX", "SGI", "DDS", "SUN", "XBM", "XPM", "MSP", "IM"),
@@ -23,17 +23,17 @@ _lock = threading.RLock()
 
 @contextmanager
 def pillow(*, lenient: bool = False) -> Iterator[None]:
-    """Use Pillow within: it refuses no size and says nothing, on the terminal or in a log.
+    """Use Pillow inside the block: it accepts any size and prints and logs nothing.
 
-    ``lenient`` lets it give what it has of a file that breaks off. Its switches are global, so one
-    thread at a time is within, and they are put back.
+    ``lenient`` makes it return the decodable part of a truncated file. Its switches are global, so
+    only one thread at a time can be inside, and they are restored.
     """
     silent = logging.NullHandler()
     logger = logging.getLogger("PIL")
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kept = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        # The check of memory that we make knows the size asked for, and what is free.
+        # Our own memory check knows the requested size and the free memory.
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, lenient
         logger.addHandler(silent)
         try:
@@ -44,7 +44,7 @@ def pillow(*, lenient: bool = False) -> Iterator[None]:
 
 
 def load(image: Image.Image) -> None:
-    """Decode a picture; within ``pillow``. Raises what Pillow raises."""
+    """Decode a picture; must be inside ``pillow``. Raises what Pillow raises."""
     if image.format != "TIFF":
         image.load()
         return
@@ -54,7 +54,7 @@ def load(image: Image.Image) -> None:
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Keep a C library off the terminal: libtiff and libpng write what they find straight to it."""
+    """Silence C libraries: libtiff and libpng write their findings directly to the terminal."""
     try:
         kept = os.dup(2)
     except OSError:
@@ -71,7 +71,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def opened(file: Path | bytes) -> Image.Image:
-    """A picture with its header read; within ``pillow``. Raises what Pillow raises."""
+    """Open a picture and read its header; must be inside ``pillow``. Raises what Pillow raises."""
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]
     return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=known)

@@ -1,4 +1,4 @@
-"""How pixels are stored and meant: colour tags, bits a channel, transparency."""
+"""How pixels are stored and interpreted: colour tags, bits per channel, alpha."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _TRANSFERS = {
 
 @dataclass(frozen=True)
 class Color:
-    """How YUV is meant, in ffmpeg's words ("bt709", "smpte170m", "tv" ...); "unknown" untagged."""
+    """Colour tags of YUV, in ffmpeg's names ("bt709", "smpte170m", "tv" ...), or "unknown"."""
 
     range: str = "unknown"
     matrix: str = "unknown"
@@ -77,7 +77,14 @@ class Color:
 
 
 def color_of(levels: int, matrix: int, primaries: int, transfer: int) -> Color:
-    """Colour tags from their code points; what is unspecified or reserved is "unknown"."""
+    """Return colour tags for their code points; unspecified or reserved ones are "unknown".
+
+    Args:
+        levels: Code point of the range.
+        matrix: Code point of the matrix.
+        primaries: Code point of the primaries.
+        transfer: Code point of the transfer curve.
+    """
     return Color(
         range=_RANGES.get(levels, "unknown"),
         matrix=_MATRICES.get(matrix, "unknown"),
@@ -87,12 +94,12 @@ def color_of(levels: int, matrix: int, primaries: int, transfer: int) -> Color:
 
 
 def is_yuv(pixel_format: str) -> bool:
-    """Whether a pixel format holds luma and chroma."""
+    """Return whether a pixel format stores luma and chroma."""
     return pixel_format.startswith(("yuv", "nv", "p0", "p2", "p4", "uyvy", "yvyu", "y2", "v30"))
 
 
 def depth(pixel_format: str) -> int:
-    """Bits a channel of a pixel format by its name."""
+    """Return the bits per channel of a pixel format, by its name."""
     deep = re.search(
         r"(?:p|gray|gbrap?|rgba?|bgra?|ya|p0|p2|p4)(9|10|12|14|16|48|64|f32|f16)(?:le|be|$)",
         pixel_format,
@@ -103,5 +110,5 @@ def depth(pixel_format: str) -> int:
 
 
 def has_alpha(pixel_format: str) -> bool:
-    """Whether a pixel format carries transparency."""
+    """Return whether a pixel format has alpha."""
     return bool(re.match(r"(yuva|ya\d|rgba|bgra|argb|abgr|gbrap|pal8)", pixel_format))

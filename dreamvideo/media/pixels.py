@@ -1,4 +1,4 @@
-"""uint8 and uint16 pixels <-> float frames in [-1, 1]: the one pixel-range rule."""
+"""Convert between uint8 or uint16 pixels and float frames in [-1, 1]: the one pixel-range rule."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ BytePixels = NDArray[np.uint8]
 
 
 def to_float(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> FloatFrame:
-    """Integer pixels of any shape, 0 .. the type's maximum, as float32 in [-1, 1]."""
+    """Convert integer pixels of any shape, 0 .. the type's maximum, to float32 in [-1, 1]."""
     half = np.float32(np.iinfo(pixels.dtype).max / 2)
     return np.asarray(pixels.astype(np.float32) / half - np.float32(1))
 
 
 def to_bytes(frame: FloatFrame) -> BytePixels:
-    """Float frame of any shape as uint8: clipped to [-1, 1], rounded to the nearest level."""
+    """Convert a float frame of any shape to uint8: clipped to [-1, 1] and rounded."""
     return np.asarray(_levels(frame, 255), np.uint8)
 
 
 def to_deep(frame: FloatFrame) -> NDArray[np.uint16]:
-    """Float frame of any shape as uint16: clipped to [-1, 1], rounded to the nearest level."""
+    """Convert a float frame of any shape to uint16: clipped to [-1, 1] and rounded."""
     return np.asarray(_levels(frame, 65535), np.uint16)
 
 

@@ -1,4 +1,4 @@
-"""The chunks of a PNG: what Pillow does not tell of them, and files without broken ones."""
+"""The chunks of a PNG: what Pillow does not report, and repair of damaged files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _KEPT_CHUNKS = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf")
 
 
 def bits(data: bytes) -> int:
-    """Bits a channel of a PNG; 0 for what is none."""
+    """Return the bits per channel of a PNG; 0 if it is not one."""
     return data[24] if data.startswith(SIGNATURE) and len(data) > 24 else 0
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """(kind, the whole chunk, whether its checksum is right), until the file breaks off."""
+    """Yield (kind, whole chunk, whether its checksum is right), until the file ends."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -29,7 +29,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
 
 
 def cicp_of(data: bytes) -> Cicp | None:
-    """The code points of a PNG's colours; None where it has none."""
+    """Return the code points of a PNG's colours; None if it has none."""
     for kind, whole, _ in chunks(data):
         if kind == b"cICP" and len(whole) == 16:
             found = Cicp(whole[8], whole[9])
@@ -40,7 +40,7 @@ def cicp_of(data: bytes) -> Cicp | None:
 
 
 def sound_chunks(data: bytes) -> bytes:
-    """A PNG with what its picture needs, and of the rest what is whole; no texts."""
+    """Return a PNG with what its picture needs and the intact optional chunks, without texts."""
     return SIGNATURE + b"".join(
         whole
         for kind, whole, sound in chunks(data)
@@ -49,18 +49,18 @@ def sound_chunks(data: bytes) -> bytes:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """One chunk, with its length and checksum."""
+    """Encode one chunk, with its length and checksum."""
     checked = kind + content
     return struct.pack(">I", len(content)) + checked + zlib.crc32(checked).to_bytes(4, "big")
 
 
 def with_chunks(data: bytes, chunks: bytes) -> bytes:
-    """A PNG with further chunks right behind its header."""
+    """Insert chunks right behind a PNG's header."""
     end_of_header = len(SIGNATURE) + 25
     return data[:end_of_header] + chunks + data[end_of_header:]
 
 
 def without_colors(data: bytes) -> bytes:
-    """A PNG that says of its colours no more than their code points."""
+    """Return a PNG whose only description of colours is its code points."""
     dropped = (b"iCCP", b"gAMA", b"cHRM", b"sRGB")
     return SIGNATURE + b"".join(whole for kind, whole, _ in chunks(data) if kind not in dropped)

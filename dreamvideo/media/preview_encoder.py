@@ -1,4 +1,4 @@
-"""Frames with their times -> a small film that every browser plays, while they are being read."""
+"""Encode frames, while they are read, to a small film that every browser plays."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stored import ivf_frame, ivf_header
 
 QUALITY = 21
-# A still frame is found quickly only if a whole picture is never far.
+# Seeking to a frame is fast only if a key frame is never far away.
 KEY_EVERY = 24
 CLOCK = Fraction(1, 90_000)
 SOUND_BITS = 96_000
-# Bits a second that nothing of this kind needs more of.
+# More bits per second than anything of this kind needs.
 _FASTEST = 50_000_000
 _WAITING = 4
 _QUICKTIME = "mov,mp4"
@@ -33,13 +33,20 @@ _QUICKTIME = "mov,mp4"
 class Proxy:
     """An MP4 (H.264, AAC) that grows as frames are added; a context manager.
 
-    It is complete when the block is left without an error. ``most_bytes`` bounds its size.
+    It is complete when the block ends without an error. ``most_bytes`` limits its size.
     """
 
     def __init__(
         self, path: Path, *, seconds: float, most_bytes: int, sound_of: Path | None = None
     ) -> None:
-        """``seconds`` is about how long it will be; ``sound_of`` a film whose sound it takes."""
+        """Start the encoder.
+
+        Args:
+            path: The file.
+            seconds: Its approximate length.
+            most_bytes: Its maximum size.
+            sound_of: A film whose sound it gets.
+        """
         self._path = path
         self._frames: Queue[bytes | None] = Queue(_WAITING)
         sound = ffmpeg.input_file(sound_of) if sound_of else []
@@ -68,7 +75,7 @@ class Proxy:
         self._feeder.start()
 
     def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
-        """The next frame, H x W x 3 RGB, shown from ``time`` (seconds) on."""
+        """Add the next frame, H x W x 3 RGB, shown from ``time`` (seconds) on."""
         quick = [cv2.IMWRITE_PNG_COMPRESSION, 1]
         _, png = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]), quick)
         self._frames.put(ivf_frame(round(time / CLOCK), png.tobytes()))
@@ -84,7 +91,7 @@ class Proxy:
     ) -> None:
         with self._process:
             if kind is not None:
-                # Killed first, so that the feeder has nobody to wait for.
+                # Killed first, so that the feeder does not wait for it.
                 self._process.kill()
             self._frames.put(None)
             self._feeder.join()
@@ -94,7 +101,7 @@ class Proxy:
     def _feed(self) -> None:
         chunks = self._chunks()
         self._process.feed(chunks)
-        # An encoder that is gone must not leave anybody waiting for room in the queue.
+        # If the encoder has died, nothing may keep waiting for space in the queue.
         for _ in chunks:
             pass
 
@@ -105,7 +112,7 @@ class Proxy:
 
 
 def plays_everywhere(info: MediaInfo) -> bool:
-    """Whether browsers play the file itself: H.264 with 8 bits and 4:2:0 in an MP4."""
+    """Return whether browsers play the file itself: 8-bit 4:2:0 H.264 in an MP4."""
     return (
         info.codec == "h264"
         and info.pixel_format in ("yuv420p", "yuvj420p")

@@ -1,4 +1,4 @@
-"""What is in a file: path -> MediaInfo, from its container and its first decoded frame."""
+"""Probe a file: its contents, from the container and the first decoded frame."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 SEQUENCE_RATE = Fraction(25)
-# A frame a day; containers cannot hold the times of slower films.
+# One frame per day; containers cannot store the times of slower films.
 _SLOWEST = Fraction(1, 86_400)
 _ANIMATIONS = ("gif", "apng", "webp_anim", "jpegxl_anim")
-# Decoders of these may give fields; the others' pictures are whole.
+# Decoders of these may output fields; the others' pictures are always progressive.
 _MAY_HAVE_FIELDS = frozenset(
     (
         *("mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "dvvideo"),
@@ -50,8 +50,13 @@ _MAY_HAVE_FIELDS = frozenset(
 class AudioStream:
     """One sound track.
 
-    Codec by ffmpeg's name, samples a second, channel layout, language, its number among all
-    streams of the file, and bits a sample where it is not compressed.
+    Attributes:
+        codec: ffmpeg's name of the codec.
+        rate: Samples per second.
+        channels: Channel layout.
+        language: Its language.
+        index: Its number among all streams of the file.
+        bits: Bits per sample, if it is uncompressed.
     """
 
     codec: str
@@ -64,7 +69,7 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class SubtitleStream:
-    """One track of subtitles: codec, language, and its number among all streams of the file."""
+    """One subtitle track: codec, language, and its number among all streams of the file."""
 
     codec: str
     language: str | None = None
@@ -73,21 +78,46 @@ class SubtitleStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a film file holds.
+    """The contents of a film file. Times are in seconds.
 
-    ``width`` and ``height`` are as displayed, after rotation, in storage pixels (``sample_aspect``
-    is not applied). ``rate`` is frames a second, exact for NTSC. Times are seconds: ``duration``
-    (like ``frames``) is the container's claim; ``start`` how much later than the earliest stream
-    the picture begins; ``first_time`` the first frame's time stamp in the file; ``tick`` is the
-    unit of time stamps, 0 where they are exact, and ``clock_may_leap`` says that they may begin
-    anew within the file. ``rotation`` is degrees clockwise and ``mirrored`` left to right, both
-    already applied. ``may_have_fields`` says that frames after the first may be interlaced.
-    ``dolby_vision`` is the profile of a film that only Dolby Vision players show in its colours.
-    ``decoder`` names one to ask ffmpeg for, where its own choice would lose something;
-    ``stream_index`` is the picture's number among all streams, ``picture_length`` its own length
-    as far as it is noted. ``frame_times`` are the exact times of all frames, and of the end, where
-    time stamps are not exact. Of a sequence, ``ticks`` are the times of its ``files`` in frames,
-    and ``odd_sizes`` how many of them have another size than the first and are made to ``fit``.
+    Attributes:
+        path: The file.
+        kind: Video, animation or sequence of pictures.
+        container: Name of the container.
+        codec: Name of the codec.
+        width: Width as displayed, after rotation, in storage pixels (``sample_aspect`` is not
+            applied).
+        height: Height, likewise.
+        rate: Frames per second, exact for NTSC.
+        duration: Length that the container claims.
+        frames: Number of frames that the container claims.
+        start: How much later than the earliest stream the picture starts.
+        rotation: Degrees clockwise, already applied.
+        mirrored: Whether it is mirrored left to right, already applied.
+        sample_aspect: Shape of a pixel.
+        pixel_format: ffmpeg's pixel format.
+        depth: Bits per channel.
+        color: Colour tags.
+        has_alpha: Whether it has alpha.
+        interlaced: Whether the first frame is interlaced.
+        may_have_fields: Whether later frames may be interlaced.
+        variable_rate: Whether the frame rate varies.
+        audio: Sound tracks.
+        subtitle_tracks: Subtitle tracks.
+        chapter_list: Chapters.
+        language: Language of the picture.
+        stream_index: The picture's number among all streams.
+        decoder: A decoder to request from ffmpeg, if its default would lose something.
+        first_time: The first frame's time stamp in the file.
+        tick: Unit of time stamps; 0 if they are exact.
+        clock_may_leap: Whether time stamps may restart within the file.
+        picture_length: The picture's own length, if noted.
+        dolby_vision: Profile of a film whose colours only Dolby Vision players show.
+        frame_times: Exact times of all frames, and of the end, if time stamps are not exact.
+        files: Files of a sequence.
+        ticks: Times of these files in frames.
+        fit: How files of a sequence are made one size.
+        odd_sizes: How many of them have another size than the first.
     """
 
     path: Path
@@ -129,30 +159,30 @@ class MediaInfo:
 
     @property
     def held(self) -> int:
-        """How many pictures a sequence lacks, for whose time the one before is shown."""
+        """Number of pictures that a sequence lacks; the one before is shown for their time."""
         return self.ticks[-1] + 1 - len(self.ticks) if self.ticks else 0
 
     def at_rate(self, rate: Fraction) -> MediaInfo:
-        """A sequence shown at another rate."""
+        """Return a sequence at another rate."""
         return replace(self, rate=rate, duration=(self.ticks[-1] + 1) / rate)
 
     @property
     def subtitles(self) -> int:
-        """How many subtitle tracks there are."""
+        """Number of subtitle tracks."""
         return len(self.subtitle_tracks)
 
     @property
     def subtitle_codecs(self) -> tuple[str, ...]:
-        """The codecs of the subtitle tracks."""
+        """Codecs of the subtitle tracks."""
         return tuple(track.codec for track in self.subtitle_tracks)
 
     @property
     def chapters(self) -> int:
-        """How many chapters there are."""
+        """Number of chapters."""
         return len(self.chapter_list)
 
     def on_grid(self, time: Fraction) -> Fraction:
-        """The exact time of a constant rate's frame whose time stamp a container has rounded."""
+        """Return the exact time of a constant-rate frame from its rounded time stamp."""
         if self.variable_rate or not self.tick or self.tick * self.rate > Fraction(1, 8):
             return time
         exact = round(time * self.rate) / self.rate
@@ -160,10 +190,10 @@ class MediaInfo:
 
 
 def probe(path: Path | str, options: SeriesOptions = STRICT) -> MediaInfo:
-    """Look into a video, an animation, a folder of pictures or a pattern of them.
+    """Probe a video, an animation, a folder of pictures or a pattern of them.
 
-    Decodes one frame and reads no further than that; ``options`` are for pictures alone. Raises
-    MediaError, one line, if the file is missing, empty, not media, or holds no moving picture.
+    Decodes only one frame; ``options`` are for sequences of pictures. Raises MediaError, in one
+    line, if the file is missing, empty, not media, or has no moving picture.
     """
     path = Path(path)
     if is_sequence(path):
@@ -174,7 +204,7 @@ def probe(path: Path | str, options: SeriesOptions = STRICT) -> MediaInfo:
 
 
 def is_film(path: Path | str) -> bool:
-    """Whether a file is a film or an animation that ``probe`` can look into."""
+    """Return whether a file is a film or an animation that ``probe`` can read."""
     try:
         return probe(path).kind in ("video", "animation")
     except MediaError:
@@ -182,7 +212,7 @@ def is_film(path: Path | str) -> bool:
 
 
 def read_tags(path: Path | str) -> dict[str, str]:
-    """The film's own tags (title, comment ...) as the container holds them. Raises MediaError."""
+    """Return the film's own tags (title, comment ...) from its container. Raises MediaError."""
     path = readable(Path(path))
     if webp.is_animation(path):
         return {}
@@ -192,7 +222,7 @@ def read_tags(path: Path | str) -> dict[str, str]:
 
 def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
     ticks, files = zip(*numbered_files(path, options), strict=True)
-    # Its depth and transparency are wanted, not all of its pixels.
+    # Only its depth and alpha are needed, not all of its pixels.
     first = open_still(files[0], least=(1, 1))
     odd_sizes = _odd_sizes(files, options)
     width, height = first.size
@@ -217,7 +247,7 @@ def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
 
 
 def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
-    """How many pictures have another size than the first; MediaError, by name, if none may."""
+    """Count pictures of another size than the first; MediaError, by name, if not allowed."""
     wide, high = still_size(files[0])
     odd = 0
     for file in files:
@@ -236,7 +266,7 @@ def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
 
 @lru_cache(maxsize=16)
 def _known(path: Path, _state: tuple[int, ...]) -> MediaInfo:
-    """A render asks for the same file at every turn: it is looked into once."""
+    """Probe a file, cached: a render asks for the same one repeatedly."""
     return _probe_file(path)
 
 
@@ -268,7 +298,7 @@ def _probe_file(path: Path) -> MediaInfo:
 
 
 def _decoder(picture: Picture) -> str | None:
-    """A decoder to ask for by name: ffmpeg's own for VP8 and VP9 lose transparency."""
+    """Return a decoder to request by name: ffmpeg's own for VP8 and VP9 lose alpha."""
     if picture.tags.get("alpha_mode") == "1":
         return {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(picture.codec)
     return None
@@ -276,7 +306,7 @@ def _decoder(picture: Picture) -> str | None:
 
 @dataclass(frozen=True)
 class _Displayed:
-    """The first frame as ffmpeg gives it: turned upright and cropped, at its time stamp."""
+    """The first frame as ffmpeg outputs it: upright and cropped, with its time stamp."""
 
     width: int
     height: int
@@ -292,11 +322,11 @@ def _first_displayed(path: Path, index: int, codec: str, decoder: str | None) ->
 def _as_ffmpeg_gives_it(
     path: Path, index: int, codec: str, decoder: str | None, tracks: Sequence[Track]
 ) -> tuple[_Displayed, tuple[AudioStream, ...]]:
-    """The first frame, and the sound tracks in the words of the ffmpeg that will convert them.
+    """Return the first frame, and the sound tracks as described by ffmpeg, which will convert them.
 
-    PyAV frees custom channel layouts twice, so it must not be asked for any.
+    PyAV frees custom channel layouts twice, so it must not be asked for them.
     """
-    # Of a single frame more threads are no quicker.
+    # More threads are no faster for a single frame.
     choice = ["-threads", "1", *([f"-c:{index}", decoder] if decoder else [])]
     arguments = [
         *("-copyts", *ffmpeg.input_file(path, *choice), "-map", f"0:{index}"),
@@ -309,7 +339,7 @@ def _as_ffmpeg_gives_it(
     try:
         picture, heard = _framecrc([*arguments, *sound], subject)
     except MediaError:
-        # A broken sound must not take the picture along.
+        # Broken sound must not make the picture fail.
         picture, heard = _framecrc(arguments, subject)
     if not picture.stamps:
         raise MediaError(subject)
@@ -331,14 +361,14 @@ def _as_ffmpeg_gives_it(
 
 @dataclass
 class _Listing:
-    """What ffmpeg's framecrc format says: properties by (name, stream), and time stamps."""
+    """Output of ffmpeg's framecrc format: properties by (name, stream), and time stamps."""
 
     facts: dict[tuple[str, int], str] = field(default_factory=dict)
     stamps: list[int] = field(default_factory=list)
 
 
 def _framecrc(arguments: list[str], subject: str) -> tuple[_Listing, _Listing]:
-    """Run ffmpeg into one listing of the picture's packets, or another of sound before or after."""
+    """Run ffmpeg; return a listing of the picture's packets, and one of the sound's properties."""
     _, written = ffmpeg.run(arguments, subject=subject)
     picture, sound = _Listing(), _Listing()
     for text in written.decode("utf-8", "replace").split("#software")[1:]:
@@ -349,13 +379,13 @@ def _framecrc(arguments: list[str], subject: str) -> tuple[_Listing, _Listing]:
             if line.startswith("#") and number.isdigit():
                 listing.facts[name, int(number)] = value
             elif line[:1].isdigit():
-                # Sound has no packets here, so that all are of the picture.
+                # Sound has no packets here, so all of them belong to the picture.
                 picture.stamps.append(int(line.split(",")[2]))
     return picture, sound
 
 
 def _ratio(text: str) -> Fraction:
-    """A positive ratio such as "4/3"; 0 for "0/1" or "0/0", which mean that it is unknown."""
+    """Parse a positive ratio such as "4/3"; 0 for "0/1" or "0/0", which mean unknown."""
     above, below = map(int, text.split("/"))
     return Fraction(above, below) if above > 0 and below > 0 else Fraction(0)
 
@@ -384,7 +414,7 @@ def _described(
         frames, duration = len(times) - 1, times[-1]
     elif picture.whole and length is not None:
         frames = picture.packets
-        # Where the clock leaps, what the container claims counts the leap too.
+        # If the clock leaps, the container's claim includes the leap.
         duration = start + length if picture.leaps else max(duration, start + length)
     elif variable and picture.frames:
         frames = picture.frames
@@ -430,14 +460,14 @@ def _described(
 
 
 def _exact_times(path: Path, form: str) -> tuple[Fraction, ...]:
-    """When each frame of an APNG begins and the last ends: libav rounds their delays."""
+    """Return when each frame of an APNG starts and the last one ends: libav rounds their delays."""
     return (
         tuple(accumulate(apng.frame_durations(path), initial=Fraction(0))) if form == "apng" else ()
     )
 
 
 def _probe_webp(path: Path) -> MediaInfo:
-    """An animated WebP, of which libav's demuxers know only single pictures."""
+    """Probe an animated WebP, which libav's demuxers read only as single pictures."""
     delays = webp.frame_durations(path)
     length = sum(delays, Fraction(0))
     displayed = _first_displayed(path, 0, "webp", None)
@@ -464,20 +494,20 @@ def _probe_webp(path: Path) -> MediaInfo:
 
 
 def _pixel_format(path: Path, picture: Picture, decoder: str | None) -> str:
-    """The decoder's pixel format; asked of ffmpeg where libav has no such decoder."""
+    """Return the decoder's pixel format, from ffmpeg if libav lacks the decoder."""
     if decoder:
         return picture.pixel_format.replace("yuv420p", "yuva420p")
     return picture.pixel_format or demux.pixel_format_by_ffmpeg(path, picture.index)
 
 
 def _tagged_length(picture: Picture) -> Fraction | None:
-    """The stream's own duration, which Matroska files mostly note, seconds."""
+    """Return the stream's own duration in seconds, which Matroska files usually note."""
     tag = re.match(r"(\d+):(\d+):([\d.]+)$", picture.tags.get("duration", ""))
     return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]) if tag else None
 
 
 def _picture_length(picture: Picture, rate: Fraction, may_leap: bool) -> Fraction | None:
-    """From the first frame to the end of the last, as measured or as noted."""
+    """Return the length from the first frame to the end of the last, as measured or as noted."""
     if picture.whole and len(picture.measured) == picture.packets:
         return picture.measured[-1] - picture.measured[0] + 1 / rate
     if picture.whole and may_leap:
@@ -487,13 +517,13 @@ def _picture_length(picture: Picture, rate: Fraction, may_leap: bool) -> Fractio
 
 
 def _rate_of_times(times: Sequence[Fraction]) -> tuple[Fraction, bool]:
-    """The mean rate of frames whose times and end are known, and whether it varies."""
+    """Return the mean rate of frames with known times and end, and whether it varies."""
     rate = (len(times) - 1) / times[-1] if times[-1] else SEQUENCE_RATE
     return rate, len({later - earlier for earlier, later in pairwise(times)}) > 1
 
 
 def _rate(picture: Picture) -> tuple[Fraction, bool]:
-    """The rate to speak of, and whether it varies: then the average, else the exact one."""
+    """Return the frame rate, and whether it varies; if so it is the average, else exact."""
     times, tick = picture.measured, picture.tick
     average, nominal = picture.average, picture.nominal
     varies = bool(average and nominal and abs(average / nominal - 1) > Fraction(1, 100))
@@ -510,7 +540,10 @@ def _rate(picture: Picture) -> tuple[Fraction, bool]:
 
 
 def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool:
-    """Whether frames come at a claimed rate, some perhaps left out, as far as a clock can tell."""
+    """Return whether frames keep to a claimed rate; some may be missing.
+
+    As far as the clock's precision can tell.
+    """
     if len(times) < 2:
         return True
     places = [(time - times[0]) * rate for time in times]
@@ -519,13 +552,13 @@ def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool
         return False
     if any(abs(place - step) > tick * rate for place, step in zip(places, steps, strict=True)):
         return False
-    # A clock's own pace fits all times; then most frames must come at that pace.
+    # The clock's own rate fits all times; then most frames must actually come at that rate.
     usual = sorted(later - earlier for earlier, later in pairwise(steps))[len(steps) // 2 - 1]
     return demux.is_plausible(rate, tick) or usual == 1
 
 
 def _mostly_at(times: Sequence[Fraction], rate: Fraction) -> bool:
-    """Whether nine in ten frames follow the one before at this rate."""
+    """Return whether nine in ten frames follow the previous one at this rate."""
     usual = [
         abs((later - earlier) * rate - 1) < Fraction(1, 20) for earlier, later in pairwise(times)
     ]
@@ -533,12 +566,12 @@ def _mostly_at(times: Sequence[Fraction], rate: Fraction) -> bool:
 
 
 def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None:
-    """The rate that all time stamps keep to within a tick, if there is one."""
+    """Return the rate that all time stamps keep to within a tick, if there is one."""
     if len(times) < 2 or times[-1] == times[0]:
         return None
     measured = (len(times) - 1) / (times[-1] - times[0])
     if measured * tick > Fraction(1, 4):
-        # A clock as coarse as that shows no rate.
+        # Such a coarse clock does not show a rate.
         return None
     whole = round(measured)
     candidates = [Fraction(whole), Fraction(whole * 1000, 1001), Fraction(round(measured * 2), 2)]
@@ -552,11 +585,11 @@ def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None
 
 
 def _snapped(rate: Fraction, tick: Fraction) -> Fraction:
-    """The NTSC or whole rate that a container with rounded times can only come close to."""
+    """Return the NTSC or whole rate that a container with rounded times can only approximate."""
     ticks = 1 / (rate * tick)
     own = 1 / (max(1, round(ticks)) * tick)
     if ticks.denominator == 1 or (ticks < 4 and abs(rate / own - 1) < Fraction(1, 1000)):
-        # The clock itself keeps to this rate; times would not agree with a rounder one.
+        # The clock itself keeps to this rate; times would not match a rounder one.
         return own
     whole = round(rate)
     candidates = (Fraction(whole), Fraction(whole * 1000, 1001))

@@ -1,4 +1,4 @@
-"""Moving pictures in: path -> frames with exact times, one after the other, in constant memory."""
+"""Read films: frames with exact times, one after another, in constant memory."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ __all__ = ["Frame", "SeekPoint", "Source", "compute_checksum", "count_packets", 
 class Frame:
     """One picture of a film.
 
-    ``index`` counts the delivered frames from 0. ``time`` is seconds on the source's own clock, on
-    which its first video frame is 0, also when delivery starts later. ``duration`` is how long it
-    is shown, seconds. ``pixels`` is uint8, H x W x 3, RGB. ``deep`` is the same as uint16, if more
-    than 8 bits were asked for; ``alpha`` uint8, H x W, if it was asked for and is not all opaque.
+    Attributes:
+        index: Counts the delivered frames from 0.
+        time: Seconds on the source's own clock, on which its first video frame is 0, even if
+            delivery starts later.
+        duration: How long it is shown, in seconds.
+        pixels: uint8, H x W x 3, RGB.
+        deep: The same as uint16, if more than 8 bits were requested.
+        alpha: uint8, H x W, if it was requested and is not fully opaque.
     """
 
     index: int
@@ -46,7 +50,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class SeekPoint:
-    """A frame that an earlier pass has seen, by ``index``, ``time`` and ``compute_checksum``."""
+    """A frame seen in an earlier pass, by ``index``, ``time`` and ``compute_checksum``."""
 
     index: int
     time: Fraction
@@ -54,7 +58,7 @@ class SeekPoint:
 
 
 def compute_checksum(frame: Frame) -> int:
-    """A number by which a frame is known again: of its time, its duration and all its values."""
+    """Return a checksum that identifies a frame: of its time, its duration and all its values."""
     check = zlib.crc32(f"{frame.time} {frame.duration}".encode())
     for values in (frame.pixels, frame.deep, frame.alpha):
         if values is not None:
@@ -65,8 +69,8 @@ def compute_checksum(frame: Frame) -> int:
 class Source:
     """The frames of one film: a context manager, iterable once.
 
-    ``notes`` are lines that the user should hear and ``missing`` is the number of frames that the
-    file should hold but does not give; both are complete when the last frame has been read.
+    ``notes`` are lines for the user and ``missing`` is the number of frames that the file should
+    have but does not deliver; both are complete when the last frame has been read.
     """
 
     def __init__(
@@ -76,6 +80,14 @@ class Source:
         frames: Generator[Frame, None, None],
         report: DecodeReport,
     ) -> None:
+        """Wrap a stream of frames.
+
+        Args:
+            info: The film.
+            size: (width, height) of the frames.
+            frames: The frames.
+            report: Filled in while they are decoded.
+        """
         self.info = info
         self.size = size
         self._frames = frames
@@ -83,7 +95,7 @@ class Source:
 
     @property
     def notes(self) -> list[str]:
-        """Lines that the user should hear."""
+        """Lines for the user."""
         return self._report.notes
 
     @property
@@ -93,7 +105,7 @@ class Source:
 
     @property
     def sound(self) -> bool:
-        """Whether, as far as it was read, nothing was amiss."""
+        """Whether no damage was found so far."""
         report = self._report
         return not (report.complaints or report.missing or report.repeated)
 
@@ -127,14 +139,26 @@ def open_source(
 ) -> Source:
     """Open a film for one pass over its frames with ``start <= time < end``.
 
-    ``size`` is (width, height) of the delivered frames; ``fps`` resamples to a constant rate, each
-    tick showing what the source shows at that time. For a picture sequence ``fps`` is its rate.
-    Transparency is laid over ``background``, unless ``keep_alpha`` asks for the straight colours
-    and their alpha; ``deep`` asks for 16 bits besides 8. Of an ``opening`` that was seen with the
-    same other arguments, the frames from there on are given, as they would be by reading from the
-    start; what is before it is read only where it cannot be reached otherwise. ``series`` says what
-    a folder of pictures may lack.
-    Raises MediaError for unreadable files and UsageError for an empty range.
+    With an ``opening``, which was found with the same other arguments, the frames from there on are
+    delivered exactly as if read from the start; what precedes it is read only if it cannot be
+    reached otherwise.
+
+    Args:
+        path: The film, a folder of pictures or a pattern of them.
+        start: Seconds; None: the beginning.
+        end: Seconds; None: the end.
+        size: (width, height) of the delivered frames; None: the film's own.
+        fps: Resample to a constant rate, each tick showing what the source shows at that time; the
+            rate of a sequence of pictures.
+        background: Colour that transparent areas are composited over, unless ``keep_alpha``.
+        deep: Whether to deliver 16 bits as well.
+        keep_alpha: Whether to deliver straight colours and their alpha.
+        opening: The frame to start at.
+        series: What a folder of pictures may lack.
+
+    Raises:
+        MediaError: The file cannot be read.
+        UsageError: The range is empty.
     """
     info = probe(path, series)
     if info.kind == "sequence" and fps is not None:
@@ -153,7 +177,7 @@ def open_source(
             timed = decode_frames(info, size, since, 16 if deep else 8, report, opening is not None)
         frames = _add_durations(timed, info, report)
         if resampled is not None:
-            # What an opening shows may have begun before it.
+            # What is displayed at an opening may have started before it.
             frames = _resample(_clip_range(frames, begin, end, 0), resampled, begin, index)
         else:
             frames = _clip_range(frames, since, end, index)
@@ -166,7 +190,7 @@ def open_source(
 
 @dataclass(frozen=True)
 class _Raw:
-    """A frame as it was decoded: 3 or 4 channels, uint8 or uint16."""
+    """A frame as decoded: 3 or 4 channels, uint8 or uint16."""
 
     index: int
     time: Fraction
@@ -190,7 +214,7 @@ def _check_range(info: MediaInfo, begin: Fraction, end: Fraction | None) -> None
 
 
 def _notes(info: MediaInfo) -> list[str]:
-    """What is done to the picture before anything is dreamt."""
+    """Return notes on what is done to the picture before it is dreamt."""
     notes = []
     turned = [f"rotated by {info.rotation} degrees"] if info.rotation else []
     turned += ["mirrored"] if info.mirrored else []
@@ -206,7 +230,7 @@ def _notes(info: MediaInfo) -> list[str]:
     if info.dolby_vision is not None:
         notes.append(
             f"declares Dolby Vision profile {info.dolby_vision}, which only its own players show "
-            "rightly: the colours may be wrong here; convert it to HDR10, HLG or SDR first"
+            "correctly: the colours may be wrong here; convert it to HDR10, HLG or SDR first"
         )
     return notes
 
@@ -216,7 +240,7 @@ def _opened(
     opening: SeekPoint,
     report: DecodeReport,
 ) -> Generator[Frame, None, None]:
-    """The frames from an opening on; read from the start if what is found there is not it."""
+    """Yield the frames from an opening on; read from the start if the frame found there differs."""
     notes = list(report.notes)
     with closing(frames_from(opening)) as frames:
         first = None
@@ -235,7 +259,7 @@ def _opened(
 
 
 def _add_durations(timed: Timed, info: MediaInfo, report: DecodeReport) -> _Raws:
-    """Frames that know how long they are shown: until the next one, the last as the rate says."""
+    """Add durations to frames: until the next one; the last as the rate says."""
     waiting: _Raw | None = None
     index = 0
     try:
@@ -258,14 +282,17 @@ def _add_durations(timed: Timed, info: MediaInfo, report: DecodeReport) -> _Raws
 def _last_duration(last: _Raw, info: MediaInfo, report: DecodeReport) -> Fraction:
     if report.last_duration is not None:
         return report.last_duration
-    # Where no packet says it, the whole length does.
+    # If no packet gives it, derive it from the total length.
     rest = (info.picture_length or info.duration) - last.time
     own = info.kind == "animation" or info.variable_rate
     return rest if own and rest > 0 else last.duration
 
 
 def _clip_range(frames: _Raws, begin: Fraction, end: Fraction | None, index: int) -> _Raws:
-    """Frames with begin <= time < end, counted on from ``index``, shown until ``end`` at most."""
+    """Yield frames with begin <= time < end, shown at most until ``end``.
+
+    They are counted on from ``index``.
+    """
     try:
         for frame in frames:
             if end is not None and frame.time >= end:
@@ -279,7 +306,7 @@ def _clip_range(frames: _Raws, begin: Fraction, end: Fraction | None, index: int
 
 
 def _resample(frames: _Raws, fps: Fraction, begin: Fraction, index: int) -> _Raws:
-    """What is on display at the times begin + k / fps, k counted on from ``index``."""
+    """Yield what is displayed at the times begin + k / fps, k counted on from ``index``."""
     try:
         for frame in frames:
             until = frame.time + frame.duration
@@ -300,7 +327,8 @@ def _finished(
                 alpha = raw.pixels[..., 3]
                 clear = keep_alpha and bool((alpha < np.iinfo(alpha.dtype).max).any())
                 if clear:
-                    # What lies under full transparency is arbitrary: give it the chosen colour.
+                    # The colour under full transparency is arbitrary: replace it with the chosen
+                    # one.
                     hidden = np.where(alpha == 0, alpha, np.iinfo(alpha.dtype).max)
                     colors = flatten(colors, hidden, background)
                 else:

@@ -1,4 +1,4 @@
-"""(frame, pixel format of a film) -> the frame as such a film gives it back."""
+"""Convert a frame to a film's pixel format and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dreamvideo.media.pixel_formats import Color
 
 
 def store_as(pixels: NDArray[np.uint8], pixel_format: str) -> NDArray[np.uint8]:
-    """A frame, H x W x 3 RGB, through a film's pixel format and back, not compressed.
+    """Convert a frame, H x W x 3 RGB, to a film's pixel format and back, without compression.
 
-    A film in 4:2:0 has a quarter of its chroma, and a dream's fine chroma is strong: its luma is
-    left in all three channels, which makes the dream a tenth stronger. Whatever is compared with
-    a film's frames has to go the same way. Formats that are no YUV leave the frame as it is.
-    Raises MediaError.
+    A film in 4:2:0 has a quarter of its chroma, and a dream's fine chroma is strong: its luma
+    remains in all three channels, which makes the dream a tenth stronger. Anything compared with a
+    film's frames has to go through the same conversion. Formats other than YUV leave the frame
+    unchanged. Raises MediaError.
     """
     if not pixel_format.startswith("yuv"):
         return pixels

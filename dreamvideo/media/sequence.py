@@ -1,4 +1,4 @@
-"""Numbered pictures as a film: a folder or a pattern such as ``shots/%04d.png`` -> file names."""
+"""Numbered pictures as a film: the files of a folder or of a pattern such as ``shots/%04d.png``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 @dataclass(frozen=True)
 class SeriesOptions:
-    """What a folder of pictures may lack; without any it must be whole, and of one size.
+    """What a folder of pictures may lack; by default it must be complete, and of one size.
 
-    ``hold_gaps`` shows the picture before a gap in the numbers for the time of those that are
-    missing; ``fit`` is how pictures of other sizes than the first are made to have it.
+    ``hold_gaps`` shows the picture before a gap in the numbers for the time of the missing ones;
+    ``fit`` is how pictures of other sizes are adapted to the first one's.
     """
 
     hold_gaps: bool = False
@@ -40,22 +40,22 @@ STRICT = SeriesOptions()
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether the name means many pictures: a folder, or a pattern that is no file itself."""
+    """Return whether the name means many pictures: a folder, or a pattern that is not a file."""
     return path.is_dir() or (_PLACE.search(path.name) is not None and not path.exists())
 
 
 def sequence_files(path: Path) -> list[Path]:
-    """The pictures of a folder or pattern in the order of their numbers (9999 before 10000).
+    """Return the pictures of a folder or pattern in the order of their numbers (9999 before 10000).
 
-    Raises MediaError for no pictures, and for several series in one folder.
+    Raises MediaError if there are no pictures, or several series in one folder.
     """
     return [file for _, file in _numbered(path)]
 
 
 def numbered_files(path: Path, options: SeriesOptions = STRICT) -> list[tuple[int, Path]]:
-    """The pictures in order, each with its place in time: 0, 1, 2 and so on, but for gaps.
+    """Return the pictures in order, each with its position in time: 0, 1, 2 and so on, with gaps.
 
-    Raises MediaError as ``sequence_files`` does, and for gaps, by name, unless they are held.
+    Raises MediaError like ``sequence_files``, and for gaps, by name, unless they are held.
     """
     files = _numbered(path)
     if not options.hold_gaps:

@@ -1,4 +1,4 @@
-"""The pictures of a folder or pattern as the frames of a film: held over gaps, made one size."""
+"""Read a sequence of pictures as the frames of a film: gaps held, all of one size."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ def read_series(
     """Decode the pictures from a time on.
 
     Args:
-        info: What ``probe`` found, at the rate that is wanted.
+        info: What ``probe`` found, at the wanted rate.
         size: (width, height) of the frames.
-        since: Seconds; pictures that begin earlier are left out.
+        since: Seconds; pictures that start earlier are left out.
         background: Colour of the borders of a padded picture.
-        report: Takes a note of all that is done to the pictures.
+        report: Gets a note of everything that is done to the pictures.
 
     Yields:
-        (time in seconds, H x W x 3 RGB or x 4 with straight alpha, uint8 or uint16). Raises
-        MediaError, naming the picture, for one that cannot be read.
+        (time in seconds, H x W x 3 RGB or x 4 with straight alpha, uint8 or uint16).
+
+    Raises:
+        MediaError: A picture, which is named, cannot be read.
     """
     if info.fit is not None and info.odd_sizes:
         count = f"{info.odd_sizes} of {len(info.files)} pictures are"
@@ -68,7 +70,7 @@ def _frame(
 
 
 def _crop(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
-    """The middle of a picture, of the shape of (width, height)."""
+    """Crop the centre of a picture to the shape of (width, height)."""
     high, wide = layers.shape[:2]
     width = max(1, min(wide, round(high * shape[0] / shape[1])))
     height = max(1, min(high, round(wide * shape[1] / shape[0])))
@@ -77,7 +79,7 @@ def _crop(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
 
 
 def _pad(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> NDArray[Any]:
-    """A whole picture in the middle of a frame of ``size``, which stands for one of ``shape``."""
+    """Centre a whole picture in a frame of ``size``, which represents one of ``shape``."""
     high, wide = layers.shape[:2]
     scale = min(shape[0] / wide, shape[1] / high)
     width = max(1, min(size[0], round(wide * scale * size[0] / shape[0])))

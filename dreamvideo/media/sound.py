@@ -1,7 +1,7 @@
-"""A clip's sound -> what can be followed in it: loudness, three bands, onsets, each 0 .. 1.
+"""Measure a clip's sound: loudness, three bands and onsets, each 0 .. 1.
 
-Everything is measured against the film itself, so that a quiet recording moves a picture as much
-as a loud one.
+Everything is relative to the film itself, so that a quiet recording moves a picture as much as a
+loud one.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ Curve = NDArray[np.float32]
 
 SAMPLES = 22_050
 HOP = 441
-# Measured so many times a second.
+# Measurements per second.
 RATE = SAMPLES // HOP
 WINDOW = 1024
-# Hz, where the low band ends and the high one begins.
+# Hz: end of the low band and start of the high one.
 LOW_END, HIGH_BEGIN = 200, 2000
-# Loudness goes with this power of the amplitude (Stevens 1957).
+# Loudness is proportional to this power of the amplitude (Stevens 1957).
 STEVENS = 0.6
-# What is quieter than this (amplitude, 1 = full scale) is silence, even if nothing is louder.
+# Anything quieter than this (amplitude, 1 = full scale) is silence, even if nothing is louder.
 SILENCE = 1e-3
-# A band counts as full at this share of the loudest one's fullness at least.
+# A band counts as full at this share of the loudest band's level at least.
 FAINTEST_BAND = 0.2
 # Seconds in which a sound that ends, or a beat, fades.
 DECAY, BEAT = 0.15, 0.25
-# Share of the loudest beat that is a full one, and the least rise that is any (log amplitude).
+# Share of the loudest beat that is a full one, and the smallest rise that counts (log amplitude).
 FULL_BEAT, FAINTEST_BEAT = 0.7, 0.15
-# In a sound that is rough all along, beats rise by so many times its usual unrest.
+# In a sound that is rough throughout, beats must rise by this multiple of its usual variation.
 UNSTEADY = 4.0
 # The amplitude that counts as something in a rise is one over this.
 STEEPNESS = 1e4
 _CHUNK = 256 * HOP
-# Where beats are looked for: bands a third of an octave wide, by their first bins.
+# Where beats are detected: bands a third of an octave wide, by their first bins.
 _TONES = np.unique(np.geomspace(2, WINDOW // 2, 28).astype(int))[:-1]
 
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """What is heard at each time of a clip; ``begin`` is the first measure's, in seconds.
+    """Sound levels over time of a clip; ``begin`` is the time of the first measurement, in seconds.
 
     Times are seconds since the clip's first picture. Before and after, it is silent.
     """
@@ -61,11 +61,11 @@ class SoundTrack:
     _smooth: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, seconds: float) -> SoundLevels:
-        """The sounds of a moment by name; ``low~0.3`` is averaged over 0.3 s about it."""
+        """Return the levels at a time by name; ``low~0.3`` is averaged over 0.3 s around it."""
         return SoundLevels(self, seconds)
 
     def value(self, name: str, seconds: float) -> float:
-        """One sound, 0 .. 1, read between the measures. KeyError for one that there is not."""
+        """Return one level, 0 .. 1, interpolated. Raises KeyError for an unknown name."""
         curve = self._curve(name)
         place = (seconds - self.begin) * RATE
         if not 0 <= place <= len(curve) - 1:
@@ -85,7 +85,7 @@ class SoundTrack:
 
 @dataclass(frozen=True)
 class SoundLevels(Mapping[str, float]):
-    """The sounds of one moment, worked out as they are asked for."""
+    """The levels at one time, computed on demand."""
 
     track: SoundTrack
     seconds: float
@@ -106,16 +106,21 @@ class SoundLevels(Mapping[str, float]):
 def measure_sound(
     clip: MediaInfo, begin: Fraction = Fraction(0), end: Fraction | None = None
 ) -> SoundTrack:
-    """Listen to a clip's first sound track that can be decoded, from ``begin`` to ``end``.
+    """Measure a clip's first decodable sound track.
 
-    Both are seconds of its picture.
+    Takes a few seconds and 4 MB per hour.
 
-    Takes some seconds and 4 MB an hour. Raises MediaError, one line, for a clip without sound or
-    one whose sound cannot be decoded.
+    Args:
+        clip: The clip.
+        begin: Start in seconds of its picture.
+        end: End in seconds of its picture; None: its end.
+
+    Raises:
+        MediaError: The clip has no sound, or none that can be decoded.
     """
     if not clip.audio:
-        raise MediaError(f"{escape_text(clip.path)}: has no sound that audio: could follow")
-    # The picture may begin later than the file, whose clock the decoder counts on.
+        raise MediaError(f"{escape_text(clip.path)}: has no sound for `audio:` to follow")
+    # The picture may start later than the file, which the decoder's clock is relative to.
     since = float(begin + clip.start)
     until = None if end is None else float(end + clip.start)
     track = clip.audio[0]
@@ -125,10 +130,11 @@ def measure_sound(
 
 
 def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
-    """Pieces of a mono sound at ``SAMPLES`` a second, in [-1, 1] -> its curves, ``RATE`` a second.
+    """Measure the levels of mono sound; returns curves at ``RATE`` per second.
 
-    ``loud`` is the loudness, ``low``, ``mid`` and ``high`` those of the bands below 200 Hz, up to
-    2000 Hz and above, ``onset`` jumps up where something begins and fades.
+    ``samples`` are pieces at ``SAMPLES`` per second, in [-1, 1]. ``loud`` is the loudness; ``low``,
+    ``mid`` and ``high`` are those of the bands below 200 Hz, up to 2000 Hz and above; ``onset``
+    jumps up where a sound starts and then fades.
     """
     rows = np.concatenate([np.zeros((0, 5), np.float32), *_analysed(_framed(samples))])
     energy, rise = rows[:, :4], rows[:, 4]
@@ -142,7 +148,7 @@ def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
 
 
 def average_windows(curve: Curve, seconds: float) -> Curve:
-    """A curve averaged over so many seconds about each time, the middle weighing most."""
+    """Average a curve over that many seconds around each time, weighted to the centre."""
     reach = max(1, round(seconds * RATE))
     kernel = np.hanning(2 * reach + 1)[1:-1]
     weights = np.convolve(np.ones(len(curve)), kernel)[reach - 1 : reach - 1 + len(curve)]
@@ -151,7 +157,7 @@ def average_windows(curve: Curve, seconds: float) -> Curve:
 
 
 def fade_levels(curve: Curve, seconds: float) -> Curve:
-    """A curve that rises at once and falls to a third in so many seconds."""
+    """Return a curve that rises at once and falls to a third in that many seconds."""
     kept = float(np.exp(-1 / (seconds * RATE)))
     faded = np.empty_like(curve)
     level = 0.0
@@ -165,7 +171,7 @@ def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterato
     limits = ["-ss", f"{begin:.6f}"] if begin > 0 else []
     if end is not None:
         limits += ["-t", f"{max(end - begin, 0):.6f}"]
-    # A track that begins later than the file is silent until then.
+    # A track that starts later than the file is silent until then.
     arguments = [
         *ffmpeg.input_file(path, *limits),
         *("-map", f"0:{index}", "-af", "aresample=async=1:first_pts=0"),
@@ -181,7 +187,7 @@ def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterato
 
 
 def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
-    """Overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
+    """Yield overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
     rest = np.zeros(WINDOW // 2, np.float32)
     for piece in samples:
         rest = np.concatenate([rest, piece])
@@ -195,7 +201,7 @@ def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
 
 
 def _analysed(groups: Iterator[Curve]) -> Iterator[Curve]:
-    """For each window the mean square in all and in each band, and by how much it rose."""
+    """For each window, yield the mean square in total and in each band, and how much it rose."""
     shape = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     edges = [1, *(round(hertz * WINDOW / SAMPLES) for hertz in (LOW_END, HIGH_BEGIN))]
     before: Curve | None = None
@@ -211,26 +217,29 @@ def _analysed(groups: Iterator[Curve]) -> Iterator[Curve]:
 
 
 def _fullness(curve: Curve) -> float:
-    """What counts as loud in a film: not its single loudest bang, unless there is little else."""
+    """Return the level that counts as loud in a film.
+
+    It is not the single loudest bang, unless there is little else.
+    """
     return max(float(np.percentile(curve, 98)), float(curve.max()) / 2) if len(curve) else 0.0
 
 
 def _scaled(curve: Curve, full: float) -> Curve:
-    """0 .. 1, from what is quiet in this film; a sound that stays as it is stays full."""
+    """Scale to 0 .. 1 from what is quiet in this film; a constant sound stays full."""
     if not len(curve):
         return curve
     quiet = min(float(np.percentile(curve, 10)), full)
-    # What hardly changes is not to be blown up.
+    # Small variations must not be amplified.
     quiet *= min(1.0, 2 * (full - quiet) / full)
     return np.asarray(np.clip((curve - quiet) / (full - quiet), 0, 1), np.float32)
 
 
 def _beats(rise: Curve) -> Curve:
-    """Where sounds begin, 0 .. 1: what rises faster than the half second about it."""
+    """Return where sounds start, 0 .. 1: what rises faster than the half second around it."""
     if not len(rise):
         return rise
     beat = np.maximum(rise - average_windows(rise, BEAT), 0)
-    # The very first windows begin within the sound.
+    # The very first windows start within the sound.
     beat[:2] = 0
     full = FULL_BEAT * float(beat.max())
     if full < max(FAINTEST_BEAT, UNSTEADY * float(np.median(np.abs(rise - np.median(rise))))):

@@ -1,4 +1,4 @@
-"""An image file -> its values, by Pillow, or by ffmpeg for what Pillow has not."""
+"""Decode an image file with Pillow, or with ffmpeg if Pillow cannot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dreamvideo.media.still_file import (
     Size,
     UndecodableError,
     check_agreement,
-    divide_alpha,
+    divide_size,
     kind_of,
     reduce_size,
     split_alpha,
@@ -34,18 +34,21 @@ from dreamvideo.media.still_file import (
 )
 from dreamvideo.media.still_pillow import decode_by_pillow, decode_whole, upright_size
 
-# What Pillow reads in part or not at all; of the others ffmpeg is asked only where Pillow fails.
+# Formats that Pillow reads partly or not at all; for others ffmpeg is used only if Pillow fails.
 _FFMPEG_FIRST = ("heif", "jxl", "exr", "hdr", "pfm", "phm", "pam", "dpx", "jpegls")
 _LIGHT = ("exr", "hdr", "pfm", "phm")
 _RGB = 2
 
 
 def header_size(path: Path, head: bytes) -> Size:
-    """(width, height) of an image file, upright, from its header. Raises MediaError.
+    """Return (width, height) of an image file, upright, from its header.
 
     Args:
         path: The file.
         head: Its first bytes, or all of it.
+
+    Raises:
+        MediaError: It is not an image that can be read.
     """
     kind = kind_of(head)
     if kind == "heif":
@@ -70,12 +73,12 @@ def decode(path: Path, data: bytes, fits: Fits, least: Size | None) -> Decoded:
     Args:
         path: The file.
         data: Its content.
-        fits: Raises MediaError where memory does not hold a picture.
-        least: (width, height) that is asked for; a large picture may come smaller than it is, but
-            no smaller than this. None: all of it.
+        fits: Raises MediaError if a picture does not fit in memory.
+        least: (width, height) that is needed; a large picture may be returned smaller than it is,
+            but not smaller than this. None: full size.
 
-    Returns:
-        What is in it. Raises MediaError.
+    Raises:
+        MediaError: It cannot be decoded.
     """
     kind, job = kind_of(data), Job(path, data, fits, least)
     if kind in ("tiff", "heif"):
@@ -99,13 +102,13 @@ def decode(path: Path, data: bytes, fits: Fits, least: Size | None) -> Decoded:
 
 
 def _j2k_bits(data: bytes) -> int:
-    """Bits of the first channel of a JPEG 2000, from the header of its code stream."""
+    """Return the bits of the first channel of a JPEG 2000, from the header of its code stream."""
     at = data.find(b"\xff\x4f\xff\x51")
     return (data[at + 42] & 0x7F) + 1 if 0 <= at < len(data) - 42 else 8
 
 
 def _deeper(decoded: Decoded, read: Callable[[], Decoded], most: float = 1.0) -> Decoded:
-    """A picture that Pillow gave in 8 bits with the bits that it has, if both readers agree."""
+    """Return a picture that Pillow read in 8 bits at its full depth, if both readers agree."""
     try:
         deep = read()
     except MediaError:
@@ -124,7 +127,7 @@ def _deeper(decoded: Decoded, read: Callable[[], Decoded], most: float = 1.0) ->
 
 
 def _deeper_avif(job: Job, decoded: Decoded) -> Decoded:
-    """An AVIF with its colours' description, and its bits where they are more than 8."""
+    """Return an AVIF with its colours' description, and its bits if they are more than 8."""
     picture = heif.main_picture(job.data)
     if picture is None:
         return decoded
@@ -136,7 +139,7 @@ def _deeper_avif(job: Job, decoded: Decoded) -> Decoded:
 
 
 def _heif(job: Job) -> Decoded:
-    """Its main picture, whole, by the file's own account. Raises MediaError."""
+    """Decode a file's main picture, according to its own metadata. Raises MediaError."""
     picture = heif.main_picture(job.data)
     if picture is None:
         raise MediaError(f"{escape_text(job.path)}: not an image that can be read")
@@ -168,18 +171,18 @@ def _alpha_of(coded: bytes, shape: tuple[int, ...]) -> NDArray[Any] | None:
 
 
 def _png_picture(job: Job, kind: str, picture: MainPicture | None) -> Decoded:
-    """A picture by way of a PNG from ffmpeg; its gamma is none of the file's own."""
+    """Decode a picture via a PNG from ffmpeg, whose gamma is not the file's own."""
     smaller, size = None, None if picture is None else picture.size
     if picture is not None and size is not None:
         # Decoded as YUV or deep RGB, then as the PNG that is read here.
         seen = size[::-1] if picture.turned else size
         factor = job.check(seen, 12)
-        smaller = divide_alpha(size, factor) if factor > 1 else None
+        smaller = divide_size(size, factor) if factor > 1 else None
     coded = still_ffmpeg.png_of(
         job.path, kind, picture, most_pixels=job.most_pixels, smaller=smaller
     )
     if picture is not None:
-        # Of tiles it tells nothing: the file itself is asked.
+        # ffmpeg does not report the colours of tiles, so they are taken from the file itself.
         coded = png.without_colors(coded)
     try:
         decoded = decode_whole(replace(job, data=coded), coded)
@@ -193,7 +196,7 @@ def _png_picture(job: Job, kind: str, picture: MainPicture | None) -> Decoded:
 
 
 def _by_ffmpeg(job: Job, kind: str) -> Decoded:
-    """Raises MediaError."""
+    """Decode with ffmpeg. Raises MediaError."""
     if kind not in _LIGHT:
         decoded = _png_picture(job, kind, None)
         if kind == "jxl":
@@ -207,12 +210,12 @@ def _by_ffmpeg(job: Job, kind: str) -> Decoded:
     factor = job.check(size, 0)
     values, alpha = split_alpha(values)
     values, alpha = reduce_size(values, alpha, factor)
-    # Of these only EXR has transparency, and its colours are multiplied by it.
+    # Of these only EXR has alpha, and its colours are premultiplied by it.
     return Decoded(values=values, size=size, alpha=alpha, premultiplied=alpha is not None)
 
 
 def _tiff(job: Job) -> Decoded:
-    """Raises MediaError."""
+    """Decode a TIFF. Raises MediaError."""
     layout = tiff.layout_of(job.data)
     if layout is not None and layout.is_raw:
         raise MediaError(
@@ -232,7 +235,10 @@ def _tiff(job: Job) -> Decoded:
 
 
 def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
-    """A TIFF of more than 8 bits; None where Pillow sees another picture, and is to be asked."""
+    """Decode a TIFF of more than 8 bits; None if Pillow sees a different picture.
+
+    Pillow must then decode it.
+    """
     turned = layout.orientation >= 5
     size = layout.size[::-1] if turned else layout.size
     factor = job.check(size, layout.channels * layout.bits // 8 * 2)
@@ -254,7 +260,7 @@ def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
         exif=exif,
         orientation=orientation,
     )
-    # Pillow has its own trouble with planes of 16 bits and with grey; else it is the judge.
+    # Check the result against Pillow, except for 16-bit planes and grey, which it gets wrong.
     if layout.kind == "unsigned" and not layout.planar and layout.photometric == _RGB:
         try:
             judge = decode_whole(job, job.data).values

@@ -1,4 +1,4 @@
-"""Pixels, transparency, EXIF and tags -> the bytes of a PNG, JPEG, WebP, TIFF or AVIF."""
+"""Encode pixels, alpha, EXIF and tags as PNG, JPEG, WebP, TIFF or AVIF."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from dreamvideo.media.paths import escape_text
 DEEP_ENDINGS = (".png", ".tif", ".tiff")
 _JPEG_ENDINGS = (".jpg", ".jpeg")
 LOSSY_ENDINGS = (*_JPEG_ENDINGS, ".webp", ".avif")
-# All that a segment of JPEG can hold, less its own heading.
+# The most that a JPEG segment can hold, without its own heading.
 _JPEG_EXIF = 65_533 - 8
-# Values of tags of TIFF.
+# Values of TIFF tags.
 _DEFLATE, _HORIZONTAL, _RGB, _CHUNKY, _UNASSOCIATED = 8, 2, 2, 1, 2
 
 
 def holds_alpha(path: Path) -> bool:
-    """Whether a picture of this ending can be transparent."""
+    """Return whether a picture with this extension can have alpha."""
     return path.suffix.lower() not in _JPEG_ENDINGS
 
 
 def holds_depth(path: Path) -> bool:
-    """Whether a picture of this ending can have 16 bits a channel."""
+    """Return whether a picture with this extension can have 16 bits per channel."""
     return path.suffix.lower() in DEEP_ENDINGS
 
 
@@ -55,18 +55,22 @@ def encode_still(
     exif: Image.Exif | None,
     quality: int,
 ) -> bytes:
-    """A picture in the format of the path's ending.
+    """Encode a picture in the format of the path's extension.
 
     Args:
         path: Only its name counts.
         pixels: H x W x 3 RGB, uint8 or, for PNG and TIFF, uint16.
         alpha: H x W of the same type, straight, or None.
         tags: Texts by name: chunks of a PNG, else JSON in the EXIF block.
-        exif: What the camera wrote.
+        exif: Metadata of the camera.
         quality: Of JPEG, WebP and AVIF, 0 to 100.
 
     Returns:
-        The file's content. Raises UsageError for another ending, MediaError.
+        The file's content.
+
+    Raises:
+        UsageError: The extension is unknown.
+        MediaError: The picture cannot be encoded.
     """
     ending = path.suffix.lower()
     if ending not in STILL_ENDINGS:
@@ -127,7 +131,7 @@ def _png(layers: NDArray[Any], tags: Mapping[str, str], exif: Image.Exif | None)
 
 
 def _tiff(layers: NDArray[Any], exif: Image.Exif | None) -> bytes:
-    """A TIFF in one deflated strip: Pillow writes none of 16 bits, nor directories of a place."""
+    """Encode a TIFF as one deflated strip: Pillow writes neither 16 bits nor a GPS directory."""
     height, width, channels = layers.shape
     bits = 8 * layers.itemsize
     differences = layers.astype(f"<u{layers.itemsize}")

@@ -1,4 +1,4 @@
-"""Pictures that Pillow cannot read, through ffmpeg: HEIC, JPEG XL, EXR, HDR, float TIFF, PSD."""
+"""Read pictures that Pillow cannot, with ffmpeg: HEIC, JPEG XL, EXR, HDR, float TIFF, PSD."""
 
 from __future__ import annotations
 
@@ -51,18 +51,21 @@ def png_of(
     smaller: tuple[int, int] | None = None,
     alpha: bool = False,
 ) -> bytes:
-    """A picture as a PNG with its colour description, upright where the format turns it.
+    """Convert a picture to PNG with its colour description, upright if the format rotates it.
 
     Args:
         path: The file.
         kind: One of ``DEMUXERS``.
-        picture: Of a HEIF or AVIF file, which of its pictures.
+        picture: Which picture of a HEIF or AVIF file.
         most_pixels: How many it may declare.
-        smaller: (width, height) before it is turned, to reduce it to; None: as it is.
-        alpha: Of a HEIF file, its transparency instead of its colours, as grey.
+        smaller: (width, height) before rotation to reduce it to; None: full size.
+        alpha: Of a HEIF file, its alpha as grey instead of its colours.
 
     Returns:
-        The PNG. Raises MediaError with ffmpeg's words.
+        The PNG.
+
+    Raises:
+        MediaError: It cannot be decoded; the message is ffmpeg's reason.
     """
     scale = _SCALE.replace("=", f"={smaller[0]}:{smaller[1]}:", 1) if smaller else _SCALE
     if smaller:
@@ -85,9 +88,17 @@ def png_of(
 
 
 def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
-    """A picture's values as they are stored, neither turned nor clipped: H x W x 1 to 4.
+    """Return a picture's stored values, neither rotated nor clipped: H x W x 1 to 4.
 
-    Integers of 8 or 16 bits, in full range; floats of 32 bits. Raises MediaError.
+    Integers of 8 or 16 bits, in full range; floats of 32 bits.
+
+    Args:
+        path: The file.
+        kind: One of ``DEMUXERS``.
+        most_pixels: How many it may declare.
+
+    Raises:
+        MediaError: It cannot be decoded.
     """
     lines, data = _run(
         path,
@@ -104,7 +115,7 @@ def values_of(path: Path, kind: str, *, most_pixels: int) -> NDArray[Any]:
 
 
 def size_of(path: Path, kind: str) -> tuple[int, int]:
-    """(width, height) of a picture whose header ffmpeg has to read. Raises MediaError."""
+    """Return (width, height) of a picture whose header only ffmpeg can read. Raises MediaError."""
     lines, _ = _run(
         path,
         [*_input(path, kind, ffmpeg.MAX_PIXELS * 4), "-map", "0:v:0", "-t", "0", "-f", "null", "-"],
@@ -116,9 +127,9 @@ def size_of(path: Path, kind: str) -> tuple[int, int]:
 
 
 def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
-    """Which of ffmpeg's stream groups is a picture of tiles: only its place there is mapped whole.
+    """Return the index of ffmpeg's stream group for a picture of tiles.
 
-    Raises MediaError.
+    Only by that index is the picture mapped whole. Raises MediaError.
     """
     lines, _ = _run(
         path,
@@ -132,9 +143,9 @@ def _group_of(path: Path, kind: str, item: int, most_pixels: int) -> int:
 
 
 def _run(path: Path, arguments: Sequence[str]) -> tuple[list[str], bytes]:
-    """Run ffmpeg to its end; its lines and its standard output. Raises MediaError.
+    """Run ffmpeg to its end; return its log lines and its standard output. Raises MediaError.
 
-    At some damage it complains for ever: it is ended when it has said more than of any picture.
+    Some damage makes it complain forever: it is killed when it has said more than for any picture.
     """
     lines: list[str] = []
     running: list[ffmpeg.Process] = []
@@ -161,7 +172,7 @@ def _input(path: Path, kind: str, most_pixels: int) -> Sequence[str]:
 
 
 def _array(path: Path, data: bytes, form: str, shape: tuple[int, int]) -> NDArray[Any]:
-    """Raw video of one frame by the name of its pixel format."""
+    """Convert raw video of one frame to an array, by the name of its pixel format."""
     match = _RAW.match(form)
     if match is None:
         raise MediaError(f"{escape_text(path)}: pixels of {form} are not supported; save it as PNG")

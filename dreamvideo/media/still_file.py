@@ -1,4 +1,4 @@
-"""What a picture file holds, before its colours are looked at, and tools that its readers share."""
+"""The contents of a picture file before colour conversion, and helpers that its readers share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dreamvideo.media import heif, tiff
 from dreamvideo.media.color_profile import ColorSpace
 
 Size = tuple[int, int]
-# Called with (the size in the file, the size that is kept, bytes that decoding takes besides).
+# Called with (size in the file, size that is kept, additional bytes that decoding takes).
 Fits = Callable[[Size, Size, int], None]
-# Above this many pixels a picture is reduced while it is decoded, where it is asked for smaller.
+# Larger pictures are reduced while they are decoded, if a smaller size is requested.
 LARGE = 2**24
-# As decoded, as floats in [-1, 1], and once more on the way from one to the other.
+# As decoded, as floats in [-1, 1], and once more during the conversion.
 BYTES_A_PIXEL = 30
 _SIGNATURES = {
     b"v/1\x01": "exr",
@@ -47,7 +47,7 @@ _SIGNATURES = {
 
 
 def kind_of(data: bytes) -> str:
-    """What a file is by its first bytes: one of ffmpeg's kinds, else ``pillow``."""
+    """Return a file's kind by its first bytes: one of ffmpeg's kinds, else ``pillow``."""
     if tiff.is_tiff(data):
         return "tiff"
     if heif.is_heif(data):
@@ -58,16 +58,23 @@ def kind_of(data: bytes) -> str:
 
 
 class UndecodableError(Exception):
-    """Pillow does not know this file, or knows it and cannot decode it."""
+    """Pillow does not know this file, or cannot decode it."""
 
 
 @dataclass
 class Decoded:
-    """A picture as its file holds it.
+    """A picture as its file stores it.
 
-    ``values`` are H x W x 3 (or H x W, grey): uint8 or uint16 in ``space``, or float32: light.
-    ``alpha`` is H x W of the same type, straight unless ``premultiplied``. ``size`` is the file's
-    own (width, height), upright; ``orientation`` is still to be undone.
+    Attributes:
+        values: H x W x 3 (or H x W, grey): uint8 or uint16 in ``space``, or float32 for linear
+            light.
+        size: The file's own (width, height), upright.
+        alpha: H x W of the same type, straight unless ``premultiplied``.
+        premultiplied: Whether the colours are multiplied by alpha.
+        space: Description of the colours.
+        exif: Metadata of the camera.
+        orientation: EXIF orientation, still to be undone.
+        notes: Notes for the user.
     """
 
     values: NDArray[Any]
@@ -82,7 +89,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to decode: its content, what memory holds, the size that is asked for."""
+    """One picture to decode: its content, the memory check, and the requested size."""
 
     path: Path
     data: bytes
@@ -90,16 +97,16 @@ class Job:
     least: Size | None
 
     def reduction(self, size: Size) -> int:
-        """By which factor a picture of this size, upright, may be reduced; 1: not at all."""
+        """Return the factor by which a picture of this size, upright, may be reduced; 1: none."""
         if self.least is None or size[0] * size[1] <= LARGE:
             return 1
         return max(1, min(size[0] // max(1, self.least[0]), size[1] // max(1, self.least[1])))
 
     def check(self, size: Size, bytes_a_pixel: int) -> int:
-        """The reduction of a picture of this size, if memory holds it; MediaError if not."""
+        """Return the reduction of a picture of this size; MediaError if memory cannot hold it."""
         factor = self.reduction(size)
         taken = size[0] * size[1] * bytes_a_pixel if factor > 1 else 0
-        self.fits(size, divide_alpha(size, factor), taken)
+        self.fits(size, divide_size(size, factor), taken)
         return factor
 
     @property
@@ -116,8 +123,8 @@ class Job:
         return lowest
 
 
-def divide_alpha(size: Size, factor: int) -> Size:
-    """A size reduced by a factor, rounded up."""
+def divide_size(size: Size, factor: int) -> Size:
+    """Return a size reduced by a factor, rounded up."""
     return ceil(size[0] / factor), ceil(size[1] / factor)
 
 
@@ -133,7 +140,13 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
-    """Whether two readers saw the same picture, one in 16 bits and one in 8."""
+    """Return whether two readers decoded the same picture, one in 16 bits and one in 8.
+
+    Args:
+        deep: H x W or H x W x C, 16 bits.
+        shallow: The same in 8 bits.
+        most: Largest mean difference in 8-bit levels.
+    """
     if deep.ndim == 2:
         deep = deep[..., None]
     if shallow.ndim == 2:
@@ -147,17 +160,23 @@ def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0
 def reduce_size(
     values: NDArray[Any], alpha: NDArray[Any] | None, factor: int
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Values and alpha averaged over squares of ``factor`` pixels."""
+    """Average values and alpha over squares of ``factor`` pixels.
+
+    Args:
+        values: H x W or H x W x 3.
+        alpha: H x W, if any.
+        factor: Side of the squares; 1 changes nothing.
+    """
     if factor == 1:
         return values, alpha
-    size = divide_alpha((values.shape[1], values.shape[0]), factor)
+    size = divide_size((values.shape[1], values.shape[0]), factor)
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     clear = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     return small, clear
 
 
 def split_alpha(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """H x W x 1 to 4 as grey (H x W) or RGB, and alpha if there is one."""
+    """Split H x W x 1 to 4 into grey (H x W) or RGB, and alpha if there is one."""
     channels = values.shape[2]
     alpha = values[..., -1] if channels in (2, 4) else None
     color = values[..., 0] if channels < 3 else values[..., :3]

@@ -1,4 +1,4 @@
-"""An image file that Pillow knows -> its values: also of more than 8 bits, also of damaged ones."""
+"""Decode an image file with Pillow, including more than 8 bits and damaged files."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dreamvideo.media.still_file import (
     Size,
     UndecodableError,
     check_agreement,
-    divide_alpha,
+    divide_size,
     reduce_size,
 )
 
-# Formats whose fourth channel is often only filling: all of it 0 then.
+# Formats whose fourth channel is often only padding, all 0.
 _FILLED_ALPHA = ("BMP", "DIB", "TGA", "ICO")
 _MONOCHROME = ("L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
-# Formats that are shown while they load: whatever has come of them is a picture. Of the others so
-# much has to be there.
+# Progressive formats: any decoded part of them is a picture. Of others at least this share must be
+# decoded.
 _MADE_TO_LOAD = ("JPEG", "MPO", "GIF")
 _LEAST_SHARE = 0.25
 _GAP = rb"\s+(?:#.*\n\s*)*"
@@ -38,7 +38,10 @@ _PPM = re.compile(rb"P6" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + 
 
 
 def decode_by_pillow(job: Job) -> Decoded:
-    """Raises UndecodableError, MediaError."""
+    """Decode a picture, if necessary without its damaged parts.
+
+    Raises UndecodableError, MediaError.
+    """
     try:
         return decode_whole(job, job.data)
     except UndecodableError:
@@ -56,7 +59,7 @@ def decode_by_pillow(job: Job) -> Decoded:
 
 
 def decode_whole(job: Job, data: bytes) -> Decoded:
-    """A picture that is whole. Raises UndecodableError, MediaError."""
+    """Decode an intact picture. Raises UndecodableError, MediaError."""
     with pillow():
         image, factor = _open(job, data)
         try:
@@ -67,7 +70,7 @@ def decode_whole(job: Job, data: bytes) -> Decoded:
 
 
 def _leniently(job: Job, data: bytes) -> Decoded:
-    """What can be had of a picture that breaks off, with a note of how much that is."""
+    """Decode what is left of a truncated picture, with a note of how much that is."""
     with pillow(lenient=True):
         image, factor = _open(job, data)
         try:
@@ -86,7 +89,7 @@ def _leniently(job: Job, data: bytes) -> Decoded:
 
 
 def _share_decoded(values: NDArray[Any]) -> float:
-    """How much of a picture there is above the rows at its end that are all of one colour."""
+    """Return the share of a picture above the rows at its end that have one single colour."""
     same = values == values[-1, -1]
     empty = same.reshape(len(values), -1).all(axis=1)[::-1]
     rows = len(empty) if empty.all() else int(np.argmin(empty))
@@ -94,7 +97,7 @@ def _share_decoded(values: NDArray[Any]) -> float:
 
 
 def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
-    """A picture that memory holds once it is decoded, and by how much to reduce it then.
+    """Open a picture that fits in memory once decoded; return it and its remaining reduction.
 
     Raises UndecodableError, MediaError.
     """
@@ -107,18 +110,18 @@ def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
     if factor == 1 or image.format not in ("JPEG", "MPO"):
         return image, job.check(size, 8 if png.bits(data) == 16 else 4)
     drafted = 1 << min(3, factor.bit_length() - 1)
-    image.draft(image.mode, divide_alpha(image.size, drafted))
+    image.draft(image.mode, divide_size(image.size, drafted))
     small = upright_size(image)
     factor = max(1, factor * small[0] // size[0])
-    # A progressive file is held as coefficients, whole, whatever comes out of it.
+    # A progressive file is held completely as coefficients, whatever size is decoded from it.
     held = 6 * size[0] * size[1] if "progressive" in image.info else 0
-    job.fits(size, divide_alpha(small, factor), 4 * small[0] * small[1] + held)
+    job.fits(size, divide_size(small, factor), 4 * small[0] * small[1] + held)
     image.info["full_size"] = size
     return image, factor
 
 
 def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
-    """The values of a loaded picture, in sRGB where its profile is Pillow's to apply."""
+    """Return the values of a loaded picture, in sRGB if Pillow can apply its profile."""
     form, size = image.format, image.info.get("full_size") or upright_size(image)
     exif, notes = _exif_of(image)
     profile = image.info.get("icc_profile") or None
@@ -155,22 +158,22 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
 
 
 def upright_size(image: Image.Image) -> Size:
-    """Its size once it is turned; of a TIFF Pillow gives that itself."""
+    """Return its size after rotation; for a TIFF Pillow already applies it."""
     width, height = image.size
     if image.format == "TIFF":
         return width, height
     try:
         turned = read_orientation(image.getexif()) >= 5
-    except Exception:  # a damaged block is no reason to refuse the picture
+    except Exception:  # a damaged block must not make the picture fail
         turned = False
     return (height, width) if turned else (width, height)
 
 
 def _exif_of(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
-    """A picture's EXIF, and a note where it is damaged."""
+    """Return a picture's EXIF, and a note if it is damaged."""
     try:
         exif = image.getexif()
-        # Directories are read when asked for: now, so that damage shows here.
+        # Directories are read on demand: read them now, so that damage shows here.
         for tag in exif:
             exif.get(tag)
     except Exception:  # Pillow's parsers raise anything on damaged blocks
@@ -181,7 +184,7 @@ def _exif_of(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
 
 
 def _space(data: bytes, image: Image.Image, exif: Image.Exif | None) -> ColorSpace:
-    """What a picture says about its colours."""
+    """Return what a picture says about its colours."""
     info = image.info
     if image.format == "PNG":
         cicp = png.cicp_of(data)
@@ -199,7 +202,7 @@ def _space(data: bytes, image: Image.Image, exif: Image.Exif | None) -> ColorSpa
 
 
 def _separated(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """A picture as one of grey, RGB, CMYK or LAB, and its transparency."""
+    """Return a picture as grey, RGB, CMYK or LAB, and its alpha."""
     mode = image.mode
     if mode == "1":
         return image.convert("L"), None
@@ -229,7 +232,7 @@ def _reduced_images(
 
 
 def _in_srgb(color: Image.Image, profile: bytes | None) -> tuple[Image.Image, list[str]]:
-    """A picture of 8 bits in sRGB, or as grey, and what was done to it."""
+    """Convert an 8-bit picture to sRGB, or grey; return it and notes."""
     if profile is not None:
         converted, said = profile_to_srgb(color, profile)
         return converted, [said] if said else []
@@ -244,7 +247,7 @@ def _in_srgb(color: Image.Image, profile: bytes | None) -> tuple[Image.Image, li
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
-    """Of a picture in grey or RGB: uint8, uint16, or float32 for light."""
+    """Return the values of a picture in grey or RGB: uint8, uint16, or float32 for light."""
     values = np.array(image)
     if image.mode == "F":
         return np.asarray(values, np.float32)
@@ -259,7 +262,7 @@ def _values(image: Image.Image) -> NDArray[Any]:
 def _deep_values(
     data: bytes, image: Image.Image
 ) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
-    """The 16 bits of a PNG or PPM in colour, and its alpha, which Pillow gives as 8; else None."""
+    """Return the 16 bits of a colour PNG or PPM, and alpha, which Pillow reads as 8; else None."""
     if image.format == "PPM":
         deep = _deep_ppm(data)
         return None if deep is None or not check_agreement(deep, np.array(image)) else (deep, None)
@@ -284,7 +287,7 @@ def _deep_values(
 
 
 def _deep_ppm(data: bytes) -> NDArray[np.uint16] | None:
-    """A binary PPM of more than 8 bits a channel; None for others."""
+    """Decode a binary PPM of more than 8 bits per channel; None for others."""
     match = _PPM.match(data)
     if match is None or (top := int(match[3])) < 256:
         return None

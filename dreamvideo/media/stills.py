@@ -1,4 +1,4 @@
-"""Still pictures: image file -> H x W x 3 RGB -> image file."""
+"""Read and write still pictures, H x W x 3 RGB."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ __all__ = ["STILL_ENDINGS"]
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-# Dreamt frames hardly compress, and a render waits for every one of them: runs and single bytes
-# are all that is looked for, in a third of the time of level 1 and for the same size.
+# Dreamt frames hardly compress, and a render waits for each of them: only runs and single bytes are
+# searched for, in a third of the time of level 1 and for the same size.
 _FAST = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -47,11 +47,14 @@ _HEAD = 2**16
 
 @dataclass(frozen=True)
 class Still:
-    """A picture as it is dreamt: upright, in sRGB, H x W x 3, uint8 or uint16.
+    """A picture ready to be dreamt: upright, in sRGB.
 
-    ``alpha``, H x W of the same type, is straight transparency. ``size`` is (width, height) in
-    the file, upright; ``exif`` what the camera wrote, fit to be written again. ``notes`` are lines
-    that the user should hear of what was done to it.
+    Attributes:
+        pixels: H x W x 3, uint8 or uint16.
+        alpha: H x W of the same type, straight.
+        size: (width, height) in the file, upright.
+        exif: Metadata of the camera, ready to be written again.
+        notes: Notes for the user on what was done to it.
     """
 
     pixels: NDArray[Any]
@@ -68,19 +71,19 @@ def open_still(
 
     Args:
         path: The file.
-        least: (width, height) that it is wanted at: a large picture may come smaller than it is,
-            though no smaller than this, and then takes the less memory. None: all of it.
+        least: (width, height) that is needed: a large picture may be returned smaller than it is,
+            but not smaller than this, and then takes less memory. None: full size.
         most_bytes: Memory that it may take; None: what is free.
 
-    Returns:
-        The picture. Raises MediaError if it is none, cannot be decoded, or is too large.
+    Raises:
+        MediaError: It is not a picture, cannot be decoded, or is too large.
     """
     path = Path(path)
 
     def fits(size: Size, kept: Size, taken: int) -> None:
         _check_memory(path, size, kept, taken, most_bytes)
 
-    # Damaged floats are any numbers.
+    # Damaged floats can have any value.
     with np.errstate(all="ignore"):
         decoded = decode(path, read_bytes(path), fits, least)
         pixels, alpha, notes = _in_srgb(decoded)
@@ -96,23 +99,23 @@ def open_still(
 
 
 def read_still(path: Path | str, background: Color = (0, 0, 0)) -> Pixels:
-    """An image file as uint8, H x W x 3 RGB, the right way up.
+    """Read an image file as uint8, H x W x 3 RGB, upright.
 
-    Grey is repeated over the channels, 16 bit rounded to 8, transparency laid over ``background``.
-    Raises MediaError if it is not an image that can be read.
+    Grey is repeated over the channels, 16 bit rounded to 8, and alpha composited over
+    ``background``. Raises MediaError if it is not an image that can be read.
     """
     pixels, alpha = read_deep(Path(path))
     return np.asarray(to_depth(flatten(pixels, alpha, background), 8), np.uint8)
 
 
 def read_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """An image file at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
+    """Read an image at its own depth (uint8 or uint16): H x W x 3 RGB, and H x W alpha if any."""
     still = open_still(path)
     return still.pixels, still.alpha
 
 
 def still_size(path: Path) -> tuple[int, int]:
-    """(width, height) of an image file, the right way up, from its header. Raises MediaError."""
+    """Return (width, height) of an image file, upright, from its header. Raises MediaError."""
     path = readable(path)
     try:
         with path.open("rb") as file:
@@ -127,7 +130,7 @@ def still_size(path: Path) -> tuple[int, int]:
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is by its name a picture, and none that moves; also what cannot be read."""
+    """Return whether a file is a picture by its name, and not animated; True if unreadable."""
     if path.suffix.lower() not in READ_ENDINGS or not path.is_file():
         return False
     try:
@@ -136,7 +139,7 @@ def is_still(path: Path) -> bool:
         if kind_of(head) not in ("pillow", "tiff", "avif"):
             return True
         with pillow(), opened(path) as image:
-            # Pages and sizes are no frames.
+            # Multiple pages or sizes are not frames.
             moves = image.format in ("GIF", "PNG", "WEBP", "AVIF")
             return not (moves and getattr(image, "is_animated", False))
     except Exception:  # Pillow's parsers raise anything on damaged headers
@@ -144,7 +147,7 @@ def is_still(path: Path) -> bool:
 
 
 def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
-    """Integer pixels as uint8 (rounded) or uint16 for a depth of 8 or 16."""
+    """Convert integer pixels to uint8 (rounded) or uint16, for a depth of 8 or 16."""
     if pixels.dtype.itemsize * 8 == depth:
         return pixels
     if depth == 8:
@@ -153,7 +156,13 @@ def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
 
 
 def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color) -> NDArray[Any]:
-    """Lay H x W x 3 pixels with straight alpha (H x W, same depth) over one colour (0..255)."""
+    """Composite a picture over a colour.
+
+    Args:
+        pixels: H x W x 3, integers.
+        alpha: H x W, straight, same depth; None: opaque.
+        background: Red, green and blue, 0 .. 255.
+    """
     if alpha is None:
         return pixels
     top = np.iinfo(pixels.dtype).max
@@ -172,19 +181,19 @@ def write_still(
     alpha: NDArray[Any] | None = None,
     exif: Image.Exif | None = None,
 ) -> None:
-    """Write a picture as PNG, JPEG, WebP, TIFF or AVIF by the ending, whole or not at all.
+    """Write a picture as PNG, JPEG, WebP, TIFF or AVIF, by its extension, atomically.
 
     Args:
         path: The file.
         pixels: H x W x 3 RGB, uint8 or, for PNG and TIFF, uint16.
         metadata: Texts by name. They go into PNG text chunks, or as JSON into the EXIF block.
         quality: Of JPEG, WebP and AVIF, 0 to 100.
-        alpha: H x W transparency of the same type; JPEG holds none.
-        exif: What the camera wrote, to be kept.
+        alpha: H x W, of the same type; JPEG cannot store it.
+        exif: Metadata of the camera to keep.
 
     Raises:
-        UsageError: The ending is another.
-        MediaError: The disk refuses.
+        UsageError: The extension is unknown.
+        MediaError: The file cannot be written.
     """
     path = Path(path)
     data = encode_still(path, pixels, alpha, tags=metadata or {}, exif=exif, quality=quality)
@@ -199,10 +208,16 @@ def store_frame(
     *,
     sync: bool = True,
 ) -> None:
-    """Store H x W x 3 RGB (uint8 or uint16) as PNG: lossless, fast, atomic. Raises MediaError.
+    """Store a frame as PNG: lossless, fast, atomic.
 
-    ``alpha``, H x W, is straight transparency: the colours are not multiplied by it. Without
-    ``sync`` the caller brings several frames onto the disk at once with ``paths.sync_files``.
+    Args:
+        path: The file.
+        pixels: H x W x 3 RGB, uint8 or uint16.
+        alpha: H x W, straight: the colours are not multiplied by it.
+        sync: Without it the caller must sync several frames at once with ``paths.sync_files``.
+
+    Raises:
+        MediaError: It cannot be written.
     """
     data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
     with replace_atomically(path, sync=sync) as part:
@@ -210,7 +225,7 @@ def store_frame(
 
 
 def png_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
-    """A PNG of H x W x 3 RGB and H x W alpha of the same type."""
+    """Encode H x W x 3 RGB and H x W alpha of the same type as PNG."""
     colors = pixels[..., ::-1]
     layers = colors if alpha is None else np.dstack([colors, alpha])
     done, data = cv2.imencode(".png", np.ascontiguousarray(layers), _FAST)
@@ -220,13 +235,16 @@ def png_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
 
 
 def load_frame(path: Path) -> Pixels:
-    """The H x W x 3 RGB of a frame from ``store_frame``, in 8 bits. Raises MediaError."""
+    """Load a frame stored by ``store_frame`` as 8-bit H x W x 3 RGB. Raises MediaError."""
     pixels, _ = load_deep(path)
     return np.asarray(to_depth(pixels, 8), np.uint8)
 
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """A frame from ``store_frame`` as it was stored: colours and alpha. Raises MediaError."""
+    """Load a frame stored by ``store_frame`` at its own depth: colours and alpha.
+
+    Raises MediaError.
+    """
     layers = decode_by_opencv(read_bytes(path))
     if layers is None:
         raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
@@ -235,7 +253,7 @@ def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
 
 def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: int | None) -> None:
-    """Refuse, before it is decoded, what no memory holds as pixels and as a dream of them."""
+    """Refuse, before decoding, a picture that does not fit in memory together with its dream."""
     need = kept[0] * kept[1] * BYTES_A_PIXEL + taken
     free = available_memory()
     allowed = free if most_bytes is None else min(free, most_bytes)
@@ -249,7 +267,7 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
 
 
 def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
-    """Its colours in sRGB, H x W x 3, its alpha at the same depth, and what was done."""
+    """Return colours in sRGB, H x W x 3, alpha at the same depth, and notes on what was done."""
     values, alpha, notes = decoded.values, decoded.alpha, []
     if decoded.premultiplied and alpha is not None:
         values = _straight(values, alpha)
@@ -285,7 +303,7 @@ def _converted(values: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], s
 
 
 def _straight(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Colours divided by the alpha that they were multiplied by."""
+    """Divide colours by the alpha that they are premultiplied with."""
     share = alpha.astype(np.float32)
     top = 1.0
     if values.dtype.kind != "f":

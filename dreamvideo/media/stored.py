@@ -1,4 +1,4 @@
-"""Finished frames on disk: lossless PNGs with their times, what they hold, how they are fed on."""
+"""Finished frames on disk: lossless PNGs with their times, and streams of them for ffmpeg."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IVF_HEADER = struct.Struct("<4sHH4sHHIIII")
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """A finished frame: a lossless PNG, and when it is shown on the source's clock, seconds."""
+    """A finished frame: a lossless PNG, and its time on the source's clock in seconds."""
 
     path: Path
     time: Fraction
@@ -29,7 +29,7 @@ class StoredFrame:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the stored frames of one film are: (width, height), bits a channel, transparency."""
+    """What the stored frames of one film are: (width, height), bits per channel, alpha."""
 
     size: tuple[int, int]
     depth: int
@@ -50,20 +50,26 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
 
 
 def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterator[bytes]:
-    """An IVF stream of PNGs: the smallest container that has exact times, ``ticks * clock`` s."""
+    """Yield an IVF stream of PNGs: the simplest container with exact times.
+
+    Args:
+        ticks: Times of the frames in units of ``clock``.
+        clock: Seconds per tick.
+        pngs: The PNG files.
+    """
     yield ivf_header(clock, len(ticks))
     for tick, png in zip(ticks, pngs, strict=True):
         yield ivf_frame(tick, png)
 
 
 def ivf_header(clock: Fraction, count: int = 0) -> bytes:
-    """What such a stream begins with; ``count`` frames follow, 0: as many as there will be."""
+    """Return the header of such a stream; ``count`` frames follow, 0 if unknown."""
     rate = (clock.denominator, clock.numerator)
     return _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, count, 0)
 
 
 def ivf_frame(tick: int, png: bytes) -> bytes:
-    """One picture of such a stream."""
+    """Return one picture of such a stream."""
     return struct.pack("<IQ", len(png), tick) + png
 
 
@@ -75,9 +81,18 @@ def pngs(
     background: Color,
     pinhole: bool = False,
 ) -> Iterator[bytes]:
-    """The frames' PNG files, all opaque over ``background``, or all with transparency.
+    """Yield the frames as PNG files, all opaque or all with alpha.
 
-    ``pinhole`` makes one corner pixel clear wherever a frame of a transparent film is opaque.
+    Args:
+        frames: The stored frames.
+        kind: What they are.
+        keep_alpha: Whether to keep alpha.
+        background: Colour that they are composited over otherwise.
+        pinhole: Whether to make one corner pixel transparent in each opaque frame of a film with
+            alpha.
+
+    Raises:
+        MediaError: A frame cannot be read.
     """
     for frame in frames:
         if not kind.alpha:
@@ -87,7 +102,7 @@ def pngs(
         if not keep_alpha:
             pixels, alpha = flatten(pixels, alpha, background), None
         elif alpha is None:
-            # An encoder cannot change its mind: one transparent frame makes all of them so.
+            # An encoder cannot change its format: one frame with alpha gives all of them alpha.
             alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
         if alpha is not None and pinhole and alpha.all():
             alpha[0, 0] = 0

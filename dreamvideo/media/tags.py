@@ -1,4 +1,4 @@
-"""What a film or picture says about itself: its tags by name."""
+"""Read the tags of a film or picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamvideo.media.probe import read_tags
 
 
 def read_all_tags(path: Path | str) -> dict[str, str]:
-    """The tags of a film, or of a picture as ``write_still`` leaves them. Raises MediaError."""
+    """Read the tags of a film, or of a picture written by ``write_still``. Raises MediaError."""
     path = readable(Path(path))
     return _still_tags(path) if path.suffix.lower() in STILL_ENDINGS else read_tags(path)
 
@@ -35,7 +35,7 @@ def _is_text(value: object) -> bool:
 
 
 def _read_own_tags(described: object) -> dict[str, str]:
-    """Tags that were written as JSON where a format has only one text."""
+    """Parse tags that were written as JSON because the format has only one text."""
     try:
         found = json.loads(described) if isinstance(described, str) else {}
     except ValueError:

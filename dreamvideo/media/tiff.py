@@ -1,4 +1,4 @@
-"""TIFF of more than 8 bits or of floats, which Pillow has no form for: file -> its values."""
+"""Read TIFF files of more than 8 bits or of floats, which Pillow cannot represent."""
 
 from __future__ import annotations
 
@@ -32,9 +32,19 @@ _SENSOR = 32803
 class Layout:
     """How a TIFF's first picture is stored.
 
-    ``kind`` of its samples is unsigned, signed or float; ``premultiplied`` says that colours are
-    multiplied by the alpha behind them, ``is_raw`` that it is a camera's sensor data, of which
-    only small previews could be shown.
+    Attributes:
+        size: (width, height) as stored.
+        bits: Bits per sample.
+        kind: Kind of samples: unsigned, signed or float.
+        channels: Samples per pixel.
+        photometric: Photometric interpretation.
+        planar: Whether channels are stored separately.
+        tiled: Whether it is stored in tiles.
+        premultiplied: Whether colours are multiplied by alpha.
+        has_alpha: Whether it has alpha.
+        orientation: EXIF orientation.
+        is_raw: Whether it is a camera's raw file, of which only small previews could be shown.
+        profile: ICC profile.
     """
 
     size: tuple[int, int]
@@ -58,12 +68,12 @@ class Layout:
 
 
 def is_tiff(data: bytes) -> bool:
-    """Whether the first bytes are a TIFF's."""
+    """Return whether the first bytes are a TIFF's."""
     return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def layout_of(data: bytes) -> Layout | None:
-    """How the first picture is stored; None where that cannot be read."""
+    """Return how the first picture is stored; None if that cannot be read."""
     try:
         with pillow():
             file = io.BytesIO(data)
@@ -102,9 +112,18 @@ def _layout(data: bytes, tags: TiffImagePlugin.ImageFileDirectory_v2) -> Layout:
 
 
 def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> NDArray[Any]:
-    """The values as they are stored, not turned: H x W x channels, uint16 or float32.
+    """Return the stored values, not rotated: H x W x channels, uint16 or float32.
 
-    Integers are of full range whatever their bits. Raises MediaError.
+    Integers have full range whatever their bits.
+
+    Args:
+        path: The file.
+        data: Its content.
+        layout: How it is stored.
+        most_pixels: How many it may declare.
+
+    Raises:
+        MediaError: It is damaged or not supported.
     """
     by_ffmpeg = not layout.tiled and (layout.planar or layout.bits <= 16)
     if layout.kind == "float":
@@ -112,12 +131,12 @@ def deep_values(path: Path, data: bytes, layout: Layout, most_pixels: int) -> ND
     if by_ffmpeg:
         values = still_ffmpeg.values_of(path, "tiff", most_pixels=most_pixels)
         if layout.kind == "float" and values.dtype == np.uint16:
-            # It knows no half floats and gives their bits as they are.
+            # ffmpeg does not support half floats and returns their bits unchanged.
             values = values.view(np.float16).astype(np.float32)
         elif layout.kind == "signed":
             values = values.view(np.int16)
     else:
-        # It has tiles and wide samples, but turns pictures at will: it gets an upright one.
+        # OpenCV reads tiles and wide samples, but may rotate pictures: give it an upright one.
         with pillow(), silent_stderr():
             read = decode_by_opencv(_upright_file(data))
         if read is None:
@@ -145,7 +164,7 @@ def _full_range(path: Path, values: NDArray[Any], layout: Layout) -> NDArray[Any
 
 
 def _upright_file(data: bytes) -> bytes:
-    """The file with its first picture's orientation declared as upright."""
+    """Return the file with its first picture's orientation declared as upright."""
     order = "<" if data[:2] == b"II" else ">"
     big = _BIG in data[2:4]
     changed = bytearray(data)

@@ -1,27 +1,30 @@
-"""Time stamps that restart or jump -> one continuous clock."""
+"""Turn time stamps that restart or jump into one continuous clock."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-# Broadcast and disc streams have clocks that wrap and recordings one behind the other; a gap above
-# this is such a leap (ffmpeg, which carries the sound over, has the same limit).
+# Broadcast and disc streams have clocks that wrap and recordings one after another; a larger gap is
+# such a leap (ffmpeg, which copies the sound, has the same limit).
 LEAP = Fraction(10)
-# Reordered or rounded stamps go back by less.
+# Reordered or rounded stamps go back by less than this.
 _BACK = Fraction(1, 10)
 
 
 class Timeline:
-    """Places time stamps, given in the order of presentation, on one clock.
+    """Maps time stamps, given in presentation order, to one clock.
 
-    Where stamps begin anew, or leap ahead in a stream whose clock may do so, the next frame follows
-    the one before it at the pace of that one.
+    Where stamps restart, or leap ahead in a stream whose clock may do so, the next frame follows
+    the previous one at its pace.
     """
 
     def __init__(self, origin: Fraction, interval: Fraction, *, leaps: bool) -> None:
-        """``origin`` becomes 0; ``interval`` seconds is the usual pace.
+        """Start a clock.
 
-        ``leaps`` says that the container's clock may leap ahead without meaning it.
+        Args:
+            origin: The time stamp that becomes 0.
+            interval: The usual pace in seconds.
+            leaps: Whether the container's clock may leap ahead without meaning it.
         """
         self._offset = -origin
         self._interval = interval
@@ -30,7 +33,7 @@ class Timeline:
         self.is_broken = False
 
     def place(self, stamp: Fraction) -> Fraction:
-        """When a frame with this time stamp is shown, seconds."""
+        """Return when a frame with this time stamp is shown, in seconds."""
         if self._last is not None:
             ahead = stamp - self._last
             if ahead < -max(_BACK, self._interval) or (self._leaps and ahead > LEAP):

@@ -1,4 +1,4 @@
-"""Animated WebP: its own length, which ffmpeg does not read, and films of a single picture."""
+"""Animated WebP: its length, which ffmpeg does not read, and films of a single picture."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from dreamvideo.media.paths import describe_os_error, escape_text, read_bytes
 _FIRST_CHUNK = 12
 _FRAME = b"ANMF"
 _ANIMATED, _TRANSPARENT = 0x02, 0x10
-# Of a frame: take the place of what was there, unblended.
+# Flag of a frame: replace the canvas, without blending.
 _REPLACES = 0x02
 _LONGEST = (1 << 24) - 1
-# Of a frame's chunk: its header, then place and size (12 bytes), then milliseconds in 3 bytes.
+# Within a frame's chunk: its header, then position and size (12 bytes), then milliseconds in 3
+# bytes.
 _DELAY = slice(20, 23)
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is a WebP of several frames, by its extended header. Raises MediaError."""
+    """Return whether a file is an animated WebP, by its extended header. Raises MediaError."""
     try:
         with path.open("rb") as file:
             head = file.read(21)
@@ -33,12 +34,15 @@ def is_animation(path: Path) -> bool:
 
 
 def frame_durations(path: Path) -> list[Fraction]:
-    """Seconds that each frame of an animation is shown, also behind damage. Raises MediaError."""
+    """Return the seconds that each frame is shown, also after damage. Raises MediaError."""
     return [Fraction(delay, 1000) for delay in _delays(read_bytes(path))]
 
 
 def _delays(data: bytes) -> Iterator[int]:
-    """Milliseconds of each frame; where a chunk's length leads astray, the next frame is sought."""
+    """Yield the milliseconds of each frame.
+
+    Where a chunk's length is wrong, search for the next frame.
+    """
     at = _FIRST_CHUNK
     while 0 <= at < len(data) - 8:
         if data[at : at + 4] == _FRAME:
@@ -50,17 +54,17 @@ def _delays(data: bytes) -> Iterator[int]:
 
 
 def make_animation(path: Path, size: tuple[int, int], length: Fraction, plays: int) -> None:
-    """Turn a still WebP, as encoders write for a film of one picture, into an animation of it.
+    """Turn a still WebP, as encoders write for a film of one picture, into an animation.
 
     Args:
         path: The file, which is rewritten.
         size: Its width and height.
         length: Seconds that the picture is shown.
-        plays: How often it is shown in all, 0 for ever.
+        plays: How often it is shown in total, 0 forever.
     """
     chunks = dict(_chunks(read_bytes(path)))
     picture = [(name, chunks[name]) for name in (b"ALPH", b"VP8 ", b"VP8L") if name in chunks]
-    # The header of lossless pictures says in its 29th bit whether they are transparent.
+    # Bit 29 of the header of lossless pictures says whether they have alpha.
     lossless = chunks.get(b"VP8L", b"\0" * 5)
     clear = b"ALPH" in chunks or bool(lossless[4] & 0x10)
     extent = b"".join((side - 1).to_bytes(3, "little") for side in size)

@@ -1,4 +1,4 @@
-"""Moving pictures out: losslessly stored frames with exact times -> a film file or a folder."""
+"""Write films: losslessly stored frames with exact times to a film file or a folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,20 @@ def check_output(
     loop: int = 0,
     max_size: int | None = None,
 ) -> None:
-    """Refuse, before any work, what cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, an output that cannot or must not be written.
+
+    Args:
+        output: The film, or a folder of numbered pictures.
+        overwrite: Whether an existing output may be replaced.
+        codec: As in ``encode``, like the following.
+        depth: Bits per channel.
+        quality: On the codec's own scale.
+        loop: How often an animation is repeated.
+        max_size: Maximum size of an animation in bytes.
+
+    Raises:
+        UsageError: The output cannot or must not be written.
+    """
     numbered = folder.is_folder(output)
     if numbered:
         folder.check_format(output, codec, depth, quality)
@@ -43,11 +56,9 @@ def check_output(
         codecs.check_quality(chosen, output, quality)
     if output.suffix.lower() not in _ANIMATIONS:
         if max_size is not None:
-            raise UsageError(f"{escape_text(output)}: only GIF and WebP can be made to a size")
+            raise UsageError(f"{escape_text(output)}: only GIF and WebP can be limited to a size")
         if loop:
-            raise UsageError(
-                f"{escape_text(output)}: only GIF and WebP count how often they are shown"
-            )
+            raise UsageError(f"{escape_text(output)}: only GIF and WebP have a repeat count")
     if numbered:
         check_parent(folder.place_of(output))
         folder.check_folder(output, overwrite)
@@ -78,24 +89,44 @@ def encode(
     audio_track: str | None = None,
     strip_metadata: bool = False,
 ) -> list[str]:
-    """Make a film of stored frames at their exact times, with everything else from ``source``.
+    """Encode stored frames at their exact times, with everything else from ``source``.
 
     Frame times and ``source_start`` .. ``source_end`` are seconds on the source's clock (its first
-    video frame is 0); the output begins at ``source_start``, and a picture that started later than
-    its sound still does. ``rate`` names a constant rate; where the times do not keep to it (or it
-    is None) every frame keeps its own time. ``loop``: how often an animation is shown again, 0 for
-    ever, -1 once. The ending chooses the container and its usual codec, ``codec`` another (see
-    ``codecs.CODECS``), ``quality`` is the codec's own scale, ``depth`` bits a channel (8, 10; 16 in
-    pictures). No ending makes a folder of numbered pictures. Transparency is laid over
-    ``background`` where it cannot be kept. ``max_size`` in bytes makes an animation that fits.
-    ``on_frame`` is told how many frames have gone to the encoder. ``alone`` codes each frame
-    without its neighbours: larger, and as good at the end as at the beginning. ``no_audio`` leaves
-    the sound out, ``audio_track`` takes one track of it (see ``audio.chosen_tracks``). With
-    ``strip_metadata`` the source's own tags are left out.
+    video frame is 0). The output starts at ``source_start``, and a picture that started later than
+    its sound still does. The film is written next to the output and gets its name only when it is
+    complete and its frames have been counted.
 
-    The film grows beside the output and takes its name only when it is complete and its frames
-    have been counted. Returns notes for the user: what was converted or left out. Raises UsageError
-    as ``check_output`` does, and MediaError.
+    Args:
+        frames: The frames in the order they are shown.
+        output: The film; its extension chooses the container. Without one it is a folder of
+            numbered pictures.
+        duration_of_last: Duration of the last frame in seconds.
+        source: The film that sound, subtitles, chapters and tags come from.
+        source_start: Start of the frames in the source, in seconds.
+        source_end: End of the frames in the source, in seconds; None: its end.
+        rate: A constant rate; if the times do not keep to it (or it is None) every frame keeps its
+            own time.
+        quality: On the codec's own scale.
+        loop: How often an animation is repeated, 0 forever, -1 never.
+        overwrite: Whether to replace an existing output.
+        metadata: Tags to add.
+        codec: One of ``codecs.CODECS``; None: the container's default.
+        depth: Bits per channel (8, 10; 16 in pictures).
+        background: Colour that transparent areas are composited over if alpha cannot be kept.
+        max_size: Maximum size of an animation in bytes; it is reduced to fit.
+        on_frame: Called with the number of frames passed to the encoder.
+        alone: Whether to code each frame without reference to its neighbours: larger, and as good
+            at the end as at the beginning.
+        no_audio: Whether to drop the sound.
+        audio_track: Keep only this track (``audio.choose_tracks``).
+        strip_metadata: Whether to drop the source's own tags.
+
+    Returns:
+        Notes for the user: what was converted or left out.
+
+    Raises:
+        UsageError: As in ``check_output``.
+        MediaError: The film cannot be written.
     """
     wishes = EncodeOptions(
         codec,
@@ -141,12 +172,12 @@ def encode(
         except MediaError as error:
             if film.source is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
                 raise
-            # Hours of dreaming are not lost to a broken sound track.
+            # A broken sound track must not cost hours of dreaming.
             return _encode_rest(film, film.source, output, part, wishes, error)
 
 
 def _with_square_pixels(film: Film) -> tuple[Film, list[str]]:
-    """The film at a size at which square pixels keep its shape, and a note if that is another."""
+    """Return the film at a size at which square pixels keep its shape, and a note if it differs."""
     if film.aspect == 1:
         return film, []
     width, height = film.size
@@ -167,7 +198,7 @@ def _encode_rest(
     wishes: EncodeOptions,
     error: MediaError,
 ) -> list[str]:
-    """Encode without the tracks that are broken or, if none can be told to be, without any."""
+    """Encode without the tracks that are broken or, if none can be identified, without any."""
     whole = tuple(track for track in source.audio if find_undecodable(source.path, track) is None)
     if whole and (len(whole) < len(source.audio) or source.subtitle_tracks):
         rest = replace(source, audio=whole, subtitle_tracks=())
@@ -188,7 +219,7 @@ def _encode_rest(
 
 
 def _encode_animation(film: Film, output: Path, wishes: EncodeOptions) -> list[str]:
-    """Encode a GIF or WebP, again and again if a size must not be passed."""
+    """Encode a GIF or WebP, repeatedly if it must not exceed a size."""
     whole = film
     if output.suffix.lower() == ".gif":
         whole = replace(film, frames=gif.at_gif_pace(film.frames))

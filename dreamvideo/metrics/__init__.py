@@ -1,1 +1,1 @@
-"""Quality figures of films: flicker, sharpness, colour and the bands of dreamt detail."""
+"""Quality metrics of films: flicker, sharpness, colour and frequency bands of the dream."""

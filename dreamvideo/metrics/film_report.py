@@ -1,6 +1,6 @@
-"""(film, its source) -> does the dream hold together? Flicker, strength, ghosts, drift.
+"""Measure a film against its source: flicker, strength, ghosts and drift.
 
-Everything streams: memory does not grow with the film, except for a few numbers a frame.
+Everything streams: memory does not grow with the film, except for a few numbers per frame.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Drift:
-    """A figure's mean over the first and over the last quarter of the film."""
+    """Mean of a metric over the first and over the last quarter of the film."""
 
     first: float
     last: float
@@ -64,7 +64,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Drifts:
-    """What must not creep, see ``FrameStats``. The last three are film minus source."""
+    """Metrics that must not drift, see ``FrameStats``. The last three are film minus source."""
 
     strength: Drift
     contrast: Drift
@@ -75,12 +75,23 @@ class Drifts:
 
 @dataclass(frozen=True)
 class FilmReport:
-    """What was measured; None where the film is too short or shows nothing to measure it on.
+    """The metrics; None where the film is too short or has nothing to measure them on.
 
-    ``flicker`` compares neighbours, ``flicker_8`` and ``flicker_24`` frames that far apart.
-    ``strength``, ``contrast``, ``tint`` and ``sharpness`` are means of the ``FrameStats`` of every
-    frame. ``trail`` is how much of a moving thing's old dream stays on the ground behind it.
-    ``cuts`` are the indices of frames that begin a new shot.
+    Attributes:
+        frames: Number of frames.
+        width: Width at which it was measured, in pixels.
+        height: Height at which it was measured, in pixels.
+        cuts: Indices of frames that start a new shot.
+        flicker: Warping errors between neighbouring frames.
+        flicker_8: The same between frames 8 apart.
+        flicker_24: The same between frames 24 apart.
+        strength: Mean of ``FrameStats.strength`` over all frames.
+        contrast: Mean of ``FrameStats.contrast`` over all frames.
+        tint: Mean of ``FrameStats.tint`` over all frames.
+        sharpness: Mean of ``FrameStats.sharpness`` over all frames.
+        trail: How much of a moving thing's old dream stays on the ground behind it.
+        drift: Drift of metrics over the film.
+        independent: Comparison with frames dreamt independently.
     """
 
     frames: int
@@ -99,13 +110,13 @@ class FilmReport:
     independent: Comparison | None
 
     def to_json_able(self) -> dict[str, Any]:
-        """The report as plain dictionaries, lists, numbers and None."""
+        """Return the report as plain dictionaries, lists, numbers and None."""
         plain: dict[str, Any] = to_json(asdict(self))
         return plain
 
 
 def to_json(value: Any) -> Any:
-    """Nested plain values as JSON can hold them: a float that is infinite or no number is None."""
+    """Convert nested plain values for JSON: a float that is NaN or infinite becomes None."""
     if isinstance(value, dict):
         return {key: to_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -125,12 +136,21 @@ def measure(
 ) -> FilmReport:
     """Measure a dreamt film against its source, frame by frame.
 
-    Both are streams of float32 H x W x 3 RGB in [-1, 1], equally long and of one aspect; pictures
-    wider than ``max_width`` are measured at that width. ``independent(t)`` dreams source frame t
-    alone, with the film's settings; it is asked for t - 1 and t for every t in ``sample`` that
-    does not begin a shot. ``correspondences``, one a frame (the first is ignored), replace the
-    estimate where the truth is known. ``on_frame`` is told of every frame in turn. Raises
-    DreamVideoError when the two do not belong together.
+    Both are streams of float32 H x W x 3 RGB in [-1, 1], of equal length and aspect ratio.
+
+    Args:
+        film: Frames of the film.
+        source: Frames of the source.
+        independent: ``independent(t)`` dreams source frame t alone, with the film's settings;
+            called for t - 1 and t for every t in ``sample`` that does not start a shot.
+        sample: Frames to compare with independent ones.
+        correspondences: One per frame (the first is ignored); replaces the estimate where the true
+            motion is known.
+        max_width: Wider pictures are measured at this width, in pixels.
+        on_frame: Called with what was measured of every frame in turn.
+
+    Raises:
+        DreamVideoError: Film and source do not belong together.
     """
     pairs = _measure_pairs(film, source, max_width)
     seen = []
@@ -169,9 +189,10 @@ def measure(
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen at one frame: ``errors`` are the (film's, source's) warping errors by distance.
+    """What was measured at one frame.
 
-    ``cut`` says that the frame begins a new shot; there are no errors then.
+    ``errors`` are the (film's, source's) warping errors by distance; ``cut`` is whether the frame
+    starts a new shot, in which case there are no errors.
     """
 
     size: tuple[int, int]
@@ -185,7 +206,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class _Anchor:
-    """A past frame and the correspondence from it to the present one."""
+    """A past frame and the correspondence from it to the current one."""
 
     index: int
     pair: Pair
@@ -271,7 +292,7 @@ def _measure_pairs(
 
 def _measure_pair(film: Frame, source: Frame, max_width: int) -> Pair:
     height, width = film.shape[:2]
-    # Encoders pad odd sizes by a line, which the source need not have.
+    # Encoders pad odd sizes by a line that the source need not have.
     if abs(width / height / (source.shape[1] / source.shape[0]) - 1) > 2 / min(width, height):
         raise DreamVideoError(
             f"the film is {width}x{height} but its source {source.shape[1]}x{source.shape[0]}: "

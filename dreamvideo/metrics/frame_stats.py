@@ -1,7 +1,4 @@
-"""(film frame, source frame) -> numbers; (pair, correspondence) -> numbers.
-
-All are in units of [-1, 1].
-"""
+"""Metrics of a pair of film and source frames, all in units of [-1, 1]."""
 
 from __future__ import annotations
 
@@ -27,13 +24,18 @@ _CLIPPED = 1 - 1 / 255
 
 @dataclass(frozen=True)
 class FrameStats:
-    """What one film frame y looks like beside its source s; d = y - s is the dream.
+    """One film frame y compared with its source s; d = y - s is the dream.
 
-    ``strength`` is RMS(d). ``contrast`` is RMS(d - G4 d), the dream's fine detail, and ``tint``
-    RMS(G20 d), its deviation in the large (G_n: Gaussian blur of n px at 320 wide).
-    ``sharpness`` is the variance of the Laplacian of grey y (Pech-Pacheco et al., ICPR 2000).
-    ``brightness``, ``saturation`` (largest minus smallest channel) and ``clipped`` (share of
-    values at an end of the range) are the film's mean minus the source's.
+    G_n is a Gaussian blur by n px at 320 px width.
+
+    Attributes:
+        strength: RMS(d).
+        contrast: RMS(d - G4 d), the dream's fine detail.
+        tint: RMS(G20 d), its large-scale deviation.
+        sharpness: Variance of the Laplacian of grey y (Pech-Pacheco et al., ICPR 2000).
+        brightness: The film's mean minus the source's.
+        saturation: Mean of the largest minus the smallest channel, the film's minus the source's.
+        clipped: Share of values at an end of the range, the film's minus the source's.
     """
 
     strength: float
@@ -47,7 +49,7 @@ class FrameStats:
 
 @dataclass(frozen=True)
 class Mean:
-    """A weighted mean that grows: ``total`` over ``weight``."""
+    """A running weighted mean: ``total`` over ``weight``."""
 
     total: float = 0.0
     weight: float = 0.0
@@ -57,20 +59,20 @@ class Mean:
 
     @property
     def value(self) -> float:
-        """The mean; not a number while nothing was weighed."""
+        """The mean; NaN while there is no weight."""
         return self.total / self.weight if self.weight > 0 else float("nan")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two pictures of the same moment as the film and as the source shows it, H x W x 3."""
+    """A film frame and a source frame of the same time, H x W x 3."""
 
     film: Frame
     source: Frame
 
 
 def measure_frame(pair: Pair) -> FrameStats:
-    """The figures of one frame."""
+    """Measure one frame."""
     dream = pair.film - pair.source
     return FrameStats(
         strength=_measure_rms(dream),
@@ -84,10 +86,10 @@ def measure_frame(pair: Pair) -> FrameStats:
 
 
 def measure_bands(pair: Pair) -> NDArray[np.float64]:
-    """Energy of the dream by scale: 2 x 4, luma then chroma, each in the ``BANDS``.
+    """Return the energy of the dream by scale: 2 x 4, luma then chroma, each in the ``BANDS``.
 
-    Means over the pixels of the squared differences of Gaussian blurs of the dream y - s. Luma is
-    the channels' mean, chroma what that leaves.
+    Means over the pixels of squared differences of Gaussian blurs of the dream y - s. Luma is the
+    channels' mean, chroma the rest.
     """
     dream = pair.film - pair.source
     scale = dream.shape[1] / _BAND_WIDTH
@@ -101,10 +103,15 @@ def measure_bands(pair: Pair) -> NDArray[np.float64]:
 
 
 def measure_warping_error(current: Frame, previous: Frame, correspondence: Correspondence) -> Mean:
-    """E: mean squared difference to the previous frame moved along the source's flow.
+    """Return E: the mean squared difference to the previous frame warped along the source's flow.
 
     Over pixels visible in both frames (Lai et al., ECCV 2018, "Learning Blind Video Temporal
     Consistency", eq. 8 and 9), mean over the channels.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        correspondence: From ``previous`` to ``current``.
     """
     error = ((current - warp(previous, correspondence.flow)) ** 2).mean(-1)
     seen = correspondence.visible
@@ -112,9 +119,9 @@ def measure_warping_error(current: Frame, previous: Frame, correspondence: Corre
 
 
 def measure_uncovered_energy(pair: Pair, correspondence: Correspondence) -> Mean:
-    """Energy of the dream's fine detail where something moved away and uncovered the ground.
+    """Return the energy of the dream's fine detail where a moving thing uncovered the ground.
 
-    A ghost (the dream of what stood there) lies over the ground's own dream and adds to it.
+    A ghost (the dream of what was there before) overlays the ground's own dream and adds to it.
     """
     energy = (extract_fine(pair.film - pair.source) ** 2).mean(-1)
     where = correspondence.uncovered
@@ -124,11 +131,20 @@ def measure_uncovered_energy(pair: Pair, correspondence: Correspondence) -> Mean
 def measure_trails(
     current: Pair, previous: Pair, correspondence: Correspondence
 ) -> tuple[Mean, Mean]:
-    """How much of a moving thing's old dream is left on the ground that it uncovered.
+    """Return how much of a moving thing's old dream is left on the ground that it uncovered.
 
-    With h the dream's fine detail and U the uncovered pixels, the regression coefficients
-    ``sum_U h_t h' / sum_U h'^2`` of this frame's detail on the previous frame's, h' = h_(t-1)
-    left in place (blending) and moved along the flow (dragging): 0 = no trail, 1 = all of it.
+    With h the dream's fine detail and U the uncovered pixels, these are the regression coefficients
+    ``sum_U h_t h' / sum_U h'^2`` of this frame's detail on the previous frame's, where h' = h_(t-1)
+    is either left in place (blending) or moved along the flow (dragging): 0 = no trail, 1 = all of
+    it.
+
+    Args:
+        current: This frame and its source.
+        previous: The frame before and its source.
+        correspondence: From the frame before to this one.
+
+    Returns:
+        The coefficients for blending and for dragging.
     """
     now = extract_fine(current.film - current.source)
     before = extract_fine(previous.film - previous.source)
@@ -140,7 +156,7 @@ def measure_trails(
 
 
 def extract_fine(dream: Frame) -> Frame:
-    """The dream without what is coarser than 4 px (at 320 px width): d - G4 d."""
+    """Remove what is coarser than 4 px (at 320 px width) from the dream: d - G4 d."""
     return dream - _blur(dream, _DETAIL_SIGMA)
 
 

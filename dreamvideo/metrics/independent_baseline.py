@@ -1,8 +1,8 @@
-"""(film, the same frames dreamt alone) -> how much stiller, and at what price.
+"""Compare a film with the same frames dreamt independently: how much calmer, at what price.
 
-A film that hardly dreams does not flicker either. So flicker counts only next to what the same
-settings do to each frame alone, and only while the dream is as strong, as sharp and as free of
-ghosts as that. Nor is a film held to be good whose colour drains: that is objected to as well.
+A film that hardly dreams does not flicker either. So flicker counts only relative to what the same
+settings do to each frame alone, and only if the dream is as strong, as sharp and as free of ghosts
+as that. A film whose colour drains is not good either: that is an objection as well.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ COARSE_CHROMA_GATE = 0.9
 SATURATION_GATE = (0.85, 1.15)
 BRIGHTNESS_GATE = 0.02
 LEAST_UNCOVERED = 0.001
-"""Share of the pixels, on average, below which ghosts and trails cannot be told from chance."""
+"""Mean share of uncovered pixels below which ghosts and trails cannot be told from chance."""
 _LEAST_SATURATION = 2 / 255
-"""What dreaming alone must change the saturation by for a ratio to mean something."""
+"""Least change of saturation by independent dreaming for a ratio to be meaningful."""
 _CHANCE = 0.1
-"""A trail that pictures with nothing in common show by chance."""
+"""The trail that unrelated pictures show by chance."""
 
 Ratios = tuple[float | None, ...]
 _Gate = tuple[str, float | None, float, float]
@@ -47,9 +47,9 @@ _Gate = tuple[str, float | None, float, float]
 
 @dataclass(frozen=True)
 class PairStats:
-    """One sampled pair of frames: the film's figures and those of the frames dreamt alone.
+    """One sampled pair of frames: the metrics of the film and of the frames dreamt alone.
 
-    The errors are of the pair, everything else is of its second frame, number ``index``.
+    The errors are those of the pair, everything else is of its second frame, number ``index``.
     """
 
     index: int
@@ -66,11 +66,15 @@ class PairStats:
 
 @dataclass(frozen=True)
 class FrameRatios:
-    """One sampled frame of the film over the same frame dreamt alone.
+    """One sampled frame of the film relative to the same frame dreamt alone.
 
-    ``luma`` and ``chroma`` are RMS of the dream in the ``BANDS``, ``saturation`` what the dream
-    adds to the source's; None where dreaming alone adds next to nothing. ``brightness`` is the
-    film's mean minus that of the frame dreamt alone.
+    Attributes:
+        index: Number of the frame.
+        luma: Ratios of the dream's RMS in the ``BANDS``.
+        chroma: The same for chroma.
+        saturation: Ratio of what the dream adds to the source's saturation; None if dreaming alone
+            adds next to nothing.
+        brightness: The film's mean minus that of the frame dreamt alone.
     """
 
     index: int
@@ -82,33 +86,43 @@ class FrameRatios:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The film beside independent dreaming, which was done for ``pairs`` pairs of neighbours.
+    """A film compared with independent dreaming. Ratios are the film's over independent dreaming's.
 
-    ``flicker`` is X = (E - E_source) / (E_independent - E_source) / contrast^2: 1 for independent
-    dreaming, 0 for a dream as still as its source. It is given only where the dream is as much
-    of a dream (``contrast`` 0.9 to 1.1, ``strength`` >= 0.9, ``sharpness`` >= 0.6, ``ghosting``
-    <= 1 and the film's ``trail`` <= 0.25); otherwise ``reason`` says what is amiss.
-
-    ``error_film`` and ``error_source`` are of every pair of neighbours in the film, for flicker
-    comes in bursts; ``error_independent`` is the source's and what independent dreaming added to
-    it in the sampled pairs, which hardly varies. ``error_ratio`` is plain E / E_independent. The
-    rest are the film's figures over independent dreaming's: ``contrast`` of the fine detail,
-    ``contrast_last`` the same in the film's last quarter, ``tint`` the deviation in the large,
-    ``sharpness`` the Laplacian's variance. ``ghosting`` is the fine detail's energy on ground
-    that was just uncovered, times 1 + what ``trail`` exceeds chance by: more than independent
-    dreaming puts there, or what the old dream left there, lifts it above 1. It is None where less
-    than a thousandth of the sampled frames was uncovered. ``ghosting_deviation`` is its standard
-    error over the sampled pairs; the gate lets two of them pass.
-
-    ``luma`` and ``chroma`` are ratios of the dream's RMS in each of the ``BANDS``,
-    ``coarse_chroma_last`` the coarsest one's in the last quarter. ``saturation`` is the ratio of
-    what the dream adds to the source's saturation, ``saturation_first`` and ``saturation_last``
-    the same in the first and last quarter; None where dreaming alone adds next to nothing.
-    ``brightness_drift`` is how much brighter the film grew than frames dreamt alone from its
-    first quarter to its last. ``frames`` has these figures for each sampled frame.
-
-    ``objections`` are all that is amiss, ``reason`` included: also colour that drains or grows
-    and brightness that drifts, which do not make flicker misleading.
+    Attributes:
+        pairs: Number of pairs of neighbouring frames that were dreamt independently.
+        flicker: X = (E - E_source) / (E_independent - E_source) / contrast^2: 1 for independent
+            dreaming, 0 for a dream as still as its source. Given only if the dream is comparable
+            (``contrast`` 0.9 to 1.1, ``strength`` >= 0.9, ``sharpness`` >= 0.6, ``ghosting`` <= 1
+            and the film's ``trail`` <= 0.25).
+        reason: Why ``flicker`` is not given.
+        objections: Everything out of bounds, including ``reason``: also draining or growing colour
+            and drifting brightness, which do not make flicker misleading.
+        error_film: E over every pair of neighbours in the film, since flicker comes in bursts.
+        error_source: The same for the source.
+        error_independent: The source's plus what independent dreaming added in the sampled pairs,
+            which hardly varies.
+        error_ratio: Plain E / E_independent.
+        strength: Ratio of the strength.
+        contrast: Ratio of the fine detail's contrast.
+        contrast_last: The same in the film's last quarter.
+        tint: Ratio of the large-scale deviation.
+        sharpness: Ratio of the Laplacian's variance.
+        ghosting: Ratio of the fine detail's energy on ground that was just uncovered, times 1 + the
+            excess of ``trail`` over chance: above 1 if there is more than independent dreaming puts
+            there, or if the old dream is left there. None if less than a thousandth of the sampled
+            frames was uncovered.
+        ghosting_deviation: Its standard error over the sampled pairs; the gate tolerates two of
+            them.
+        luma: Ratios of the dream's RMS in each of the ``BANDS``.
+        chroma: The same for chroma.
+        coarse_chroma_last: The coarsest chroma ratio in the last quarter.
+        saturation: Ratio of what the dream adds to the source's saturation; None if dreaming alone
+            adds next to nothing.
+        saturation_first: The same in the first quarter.
+        saturation_last: The same in the last quarter.
+        brightness_drift: How much brighter the film grew from its first quarter to its last,
+            compared with frames dreamt alone.
+        frames: Ratios of each sampled frame.
     """
 
     pairs: int
@@ -139,7 +153,15 @@ class Comparison:
 def measure_pair(
     index: int, now: Pair, before: Pair, alone: tuple[Frame, Frame], correspondence: Correspondence
 ) -> PairStats:
-    """Figures of film frames index - 1 and index beside ``alone``, the same two dreamt alone."""
+    """Measure a pair of neighbouring frames, as in the film and as dreamt alone.
+
+    Args:
+        index: Number of the second frame.
+        now: The second frame and its source.
+        before: The first frame and its source.
+        alone: The two frames dreamt alone, H x W x 3 in [-1, 1].
+        correspondence: From the first frame to the second.
+    """
     alone_now = Pair(alone[1], now.source)
     return PairStats(
         index=index,
@@ -161,16 +183,16 @@ def compare_with_independent(
     error_source: Mean,
     trail: float | None,
 ) -> Comparison | None:
-    """The film beside independent dreaming.
+    """Compare the film with independent dreaming.
 
     Args:
-        observed: One entry a frame of the film, None where its pair was not sampled.
+        observed: One entry per frame of the film; None if its pair was not sampled.
         error_film: The film's warping error over all its pairs.
-        error_source: The same of its source.
-        trail: The film's trail, None where nothing was uncovered.
+        error_source: The same for its source.
+        trail: The film's trail; None if nothing was uncovered.
 
     Returns:
-        The comparison, or None where no pair was sampled.
+        The comparison, or None if no pair was sampled.
     """
     sampled = [found for found in observed if found is not None]
     if not sampled:
@@ -248,7 +270,7 @@ def _over(figure: float | None, other: float | None) -> float | None:
 
 
 def _measure_band_ratios(sampled: Sequence[PairStats]) -> tuple[Ratios, Ratios]:
-    """RMS of the film's dream over that of frames dreamt alone, luma's and chroma's."""
+    """Return the RMS of the film's dream over that of frames dreamt alone, for luma and chroma."""
     film = np.mean([found.bands_film for found in sampled], axis=0)
     alone = np.mean([found.bands_alone for found in sampled], axis=0)
     luma, chroma = (
@@ -267,7 +289,7 @@ def _measure_saturation(sampled: Sequence[PairStats]) -> float | None:
 
 
 def _measure_brightness(sampled: Sequence[PairStats]) -> float:
-    """How much brighter the film is than frames dreamt alone."""
+    """Return how much brighter the film is than frames dreamt alone."""
     return float(np.mean([found.film.brightness - found.alone.brightness for found in sampled]))
 
 
@@ -281,7 +303,7 @@ def _measure_frame_ratios(found: PairStats) -> FrameRatios:
 def _measure_ghosting(
     sampled: Sequence[PairStats], trail: float
 ) -> tuple[float, float] | tuple[None, None]:
-    """Ghosting and its standard error, that of a ratio of sums over a sample."""
+    """Return ghosting and its standard error, that of a ratio of sums over a sample."""
     film = np.array([found.ghost_film.total for found in sampled])
     alone = np.array([found.ghost_alone.total for found in sampled])
     uncovered = float(np.mean([found.uncovered for found in sampled]))
@@ -293,7 +315,7 @@ def _measure_ghosting(
 
 
 def _object(*gates: _Gate) -> list[str]:
-    """What is outside its bounds. What could not be measured is not held against the film."""
+    """List what is out of bounds. What could not be measured does not count against the film."""
     found = []
     for name, value, low, high in gates:
         if value is not None and not low <= value <= high:

@@ -1,4 +1,4 @@
-"""(film file, source file) -> its report, the source dreamt alone beside it where asked."""
+"""Measure a film file against its source, optionally compared with independent dreaming."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dreamvideo.render.frames.planner import make_dreamer
 from dreamvideo.render.recipe import load_recorded_look
 from dreamvideo.settings import DreamSettings, Look
 
-# Of frames dreamt alone, each pair costs two full dreams: this many tell enough.
+# Each pair of frames dreamt alone costs two full dreams; this many are enough.
 DEFAULT_PAIRS = 8
 
 
@@ -38,10 +38,19 @@ def measure_film(
 ) -> FilmReport:
     """Measure a film file against the clip that it was dreamt from.
 
-    ``start``, ``end`` and ``fps`` are those of the render. ``against_independent`` dreams
-    ``pairs`` pairs of neighbouring source frames alone, with ``dream`` or else with the settings
-    that the film itself records. Raises MediaError for files that cannot be read,
-    DreamVideoError where film and source do not belong together.
+    Args:
+        film: The film.
+        source: The clip.
+        start: ``--start`` of the render.
+        end: ``--end`` of the render.
+        fps: ``--fps`` of the render.
+        against_independent: Whether to dream source frames alone, for comparison.
+        pairs: Pairs of neighbouring frames to dream alone.
+        dream: The settings for that; None: those that the film records.
+
+    Raises:
+        MediaError: A file cannot be read.
+        DreamVideoError: Film and source do not belong together.
     """
     film, source = Path(film), Path(source)
     shown = probe(film)
@@ -69,13 +78,13 @@ def measure_film(
 
 
 def sample_frames(frames: int, pairs: int) -> set[int]:
-    """Frames evenly spread over a film, none of them the first."""
+    """Return frames evenly spread over a film, without the first."""
     count = max(1, min(pairs, frames - 1))
     return {max(1, round(Fraction((2 * n + 1) * frames, 2 * count))) for n in range(count)}
 
 
 class _Recent:
-    """Lets frames pass and keeps the last two, by number."""
+    """Passes frames on and keeps the last two, by number."""
 
     def __init__(self) -> None:
         self.frames: dict[int, Image] = {}
@@ -88,9 +97,9 @@ class _Recent:
 
 
 def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Callable[[int], Image]:
-    """Dreams a recent frame alone, as the first of a shot is.
+    """Return a function that dreams a recent frame alone, as the first of a shot.
 
-    It comes back as a file in the film's format would hold it.
+    The result is rounded as a file in the film's format would store it.
     """
     parts = (WeightedDream(make_dreamer(settings, Look(dream=settings))),)
 

@@ -1,10 +1,10 @@
-"""(two source frames) -> what moved where, as an estimator that did not render sees it.
+"""Motion between two source frames, from an estimator that the renderer does not use.
 
-A film must not be judged by the flow that it was made with: errors that both share would not
-show, and where both are at a loss the film flickers most. The renderer searches patches (DIS);
-here the flow of the whole picture is found at once (TV-L1). Beside exactly known motion that gives
-what a dream adds to the error within 20 %; another DIS with a stricter idea of what is visible
-saw but a third to two thirds of it.
+A film must not be judged by the flow that it was made with: errors that both share would be
+invisible, and a film flickers most where its flow fails. The renderer searches patches (DIS); here
+the flow of the whole picture is found at once (TV-L1). Compared with exactly known motion it gives
+what a dream adds to the error to within 20 %; another DIS with stricter visibility saw only a third
+to two thirds of it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 class Correspondence:
     """From one frame to a later one, on the later one's grid (H x W).
 
-    ``flow`` (px) points back; ``visible`` is what both frames show; ``uncovered`` is what
-    something in front hid in the earlier frame (and not what came in at the border).
+    Attributes:
+        flow: H x W x 2, px, backward.
+        visible: What both frames show.
+        uncovered: What something in front hid in the earlier frame, without what came in at the
+            border.
     """
 
     flow: NDArray[np.float32]
@@ -43,20 +46,20 @@ class Correspondence:
 def make_known_correspondence(
     flow: NDArray[np.float32], visible: NDArray[np.bool_]
 ) -> Correspondence:
-    """The correspondence of an exactly known backward flow (H x W x 2, px) and visibility."""
+    """Return the correspondence for a known backward flow (H x W x 2, px) and visibility."""
     hidden = (inside(flow) & ~visible).astype(np.uint8)
-    # The rim of a moving thing mixes both surfaces and is neither's.
+    # The rim of a moving thing mixes both surfaces and belongs to neither.
     return Correspondence(flow, visible, cv2.erode(hidden, np.ones((3, 3), np.uint8)) > 0)
 
 
 def estimate_correspondence(current: Frame, previous: Frame) -> Correspondence:
-    """The estimate between two source frames, H x W x 3 in [-1, 1].
+    """Estimate the correspondence between two source frames, H x W x 3 in [-1, 1].
 
-    Visible is where the flow there and back meet: ``|wf' + wb|^2 < 0.01 (|wf'|^2 + |wb|^2) +
-    0.5 px^2`` at 320 px width (Sundaram, Brox and Keutzer, ECCV 2010), less the pixels next to
-    where they do not: the rim of a moving thing mixes both surfaces. Uncovered is where little of
-    the previous frame arrives and the picture is like neither what stood there nor what the flow
-    would have brought.
+    Visible is where the backward and forward flow agree: ``|wf' + wb|^2 < 0.01 (|wf'|^2 + |wb|^2) +
+    0.5 px^2`` at 320 px width (Sundaram, Brox and Keutzer, ECCV 2010), without the pixels next to
+    where they do not, because the rim of a moving thing mixes both surfaces. Uncovered is where
+    little of the previous frame arrives and the picture resembles neither what was there before nor
+    what the flow would have brought.
     """
     now, before = _to_grey(current), _to_grey(previous)
     backward, forward = estimate_flow(now, before), estimate_flow(before, now)
@@ -75,7 +78,7 @@ def estimate_correspondence(current: Frame, previous: Frame) -> Correspondence:
 
 
 def chain_correspondences(earlier: Correspondence, latest: Correspondence) -> Correspondence:
-    """Both as one: first ``earlier``, then ``latest`` (whose grid it lies on)."""
+    """Chain both: first ``earlier``, then ``latest`` (whose grid the result lies on)."""
     flow = latest.flow + warp(earlier.flow, latest.flow, interpolation="linear")
     seen = warp(earlier.visible.astype(np.float32), latest.flow, interpolation="linear") > 0.99
     visible = latest.visible & seen & inside(flow)
@@ -88,7 +91,7 @@ def _measure_difference(current: Frame, other: Frame) -> NDArray[np.float32]:
 
 
 def _open_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without what is thinner than 3 px, which errors of the flow leave along edges."""
+    """Remove what is thinner than 3 px, which errors of the flow leave along edges."""
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.asarray(opened > 0, np.bool_)
 

@@ -1,4 +1,4 @@
-"""A film's report -> lines for people: what each figure is called, and its value in words."""
+"""Format a film's report as a table for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dreamvideo.metrics.frame_stats import BANDS
 
 
 def make_rows(report: FilmReport) -> list[tuple[str, str]]:
-    """(name, value) of every figure, in reading order."""
+    """Return (name, value) of every metric, in reading order."""
     found = [
         ("frames", f"{report.frames} at {report.width} x {report.height}"),
         ("scene cuts at frames", ", ".join(map(str, report.cuts)) or "none"),
@@ -24,7 +24,7 @@ def make_rows(report: FilmReport) -> list[tuple[str, str]]:
     found += [
         ("strength", f"{report.strength:.3g}"),
         ("contrast of the detail", f"{report.contrast:.3g}"),
-        ("deviation in the large", f"{report.tint:.3g}"),
+        ("large-scale deviation", f"{report.tint:.3g}"),
         ("sharpness", f"{report.sharpness:.3g}"),
         (
             "trail behind moving things",

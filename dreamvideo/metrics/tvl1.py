@@ -1,10 +1,10 @@
-"""(two grey pictures) -> flow by TV-L1, a method that shares nothing with the renderer's.
+"""Optical flow by TV-L1, a method that shares nothing with the renderer's.
 
-Zach, Pock and Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow" (DAGM 2007),
-with the parameters of Sánchez, Meinhardt-Llopis and Facciolo (IPOL 2013) and a median filter
-after each warp (Sun, Roth and Black, CVPR 2010). Departing from them, the frames' brightness is
-matched at every warp, so that a flash or a change of exposure does not move anything. OpenCV has
-TV-L1 in its contrib wheel only, which cannot be installed beside the ordinary one.
+Zach, Pock and Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow" (DAGM 2007), with
+the parameters of Sánchez, Meinhardt-Llopis and Facciolo (IPOL 2013) and a median filter after each
+warp (Sun, Roth and Black, CVPR 2010). Unlike these, the frames' brightness is matched at every
+warp, so that a flash or a change of exposure does not move anything. OpenCV has TV-L1 only in its
+contrib wheel, which cannot be installed together with the ordinary one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
 
 
 def estimate_flow(current: Picture, previous: Picture) -> Picture:
-    """Backward flow (H x W x 2, px) between two grey pictures, float32 H x W in 0 to 255."""
+    """Estimate the backward flow (H x W x 2, px) between two grey pictures.
+
+    Both are float32, H x W, in 0 to 255.
+    """
     flow: Picture | None = None
     pyramid = zip(_build_pyramid(current), _build_pyramid(previous), strict=True)
     for now, before in reversed(list(pyramid)):
@@ -93,7 +96,7 @@ def _refine(current: Picture, previous: Picture, flow: Picture) -> Picture:
 def _match_brightness(
     current: Picture, moved: Picture, seen: NDArray[np.bool_]
 ) -> tuple[np.float32, np.float32]:
-    """Gain and lift that give ``moved`` the mean and deviation of ``current`` where seen."""
+    """Return gain and lift that give ``moved`` the mean and deviation of ``current`` where seen."""
     if not seen.any():
         return np.float32(1), np.float32(0)
     now, then = current[seen], moved[seen]
@@ -114,7 +117,7 @@ def _minimise(flow: Picture, dual: Picture, slope: Picture, rest: Picture) -> Pi
     limit = bound * np.abs(slope)
     slope_x, slope_y = np.zeros_like(flow), np.zeros_like(flow)
     step, length = np.empty_like(flow), np.empty_like(flow)
-    # In place throughout: at these sizes, making arrays takes longer than filling them.
+    # In place throughout: at these sizes, allocating arrays takes longer than filling them.
     for _ in range(_ITERATIONS):
         np.multiply(slope, flow, out=step)
         residual = step[0] + step[1]

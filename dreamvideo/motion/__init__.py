@@ -1,1 +1,1 @@
-"""Where every pixel came from: flow, confidence, warps, cuts, cameras."""
+"""Motion between frames: flow, confidence, warps, cuts and cameras."""

@@ -1,4 +1,4 @@
-"""(camera, time) -> how the picture moves, and its backward flow: zoom, rotation, pan, centre."""
+"""Virtual camera moves: zoom, rotation, pan and centre, and their backward flow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import UsageError
 
-# Rates that change are taken as steady for no longer than this many seconds.
+# Changing rates are treated as steady for at most this many seconds.
 FINEST = 1 / 240
 
 
@@ -21,10 +21,12 @@ FINEST = 1 / 240
 class Camera:
     """A steady camera move; every rate is per second, so it is the same at any frame rate.
 
-    ``zoom`` is the factor by which things grow (> 1 zooms in, < 1 out), ``rotate`` the degrees
-    the picture turns clockwise, ``pan`` the way the camera travels, in frame widths to the right
-    and frame heights down (the picture moves the other way). ``centre`` is the point that zoom
-    and rotation leave in place, as fractions of the frame.
+    Attributes:
+        zoom: Factor by which things grow (> 1 zooms in, < 1 zooms out).
+        rotate: Degrees by which the picture turns clockwise.
+        pan: Travel of the camera, in frame widths to the right and frame heights down; the picture
+            moves the other way.
+        centre: The fixed point of zoom and rotation, as fractions of the frame.
     """
 
     zoom: float = 1.0
@@ -40,42 +42,42 @@ class Camera:
             raise UsageError(f"zoom: the factor per second must be above 0, got {self.zoom:g}")
 
     def backwards(self) -> Camera:
-        """The camera that undoes this one."""
+        """Return the camera that undoes this one."""
         pan = (-self.pan[0], -self.pan[1])
         return replace(self, zoom=1 / self.zoom, rotate=-self.rotate, pan=pan)
 
 
 CameraPath = Callable[[float], Camera]
-"""The camera at a time in seconds."""
+"""Time in seconds -> the camera."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """Where a point p = x + iy of a picture goes: ``turn * p + shift``, in pixels."""
+    """Maps a point p = x + iy of a picture to ``turn * p + shift``, in pixels."""
 
     turn: complex = 1
     shift: complex = 0
 
     @property
     def growth(self) -> float:
-        """The factor by which things grow."""
+        """The magnification."""
         return abs(self.turn)
 
     def then(self, later: Similarity) -> Similarity:
-        """This move and ``later`` as one."""
+        """Combine this transform with a ``later`` one."""
         return Similarity(later.turn * self.turn, later.turn * self.shift + later.shift)
 
     def inverse(self) -> Similarity:
-        """The move that brings everything back."""
+        """Return the inverse transform."""
         return Similarity(1 / self.turn, -self.shift / self.turn)
 
     def goals(self, width: int, height: int) -> NDArray[np.complex128]:
-        """Where each pixel goes: height x width, x + iy."""
+        """Return where each pixel moves to: height x width, x + iy."""
         points = np.arange(width) + 1j * np.arange(height)[:, None]
         return np.asarray(self.turn * points + self.shift, np.complex128)
 
     def flow(self, width: int, height: int) -> NDArray[np.float32]:
-        """Backward flow (height x width x 2, px): from where each pixel came."""
+        """Return the backward flow (height x width x 2, px): where each pixel came from."""
         back = self.inverse()
         points = np.arange(width) + 1j * np.arange(height)[:, None]
         moved = (back.turn - 1) * points + back.shift
@@ -83,12 +85,18 @@ class Similarity:
 
 
 def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Similarity:
-    """``dt`` seconds of a steady camera over a picture of that size.
+    """Return the transform of a steady camera.
 
-    A point p of the picture moves with ``dp/dt = s (p - c) - v``, where ``s = ln(zoom) + i
-    rotate`` in complex notation, c is the centre ``((width - 1) cx, (height - 1) cy)`` and v the
-    pan. The move is that equation's solution, so steps add up exactly: two of dt/2 are one of dt,
-    also when zoom, rotation and pan are combined.
+    A point p of the picture moves with ``dp/dt = s (p - c) - v``, where ``s = ln(zoom) + i rotate``
+    in complex notation, c is the centre ``((width - 1) cx, (height - 1) cy)`` and v the pan. The
+    transform is that equation's solution, so steps add up exactly: two of dt/2 are one of dt, even
+    when zoom, rotation and pan are combined.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        camera: The camera.
+        dt: Seconds.
     """
     step = float(dt)
     rate = complex(math.log(camera.zoom), math.radians(camera.rotate))
@@ -100,7 +108,15 @@ def steady(width: int, height: int, camera: Camera, dt: Fraction | float) -> Sim
 
 
 def travel(width: int, height: int, path: CameraPath, begin: float, end: float) -> Similarity:
-    """All that a camera whose rates change does from ``begin`` to ``end``, seconds."""
+    """Return the transform of a camera whose rates change.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        path: The camera at each time.
+        begin: Start in seconds.
+        end: End in seconds.
+    """
     count = max(1, math.ceil((end - begin) / FINEST - 1e-6))
     step = (end - begin) / count
     total = Similarity()
@@ -113,5 +129,12 @@ def travel(width: int, height: int, path: CameraPath, begin: float, end: float) 
 def camera_flow(
     width: int, height: int, camera: Camera, dt: Fraction | float
 ) -> NDArray[np.float32]:
-    """Backward flow (height x width x 2, px) of ``dt`` seconds of a steady camera."""
+    """Return the backward flow (height x width x 2, px) of a steady camera.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        camera: The camera.
+        dt: Seconds.
+    """
     return steady(width, height, camera, dt).flow(width, height)

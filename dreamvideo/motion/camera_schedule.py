@@ -1,4 +1,4 @@
-"""(rates that change over time) -> the camera at each moment, and all that it did until then."""
+"""Cameras whose rates change over time, and the transform they accumulate."""
 
 from __future__ import annotations
 
@@ -18,10 +18,21 @@ def schedule_camera(
     *,
     closed: bool = False,
 ) -> CameraPath:
-    """The camera at each time of a film of ``length`` seconds, over and over if ``closed``.
+    """Return the camera at each time of a film.
 
-    ``rate`` is the film's frames a second, for schedules that count frames. What changes are
-    numbers or schedules, in the units of ``Camera``. Raises ScheduleError for text that is neither.
+    Zoom, rotate, pan and centre are numbers or schedules, in the units of ``Camera``.
+
+    Args:
+        zoom: Factor per second.
+        rotate: Degrees per second.
+        pan: Frame widths and heights per second.
+        centre: Fractions of the frame.
+        length: Length of the film in seconds.
+        rate: Frames per second, for schedules that count frames.
+        closed: Whether the film repeats.
+
+    Raises:
+        ScheduleError: A text is neither a number nor a schedule.
     """
     zooms, turns = parse_schedule(zoom), parse_schedule(rotate)
     pans, centres = parse_schedule(pan, 2), parse_schedule(centre, 2)
@@ -36,20 +47,27 @@ def schedule_camera(
 
 
 class CameraTrack:
-    """Where a camera has taken a picture of one size by each time since its start.
+    """The accumulated transform of a camera at each time, for one picture size.
 
-    The same time gives the same move to the last bit, in whatever order times are asked for: a
-    film rendered in parts is the film rendered whole.
+    The same time gives the same transform to the last bit, in whatever order times are requested: a
+    film rendered in segments equals the film rendered whole.
     """
 
     def __init__(self, width: int, height: int, path: CameraPath) -> None:
+        """Start at time 0.
+
+        Args:
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
+            path: The camera at each time.
+        """
         self._size = width, height
         self._path = path
-        # At every whole second; the rest is travelled from there.
+        # The transform at every whole second; the rest is integrated from there.
         self._seconds = [Similarity()]
 
     def at(self, seconds: float) -> Similarity:
-        """All that the camera did from 0 to ``seconds``."""
+        """Return the transform from 0 to ``seconds``."""
         whole = max(0, math.floor(seconds))
         while len(self._seconds) <= whole:
             until = len(self._seconds)

@@ -1,4 +1,4 @@
-"""(current frame, previous frame) -> is this another shot?"""
+"""Detect cuts: (current frame, previous frame) -> whether a new shot starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIZE = (160, 90)
 _GRAIN_SIGMA = 1.0
 _SIGMA = 4.0
 _NOISE = 3.0
-"""Grey levels: contrast that counts as structure, well above what grain leaves at this size."""
+"""Grey levels: contrast that counts as structure, well above grain at this size."""
 _FLAT = 0.05
 _PLAIN_CUT_CONTRAST = 32.0
 
@@ -21,21 +21,31 @@ _PLAIN_CUT_CONTRAST = 32.0
 def is_cut(
     current: NDArray[np.float32], previous: NDArray[np.float32], threshold: float = THRESHOLD
 ) -> bool:
-    """Whether a new shot begins with ``current``; both frames H x W x 3 in [-1, 1]."""
+    """Return whether ``current`` starts a new shot.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        threshold: The ``cut_score`` above which it does.
+    """
     return cut_score(current, previous, enough=threshold) > threshold
 
 
 def cut_score(
     current: NDArray[np.float32], previous: NDArray[np.float32], enough: float = 0.0
 ) -> float:
-    """How little of the previous frame's structure is left: 0 = all of it, about 1 = none.
+    """Return how little of the previous frame's structure is left: 0 = all of it, about 1 = none.
 
-    1 - normalised correlation of the two frames, made small, grey and of equal local contrast,
-    the previous one moved along its optical flow. Brightness does not enter, so that a flash, a
-    fade or a change of exposure is no cut; motion is undone, so that a fast pan is none either.
-    Next to a frame without structure (black, white) the other one's contrast decides: a fade
-    comes out of black gently, a shot does not. A score of ``enough`` or less need not be the
-    lowest that can be found.
+    The score is 1 - normalised correlation of the two frames, made small, grey and of equal local
+    contrast, with the previous one warped along the optical flow. Brightness is ignored, so a
+    flash, a fade or a change of exposure is not a cut; motion is undone, so a fast pan is not one
+    either. Next to a frame without structure (black, white) the other one's contrast decides: a
+    fade from black is gradual, a new shot is not.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        enough: A score of this or less need not be refined any further.
     """
     now, before = _small_grey(current), _small_grey(previous)
     a, b = _structure(now), _structure(before)
@@ -62,7 +72,7 @@ def _mismatch(
 
 
 def _shift(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One shift for the whole frame as a flow: where a whip pan's flow has to start from."""
+    """Return one shift for the whole frame as a flow: the starting point for a whip pan."""
     window = cv2.createHanningWindow(_SIZE, cv2.CV_32F)
     # OpenCV applies the window to its inputs in place.
     (dx, dy), _ = cv2.phaseCorrelate(a.copy(), b.copy(), window)

@@ -1,4 +1,4 @@
-"""(current frame, previous frame) -> where each pixel came from, and how far to trust it."""
+"""Optical flow between frames: where each pixel came from, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WIDTH = 640
 _MIN_SIDE = 32
 _REFERENCE_WIDTH = 320
 _GRAIN_SIGMA = 0.7
-"""Takes a quarter of the error that grain causes and costs clean pictures nothing."""
+"""Removes a quarter of the error that grain causes and costs clean pictures nothing."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Motion:
 
 
 def no_motion(shape: tuple[int, ...]) -> Motion:
-    """What a first frame and a scene cut have: nothing of the previous frame can be trusted."""
+    """Return the motion of a first frame or a cut: nothing of the previous frame can be trusted."""
     height, width = shape[:2]
     return Motion(np.zeros((height, width, 2), np.float32), np.zeros((height, width), np.float32))
 
@@ -41,11 +41,17 @@ def motion_between(
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
 ) -> Motion:
-    """Flow both ways between two frames (H x W x 3, [-1, 1]) and the confidence in it.
+    """Estimate the backward flow between two frames, and its confidence.
 
-    Estimated at ``max_width`` at most and scaled up; the way back, which is but a witness, no
-    better than ``medium``. A repeated frame has exactly zero flow and confidence 1. Safe to call
-    from several threads, and the same on any number of cores.
+    A repeated frame has exactly zero flow and confidence 1. Safe to call from several threads, and
+    the result is the same on any number of cores.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        quality: Quality of the backward flow; the forward flow, which only serves as a check, is at
+            most ``medium``.
+        max_width: Largest width in pixels to estimate at; the result is scaled up.
     """
     if np.array_equal(current, previous):
         return _stillness(current.shape)
@@ -62,7 +68,14 @@ def motions_between(
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
 ) -> tuple[Motion, Motion]:
-    """``motion_between`` and what leads the other way, both as good as ``quality`` says."""
+    """Estimate motion in both directions: ``motion_between``, and its reverse.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        quality: Quality of both flows.
+        max_width: Largest width in pixels to estimate at.
+    """
     if np.array_equal(current, previous):
         return _stillness(current.shape), _stillness(current.shape)
     now, before = _small(current, max_width), _small(previous, max_width)
@@ -75,7 +88,7 @@ def motions_between(
 
 
 def chain_motions(latest: Motion, earlier: Motion) -> Motion:
-    """Both motions as one: from frame to frame by ``latest``, and by ``earlier`` from there."""
+    """Chain two motions: ``latest`` to a frame, and ``earlier`` from there."""
     flow = latest.flow + warp(earlier.flow, latest.flow, interpolation="linear")
     trust = latest.confidence * warp(earlier.confidence, latest.flow, interpolation="linear")
     trust[~inside(flow)] = 0
@@ -88,7 +101,7 @@ def _stillness(shape: tuple[int, ...]) -> Motion:
 
 
 def _small(frame: NDArray[np.float32], max_width: int) -> NDArray[np.float32]:
-    """A frame at the size that flow is estimated at."""
+    """Shrink a frame to the size at which flow is estimated."""
     return _resized(frame, _working_size(frame.shape, max_width))
 
 
@@ -110,11 +123,16 @@ def estimate(
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
 ) -> NDArray[np.float32]:
-    """Backward flow between two frames (H x W x 3, [-1, 1]): H x W x 2, px, current -> previous.
+    """Estimate the backward flow, H x W x 2 in pixels, current -> previous.
 
-    Dense inverse search (Kroeger et al., ECCV 2016) on grey, no wider than ``max_width`` px;
-    ``fine`` refines variationally at full scale, ``medium`` and ``fast`` are OpenCV's presets at
-    about a third and a tenth of its time and 1.7 and 2.3 times its error.
+    Dense inverse search (Kroeger et al., ECCV 2016) on grey frames.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        quality: ``fine`` refines variationally at full scale; ``medium`` and ``fast`` are OpenCV's
+            presets at about a third and a tenth of its time, and 1.7 and 2.3 times its error.
+        max_width: Largest width in pixels to estimate at.
     """
     size = _working_size(current.shape, max_width)
     flow = _dis(_resized(current, size), _resized(previous, size), quality)
@@ -127,13 +145,19 @@ def estimate_confidence(
     backward: NDArray[np.float32],
     forward: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """How far ``backward`` can be trusted at each pixel: H x W, 1 = fully, 0 = not at all.
+    """Estimate how far ``backward`` can be trusted at each pixel: H x W, 1 = fully, 0 = not at all.
 
-    Three witnesses, graded rather than switched: the forward flow leads back to the pixel
-    (relative form of Sundaram, Brox and Keutzer, ECCV 2010), the moved previous frame looks the
-    same (a change of brightness of the whole frame discounted), and something of the previous
-    frame arrives there at all. What lies outside the previous frame has confidence 0. Blurs and
-    thresholds are those of a frame 320 px wide and grow with the width.
+    Combines three graded checks: the forward flow leads back to the pixel (relative form of
+    Sundaram, Brox and Keutzer, ECCV 2010); the warped previous frame looks the same (discounting a
+    change of brightness of the whole frame); and something of the previous frame arrives there at
+    all. What lies outside the previous frame has confidence 0. Blurs and thresholds are those of a
+    frame 320 px wide and scale with the width.
+
+    Args:
+        current: H x W x 3 in [-1, 1].
+        previous: H x W x 3 in [-1, 1].
+        backward: H x W x 2, px, current -> previous.
+        forward: H x W x 2, px, previous -> current.
     """
     scale = current.shape[1] / _REFERENCE_WIDTH
     back = warp(forward, backward, interpolation="linear")
@@ -150,7 +174,7 @@ def estimate_confidence(
 def _difference(
     current: NDArray[np.float32], moved: NDArray[np.float32], mismatch: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Mean absolute difference over the channels after matching the frames' brightness."""
+    """Return the mean absolute difference of the channels after matching the brightness."""
     settled = mismatch < 1
     if settled.mean() > 0.1:
         (level, spread), (wanted, spread_wanted) = (
@@ -165,23 +189,23 @@ def _difference(
 
 
 def _levels(image: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float, float]:
-    """Mean and deviation of all values of H x W x 3 in some places."""
+    """Return mean and deviation of all values of H x W x 3 within a mask."""
     means, deviations = cv2.meanStdDev(image, mask=where.view(np.uint8))
     mean = float(means.mean())
     return mean, float(np.sqrt(max(0.0, (deviations**2 + means**2).mean() - mean**2)))
 
 
 def _squared(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared lengths: H x W of H x W x 2."""
+    """Return squared lengths: H x W of H x W x 2."""
     x, y = vectors[..., 0], vectors[..., 1]
     length: NDArray[np.float32] = x * x + y * y
     return length
 
 
 def arrivals(forward: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How many pixels of the previous frame land on each pixel of the current one (bilinear)."""
+    """Return how many pixels of the previous frame land on each current one (bilinear)."""
     height, width = forward.shape[:2]
-    # A border of one pixel takes what lands outside; beyond it nothing of a pixel is seen.
+    # A border of one pixel collects what lands outside; further out a pixel has no effect.
     x = np.clip(forward[..., 0] + np.arange(1, width + 1, dtype=np.float32), 0, width + 0.999)
     y = np.clip(
         forward[..., 1] + np.arange(1, height + 1, dtype=np.float32)[:, None], 0, height + 0.999
@@ -204,14 +228,14 @@ def arrivals(forward: NDArray[np.float32]) -> NDArray[np.float32]:
 def _dis(
     current: NDArray[np.float32], previous: NDArray[np.float32], quality: Quality
 ) -> NDArray[np.float32]:
-    # A DIS object holds buffers, so threads must not share one; making one takes microseconds.
+    # A DIS object holds buffers, so threads must not share one; creating one takes microseconds.
     if quality == "fast":
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     else:
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if quality == "fine":
         dis.setFinestScale(0)
-        # A fifth of the time for a thirtieth of the error.
+        # Saves a fifth of the time for a thirtieth more error.
         dis.setPatchStride(4)
         dis.setVariationalRefinementAlpha(60)
         dis.setVariationalRefinementIterations(10)
@@ -226,7 +250,7 @@ def _grey(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _working_size(shape: tuple[int, ...], max_width: int) -> tuple[int, int]:
-    """(width, height) to estimate at: narrow enough to be quick, large enough for DIS."""
+    """Return (width, height) to estimate at: narrow enough to be fast, large enough for DIS."""
     height, width = shape[:2]
     shrink = min(1.0, max_width / width)
     return max(_MIN_SIDE, round(width * shrink)), max(_MIN_SIDE, round(height * shrink))

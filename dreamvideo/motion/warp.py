@@ -1,8 +1,8 @@
-"""(picture, backward flow) -> the picture moved onto the flow's grid.
+"""Warp a picture along a backward flow.
 
-Everywhere ``warp(previous, flow)[y, x] = previous[y + dy, x + dx]`` with
-``dx, dy = flow[y, x]``: the flow lies on the grid of the *current* frame, in pixels, and points
-to where each pixel was in the *previous* one.
+Everywhere ``warp(previous, flow)[y, x] = previous[y + dy, x + dx]`` with ``dx, dy = flow[y, x]``:
+the flow lies on the grid of the *current* frame, in pixels, and points to where each pixel was in
+the *previous* one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INTERPOLATIONS: dict[Interpolation, int] = {
 }
 _SLOPE = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
 _COARSE_SIGMA = 2.5
-"""Lanczos4 shifts waves longer than about 10 px too far; a slope this smooth sees just those."""
+"""Lanczos4 shifts waves longer than about 10 px too far; a slope this smooth sees only those."""
 
 
 def warp(
@@ -39,12 +39,17 @@ def warp(
     interpolation: Interpolation = "lanczos",
     border: Border = "replicate",
 ) -> NDArray[np.float32]:
-    """Move ``image`` (H x W or H x W x C, any range) along a backward ``flow`` (h x w x 2, px).
+    """Warp a picture along a backward flow; the result has the flow's size.
 
-    The result has the flow's size. Zero flow gives the image back bit for bit. Lanczos is the
-    8 x 8 kernel, corrected so that even hundreds of chained warps neither lag nor run ahead;
-    it may overshoot the input's range by a few percent at edges. ``border`` says what lies
-    outside: the edge pixel, the mirrored picture, or the picture again.
+    Zero flow returns the image bit for bit. Lanczos is the 8 x 8 kernel, corrected so that even
+    hundreds of chained warps neither lag nor run ahead; it may overshoot the input's range by a few
+    percent at edges.
+
+    Args:
+        image: H x W or H x W x C, any range.
+        flow: h x w x 2, px.
+        interpolation: The kernel.
+        border: What lies outside: the edge pixel, the mirrored picture, or the picture repeated.
     """
     x, y = _positions(flow)
     if interpolation == "lanczos":
@@ -53,7 +58,7 @@ def warp(
 
 
 def inside(flow: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where a backward flow (H x W x 2) points within the previous frame: H x W booleans."""
+    """Return where a backward flow (H x W x 2) points within the previous frame: H x W booleans."""
     height, width = flow.shape[:2]
     x, y = _positions(flow)
     within: NDArray[np.bool_] = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
@@ -76,7 +81,7 @@ def _remap(image: Any, x: Any, y: Any, interpolation: int, border: int) -> NDArr
 def _lanczos(
     image: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32], border: int
 ) -> NDArray[np.float32]:
-    """OpenCV's Lanczos4 plus a first-order correction of its two errors in position.
+    """Apply OpenCV's Lanczos4 with a first-order correction of its two errors in position.
 
     It rounds positions to 1/32 px, so a slow move would stand still; and the kernel's centre of
     mass is off by up to 0.014 px, which adds up in chained warps with a constant step.
@@ -106,7 +111,7 @@ def _kernel_bias(position: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _bias_table() -> NDArray[np.float32]:
-    """How far the normalised Lanczos4 kernel's centre of mass lies beyond each fraction k/32."""
+    """Return the offset of the Lanczos4 kernel's centre of mass at each fraction k/32."""
     fraction = np.arange(cv2.INTER_TAB_SIZE + 1)[:, None] / cv2.INTER_TAB_SIZE
     taps = np.arange(-3, 5)
     weights = np.sinc(taps - fraction) * np.sinc((taps - fraction) / 4)
@@ -119,5 +124,5 @@ def _bias_table() -> NDArray[np.float32]:
 def _like(weights: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
     if image.ndim == 2:
         return weights
-    # A product with whole channels is several times as fast as one that is spread over them.
+    # Multiplying whole channels is several times faster than broadcasting over them.
     return np.asarray(cv2.merge([weights] * image.shape[2]), np.float32).reshape(image.shape)

@@ -1,1 +1,1 @@
-"""Where it is dreamt, and in which colours: pure functions of pixels, without a network."""
+"""Masks and colours: where to dream and how to grade it. Pure functions of pixels, no network."""

@@ -1,7 +1,7 @@
-"""(dreamt, source, colour settings) -> the finished picture, frame by frame, without memory.
+"""Grade a dreamt frame: (dreamt, source, colour settings) -> finished picture, without state.
 
 Everything is done in OKLab, and each factor follows from statistics of the frame and its source,
-which change slowly where the film does: nothing can flicker that did not before.
+which change slowly if the film does: grading adds no flicker of its own.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 
 IDENTITY = ColourSettings()
-# Words of ``match_colour`` that are no file.
+# Values of ``match_colour`` that are not files.
 OF_FRAMES = ("none", "source", "first")
-# A palette needs no more of a picture than this many pixels of width.
+# A palette is measured on a picture of at most this many pixels of width.
 PALETTE_WIDTH = 256
-# Bounds pull gently from this share of them on.
+# Bounds start to pull, gently, at this share of them.
 GENTLE = 0.8
-# Least colourfulness and contrast of the source that bounds are measured by.
+# Least chroma and contrast of the source that bounds are measured against.
 LEAST_CHROMA, LEAST_CONTRAST = 0.01, 0.02
 
 
 def is_identity(settings: ColourSettings) -> bool:
-    """Whether ``finish`` changes nothing."""
+    """Return whether ``finish`` changes nothing."""
     matches = settings.match_colour != "none" and settings.match_strength > 0
     same = IDENTITY.model_copy(
         update={name: getattr(settings, name) for name in ("match_colour", "match_strength")}
@@ -44,19 +44,19 @@ def is_identity(settings: ColourSettings) -> bool:
 
 
 def needs_first(settings: ColourSettings) -> bool:
-    """Whether ``finish`` must be given the palette of the first dreamt frame."""
+    """Return whether ``finish`` needs the palette of the first dreamt frame."""
     return settings.match_colour == "first"
 
 
 def extract_palette(image: Frame) -> Palette:
-    """The palette of a picture, H x W x 3 in [-1, 1]: of the first dreamt frame, say."""
+    """Return the palette of a picture, H x W x 3 in [-1, 1], such as the first dreamt frame."""
     return Palette.of(to_oklab(_small(image)))
 
 
 def read_palette(settings: ColourSettings) -> Palette | None:
-    """The palette of the picture that ``match_colour`` names; None where it names none.
+    """Return the palette of the picture that ``match_colour`` names; None if it names none.
 
-    Raises MediaError for a file that is no picture.
+    Raises MediaError for a file that is not a picture.
     """
     if settings.match_colour in OF_FRAMES:
         return None
@@ -74,11 +74,16 @@ def finish(
     palette: Palette | None = None,
     share: Map | None = None,
 ) -> Frame:
-    """The dreamt frame in its final colours; all frames H x W x 3 in [-1, 1].
+    """Grade a dreamt frame; all frames are H x W x 3 in [-1, 1].
 
-    ``palette`` is what ``match_colour`` asks for: a picture's (``read_palette``) or the first
-    dreamt frame's (``extract_palette``); without one these match nothing. ``share`` (H x W, 0 to 1)
-    is how much of each pixel was dreamt: where it is 0 the pixel stays as it is to the bit.
+    Args:
+        dreamt: The dreamt frame.
+        source: The source frame.
+        settings: The colour settings.
+        palette: Palette for ``match_colour``: a picture's (``read_palette``) or the first dreamt
+            frame's (``extract_palette``); without one these match nothing.
+        share: H x W, 0 to 1, how much of each pixel was dreamt; where it is 0 the pixel is
+            unchanged to the bit.
     """
     if is_identity(settings) or (share is not None and not share.any()):
         return dreamt
@@ -105,9 +110,10 @@ def _keep_lightness(new: Lab, old: Lab, settings: ColourSettings) -> Lab:
 
 
 def _grade(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
-    """Contrast is about the source's mean lightness, so that it brightens and darkens nothing.
+    """Apply contrast, saturation and brightness.
 
-    All of OKLab times a factor is the same colours in more or less light.
+    Contrast is applied about the source's mean lightness, so that it neither brightens nor darkens.
+    Scaling all of OKLab by a factor keeps the colours and changes the amount of light.
     """
     middle = _mean(old[..., 0], share)
     light = middle + (new[..., 0] - middle) * np.float32(settings.contrast)
@@ -135,7 +141,7 @@ def _bound(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> L
 
 
 def _ease(value: float, bound: float) -> float:
-    """The factor that keeps ``value`` below ``bound``: 1 well below it, no kink on the way."""
+    """Return the factor that keeps ``value`` below ``bound``: 1 well below it, without a kink."""
     begin = GENTLE * bound
     if value <= begin:
         return 1.0

@@ -1,4 +1,4 @@
-"""Room for a dream in pictures that are clipped: white and black give way a little."""
+"""Headroom for a dream in clipped pictures: white and black are compressed slightly."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 
-# Black gives way by this share of what white does: shadows turn grey sooner than skies do.
+# Black moves by this share of what white does: shadows turn grey sooner than skies do.
 SHADOWS = 0.4
-# Tones are bent from this many times the room away from white or black on, which keeps their order.
+# Tones are bent from this many times the headroom away from white or black, which keeps their
+# order.
 KNEE = 3.0
 
 
 def make_headroom(image: Image, amount: Image | float) -> Image:
-    """A picture whose lightest and darkest tones leave room above and below them.
+    """Compress the lightest and darkest tones of a picture to leave room above and below them.
 
-    A dream adds light and takes it away; where a sky is blown, only what takes it away could be
-    seen. All three channels move by the same, so that hues stay.
+    A dream both adds and removes light; where a sky is blown out, only the removal would be
+    visible. All three channels move by the same amount, so that hues stay.
 
     Args:
         image: H x W x 3 in [-1, 1].
-        amount: How far white gives way, in the same units, 0 to 0.5; a number or H x W.
+        amount: How far white is lowered, in the same units, 0 to 0.5; a number or H x W.
 
     Returns:
         H x W x 3 in [-1, 1]; ``image`` itself where ``amount`` is 0.
     """
     if not np.any(amount):
         return image
-    # A number and a map of it give the same bits.
+    # A number and a constant map give the same bits.
     amount = np.asarray(amount, np.float32)
     light = image.mean(-1)
     shift = _bend(-light, np.multiply(amount, SHADOWS)) - _bend(light, amount)
@@ -38,7 +39,7 @@ def make_headroom(image: Image, amount: Image | float) -> Image:
 
 
 def _bend(light: Image, room: Image | float) -> Image:
-    """How far tones near 1 give way: 0 up to the knee, ``room`` at 1."""
+    """Return how far tones near 1 are lowered: 0 up to the knee, ``room`` at 1."""
     width = np.maximum(np.multiply(room, KNEE), 1e-6)
     above = np.clip((light - (1 - width)) / width, 0, 1)
     return np.asarray(room * above**2, np.float32)

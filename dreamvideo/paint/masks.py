@@ -1,7 +1,7 @@
-"""(mask settings, time, source, motion) -> how much of each pixel is dreamt: H x W in [0, 1].
+"""Masks: how much of each pixel is dreamt, H x W in [0, 1], at a time of the source.
 
-A share is a function of its frame alone, so that any frame can be rendered again by itself. Where
-it is 0 it is exactly 0, and where it is 1 exactly 1.
+A share depends on its frame, on its motion and, for masks of moving things, on the share of the
+frame before. Where it is 0 it is exactly 0, and where it is 1 exactly 1.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 Size = tuple[int, int]
 
-# Shares nearer to 0 or 1 than this are 0 or 1: less than half a level of the strongest dream.
+# Shares closer to 0 or 1 than this become 0 or 1: less than half a level of the strongest dream.
 NEGLIGIBLE = 1 / 512
-# Seconds after which a dream on what has stopped is half gone: a foot rests between two steps,
-# drawings on twos stand every second frame.
+# Half-life in seconds of the dream on something that has stopped: a foot rests between two steps,
+# and drawings on twos are still every second frame.
 HALF_LIFE = 0.15
 
 
 @dataclass(frozen=True)
 class Masker:
-    """One mask of a render: what it is read or drawn from, opened once.
+    """One mask of a render, with its file or drawing opened once.
 
-    ``size`` is the frames' (width, height), ``rate`` how many there are in a second. Where
-    ``covers_all`` nothing is masked out; where ``needs_motion`` a still picture makes no sense.
+    Attributes:
+        settings: The mask's settings.
+        size: (width, height) of the frames.
+        rate: Frames per second.
+        source: The opened file or drawing; None if there is none.
     """
 
     settings: Mask
@@ -48,7 +51,16 @@ class Masker:
 
     @classmethod
     def of(cls, settings: Mask, size: Size, rate: Fraction = Fraction(25)) -> Masker:
-        """Raises MediaError, naming it, for a mask file that cannot be read."""
+        """Open a mask.
+
+        Args:
+            settings: The mask's settings.
+            size: (width, height) of the frames.
+            rate: Frames per second.
+
+        Raises:
+            MediaError: Its file, which is named, cannot be read.
+        """
         given = settings.mask
         shapes = None if given is None else parse_shapes(given)
         opened = shapes or (given and open_mask(given, size, settings.mask_end)) or None
@@ -56,7 +68,7 @@ class Masker:
 
     @property
     def needs_motion(self) -> bool:
-        """Whether shares depend on how the source moves."""
+        """Whether shares depend on how the source moves; a still picture then makes no sense."""
         return self.settings.motion != "any"
 
     @property
@@ -73,13 +85,19 @@ class Masker:
         now: Mask | None = None,
         before: Map | None = None,
     ) -> Map:
-        """How much of each pixel is dreamt at ``time`` (seconds on the source's clock).
+        """Return how much of each pixel is dreamt, H x W in [0, 1].
 
-        ``source`` is the frame, H x W x 3 in [-1, 1], ``motion`` its motion since the frame
-        before, None where a shot begins: what moves and what stays is not known there, and
-        neither is dreamt. ``now`` are the settings at this time, where their numbers change.
-        ``before``, the share that the frame before had, lets the dream on what stops fade instead
-        of flicker. Raises MediaError for a damaged mask film.
+        Args:
+            time: Seconds on the source's clock.
+            source: The frame, H x W x 3 in [-1, 1].
+            motion: Its motion since the frame before; None where a shot starts. What moves and what
+                stays is unknown there, and neither is dreamt.
+            now: The settings at this time, if they change.
+            before: H x W, the share of the frame before; lets the dream on something that stops
+                fade instead of flicker.
+
+        Raises:
+            MediaError: A mask film is damaged.
         """
         now = now or self.settings
         share = self._static(time, source, now)
@@ -88,12 +106,12 @@ class Masker:
         return settle_mask(1 - share if now.invert else share)
 
     def close(self) -> None:
-        """Stop reading a mask film."""
+        """Close a mask film."""
         if isinstance(self.source, FilmMask):
             self.source.close()
 
     def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
-        """What one frame tells: where the mask is, and where the source has the right colours."""
+        """Return the share that one frame determines: mask, and the source's brightness and hue."""
         share = self._placed(time, now)
         if now.bright is not None:
             share = share * match_brightness(source, *parse_range(now.bright, 1))
@@ -102,7 +120,7 @@ class Masker:
         return share
 
     def _placed(self, time: Fraction, now: Mask) -> Map:
-        """The picture's or drawing's share, feathered on the side that is dreamt."""
+        """Return the share of the picture or drawing, feathered on the dreamt side."""
         width, height = self.size
         if self.source is None:
             return np.ones((height, width), np.float32)
@@ -117,9 +135,10 @@ class Masker:
     def _in_motion(
         self, source: Frame, motion: Motion | None, static: Map, before: Map | None, now: Mask
     ) -> Map:
-        """Where it moves or stays, as ``now`` asks: what has stopped moves for a moment more.
+        """Return where the source moves or stays, as ``now`` asks.
 
-        Only where what moves is asked for: a dream that is let in slowly comes out harsh.
+        What has stopped lingers for a moment, but only if moving things are dreamt: a dream that
+        fades in slowly comes out harsh.
         """
         if motion is None:
             return np.full(source.shape[:2], float(now.invert), np.float32)
@@ -136,7 +155,7 @@ class Masker:
 
 
 def feather_mask(share: Map, radius: float) -> Map:
-    """``share`` with an edge that rises over ``radius`` px from where it is 0; that stays 0."""
+    """Feather ``share``: it rises over ``radius`` px from where it is 0, and is still 0 there."""
     outside = share < NEGLIGIBLE
     if radius <= 0 or not outside.any():
         return share
@@ -146,7 +165,7 @@ def feather_mask(share: Map, radius: float) -> Map:
 
 
 def move_mask(share: Map, pose: ShapePose) -> Map:
-    """A mask's map at another place; what comes in from beyond the picture is 0."""
+    """Transform a mask's map; what comes in from outside the picture is 0."""
     if pose.is_rest:
         return share
     height, width = share.shape
@@ -156,6 +175,6 @@ def move_mask(share: Map, pose: ShapePose) -> Map:
 
 
 def settle_mask(share: Map) -> Map:
-    """``share`` within [0, 1], and exactly 0 or 1 where it nearly is."""
+    """Clamp ``share`` to [0, 1], exactly 0 or 1 where it nearly is."""
     share = np.where(share < NEGLIGIBLE, np.float32(0), share)
     return np.asarray(np.where(share > 1 - NEGLIGIBLE, np.float32(1), share), np.float32)

@@ -1,7 +1,7 @@
-"""(source frame, its motion) -> how fast each thing moves by itself, the camera's move taken off.
+"""Measure how fast each thing moves by itself, with the camera's motion removed.
 
-Flow is trusted where there is something to see: a plain sky that a pan passes over has none, and
-takes the answer of what is around it.
+Flow is trusted where there is texture: a plain sky that a pan crosses has none, and takes the value
+of its surroundings.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ from dreamvideo.motion.flow import Motion
 Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 
-# Radii in frame widths: of a pixel's structure, and of the neighbourhood that answers for it.
+# Radii in frame widths: of a pixel's structure, and of the neighbourhood that stands in for it.
 STRUCTURE_SIGMA = 0.004
 NEIGHBOURHOOD_SIGMA = 0.015
-# Squared slope of grey (in [-1, 1], per px of a frame 320 wide) that counts half.
+# Squared slope of grey (in [-1, 1], per px of a frame 320 wide) at which structure has weight 1/2.
 ENOUGH_STRUCTURE = 1e-3
-# Weight of "it stays", which is all that is left where there is nothing to see.
+# Weight of "it stays", which is all that is left where there is no texture.
 DOUBT = 0.02
 # Least confidence that counts: what was just uncovered is judged by its surroundings.
 LEAST_CONFIDENCE = 0.05
-# The camera's move is fitted to every so many pixels of a frame 320 wide, in so many rounds.
+# The camera's motion is fitted to every Nth pixel of a frame 320 wide, in this many rounds.
 STRIDE = 8
 ROUNDS = 10
 REFERENCE_WIDTH = 320
 
 
 def measure_own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
-    """How fast things move by themselves, in frame widths per second: H x W, 0 or more.
+    """Return how fast things move by themselves, in frame widths per second: H x W, 0 or more.
 
-    ``source`` is the frame (H x W x 3, [-1, 1]), ``motion`` how it moved in the last ``seconds``.
-    Speeds are means over a small neighbourhood, weighted by how much there is to see.
+    Speeds are means over a small neighbourhood, weighted by texture.
+
+    Args:
+        source: The frame, H x W x 3 in [-1, 1].
+        motion: Its motion since the frame before.
+        seconds: Time between the two.
     """
     width = source.shape[1]
     weight = _structure(source) * np.maximum(motion.confidence, np.float32(LEAST_CONFIDENCE))
@@ -47,10 +51,10 @@ def measure_own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
 
 
 def estimate_camera_drift(flow: NDArray[np.float32], weight: Map) -> NDArray[np.float32]:
-    """The flow (H x W x 2, px) that most of the picture has in common: an affine move.
+    """Fit the flow (H x W x 2, px) that most of the picture has in common: an affine motion.
 
-    Least squares by ``weight`` (H x W), in which what does not fit counts less and less (Cauchy's
-    weights), from the median of the weightier half on.
+    Least squares weighted by ``weight`` (H x W) and, iteratively, by how well each pixel fits
+    (Cauchy's weights), starting from the median of the half with more weight.
     """
     height, width = flow.shape[:2]
     stride = max(1, STRIDE * width // REFERENCE_WIDTH)
@@ -76,7 +80,7 @@ def _affine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def _structure(source: Frame) -> Map:
-    """How much there is to see at each pixel: 0 = nothing, near 1 = edges and texture."""
+    """Return how much texture there is at each pixel: 0 = none, near 1 = edges and texture."""
     scale = source.shape[1] / REFERENCE_WIDTH
     grey = cv2.GaussianBlur(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY), (0, 0), 0.7 * max(scale, 1))
     slope = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125) ** 2

@@ -1,8 +1,8 @@
-"""Frames in [-1, 1] <-> OKLab, and back into the range of colours that a screen has.
+"""Convert frames in [-1, 1] to OKLab and back, into the gamut of a screen.
 
-Björn Ottosson, "A perceptual color space for image processing" (2020): L is lightness (0 black,
-1 white), a and b are what is green to red and blue to yellow. Sums of light are taken in linear
-light, so the frames' transfer curve (sRGB's) is undone first.
+Björn Ottosson, "A perceptual color space for image processing" (2020): L is lightness (0 black, 1
+white), a goes from green to red and b from blue to yellow. Light adds up in linear space, so the
+frames' transfer curve (sRGB's) is undone first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Frame = NDArray[np.float32]
 Lab = NDArray[np.float32]
 
-# Linear sRGB -> the cones' answers, their cube roots -> L, a, b.
+# Linear sRGB -> cone responses, their cube roots -> L, a, b.
 _CONES = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -32,14 +32,14 @@ _LAB = np.array(
     ]
 )
 _BACK_CONES, _BACK_LAB = np.linalg.inv(_CONES), np.linalg.inv(_LAB)
-# Halvings in which the chroma that a lightness can have is found: to 1/1000 of what was wanted.
+# Bisection steps that find the chroma a lightness can have: to 1/1000 of the wanted chroma.
 _HALVINGS = 10
-# What rounding leaves of colours that just fit; where it is dark, more would be seen.
+# Tolerance for rounding in colours that just fit; a larger one would be visible in dark areas.
 _SLACK = 3e-6
 
 
 def to_oklab(image: Frame) -> Lab:
-    """Frame(s) of any shape (..., 3) in [-1, 1] as (..., 3) L, a, b."""
+    """Convert frames of any shape (..., 3) in [-1, 1] to (..., 3) L, a, b."""
     unit = np.clip((image + 1) / 2, 0, 1)
     linear = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
     cones = np.cbrt(_mixed(linear, _CONES))
@@ -47,10 +47,10 @@ def to_oklab(image: Frame) -> Lab:
 
 
 def from_oklab(lab: Lab) -> Frame:
-    """The frame in [-1, 1] of (..., 3) L, a, b.
+    """Convert (..., 3) L, a, b to a frame in [-1, 1].
 
-    A colour that no screen has keeps its lightness and its hue and gives up chroma, as much as
-    it must: to clip its channels instead would change the light.
+    A colour outside the gamut keeps its lightness and hue and loses as much chroma as needed:
+    clipping its channels instead would change the lightness.
     """
     lab = np.stack([np.clip(lab[..., 0], 0, 1), lab[..., 1], lab[..., 2]], -1)
     linear = _linear(lab)
@@ -63,12 +63,12 @@ def from_oklab(lab: Lab) -> Frame:
 
 
 def chroma(lab: Lab) -> NDArray[np.float32]:
-    """How colourful each pixel is, 0 = grey: the length of (a, b)."""
+    """Return the chroma of each pixel, the length of (a, b); 0 = grey."""
     return np.hypot(lab[..., 1], lab[..., 2])
 
 
 def _fitting(lab: Lab) -> Lab:
-    """N x 3 with the largest share of its chroma that fits, by halving."""
+    """Scale the chroma of N x 3 by the largest factor that fits the gamut, by bisection."""
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     for _ in range(_HALVINGS):
         middle = np.asarray((low + high) / 2, np.float32)
@@ -87,7 +87,7 @@ def _linear(lab: Lab) -> NDArray[np.float32]:
 
 
 def _mixed(values: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Each (..., 3) value by the matrix."""
+    """Multiply each (..., 3) value by the matrix."""
     flat = np.ascontiguousarray(values.reshape(-1, 1, 3), np.float32)
     mixed: NDArray[np.float32] = cv2.transform(flat, matrix)
     return mixed.reshape(values.shape)

@@ -1,4 +1,4 @@
-"""The colours of a picture as a few numbers, and another picture given the same colours."""
+"""A picture's palette as a few numbers, and matching of another picture to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dreamvideo.paint.oklab import Lab
 
 Matrix = NDArray[np.float64]
 
-# Colours that hardly vary are not blown up to another picture's variety: their noise would show.
+# Limit the gain on colours that hardly vary: amplified to another picture's variety, their noise
+# would show.
 MOST_GAIN = 3.0
 LEAST_VARIANCE = 1e-6
 
@@ -28,7 +29,7 @@ class Palette:
 
     @classmethod
     def of(cls, lab: Lab, weight: NDArray[np.float32] | None = None) -> Palette:
-        """Of H x W x 3 in OKLab, where ``weight`` (H x W) says how much a pixel counts."""
+        """Measure H x W x 3 in OKLab; ``weight`` (H x W) is how much each pixel counts."""
         flat = lab.reshape(-1, 3).astype(np.float64)
         counts = np.ones(len(flat)) if weight is None else weight.ravel().astype(np.float64)
         total = max(float(counts.sum()), 1e-9)
@@ -39,20 +40,26 @@ class Palette:
         return cls((light, a, b), (varied[0][0], varied[1][1], varied[1][2], varied[2][2]))
 
     def covariance(self, correlated: bool) -> Matrix:
-        """3 x 3; lightness by itself, a and b together only where ``correlated``."""
+        """Return the 3 x 3 covariance; only a and b can be correlated, if ``correlated``."""
         light, a, ab, b = self.spread
         ab = ab if correlated else 0.0
         return np.array([[light, 0, 0], [0, a, ab], [0, ab, b]])
 
 
 def match_palette(lab: Lab, own: Palette, wanted: Palette, strength: float, *, turns: bool) -> Lab:
-    """``lab``, whose palette is ``own``, given the palette ``wanted``.
+    """Match a picture's palette to another.
 
-    Mean and deviation are matched for L, a and b each; where ``turns``, also in which direction
-    hues vary, by the linear map that moves colours least (Pitie and Kokaram, "The linear
+    Mean and deviation are matched for L, a and b each. With ``turns`` the direction in which hues
+    vary is matched too, by the linear map that moves colours least (Pitie and Kokaram, "The linear
     Monge-Kantorovitch linear colour mapping for example-based colour transfer", CVMP 2007): it
-    brings a foreign palette over, and would tint the whites of a picture's own. ``strength`` is
-    0 for not at all, 1 for fully.
+    transfers a foreign palette, but would tint the whites of a picture's own.
+
+    Args:
+        lab: H x W x 3 in OKLab.
+        own: Its palette.
+        wanted: The palette to match.
+        strength: 0 not at all, 1 fully.
+        turns: Whether to match the direction of hues.
     """
     before, after = own.covariance(turns), wanted.covariance(turns)
     root, inverse = _power(before, 0.5), _power(before, -0.5)

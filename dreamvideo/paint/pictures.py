@@ -1,4 +1,4 @@
-"""A mask file -> its map at a time: white or opaque is 1, black or clear 0."""
+"""Read masks from files: white or opaque is 1, black or transparent is 0."""
 
 from __future__ import annotations
 
@@ -30,33 +30,42 @@ class StillMask:
     moves = False
 
     def __init__(self, path: Path, size: Size) -> None:
-        """Raises MediaError if it cannot be read. ``size`` is the frame's (width, height)."""
+        """Read the mask. Raises MediaError. ``size`` is the frame's (width, height)."""
         pixels, alpha = read_deep(path)
         clear = None if alpha is None else to_depth(alpha, 8)
         self._map = _fitted(_levels(to_depth(pixels, 8), clear), size)
 
     def at(self, time: Fraction) -> Map:
-        """The map, H x W in [0, 1]."""
+        """Return the map, H x W in [0, 1]."""
         return self._map
 
 
 class FilmMask:
-    """A film, an animation or a sequence of pictures: what it shows at a time of its own.
+    """A mask that changes over time: a film, an animation or a sequence of pictures.
 
-    Read forwards; an earlier time than the last begins again, so any order gives the same maps.
+    It is read forwards; asking for an earlier time starts over, so any order gives the same maps.
     """
 
     moves = True
 
     def __init__(self, path: Path, size: Size, end: Literal["hold", "loop"]) -> None:
-        """Raises MediaError if it cannot be read. ``size`` is the frame's (width, height)."""
+        """Open the mask.
+
+        Args:
+            path: The film, animation or sequence of pictures.
+            size: (width, height) of the frames.
+            end: What follows its end: its last frame, or its beginning.
+
+        Raises:
+            MediaError: It cannot be read.
+        """
         self._path, self._size, self._loops = path, size, end == "loop"
         self._length: Fraction | None = None
         self._open = ExitStack()
         self._rewind()
 
     def at(self, time: Fraction) -> Map:
-        """The map at a time in seconds, H x W in [0, 1]. Raises MediaError on damage."""
+        """Return the map at a time in seconds, H x W in [0, 1]. Raises MediaError on damage."""
         if self._loops and self._length is not None:
             time %= self._length
         if time < self._frame.time and self._frame.index > 0:
@@ -70,7 +79,7 @@ class FilmMask:
         return self._map
 
     def close(self) -> None:
-        """Stop reading."""
+        """Close the film."""
         self._open.close()
 
     def _rewind(self) -> None:
@@ -87,7 +96,16 @@ class FilmMask:
 
 
 def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> StillMask | FilmMask:
-    """The mask in a file or folder. Raises MediaError, naming it, for what is none."""
+    """Open the mask in a file or folder.
+
+    Args:
+        name: The file or folder.
+        size: (width, height) of the frames.
+        end: What follows the end of a film: its last frame, or its beginning.
+
+    Raises:
+        MediaError: It is not a mask; the message names it.
+    """
     path = Path(name)
     try:
         if is_sequence(path):
@@ -99,7 +117,7 @@ def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> S
 
 
 def _levels(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Map:
-    """H x W in [0, 1] of 8 bit pixels: their transparency where they have any, else their grey."""
+    """Convert 8-bit pixels to H x W in [0, 1]: their alpha if not all opaque, else their grey."""
     clear = alpha is not None and bool((alpha < 255).any())
     grey = alpha if alpha is not None and clear else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     share = (grey.astype(np.float32) - BLACK) / np.float32(WHITE - BLACK)

@@ -1,4 +1,4 @@
-"""(source frame, range of brightness or hue) -> where the source lies in it: H x W in [0, 1]."""
+"""Masks from a range of brightness or hue of the source: H x W in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,27 +9,39 @@ from numpy.typing import NDArray
 Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 
-# Grain must not speckle a map: frames are smoothed by so many frame widths first.
+# Grain must not speckle a map: frames are first smoothed by this many frame widths.
 SMOOTHING = 0.005
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-# Soft edges, beyond the range's ends: of luma (0 to 1), and degrees.
+# Soft edges beyond the ends of the range: in luma (0 to 1), and in degrees.
 SOFT_LIGHT, SOFT_HUE = 0.08, 15.0
-# Difference of the largest and smallest channel (0 to 1) up to which nothing has a hue, and from
+# Difference of the largest and smallest channel (0 to 1) up to which a pixel has no hue, and from
 # which it has one.
 GREY, COLOURED = 0.08, 0.16
 
 
 def match_brightness(source: Frame, low: float, high: float) -> Map:
-    """Where the luma (BT.709's, 0 black, 1 white) of H x W x 3 in [-1, 1] is in the range."""
+    """Return where the source's luma (BT.709, 0 black, 1 white) is in a range: H x W in [0, 1].
+
+    Args:
+        source: H x W x 3 in [-1, 1].
+        low: Least luma.
+        high: Largest luma.
+    """
     light = (_smooth(source) @ LUMA + 1) / 2
     beyond = np.maximum(low - light, light - high) / np.float32(SOFT_LIGHT)
     return smoothstep(1 - beyond)
 
 
 def match_hue(source: Frame, low: float, high: float) -> Map:
-    """Where the hue (degrees: 0 red, 120 green, 240 blue) is between ``low`` and ``high``.
+    """Return where the source's hue is in a range: H x W in [0, 1].
 
-    From 330 to 30 is red: the range goes upwards, through 0. What is nearly grey has no hue.
+    Hue is in degrees: 0 red, 120 green, 240 blue. The range goes upwards, through 0: 330 to 30 is
+    red. What is nearly grey has no hue.
+
+    Args:
+        source: H x W x 3 in [-1, 1].
+        low: Start of the range in degrees.
+        high: End of the range in degrees.
     """
     unit = (_smooth(source) + 1) / 2
     hue = cv2.cvtColor(np.clip(unit, 0, 1), cv2.COLOR_RGB2HSV)[..., 0]
@@ -40,7 +52,7 @@ def match_hue(source: Frame, low: float, high: float) -> Map:
 
 
 def smoothstep(value: NDArray[np.float32]) -> Map:
-    """0 up to 0, 1 from 1 on, smooth between."""
+    """Return 0 up to 0, 1 from 1 on, and a smooth ramp in between."""
     share = np.clip(value, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 

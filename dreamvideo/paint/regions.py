@@ -1,4 +1,4 @@
-"""(look, time, source, motion) -> how much of each pixel its own dream and each region's has."""
+"""How much of each pixel belongs to the look's own dream and to each region's."""
 
 from __future__ import annotations
 
@@ -19,25 +19,34 @@ Frame = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RegionMasks:
-    """The mask of a look and its regions', opened once for a render."""
+    """The mask of a look and those of its regions, opened once for a render."""
 
     mask: Masker
     regions: tuple[Masker, ...]
 
     @classmethod
     def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> RegionMasks:
-        """For frames of ``size`` (width, height). Raises MediaError for a mask without a file."""
+        """Open the masks of a look.
+
+        Args:
+            look: The look.
+            size: (width, height) of the frames.
+            rate: Frames per second.
+
+        Raises:
+            MediaError: A mask's file cannot be read.
+        """
         regions = tuple(Masker.of(region, size, rate) for region in look.regions)
         return cls(Masker.of(look.mask, size, rate), regions)
 
     @property
     def needs_motion(self) -> bool:
-        """Whether shares depend on how the source moves: a still picture has no such."""
+        """Whether shares depend on how the source moves; a still picture then makes no sense."""
         return any(masker.needs_motion for masker in (self.mask, *self.regions))
 
     @property
     def covers_all(self) -> bool:
-        """Whether the look's own dream is all there is, everywhere."""
+        """Whether the look's own dream covers everything."""
         return self.mask.covers_all and not self.regions
 
     def shares(
@@ -49,11 +58,18 @@ class RegionMasks:
         now: Look,
         before: Map | None = None,
     ) -> tuple[Map, ...]:
-        """The share of the look's own dream, then each region's: H x W, they sum to 1 at most.
+        """Return the share of the look's own dream, then each region's.
 
-        Arguments as for ``Masker.share``; ``now`` is the look at this time. The look's mask
-        bounds the regions too. Where regions overlap the first lies on top; what they leave is
-        the look's own dream's, or nobody's, as ``mask.rest`` says.
+        They are H x W and sum to at most 1. The look's mask bounds the regions too. Where regions
+        overlap the first is on top; the rest belongs to the look's own dream, or is not dreamt, as
+        ``mask.rest`` says.
+
+        Args:
+            time: As for ``Masker.share``, like the following.
+            source: H x W x 3 in [-1, 1].
+            motion: Motion since the frame before.
+            now: The look at this time.
+            before: H x W, the share of the frame before.
         """
         whole = self.mask.share(time, source, motion, now=now.mask, before=before)
         if not self.regions:
@@ -68,13 +84,13 @@ class RegionMasks:
         return tuple(settle_mask(whole * share) for share in (rest, *own))
 
     def close(self) -> None:
-        """Stop reading mask films."""
+        """Close mask films."""
         for masker in (self.mask, *self.regions):
             masker.close()
 
 
 def layer_masks(shares: Sequence[Map]) -> list[Map]:
-    """What each share has for itself where they overlap, the first on top, and the rest, last.
+    """Return each share's visible part where they overlap, the first on top, and last the rest.
 
     They sum to 1 everywhere.
     """

@@ -1,7 +1,7 @@
-"""Drawn shapes -> H x W maps: 1 inside, 0 outside, an antialiased pixel between.
+"""Draw shapes as H x W maps: 1 inside, 0 outside, with an antialiased pixel in between.
 
-Each shape is a signed distance, below 0 inside, at the pixels' places before the mask was moved,
-so that moved, turned and scaled shapes stay as sharp as others.
+Each shape is a signed distance, below 0 inside, evaluated at the pixels' positions before the mask
+was moved, so that moved, rotated and scaled shapes stay as sharp as others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Places = NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class ShapePose:
-    """How a mask is moved: shares of width and height, a factor and degrees about the centre."""
+    """How a mask is moved: shares of width and height, a factor, and degrees about the centre."""
 
     x: float = 0.0
     y: float = 0.0
@@ -34,9 +34,9 @@ class ShapePose:
         return self == ShapePose()
 
     def origins(self, width: int, height: int) -> Places:
-        """Where each pixel lay before the mask was moved: height x width, x + iy, px.
+        """Return each pixel's position before the mask was moved: height x width, x + iy, px.
 
-        Pixels are squares: the first one's middle is at 0.5 + 0.5i.
+        Pixels are squares: the centre of the first one is at 0.5 + 0.5i.
         """
         points = np.arange(width) + 0.5 + 1j * (np.arange(height) + 0.5)[:, None]
         middle = complex(width, height) / 2
@@ -46,7 +46,13 @@ class ShapePose:
 
 
 def draw_shape(shapes: Sequence[Shape], size: tuple[int, int], pose: ShapePose) -> Map:
-    """All terms in turn on a frame of ``size`` (width, height): H x W in [0, 1]."""
+    """Draw a mask: all terms in turn, H x W in [0, 1].
+
+    Args:
+        shapes: The terms.
+        size: (width, height) of the frame.
+        pose: How the mask is moved.
+    """
     places = pose.origins(*size)
     total = np.zeros(places.shape, np.float32)
     for shape in shapes:
@@ -82,7 +88,7 @@ def _at(point: Point, size: tuple[int, int]) -> complex:
 
 
 def _ellipse(offset: Places, radii: complex) -> NDArray[Any]:
-    """Distance to first order: the implicit form over the length of its slope."""
+    """Return the distance to first order: the implicit form over the length of its slope."""
     a, b = max(radii.real, 1e-3), max(radii.imag, 1e-3)
     form = np.hypot(offset.real / a, offset.imag / b)
     slope = np.hypot(offset.real / a**2, offset.imag / b**2)

@@ -1,1 +1,1 @@
-"""Makes the pictures of the README, the guide and the studio: ``python -m dreamvideo.pictures``."""
+"""Make the pictures of the README, the guide and the studio: ``python -m dreamvideo.pictures``."""

@@ -1,4 +1,4 @@
-"""``python -m dreamvideo.pictures``: makes the pictures of the README, the guide and the studio."""
+"""``python -m dreamvideo.pictures``: make the pictures of the README, the guide and the studio."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PICTURES: Mapping[str, Callable[[Clone], None]] = {
     "report": screens.make_report_screen,
     "zoom": films.make_zoom_gif,
     "loops": films.make_loops,
-    # Last, for it shows the tiles and a look at work.
+    # Last, because it shows the tiles and a look in use.
     "studio": screens.make_studio_screen,
 }
 NEED_A_BROWSER = ("report", "studio")
@@ -65,7 +65,7 @@ def make_pictures(
 
 
 def parse_names(text: str) -> list[str]:
-    """``presets,bunny`` -> the names, in the order in which they are made. Raises UsageError."""
+    """Parse ``presets,bunny`` to names, in the order in which they are made. Raises UsageError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in PICTURES]
     if unknown or not names:

@@ -1,4 +1,4 @@
-"""A clone of the repository: where its samples lie, where its pictures belong, what it promises."""
+"""A clone of the repository: its samples, the places of its pictures, its documented commands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dreamvideo.media.paths import replace_atomically
 
 SAMPLES = ("bunny.mp4", "chelsea.jpg", "coffee.jpg")
 QUALITY = 62
-# The row of a sheet is this wide, and no wider than a page shows.
+# Width of a sheet: no wider than a page shows.
 SHEET_WIDTH = 1320
 
 
 @dataclass
 class Clone:
-    """A clone, the folder that its pictures are written below, and one for what is in between."""
+    """A clone, the folder that its pictures are written to, and one for intermediate files."""
 
     root: Path
     output: Path
@@ -39,11 +39,11 @@ class Clone:
             )
 
     def sample(self, name: str) -> Path:
-        """One of the samples."""
+        """Return the path of a sample."""
         return self.root / "samples" / name
 
     def place(self, name: str) -> Path:
-        """Where a picture belongs, its folder made; ``name`` is as in the clone."""
+        """Return where a picture belongs and create its folder; ``name`` is as in the clone."""
         path = self.output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -51,7 +51,7 @@ class Clone:
     def dream(self, *words: str | Path) -> None:
         """Run a command of dreamvideo; ``samples/...`` means the clone's.
 
-        Raises DreamVideoError, after the command's own line, where it fails.
+        Raises DreamVideoError, after the command's own line, if it fails.
         """
         given = [str(word) for word in words]
         found = [str(self.root / word) if word.startswith("samples/") else word for word in given]
@@ -59,7 +59,7 @@ class Clone:
             raise DreamVideoError(f"this command failed: {shlex.join(['dreamvideo', *given])}")
 
     def dream_as_promised(self, name: str) -> None:
-        """Make a picture by the documented command for it, the one that ends in its name."""
+        """Make a picture with the documented command for it, the one that ends in its name."""
         ending = re.escape(Path(name).name)
         lines = set(re.findall(rf"^dreamvideo (.* -o {ending})$", self.pages(), re.MULTILINE))
         if len(lines) != 1:
@@ -70,12 +70,12 @@ class Clone:
         self.dream(*shlex.split(lines.pop())[:-1], self.place(name))
 
     def pages(self) -> str:
-        """The text of the README and all pages of the guide."""
+        """Return the text of the README and all pages of the guide."""
         paths = [self.root / "README.md", *sorted(self.root.glob("dreamvideo/guide/*.md"))]
         return "\n".join(path.read_text("utf-8") for path in paths)
 
     def film(self, name: str, *words: str | Path) -> Path:
-        """The film that a command makes, made once."""
+        """Return the film that a command makes, made only once."""
         if name not in self._films:
             path = self.scratch / name
             self.dream(*words, "-o", path)
@@ -83,11 +83,17 @@ class Clone:
         return self._films[name]
 
     def bunny(self) -> Path:
-        """The sample clip, dreamt as in the README's first command."""
+        """Return the sample clip, dreamt as in the README's first command."""
         return self.film("bunny-dream.mp4", "video", "samples/bunny.mp4")
 
     def save(self, name: str, pixels: Pixels, quality: int = QUALITY) -> None:
-        """Write a JPEG, small: it is to be looked at in a page, not to be worked on."""
+        """Write a small JPEG, for viewing in a page.
+
+        Args:
+            name: Its path in the clone.
+            pixels: H x W x 3 RGB.
+            quality: Of the JPEG.
+        """
         options = [
             *(cv2.IMWRITE_JPEG_QUALITY, quality),
             *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
@@ -102,12 +108,19 @@ class Clone:
     def save_sheet(
         self, name: str, tiles: list[tuple[str, Pixels]], columns: int, quality: int = QUALITY
     ) -> None:
-        """Write labelled pictures as a sheet."""
-        self.save(name, scale_command(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)
+        """Write labelled pictures as a contact sheet.
+
+        Args:
+            name: Its path in the clone.
+            tiles: (label, picture) in order.
+            columns: Pictures per row.
+            quality: Of the JPEG.
+        """
+        self.save(name, scale_picture(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)
 
 
-def scale_command(pixels: Pixels, width: int) -> Pixels:
-    """A picture made smaller, if it is wider than ``width``."""
+def scale_picture(pixels: Pixels, width: int) -> Pixels:
+    """Shrink a picture if it is wider than ``width``."""
     tall, wide = pixels.shape[:2]
     if wide <= width:
         return pixels

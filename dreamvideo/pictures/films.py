@@ -1,4 +1,4 @@
-"""(samples) -> GIFs and strips of what films and zooms look like."""
+"""Make the GIFs and strips that show films and zooms."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.gallery.contact_sheet import Pixels
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.pictures.clone import Clone, scale_command
+from dreamvideo.pictures.clone import Clone, scale_picture
 from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
 from dreamvideo.render.image import dream_still
 from dreamvideo.settings import make_look
 
 LOOPS = ("cups", "cats", "rings")
-# Frames of the sample clip: he crouches, rises, stands.
+# Frames of the sample clip: the bunny crouches, rises, stands.
 STRIP = (4, 60, 110)
 STRIP_WIDTH = 320
-# Neighbours while he rises; those before them are dreamt too, for the dream to have a past.
+# Consecutive frames while he rises; earlier ones are dreamt too, so that there is a dream to carry.
 FIRST, LAST = 34, 46
 SHOWN = (36, 39, 42, 45)
 COHERENCE_WIDTH = 320
@@ -28,32 +28,32 @@ BLENDED = 0.5
 
 
 def make_bunny_strip(clone: Clone) -> None:
-    """Three frames of the sample clip above their dreams."""
+    """Make three frames of the sample clip above their dreams."""
     rows = [
-        np.hstack([scale_command(frames[index], STRIP_WIDTH) for index in STRIP])
+        np.hstack([scale_picture(frames[index], STRIP_WIDTH) for index in STRIP])
         for frames in (_frames(clone.sample("bunny.mp4")), _frames(clone.bunny()))
     ]
     clone.save("samples/showcase/bunny-strip.jpg", np.vstack(rows))
 
 
 def make_bunny_gif(clone: Clone) -> None:
-    """The dreamt clip."""
+    """Make the GIF of the dreamt clip."""
     clone.dream_as_promised("samples/showcase/bunny.gif")
 
 
 def make_zoom_gif(clone: Clone) -> None:
-    """A zoom."""
+    """Make the GIF of a zoom."""
     clone.dream_as_promised("samples/showcase/zoom.gif")
 
 
 def make_loops(clone: Clone) -> None:
-    """Zooms without an end."""
+    """Make the zooms that loop."""
     for name in LOOPS:
         clone.dream_as_promised(f"samples/loops/{name}.gif")
 
 
 def make_coherence(clone: Clone) -> None:
-    """Four frames of a clip: the source, and its dream made in three ways."""
+    """Make four frames of a clip: the source, and its dream made in three ways."""
     part = ("--start", f"{FIRST}f", "--end", f"{LAST}f", "--size", str(COHERENCE_WIDTH))
     source = _sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
     alone = clone.film("alone.mp4", "video", "samples/bunny.mp4", *part, "--coherence", "0")
@@ -73,7 +73,7 @@ def make_coherence(clone: Clone) -> None:
 
 
 def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
-    """The naive way: each frame is dreamt over a mixture of itself and the last dream."""
+    """Yield the naive way: each frame is dreamt over a mixture of itself and the last dream."""
     look = freeze_look(make_look())
     last: Image | None = None
     for pixels in frames:
@@ -86,7 +86,7 @@ def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
 
 
 def _sized_frames(path: Path) -> list[Pixels]:
-    return [scale_command(frame, COHERENCE_WIDTH) for frame in _frames(path)]
+    return [scale_picture(frame, COHERENCE_WIDTH) for frame in _frames(path)]
 
 
 def _frames(path: Path) -> list[Pixels]:

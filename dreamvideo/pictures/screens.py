@@ -1,4 +1,4 @@
-"""(a running studio, a report) -> pictures of their pages, taken by a browser."""
+"""Take pictures of the studio and of a report with a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.stills import read_still
-from dreamvideo.pictures.clone import Clone, scale_command
+from dreamvideo.pictures.clone import Clone, scale_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
 STUDIO_SIZE, REPORT_SIZE = (1440, 1100), (1000, 1017)
-# As wide as they are shown at most.
+# The largest width at which they are shown.
 SCREEN_WIDTH = 1280
 SEED = 7
-# Milliseconds that the page may take for a frame, seconds that a server may take to begin or end.
+# Milliseconds that the page may take for a frame, seconds that a server may take to start or end.
 PATIENCE, GRACE = 600_000, 120
 
 
 def why_no_screens() -> str | None:
-    """What is missing for pictures of pages; None where nothing is."""
+    """Return what is missing to take pictures of pages; None if nothing is."""
     for module in ("playwright", "nicegui"):
         if find_spec(module) is None:
             return f'{module} is not installed: pip install -e ".[test]"'
@@ -40,7 +40,7 @@ def why_no_screens() -> str | None:
 
 
 def make_studio_screen(clone: Clone) -> None:
-    """The studio with a look, a dreamt frame, sliders, a render under way."""
+    """Take a picture of the studio with a look, a dreamt frame, sliders and a running render."""
     films = clone.scratch / "films"
     films.mkdir(exist_ok=True)
     with _studio(clone.root, films) as address, _page(STUDIO_SIZE) as page:
@@ -59,7 +59,7 @@ def make_studio_screen(clone: Clone) -> None:
 
 
 def make_report_screen(clone: Clone) -> None:
-    """The report of the README's first film."""
+    """Take a picture of the report of the README's first film."""
     page_file = clone.scratch / "bunny-dream.report.html"
     clone.dream("report", clone.bunny(), "samples/bunny.mp4", "-o", page_file)
     with _page(REPORT_SIZE) as page:
@@ -80,10 +80,10 @@ def _dreamt(page: Page) -> None:
 
 def _take(clone: Clone, page: Page, name: str) -> None:
     shot = clone.scratch / "screen.png"
-    # A click scrolls to what it clicks.
+    # A click scrolls to its target.
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=shot)
-    clone.save(name, scale_command(read_still(shot), SCREEN_WIDTH))
+    clone.save(name, scale_picture(read_still(shot), SCREEN_WIDTH))
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _page(size: tuple[int, int]) -> Iterator[Page]:
 
 @contextmanager
 def _studio(root: Path, films: Path) -> Iterator[str]:
-    """The studio's address while it runs, in a process of its own."""
+    """Run the studio in its own process; gives its address."""
     context = multiprocessing.get_context("spawn")
     said: Any = context.SimpleQueue()
     process = context.Process(target=_serve, args=(root, films, said))
@@ -110,7 +110,7 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
     try:
         line: str = said.get()
         if not line.startswith("dreamvideo studio: "):
-            raise DreamVideoError(f"the studio did not begin: {line}")
+            raise DreamVideoError(f"the studio did not start: {line}")
         yield line.partition(": ")[2]
     finally:
         process.terminate()
@@ -122,7 +122,7 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
 def _serve(root: Path, films: Path, said: Any) -> None:
     from dreamvideo.studio.server import StudioOptions, serve
 
-    # The page shows the source as it was named, and nobody's folders belong in the README.
+    # The page shows the source as it was named, and no private path belongs in the README.
     os.chdir(root)
     try:
         serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)

@@ -1,4 +1,4 @@
-"""(samples) -> pictures of the looks, and of what, where and in which colours can be dreamt."""
+"""Make the pictures of looks, objectives, masks and colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamvideo.gallery.preset_sheet import dream_in_look
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_still, write_still
-from dreamvideo.pictures.clone import Clone, scale_command
+from dreamvideo.pictures.clone import Clone, scale_picture
 from dreamvideo.settings import make_look, preset_paths
 
 LOOK_FOLDER = "dreamvideo/studio/looks"
@@ -23,9 +23,9 @@ TILE_WIDTH = 400
 FACE = (60, 30, 390, 250)
 STUDIO_WIDTH = 216
 TILE_QUALITY = 62
-# Of the pictures in a sheet; the small ones are many.
+# Widths of pictures in a sheet; the small ones are for sheets with many.
 WIDTH, SMALL_WIDTH = 320, 240
-# The default look among the presets.
+# The name of the default look among the presets.
 PLAIN = "default"
 
 CLASS = "--steps 28 --step-size 0.03"
@@ -78,12 +78,12 @@ COLOURS = (
     ("as dreamt", "bunny.mp4", ""),
     ("--match-colour coffee.jpg", "bunny.mp4", "--match-colour coffee.jpg"),
 )
-# The part of the clip that the sheets show, its last frame: the bunny moves in it.
+# The part of the clip that the sheets show (its last frame), in which the bunny moves.
 PART = ("--start", "0.8", "--end", "1.2")
 
 
 def make_preset_tiles(clone: Clone) -> None:
-    """``samples/showcase/coffee-NAME.jpg``, for every look of the bundled network."""
+    """Make ``samples/showcase/coffee-NAME.jpg`` for every look of the bundled network."""
     coffee = read_still(clone.sample("coffee.jpg"))
     for name, made in _dreamt_looks(coffee, TILE_WIDTH):
         clone.save(f"samples/showcase/coffee-{name}.jpg", made, TILE_QUALITY)
@@ -91,16 +91,16 @@ def make_preset_tiles(clone: Clone) -> None:
 
 
 def make_studio_tiles(clone: Clone) -> None:
-    """``dreamvideo/studio/looks/NAME.jpg``: what the studio's looks are chosen by."""
+    """Make ``dreamvideo/studio/looks/NAME.jpg``, by which looks are chosen in the studio."""
     left, top, right, bottom = FACE
     face = read_still(clone.sample("chelsea.jpg"))[top:bottom, left:right]
     for name, made in _dreamt_looks(face, face.shape[1]):
-        clone.save(f"{LOOK_FOLDER}/{name}.jpg", scale_command(made, STUDIO_WIDTH), TILE_QUALITY)
+        clone.save(f"{LOOK_FOLDER}/{name}.jpg", scale_picture(made, STUDIO_WIDTH), TILE_QUALITY)
     _remove_gone(clone, LOOK_FOLDER, "")
 
 
 def make_objectives(clone: Clone) -> None:
-    """What can be dreamt into one photograph."""
+    """Make a sheet of what can be dreamt into one photograph."""
     guide = clone.scratch / "bunny.jpg"
     write_still(guide, _last_frame(clone.sample("bunny.mp4"), "0.8"))
     named = {"chelsea.jpg": str(clone.sample("chelsea.jpg")), "bunny.jpg": str(guide)}
@@ -113,7 +113,7 @@ def make_objectives(clone: Clone) -> None:
 
 
 def make_shaping(clone: Clone) -> None:
-    """What the shaping of the gradient does."""
+    """Make a sheet of what shaping the gradient does."""
     tiles = [
         (option or "(default)", _still(clone, photo, shlex.split(option), SMALL_WIDTH))
         for photo in ("chelsea.jpg", "coffee.jpg")
@@ -123,14 +123,14 @@ def make_shaping(clone: Clone) -> None:
 
 
 def make_where(clone: Clone) -> None:
-    """Masks."""
+    """Make a sheet of masks."""
     regions = clone.scratch / "regions.toml"
     regions.write_text(_documented_preset(clone, regions.name), "utf-8")
     _sheet(clone, "where", WHERE, {regions.name: regions})
 
 
 def make_colours(clone: Clone) -> None:
-    """Colours."""
+    """Make a sheet of colour settings."""
     _sheet(clone, "colour", COLOURS, {"coffee.jpg": clone.sample("coffee.jpg")})
 
 
@@ -145,17 +145,17 @@ def _sheet(
 
 
 def _dreamt_looks(pixels: Pixels, width: int) -> Iterator[tuple[str, Pixels]]:
-    """A picture in the default look and in every preset of the same network, by name."""
+    """Yield a picture in the default look and in every preset of the same network, by name."""
     bundled = make_look().dream.model
     presets = [n for n in preset_paths() if make_look([n]).dream.model == bundled]
-    image = to_float(scale_command(pixels, width))
+    image = to_float(scale_picture(pixels, width))
     yield PLAIN, dream_in_look(image, make_look())
     for name in presets:
         yield name, dream_in_look(image, make_look([name]))
 
 
 def _remove_gone(clone: Clone, folder: str, prefix: str) -> None:
-    """Remove the pictures of presets that there are no more."""
+    """Remove the pictures of presets that no longer exist."""
     known = {*preset_paths(), PLAIN}
     for path in (clone.output / folder).glob(f"{prefix}*.jpg"):
         if path.stem.removeprefix(prefix) not in known:
@@ -171,9 +171,9 @@ def _tile(clone: Clone, sample: str, options: Sequence[str]) -> Pixels:
 
 
 def _still(clone: Clone, sample: str, options: Sequence[str], width: int) -> Pixels:
-    """A photograph, cut to the shape of a film, made by ``dreamvideo image``."""
+    """Dream a photograph, cropped to the shape of a film, with ``dreamvideo image``."""
     photo, made = clone.scratch / sample, clone.scratch / "still.png"
-    write_still(photo, scale_command(_cut(read_still(clone.sample(sample))), width))
+    write_still(photo, scale_picture(_cut(read_still(clone.sample(sample))), width))
     clone.dream("image", photo, *options, "-o", made)
     return read_still(made)
 

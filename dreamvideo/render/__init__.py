@@ -1,1 +1,1 @@
-"""The straight line from source frames to dreamt frames."""
+"""Render clips, stills and zooms: from source frames to dreamt frames."""

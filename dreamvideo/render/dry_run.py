@@ -1,4 +1,4 @@
-"""What a render would do: (clip, look, machine) -> its parts, its workers, its time; no dream."""
+"""Plan a render without dreaming: its segments, its workers and its time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dreamvideo.settings import Look, MachineSettings, OutputSettings
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """The parts of a film, how many processes would dream them, and what that takes."""
+    """The segments of a film, the number of processes, and an estimate of what it takes."""
 
     segments: tuple[Segment, ...]
     workers: int
@@ -29,14 +29,14 @@ class RenderPlan:
 
     @property
     def lines(self) -> list[str]:
-        """What a user should hear: one line a part, then the whole."""
+        """Lines for the user: one per segment, then the total."""
         told = []
         for segment in self.segments:
             last = segment.first + (segment.count or 1) - 1
-            ahead = f", {segment.warm_up} more ahead" if segment.warm_up else ""
-            told.append(f"part {segment.index + 1}: frames {segment.first} to {last}{ahead}")
+            ahead = f", {segment.warm_up} warm-up frames" if segment.warm_up else ""
+            told.append(f"segment {segment.index + 1}: frames {segment.first} to {last}{ahead}")
         frames = sum(segment.count or 0 for segment in self.segments)
-        whole = f"{frames} frames in {len(self.segments)} parts, {self.workers} at a time"
+        whole = f"{frames} frames in {len(self.segments)} segments, {self.workers} at a time"
         minutes = self.estimate.seconds / 60
         return [
             *told,
@@ -53,7 +53,21 @@ def plan_render(
     options: RenderOptions,
     on_progress: OnProgress,
 ) -> RenderPlan:
-    """Read the whole clip for its scene cuts, and time a few steps. Raises as ``dream_video``."""
+    """Scan the whole clip for cuts and time a few steps.
+
+    Args:
+        request: What to read.
+        look: The look.
+        wanted: Output settings.
+        machine: Device, threads, processes and limits.
+        options: How the render is divided.
+        on_progress: Called during the scan.
+
+    Raises:
+        UsageError: The request makes no sense.
+        MediaError: The clip cannot be read.
+        WeightsError: The weights cannot be loaded.
+    """
     read = open_clip_range(request, wanted)
     most = find_max_workers(machine, look, read)
     segments, _ = plan_segments(read, look, options, most, count_cores(machine), on_progress)

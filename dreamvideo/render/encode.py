@@ -1,4 +1,4 @@
-"""Stored frames -> the film that was asked for, with the look that made it in its tags."""
+"""Encode stored frames to the requested film, with the look that made it in its tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from dreamvideo.version import __version__
 
 
 def check_output_settings(output: Path, wanted: OutputSettings, *, overwrite: bool) -> None:
-    """Refuse, before any work, what cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, an output that cannot or must not be written.
+
+    Args:
+        output: The output.
+        wanted: Output settings.
+        overwrite: Whether an existing output may be replaced.
+
+    Raises:
+        UsageError: The output cannot or must not be written.
+    """
     check_output(
         output,
         overwrite,
@@ -42,10 +51,26 @@ def encode_film(
     source_range: tuple[Fraction, Fraction | None] = (Fraction(0), None),
     alone: bool = False,
 ) -> list[str]:
-    """Encode the frames, with all but the picture from ``source``. Returns notes for the user.
+    """Encode the frames, with everything but the picture from ``source``.
 
-    ``source_range`` is the part of the source that the frames are, in seconds; ``alone`` codes each
-    frame without its neighbours. Raises MediaError.
+    Args:
+        frames: Stored frames in the order they are shown.
+        output: The film.
+        look: The look, recorded in the film's tags.
+        wanted: Output settings.
+        rate: Frames per second.
+        duration_of_last: Duration of the last frame in seconds.
+        overwrite: Whether to replace an existing output.
+        on_progress: Called after each frame.
+        source: The clip that sound and metadata are copied from.
+        source_range: The part of the source that the frames show, in seconds.
+        alone: Whether to code each frame without reference to its neighbours.
+
+    Returns:
+        Notes for the user.
+
+    Raises:
+        MediaError: The film cannot be written.
     """
     total = len(frames)
     last_told = 0
@@ -84,17 +109,22 @@ def encode_film(
 
 
 def format_recipe(look: Look) -> dict[str, str]:
-    """The tag by which a film or picture tells how it was dreamt."""
+    """Return the tag in which a film or picture records how it was dreamt."""
     return {"synopsis": f"dreamvideo {__version__}\n{look_to_toml(look)}"}
 
 
 def deepen(
     dreamt: NDArray[np.uint8], source: NDArray[np.uint8], deep: NDArray[np.uint16]
 ) -> NDArray[np.uint16]:
-    """What the dream added to a source frame in 8 bits, added to the same frame in 16.
+    """Add what the dream added to an 8-bit source frame to the same frame in 16 bits.
 
-    All three are H x W x 3. The source keeps its fine gradations; rounded to 8 bits, the result
-    is ``dreamt`` itself, so that a stored frame is exactly what the next one was carried from.
+    The source keeps its fine gradations; rounded to 8 bits, the result is ``dreamt`` itself, so
+    that a stored frame is exactly what the next one was carried from.
+
+    Args:
+        dreamt: H x W x 3, the dreamt frame in 8 bits.
+        source: H x W x 3, the source frame in 8 bits.
+        deep: H x W x 3, the source frame in 16 bits.
     """
     added = (dreamt.astype(np.int32) - source) * 257
     return np.asarray(np.clip(deep + added, 0, 65535), np.uint16)

@@ -1,4 +1,4 @@
-"""A still as one call: a picture -> its dream, or a film of the dream growing."""
+"""The still as one call: dream a picture, or make a film of the dream growing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StillProgress:
 class DreamedStill:
     """A finished picture (H x W x 3 in [-1, 1]) and the objective before each step.
 
-    Without a step, as where the strength is 0, there is no objective.
+    If no step was taken, for example at strength 0, there is no objective.
     """
 
     image: Image
@@ -59,9 +59,13 @@ def dream_still(
     *,
     deep: bool = False,
 ) -> DreamedStill:
-    """Dream a picture, H x W x 3 in [-1, 1], as the director's first frame.
+    """Dream a picture as the planner's first frame.
 
-    With ``deep`` it is not rounded to the levels of 8 bits, for a file of more.
+    Args:
+        planner: Plans the dream.
+        image: H x W x 3 in [-1, 1].
+        on_step: Called after each step.
+        deep: Whether to skip rounding to 8-bit levels, for a file of more depth.
     """
     plan = planner(_make_frame(image), image)
     target = make_target_map(plan, image.shape)
@@ -99,7 +103,7 @@ def dream_still(
 
 
 def count_steps(planner: FramePlanner, image: Image) -> int:
-    """How many steps ``dream_still`` takes."""
+    """Return how many steps ``dream_still`` takes."""
     plan = planner(_make_frame(image), image)
     target = make_target_map(plan, image.shape)
     return _count_total([part for part in plan.parts if np.any(target * part.share)], image)
@@ -115,7 +119,7 @@ def _make_frame(image: Image) -> Frame:
     return Frame(0, Fraction(0), Fraction(1, 25), to_bytes(image))
 
 
-# A film of a dream growing shows this many pictures a second.
+# Pictures per second in a film of a dream growing.
 GROWTH_RATE = Fraction(10)
 
 OnStep = Callable[[StillProgress], None]
@@ -135,10 +139,33 @@ def dream_image(
 ) -> RenderResult:
     """Dream one picture.
 
-    ``every`` keeps the picture at each so many steps: as files beside the output, or, where the
-    output's ending is a film's, as a film of the dream growing. Transparency, 16 bits a channel
-    and what the camera wrote are kept where the output can hold them. Raises UsageError for what
-    makes no sense, MediaError for files that cannot be read or written, WeightsError.
+    Alpha, 16 bits per channel and the camera's metadata are kept where the output can hold them.
+
+    Args:
+        photo: The picture.
+        output: The output; None: named after ``photo``.
+        look: The look.
+        wanted: Output settings.
+        size: As in ``parse_size``; None: the picture's own.
+        every: Keep the picture at every Nth step: as files next to the output, or, if the output's
+            extension is a film's, as a film of the dream growing.
+        overwrite: Whether to replace existing outputs.
+        machine: Device, threads and limits.
+        on_progress: Called after each step.
+
+    Returns:
+        The output, its objectives, notes and kept pictures.
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read or written.
+        WeightsError: The weights cannot be loaded.
+
+    Example:
+        >>> from dreamvideo import dream_image, make_look
+        >>> look = make_look(["classic"], {"dream": {"octaves": 3}})
+        >>> dream_image("photo.jpg", "dream.png", look).output  # doctest: +SKIP
+        PosixPath('dream.png')
     """
     photo = Path(photo)
     output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")
@@ -211,7 +238,7 @@ def _render_growth(
     on_progress: OnProgress,
     climb: Callable[[OnStep], tuple[Image, tuple[float, ...]]],
 ) -> RenderResult:
-    """The film of a dream growing, from the picture itself to the last step."""
+    """Make the film of a dream growing, from the picture itself to the last step."""
     asked = make_manifest("image", look, wanted, {}, {"the picture": photo})
     with open_job(output, asked, resumable=False) as job:
         part = job.segment_stores()[0]

@@ -1,22 +1,25 @@
-"""How a render goes on after an earlier one, and how it is divided: plain values."""
+"""Options for resuming and dividing a render, as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Frames in which one part's dream goes over into the next one's: on real clips the film is then as
-# still as within a part, to 10 %.
+# Warm-up frames over which one segment's dream is cross-faded into the next. On real clips the film
+# is then as still there as within a segment, to within 10 %.
 WARM_UP = 32
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How a render goes on, and how it is divided.
+    """How a render is resumed and divided.
 
-    ``restart`` forgets an earlier job, ``keep_job`` keeps this one's folder when the film is
-    complete. Shots of a clip of more than ``segment_length`` frames are divided into parts that
-    may be dreamt side by side, each begun ``warm_up`` frames early, in which the film goes over
-    from one to the next; None: only scene cuts divide.
+    Attributes:
+        restart: Discard an earlier job and start over.
+        keep_job: Keep the job folder when the film is complete.
+        segment_length: Divide shots of more frames than this into segments that can be dreamt in
+            parallel; None: divide only at cuts.
+        warm_up: Frames that such a segment starts early, over which it is cross-faded with the one
+            before.
     """
 
     restart: bool = False

@@ -1,4 +1,4 @@
-"""What an output is called where nobody says, and whether a picture may be written there."""
+"""Default output names, and checks that a picture may be written there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from dreamvideo.errors import UsageError
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.sequence import is_sequence
 
-# Endings that a film keeps when none is asked for; others become an MP4.
+# Extensions that a film keeps by default; others become an MP4.
 KEPT_ENDINGS = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".gif", ".webp")
 
 
 def default_output(source: Path, word: str, ending: str) -> Path:
-    """``clips/cat.avi`` -> ``clips/cat-dream.mp4``; a pattern is named after its folder."""
+    """Name an output: ``clips/cat.avi`` -> ``clips/cat-dream.mp4``.
+
+    Args:
+        source: The input; a pattern or folder of pictures gives its folder's name.
+        word: What is added to the name.
+        ending: File extension.
+    """
     if is_sequence(source):
         folder = source if source.is_dir() else source.parent
         named = folder if folder.name not in ("", "..") else folder.resolve()
@@ -22,7 +28,7 @@ def default_output(source: Path, word: str, ending: str) -> Path:
 
 
 def partial_output(output: Path) -> Path:
-    """``film.mp4`` -> ``film.partial.mp4``; of a folder of frames, another folder beside it."""
+    """Name a partial film: ``film.mp4`` -> ``film.partial.mp4``; a folder gets a sibling folder."""
     if "%" in output.name:
         return output.parent.with_name(f"{output.parent.name}-partial") / output.name
     if not output.suffix:
@@ -31,18 +37,18 @@ def partial_output(output: Path) -> Path:
 
 
 def default_film_suffix(source: Path) -> str:
-    """A film's own ending where we write such files, else ``.mp4``."""
+    """Return a film's own extension if we write such files, otherwise ``.mp4``."""
     ending = source.suffix.lower()
     return ending if ending in KEPT_ENDINGS and not is_sequence(source) else ".mp4"
 
 
 def is_picture(output: Path) -> bool:
-    """Whether the ending is a still picture's."""
+    """Return whether the extension is a still picture's."""
     return output.suffix.lower() in STILL_ENDINGS
 
 
 def check_apart(output: Path, *inputs: Path | str | None) -> None:
-    """Refuse to write over what is read: -y is for earlier results, not for footage."""
+    """Refuse to overwrite an input: -y is for earlier results, not footage. Raises UsageError."""
     for source in inputs:
         if source is None or not output.exists() or not Path(source).exists():
             continue
@@ -51,7 +57,7 @@ def check_apart(output: Path, *inputs: Path | str | None) -> None:
 
 
 def check_picture(output: Path, overwrite: bool) -> None:
-    """Refuse, before any work, a picture that cannot or must not be written."""
+    """Refuse, before any work, a picture that cannot or must not be written. Raises UsageError."""
     if not output.absolute().parent.is_dir():
         raise UsageError(f"{output}: the folder {output.parent} does not exist")
     if output.is_dir():

@@ -1,4 +1,4 @@
-"""A picture file as a render takes it, and its dream as a file of the same depth and alpha."""
+"""Read a picture file to render, and write its dream with the same depth and alpha."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ _QUALITY = 95
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture to dream, H x W x 3 in [-1, 1], and what else its file held.
+    """A picture to dream, and what else its file contains.
 
-    ``alpha`` is H x W in [0, 1], None where all is opaque or it was laid over a colour. ``depth``
-    is the bits a channel that the dream is written with, ``notes`` what the user should hear.
+    Attributes:
+        image: H x W x 3 in [-1, 1].
+        alpha: H x W in [0, 1]; None if all is opaque or it was composited over a colour.
+        depth: Bits per channel to write the dream with.
+        exif: Metadata of the camera.
+        notes: Notes for the user.
     """
 
     image: Image
@@ -41,7 +45,17 @@ class Photo:
     notes: tuple[str, ...]
 
     def save(self, path: Path, image: Image, tags: Mapping[str, str], quality: int | None) -> None:
-        """Write a dream of it. Raises MediaError."""
+        """Write a dream of the picture.
+
+        Args:
+            path: The file.
+            image: H x W x 3 in [-1, 1].
+            tags: Texts by name.
+            quality: Of JPEG, WebP and AVIF, 0 to 100; None: the default.
+
+        Raises:
+            MediaError: It cannot be written.
+        """
         pixels: NDArray[Any] = to_deep(image) if self.depth == 16 else to_bytes(image)
         top = np.iinfo(pixels.dtype).max
         alpha = None
@@ -52,14 +66,14 @@ class Photo:
 
     @property
     def alpha_bytes(self) -> NDArray[np.uint8] | None:
-        """Its transparency in 8 bits."""
+        """Its alpha channel in 8 bits."""
         if self.alpha is None:
             return None
         return np.asarray(np.rint(self.alpha * np.float32(255)), np.uint8)
 
 
 def check_still(output: Path, wanted: OutputSettings) -> None:
-    """Refuse what only a film can have, and what the picture's format cannot. Raises UsageError."""
+    """Refuse settings that only films have, or that the format lacks. Raises UsageError."""
     ending, given = output.suffix.lower(), wanted.model_fields_set
     if wrong := given - _FOR_STILLS:
         listed = _make_options(given - {"quality", "background"})
@@ -82,7 +96,7 @@ def check_still(output: Path, wanted: OutputSettings) -> None:
 def read_photo(
     photo: Path, output: Path, wanted: OutputSettings, size: str | None, most_bytes: int | None
 ) -> Photo:
-    """Read a picture at the size asked for, with what its dream's file can hold.
+    """Read a picture at the requested size, with whatever its dream's file can hold.
 
     Args:
         photo: The picture.
@@ -91,22 +105,23 @@ def read_photo(
         size: As in ``parse_size``; None: its own.
         most_bytes: Memory that it may take.
 
-    Returns:
-        The picture. Raises UsageError for a size that makes no sense, MediaError.
+    Raises:
+        UsageError: The size makes no sense.
+        MediaError: The picture cannot be read.
     """
     least = None if size is None else parse_size(size, *still_size(photo))
     still = open_still(photo, least=least, most_bytes=most_bytes)
     if size is not None:
-        # A damaged header may have promised another size.
+        # A damaged header may have promised a different size.
         least = parse_size(size, *still.size)
     notes = list(still.notes)
     pixels, alpha = still.pixels, _is_clear(still)
     if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
         pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
         if not holds_alpha(output):
-            notes.append("transparency laid over one colour: JPEG pictures hold none")
+            notes.append("transparency composited over one colour: JPEG cannot store it")
     elif alpha is not None:
-        # What lies under full transparency is arbitrary: give it the chosen colour.
+        # The colour under full transparency is arbitrary: replace it with the chosen one.
         top = np.iinfo(pixels.dtype).max
         hidden = np.where(still.alpha == 0, 0, top).astype(pixels.dtype)
         pixels = flatten(pixels, hidden, wanted.background_color)
@@ -121,9 +136,9 @@ def read_photo(
 
 
 def collect_picture_notes(*paths: Path | None) -> list[str]:
-    """What was done to further pictures that a render has read (guide, mask, palette), by name.
+    """Collect notes on further pictures that a render has read (guide, mask, palette), by name.
 
-    Films, and what is no longer there, are passed over.
+    Films and files that no longer exist are skipped.
     """
     notes: list[str] = []
     for path in paths:
@@ -148,7 +163,7 @@ def _choose_depth(still: Still, output: Path, wanted: OutputSettings) -> int:
 
 
 def _is_clear(still: Still) -> NDArray[np.float32] | None:
-    """Its transparency in [0, 1]; None where all is opaque."""
+    """Return its alpha channel in [0, 1]; None if all is opaque."""
     if still.alpha is None or bool((still.alpha == np.iinfo(still.alpha.dtype).max).all()):
         return None
     share = still.alpha / np.float32(np.iinfo(still.alpha.dtype).max)
@@ -158,7 +173,7 @@ def _is_clear(still: Still) -> NDArray[np.float32] | None:
 def _resized(
     image: Image, alpha: NDArray[np.float32] | None, size: tuple[int, int]
 ) -> tuple[Image, NDArray[np.float32] | None]:
-    """Both at (width, height); hidden colours do not bleed into those that are seen."""
+    """Resize both to (width, height); hidden colours do not bleed into visible ones."""
     width, height = size
     if alpha is None or (height, width) == alpha.shape:
         return resize(image, (height, width)), alpha

@@ -1,4 +1,4 @@
-"""A few seconds of a clip, dreamt small and coarse, and what the whole would take."""
+"""Render a few seconds of a clip small and coarse, and estimate the whole."""
 
 from __future__ import annotations
 
@@ -30,10 +30,26 @@ def preview(
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> tuple[RenderResult, Estimate]:
-    """Render ``seconds`` of a clip from ``at`` (a third in), and estimate the whole.
+    """Render a short, small excerpt of a clip and estimate the whole.
 
-    ``size`` and ``fps`` are those of the whole film, which the preview stays below: 320 pixels
-    wide and 12 frames a second at most. Raises UsageError, MediaError, WeightsError.
+    Args:
+        clip: The clip.
+        output: The preview; None: named after ``clip``.
+        look: The look.
+        at: Time at which the preview starts; None: a third into the clip.
+        seconds: Length of the preview.
+        size: Size of the whole film; the preview is at most 320 pixels wide.
+        fps: Frame rate of the whole film; the preview has at most 12 frames per second.
+        overwrite: Whether to replace an existing output.
+        on_progress: Called with each step of progress.
+
+    Returns:
+        The preview, and the estimate for the whole film.
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read or written.
+        WeightsError: The weights cannot be loaded.
     """
     clip = Path(clip)
     info = probe(clip)
@@ -61,7 +77,13 @@ def preview(
 def extract_excerpt(
     info: MediaInfo, at: Fraction | None, seconds: Fraction
 ) -> tuple[Fraction, Fraction]:
-    """Begin and end of a preview, seconds: all of a clip that is shorter, else so much of it."""
+    """Return the start and end of a preview in seconds.
+
+    Args:
+        info: The clip.
+        at: Start in seconds; None: a third into the clip, as far as its length permits.
+        seconds: Length of the preview.
+    """
     latest = max(Fraction(0), info.duration - seconds)
     begin = min(info.duration / 3, latest) if at is None else at
     return begin, begin + seconds

@@ -1,4 +1,4 @@
-"""Processes of our own: started out of reach of signals, and how they ended, in words."""
+"""Start child processes out of reach of signals, and describe how they ended."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def unblock_signals() -> None:
-    """Let signals through again in a process that was started under ``signals_blocked``."""
+    """Unblock signals in a process that was started under ``signals_blocked``."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def describe_exit(code: int) -> str:
-    """An exit code in words; below 0 it is minus the signal that killed the process."""
+    """Describe an exit code; below 0 it is minus the signal that killed the process."""
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Start a process: signals wait, in it too, until it is ready for them.
+    """Block signals while a process is started; they wait, in it too, until it is ready.
 
-    Ctrl-C reaches all processes of a terminal. And a child must not run the program that called
-    us again, as a script without a guard would: ``__main__`` is hidden from it.
+    Ctrl-C reaches all processes of a terminal. Also hides ``__main__`` from the child, which must
+    not run the program that called us again, as a script without a main guard would.
     """
     main = sys.modules["__main__"]
     has_masks = hasattr(signal, "pthread_sigmask")

@@ -1,4 +1,4 @@
-"""How far a render is, as plain values: the core knows nothing of progress bars."""
+"""Progress of a render as plain values: the core knows nothing about progress bars."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` (None: unknown) ``unit`` of a stage; ``loss`` is the objective.
+    """Progress of a stage.
 
-    ``detail`` says more about the stage at this moment; ``note`` is a line to be shown by itself;
-    without a stage it is all that there is.
+    Attributes:
+        stage: Name of the stage; empty if there is only a ``note``.
+        unit: What is counted.
+        done: How many are done.
+        total: How many there are; None: unknown.
+        loss: The objective.
+        detail: More about the stage at this moment.
+        note: A line to show by itself.
     """
 
     stage: str
@@ -27,4 +33,4 @@ OnProgress = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """A listener that does nothing."""
+    """Ignore progress."""

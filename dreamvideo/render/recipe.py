@@ -1,4 +1,4 @@
-"""(film or picture file) -> the look that it was dreamt with, from its own tags."""
+"""Read the look that a film or picture was dreamt with from its own tags."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ RECIPE_TAGS = ("synopsis", "SYNOPSIS", "comment", "COMMENT")
 
 
 def load_recorded_look(path: Path | str) -> Look:
-    """How a film or picture was dreamt; UsageError where it does not say, MediaError."""
+    """Return how a film or picture was dreamt.
+
+    Raises UsageError if it has no record, MediaError.
+    """
     return read_recorded_look(path)[1]
 
 
 def read_recorded_look(path: Path | str) -> tuple[str, Look]:
-    """(the version that dreamt it, how) as ``load_recorded_look``."""
+    """Return (version that dreamt it, its look), as ``load_recorded_look``."""
     tags = read_all_tags(path)
     for tag in RECIPE_TAGS:
         heading, _, recipe = tags.get(tag, "").partition("\n")

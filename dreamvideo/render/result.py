@@ -1,4 +1,4 @@
-"""What the renders share: what they are called with by default, and what they give back."""
+"""Default arguments and the result that all renders share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from dreamvideo.settings.machine import MachineSettings
 
 @dataclass(frozen=True)
 class RenderResult:
-    """What a render made: the file (or folder), its frames, and lines the user should hear.
+    """The result of a render.
 
-    ``losses`` are the objective before each step of a still, or at each frame's last step.
-    ``kept`` are the files of intermediate pictures, ``missing`` the frames that a damaged source
-    should have had besides. ``seconds`` is what each frame of a film took, None where it is not
-    known.
+    Attributes:
+        output: The file or folder.
+        frames: Number of frames.
+        losses: The objective before each step of a still, or at each frame's last step.
+        notes: Lines to show to the user.
+        kept: Files of intermediate pictures.
+        missing: Further frames that a damaged source should have had.
+        seconds: Time each frame of a film took; None where it is not known.
     """
 
     output: Path

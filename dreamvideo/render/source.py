@@ -1,4 +1,4 @@
-"""What a clip's render reads: which frames of which file, at which size and rate."""
+"""The source of a clip's render: which frames of which file, at which size and rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dreamvideo.settings import OutputSettings
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """What the user asks to be read: a clip, a range of it, its size and rate.
+    """What the user asks to read: a clip, a range of it, its size and rate.
 
     Args:
         clip: A film, an animation, or a folder (or pattern) of pictures.
@@ -42,7 +42,7 @@ class ClipRequest:
     fit: str | None = None
 
     def to_json(self) -> dict[str, str | None]:
-        """The request as a manifest keeps it; the clip's path is absolute."""
+        """Return the request as a manifest stores it; the clip's path is absolute."""
         return {
             "clip": str(self.clip.absolute()),
             "start": self.start,
@@ -55,7 +55,7 @@ class ClipRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, str | None]) -> ClipRequest:
-        """The request that ``to_json`` wrote."""
+        """Return the request that ``to_json`` wrote."""
         return cls(
             Path(values.get("clip") or ""),
             values.get("start"),
@@ -74,9 +74,9 @@ class ClipRequest:
 
 @dataclass(frozen=True)
 class ClipRange:
-    """A clip, ``begin`` to ``end`` seconds, at ``size`` (width, height) and ``rate``.
+    """A clip, from ``begin`` to ``end`` seconds, at ``size`` (width, height) and ``rate``.
 
-    ``resampled`` says that the rate is not the clip's own.
+    ``resampled`` is whether the rate differs from the clip's own.
     """
 
     info: MediaInfo
@@ -90,7 +90,7 @@ class ClipRange:
 
     @property
     def expected(self) -> int | None:
-        """How many frames the container promises for the range."""
+        """Number of frames that the container promises for the range; None if unknown."""
         if not self.info.duration:
             return None
         if self.info.ticks:
@@ -101,7 +101,7 @@ class ClipRange:
         return max(1, round((until - self.begin) * self.rate))
 
     def open(self, opening: SeekPoint | None = None) -> Source:
-        """One pass over all the frames, counted from 0, or over those from an opening on.
+        """Open one pass over all frames, counted from 0, or over those from a seek point on.
 
         Raises MediaError, UsageError.
         """
@@ -139,7 +139,7 @@ def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
     rate = parse_rate(fps) if fps else info.rate
     if info.kind == "sequence":
         info = info.at_rate(rate)
-    # What a look follows is the sound that is kept; where none is, it is still heard.
+    # A look follows the sound track that is kept; if none is kept, it can still follow one.
     info = replace(info, audio=choose_tracks(info, wanted.audio_track))
     return ClipRange(
         info,

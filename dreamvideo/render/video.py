@@ -1,4 +1,4 @@
-"""A clip as one call: its frames dreamt in a job that can be gone on with, then made a film."""
+"""The clip as one call: dream its frames in a resumable job, then encode the film."""
 
 from __future__ import annotations
 
@@ -60,14 +60,43 @@ def dream_video(
 ) -> RenderResult:
     """Dream a clip, an animation or a sequence of pictures, with its sound and timing.
 
-    ``start`` and ``end`` are times (``12.5``, ``1:02``, ``48f``), ``size`` as in ``parse_size``,
-    ``fps`` resamples. Of a folder of pictures, ``hold_gaps`` takes missing numbers and ``fit``
-    (crop, pad, stretch) mixed sizes. The film takes the output's name only when it is complete;
-    until then its frames are in ``OUTPUT.dreamjob``, and the same call goes on where an earlier
-    one ended, with the same result. What a damaged clip still gives is dreamt; ``missing`` counts
-    the rest. Within a ``budget`` of time, size and look are made to fit. ``machine`` says what it
-    runs on, and in how many processes; an ``executor`` dreams it elsewhere
-    (``dreamvideo.cluster.DaskExecutor``).
+    The film gets the output's name only when it is complete. Until then its frames are in
+    ``OUTPUT.dreamjob``, and the same call resumes an interrupted one with the same result. Whatever
+    can be decoded of a damaged clip is dreamt; ``missing`` in the result counts the rest.
+
+    Args:
+        clip: A film, an animation, or a folder (or pattern) of pictures.
+        output: The film, or a folder of frames; None: named after ``clip``.
+        look: The look.
+        wanted: Output settings.
+        start: Time of the first frame: ``12.5``, ``1:02`` or ``48f``.
+        end: Time at which the film ends, likewise.
+        size: As in ``parse_size``; None: the clip's own.
+        fps: Frames per second to resample to; None: the clip's own.
+        hold_gaps: Whether numbers missing from a folder of pictures are filled.
+        fit: How pictures of mixed sizes are made one size: crop, pad or stretch.
+        overwrite: Whether to replace an existing output.
+        budget: Time limit; size and look are reduced to fit it.
+        machine: Device, threads, processes and limits.
+        options: How the render is resumed and divided.
+        executor: Dreams the segments elsewhere, e.g. ``dreamvideo.cluster.DaskExecutor``;
+            None: this machine.
+        on_progress: Called with each step of progress.
+
+    Returns:
+        The film, its objectives, notes and missing frames.
+
+    Raises:
+        UsageError: The arguments make no sense, or the job was started with other settings.
+        MediaError: A file cannot be read or written.
+        WeightsError: The weights cannot be loaded.
+        DreamVideoError: The job is damaged, or its segments failed repeatedly.
+
+    Example:
+        >>> from dreamvideo import dream_video, make_look
+        >>> look = make_look(["classic"], {"coherence": {"cadence": 2}})
+        >>> dream_video("cat.mp4", "dream.mp4", look, end="2.5").frames  # doctest: +SKIP
+        75
     """
     clip, output = _resolve_names(clip, output)
     check_output_settings(output, wanted, overwrite=overwrite)
@@ -128,10 +157,19 @@ def dream_video(
 def partial_film(
     clip: Path | str, output: Path | str | None = None, on_progress: OnProgress = silent
 ) -> RenderResult:
-    """A film of the frames that a render of ``clip`` to ``output`` has finished so far.
+    """Make a film of the frames that a render has finished so far.
 
-    It is written beside the output, as ``film.partial.mp4``; the job stays as it is, also while
-    another process is at it. Raises UsageError if there is no job, MediaError.
+    It is written next to the output, as ``film.partial.mp4``. The job is not changed, and another
+    process may be working on it.
+
+    Args:
+        clip: The clip that is being rendered.
+        output: The output of that render; None: named after ``clip``.
+        on_progress: Called after each encoded frame.
+
+    Raises:
+        UsageError: There is no job, or no frame of it is finished.
+        MediaError: A file cannot be read or written.
     """
     _, output = _resolve_names(clip, output)
     job = read_job(output)
@@ -157,7 +195,7 @@ def _resolve_names(clip: Path | str, output: Path | str | None) -> tuple[Path, P
 
 
 def _open_checked(request: ClipRequest, wanted: OutputSettings, look: Look) -> ClipRange:
-    """What is to be read, refused before any work if it cannot be dreamt."""
+    """Open the clip; refuses, before any work, what cannot be dreamt."""
     read = open_clip_range(request, wanted)
     with read.open():
         make_octave_schedule(look.dream, read.size[1], read.size[0])
@@ -173,9 +211,19 @@ def _settle_segments(
     most: int,
     on_progress: OnProgress,
 ) -> SegmentExecutor | None:
-    """Settle the job's segments, if that is still open; who is to dream them. None: this process.
+    """Fix the job's segments and threads if it is new, and choose its executor.
 
-    ``most`` is how many may dream at a time.
+    Args:
+        job: The job.
+        read: The clip and its range.
+        machine: Processes and threads.
+        options: How the render is divided.
+        executor: The caller's executor, if any.
+        most: Most segments at a time.
+        on_progress: Called during the scan of the clip.
+
+    Returns:
+        The executor; None: this process.
     """
     begins = not job.done
     apart = most > 1 or executor is not None or options.segment_length
@@ -187,7 +235,7 @@ def _settle_segments(
         count = choose_worker_count(most, machine, left)
         executor = LocalPool(count) if count > 1 else None
     if begins:
-        # Of many threads the last bits depend on their number, so that is kept to.
+        # With several threads the last bits depend on their number, so it is recorded and kept.
         threads = (
             count_cores(machine)
             if executor is None
@@ -204,7 +252,15 @@ def divide_job(
     most: int,
     on_progress: OnProgress = silent,
 ) -> Manifest:
-    """The manifest with segments that ``most`` processes can dream apart."""
+    """Return the manifest with segments that can be dreamt in parallel.
+
+    Args:
+        manifest: The job's manifest.
+        read: The clip and its range.
+        options: How the render is divided.
+        most: Largest number of processes.
+        on_progress: Called during the scan of the clip.
+    """
     segments, found = plan_segments(
         read, manifest.decoded_look, options, most, count_cores(manifest.machine), on_progress
     )
@@ -219,13 +275,13 @@ def divide_job(
 
 
 def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
-    """Whether the frames to come fit, in memory and on disk: notes, or a MediaError."""
+    """Check that the remaining frames fit in memory and on disk: notes, or a MediaError."""
     width, height = read.size
     disk_space.check_memory(width, height)
-    # A second pass needs the source's frames and has frames of its own.
+    # A backward pass needs the source frames and stores frames of its own.
     copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
     left = max(0, (job.manifest.frames or 0) - job.done)
-    # A frame dreamt ahead lies beside its source, and is joined to the other one.
+    # A warm-up frame is stored with its source, and once more as joined.
     left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
     depth, alpha = read.wanted.depth, read.info.has_alpha
     need = disk_space.estimate_disk_bytes(left, width, height, copies, depth=depth, alpha=alpha)
@@ -256,13 +312,13 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
 def _run_second_pass(
     job: Job, dreamt: Sequence[StoredFrame], records: list[FrameRecord], on_progress: OnProgress
 ) -> list[StoredFrame]:
-    """The frames after a second pass, last to first; those of an earlier run are gone on from."""
+    """Run the backward pass, resuming after the frames of an earlier run."""
     sources = [replace(frame, path=job.source_path(n)) for n, frame in enumerate(dreamt)]
     made = [replace(frame, path=job.second_path(n)) for n, frame in enumerate(dreamt)]
     left = len(made)
     while left and made[left - 1].path.exists():
         left -= 1
-    # What is done already is where the pass goes on from.
+    # The pass resumes from the frames that are done already.
     films = [*dreamt[:left], *made[left : left + 1]]
     starts = [record.starts for record in records]
     for index, pixels in run_backward_pass(films, sources[: len(films)], starts[: len(films)]):
@@ -300,7 +356,7 @@ def _encode(
 
 
 def _collect_notes(job: Job) -> tuple[list[str], int]:
-    """What the source had to say, and how many frames it lacks: of all parts, or beforehand."""
+    """Return the notes about the source and the number of frames it lacks, of all segments."""
     if len(job.manifest.segments) > 1:
         return list(job.manifest.notes), job.manifest.missing
     ending = job.segment_stores()[0].ending

@@ -1,1 +1,1 @@
-"""What a film came to, as one page: players beside each other, curves, stills, recipe."""
+"""Report of a film as one page: players side by side, curves, stills and recipe."""

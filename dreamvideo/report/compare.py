@@ -1,4 +1,4 @@
-"""(two films, their source if known) -> one page of both, or the same figures for programs."""
+"""Compare two films, with their source if known: as one page, or as plain values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ANOTHER = 0.02
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two films, each against the source if there is one, and the second against the first."""
+    """Two films, each compared with the source if there is one, and the second with the first."""
 
     one: Review
     other: Review
@@ -48,14 +48,14 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What the two are called: their files' names, with their folders' where those agree."""
+        """Names of the two films: their file names, with the folders if these are equal."""
         a, b = self.one.film.path, self.other.film.path
         if a.name != b.name:
             return a.name, b.name
         return f"{a.absolute().parent.name}/{a.name}", f"{b.absolute().parent.name}/{b.name}"
 
     def to_json_able(self) -> dict[str, Any]:
-        """All figures as plain values: what is no number is null."""
+        """Return all metrics as plain values; NaN becomes null."""
         films = [
             {
                 "film": str(seen.film.path),
@@ -97,9 +97,19 @@ def compare_films(
     embed: Embed = EMBED,
     on_progress: OnProgress = silent,
 ) -> Comparison:
-    """Measure two films of one source; without it, what each shows alone, and how they differ.
+    """Measure two films of one source; without it, each on its own, and how they differ.
 
-    Raises MediaError for what is no film, UsageError for what makes no sense.
+    Args:
+        a: The first film.
+        b: The second film.
+        source: The clip that both were dreamt from.
+        excerpt: The part of the source that they show.
+        embed: How films are embedded.
+        on_progress: Called with each step of progress.
+
+    Raises:
+        MediaError: A file is not a film.
+        UsageError: The arguments make no sense.
     """
     paths = [Path(a), Path(b)]
     origin = Path(source) if source is not None else None
@@ -118,7 +128,8 @@ def compare_films(
     ]
     if apart is not None:
         notes.append(
-            "no source was given: strength, coherence and all else that needs a source is left out"
+            "no source was given: strength, coherence and everything else that needs one are "
+            "left out"
         )
     return Comparison(
         seen[0],
@@ -131,7 +142,17 @@ def compare_films(
 
 
 def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False) -> Path:
-    """The page of two films; its path. Raises UsageError, MediaError."""
+    """Write the page of two films; returns its path.
+
+    Args:
+        found: The comparison.
+        output: The page.
+        overwrite: Whether to replace an existing page.
+
+    Raises:
+        UsageError: The page must not be written there.
+        MediaError: The page cannot be written.
+    """
     check_report(output, overwrite, found.one.film.path, found.other.film.path)
     with replace_atomically(output) as part:
         part.write_text(render_html(_make_page(found)), encoding="utf-8")
@@ -139,7 +160,7 @@ def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False
 
 
 def _list_odd(one: Review, other: Review) -> list[str]:
-    """In what the two are no equals."""
+    """List the ways in which the two films are not comparable."""
     found = []
     a, b = format_length(one), format_length(other)
     if abs(a - b) > max(1 / float(one.film.rate), 0.05):
@@ -193,7 +214,7 @@ def _make_page(found: Comparison) -> Page:
 
 
 def _at(found: Comparison, still: Still) -> Still:
-    """A still of B under the number of the frame that A shows at its time."""
+    """Return a still of B with the number of the frame that A shows at its time."""
     moment = found.other.times[still.index]
     return replace(still, index=max(0, bisect_right(found.one.times, moment + 1e-4) - 1))
 
@@ -210,7 +231,7 @@ def _measure_between(found: Comparison) -> list[Panel]:
 
 
 def _overlay(one: Review, other: Review) -> list[Panel]:
-    """Both films' curves in the same panels."""
+    """Put both films' curves into the same panels."""
     made = []
     for ours, theirs in zip(make_panels(one), make_panels(other), strict=True):
         lines = tuple(
@@ -224,7 +245,7 @@ def _overlay(one: Review, other: Review) -> list[Panel]:
 
 
 def _make_rows(one: Review, other: Review) -> list[Row]:
-    """The same figures in two columns."""
+    """Return the same metrics in two columns."""
     ours, theirs = dict(make_figure_rows(one)), dict(make_figure_rows(other))
     names = dict.fromkeys([*ours, *theirs])
     return [(name, ours.get(name, "-"), theirs.get(name, "-")) for name in names]

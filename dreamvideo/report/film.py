@@ -1,4 +1,4 @@
-"""(a film, its source) -> the report of the film, as one HTML file."""
+"""Write the report of a film as one HTML file."""
 
 from __future__ import annotations
 
@@ -30,13 +30,22 @@ UNKNOWN_TIMES = (
 
 
 def report_path(film: Path) -> Path:
-    """``film.mp4`` -> ``film.report.html`` beside it, of a folder of frames too."""
+    """Return ``film.report.html`` next to ``film.mp4``; likewise for a folder of frames."""
     place = place_of(film) if is_sequence(film) else film
     return place.with_name(f"{place.stem}.report.html")
 
 
 def check_report(output: Path, overwrite: bool, *read: Path | None) -> None:
-    """Refuse, before any work, a page that cannot or must not be written. Raises UsageError."""
+    """Refuse, before any work, a page that cannot or must not be written.
+
+    Args:
+        output: The page.
+        overwrite: Whether to replace an existing page.
+        read: Inputs, which it must not overwrite.
+
+    Raises:
+        UsageError: The page must not be written there.
+    """
     check_apart(output, *read)
     check_place(output, overwrite)
 
@@ -53,12 +62,25 @@ def report_film(
     overwrite: bool = False,
     on_progress: OnProgress = silent,
 ) -> Path:
-    """Write the report of a finished film; its path.
+    """Write the report of a finished film.
 
-    Without a ``source`` it tells what can be told of the film alone. ``excerpt`` is the part of
-    the source that the film shows, ``seconds`` what each frame took to dream (else a kept job
-    tells), ``command`` the words that have just made the film. Raises MediaError for what is no
-    film, UsageError for an output that cannot be.
+    Args:
+        film: The film.
+        source: The clip it was dreamt from; None: report only on the film itself.
+        output: The page; None: named after ``film``.
+        excerpt: The part of the source that the film shows.
+        embed: How films are embedded.
+        seconds: Time each frame took to dream; default: from a kept job.
+        command: The words of the command that has just made the film.
+        overwrite: Whether to replace an existing page.
+        on_progress: Called with each step of progress.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MediaError: A file is not a film.
+        UsageError: The output cannot be written.
     """
     film = Path(film)
     source = Path(source) if source is not None else None
@@ -104,7 +126,7 @@ def _make_page(seen: Review, recipe: Recipe) -> Page:
 
 
 def make_figure_rows(seen: Review) -> list[tuple[str, str]]:
-    """(name, value) of every figure that there is, in reading order."""
+    """Return (name, value) of every metric that there is, in reading order."""
     found = make_rows(seen.figures) if seen.figures else []
     named = [("frames measured" if name == "frames" else name, value) for name, value in found]
     if seen.figures is None:
@@ -119,13 +141,13 @@ def make_figure_rows(seen: Review) -> list[tuple[str, str]]:
 
 
 def list_facts(film: MediaInfo, frames: int) -> str:
-    """A film in a line."""
+    """Describe a film in one line."""
     rate = f"{float(film.rate):.4g} frames a second"
     return f"{film.width} x {film.height}, {rate}, {frames} frames, {film.codec}"
 
 
 def format_length(seen: Review) -> float:
-    """Until the end of the last frame, seconds in the embedded film."""
+    """Return the end of the last frame, in seconds of the embedded film."""
     last = 1 / float(seen.film.rate)
     if len(seen.times) > 1:
         last = min(last, seen.times[-1] - seen.times[-2])
@@ -133,12 +155,12 @@ def format_length(seen: Review) -> float:
 
 
 def format_ratio(film: MediaInfo) -> float:
-    """Width over height as shown."""
+    """Return width over height as displayed."""
     return film.width * float(film.sample_aspect) / film.height
 
 
 def describe_curves(seen: Review) -> str:
-    """What was measured, and at which size."""
+    """Describe what was measured, and at which size."""
     width, height = seen.measured
     cuts = len(seen.cuts)
     scenes = f" Dashed: where a new scene starts ({cuts})." if cuts else " No scene cut was found."
@@ -149,7 +171,7 @@ def describe_curves(seen: Review) -> str:
 
 
 def make_panels(seen: Review) -> list[Panel]:
-    """The curves of one film."""
+    """Return the curves of one film."""
     series = seen.series
     took = series["seconds"]
     time = Panel(
@@ -199,7 +221,7 @@ def make_panels(seen: Review) -> list[Panel]:
 
 
 def list_recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
-    """(title, text) of what to copy."""
+    """Return (title, text) of everything to copy."""
     of = f" of {name}" if name else ""
     found = []
     if recipe.command:
@@ -212,7 +234,7 @@ def list_recipes(recipe: Recipe, name: str = "") -> list[tuple[str, str]]:
 
 
 def describe_machine(*before: Row) -> list[Row]:
-    """What this page was made on, and with."""
+    """Describe the machine and versions that made this page."""
     found = describe()
     rest = [
         ("processor", f"{found['processor']}, {found['cores']} cores"),

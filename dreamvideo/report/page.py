@@ -1,7 +1,7 @@
-"""(what is to be told) -> one HTML file that needs nothing else, and lets nothing else in.
+"""Render a page as one self-contained HTML file that cannot load anything else.
 
-Every word that comes from a file is escaped; besides, the browser is told to run and show nothing
-but the page's own script, style, stills and films.
+All text from files is escaped; in addition, the browser is told to run and show only the page's own
+script, style, stills and films.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Player:
-    """A film in the page: ``label`` is what it is called over its picture."""
+    """A film in the page, with the ``label`` shown over its picture."""
 
     label: str
     clip: Clip
@@ -33,7 +33,7 @@ class Player:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve, one value a frame; ``times`` where they are not the page's."""
+    """A curve with one value per frame; ``times`` if they differ from the page's."""
 
     name: str
     values: Sequence[float | None]
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves in one frame; ``capped`` where a few high peaks must not flatten all the rest."""
+    """Curves in one frame; ``capped`` if a few high peaks must not flatten the rest."""
 
     title: str
     words: str
@@ -52,7 +52,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Picture:
-    """A still with what is said under it."""
+    """A still with its caption."""
 
     still: Still
     words: str = ""
@@ -60,7 +60,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """All of it, in the order in which it is told. Empty parts are left out."""
+    """Everything on the page, in order of appearance. Empty sections are omitted."""
 
     title: str
     subtitle: str
@@ -86,7 +86,7 @@ class Page:
 
 
 def render_html(page: Page) -> str:
-    """The whole file."""
+    """Return the whole file."""
     style = STYLE + f":root {{ --ratio: {page.ratio:.5f}; }}\n"
     parts = [
         "<!doctype html>\n",
@@ -116,7 +116,7 @@ def render_html(page: Page) -> str:
 
 
 def quote(text: object) -> str:
-    """Text from anywhere, as it may stand in the page."""
+    """Escape text from any source for the page."""
     lines = str(text).split("\n")
     return escape("\n".join(escape_text(line.replace("\t", "    ")) for line in lines), quote=True)
 
@@ -177,7 +177,7 @@ def _render_players(page: Page) -> Iterable[str]:
     both = len(there) == 2
     yield '<section class="player" aria-label="Player">\n'
     yield f'<div class="stage {"split" if both else there[0][0]}">\n'
-    # The left one lies on top, and is cut off at the divider.
+    # The left one is on top, and is clipped at the divider.
     for side, player in reversed(there):
         master = " data-master" if side == page.master or not both else ""
         mute = "" if master and page.sound else " muted"

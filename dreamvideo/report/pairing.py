@@ -1,4 +1,4 @@
-"""(film, its source) -> each film frame with what the source shows at that time."""
+"""Pair each film frame with what the source shows at that time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHAPES_DIFFER = 0.04
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The part of a source that a film shows, in the words of the render's own options."""
+    """The part of a source that a film shows, as the render's own options."""
 
     start: str | None = None
     end: str | None = None
@@ -32,7 +32,7 @@ class Excerpt:
 
     @property
     def series(self) -> SeriesOptions:
-        """What a folder of pictures may lack: the film is there, so it was taken as it is."""
+        """How to read a folder of pictures: the film exists, so accept the folder as it is."""
         return SeriesOptions(hold_gaps=True, fit=self.fit or "crop")  # type: ignore[arg-type]
 
     @property
@@ -43,7 +43,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class FramePair:
-    """A film frame and its source's at the same moment; None where there is no source."""
+    """A film frame and its source's at the same time; None if there is no source."""
 
     film: Frame
     source: Frame | None
@@ -51,7 +51,7 @@ class FramePair:
 
 @dataclass
 class FilmPair:
-    """A film and its source, if any, opened to be read side by side once.
+    """A film and its source, if any, opened to be read in parallel once.
 
     ``notes`` are complete when the last pair has been read.
     """
@@ -63,16 +63,16 @@ class FilmPair:
 
     @property
     def start(self) -> Fraction:
-        """When the film's picture begins in its file, seconds: later than its sound, perhaps."""
+        """When the film's picture starts in its file, in seconds: possibly later than its sound."""
         return self.film.start
 
     @property
     def seconds(self) -> float:
-        """About how long the film is."""
+        """Approximate length of the film."""
         return float(self.film.duration) or (self.film.frames or 0) / float(self.film.rate)
 
     def pairs(self, size: tuple[int, int]) -> Iterator[FramePair]:
-        """Both, frame by frame, at this (width, height). Raises MediaError."""
+        """Yield both, frame by frame, at this (width, height). Raises MediaError."""
         with ExitStack() as stack:
             sequence = self.film.kind == "sequence" and self.source is not None
             fps = self.source.rate if sequence and self.source else None
@@ -135,12 +135,22 @@ class FilmPair:
 
 
 def find_source(source: Path | None, excerpt: Excerpt) -> MediaInfo | None:
-    """What the source is, if there is one. Raises MediaError."""
+    """Probe the source, if there is one. Raises MediaError."""
     return None if source is None else probe(source, excerpt.series)
 
 
 def open_film_pair(film: Path, source: Path | None, excerpt: Excerpt) -> FilmPair:
-    """Look into both. Raises MediaError for what is no film, UsageError for what makes no sense."""
+    """Probe a film and its source.
+
+    Args:
+        film: The film.
+        source: The source, if any.
+        excerpt: The part of the source that the film shows.
+
+    Raises:
+        MediaError: A file is not a film.
+        UsageError: An excerpt is given without a source.
+    """
     if source is None and excerpt != Excerpt():
         raise UsageError(
             f"{' '.join(excerpt.options)}: selects a part of a source; give the source too"

@@ -1,4 +1,4 @@
-"""(film file, its job) -> how it was made: recipe, commands, versions; two films -> differences."""
+"""How a film was made: recipe, commands and versions, and the differences of two recipes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ UNSET = "not set"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a film was made, as far as it says; ``why_not`` is what hides it otherwise.
+    """How a film was made, as far as it is recorded; ``why_not`` is the reason if it is not.
 
-    ``command`` is the line that was run, "" where nobody knows it; ``again`` are lines that make
-    such a film from this one.
+    ``command`` is the line that was run, "" if unknown; ``again`` are lines that make such a film
+    from this one.
     """
 
     look: Look | None
@@ -37,14 +37,21 @@ class Recipe:
 
     @property
     def toml(self) -> str:
-        """The look as a preset's text; "" where it is not known."""
+        """The look as a preset's text; "" if unknown."""
         return look_to_toml(self.look) if self.look is not None else ""
 
 
 def read_recipe(
     film: MediaInfo, source: MediaInfo | None, excerpt: Excerpt, command: Sequence[str] = ()
 ) -> Recipe:
-    """What the film's own tags say. ``command`` are the words that have just made it."""
+    """Read how a film was made, from its own tags or its kept job.
+
+    Args:
+        film: The film.
+        source: Its source, if any.
+        excerpt: The part of the source that it shows.
+        command: The words of the command that has just made it.
+    """
     ran = shlex.join(command)
     try:
         version, look = read_recorded_look(film.path)
@@ -57,7 +64,7 @@ def read_recipe(
 
 
 def find_kept_job(film: Path) -> Job | None:
-    """The folder that ``--keep-job`` has left beside a film."""
+    """Return the job folder that ``--keep-job`` left next to a film."""
     try:
         return read_job(film) if job_folder(film).exists() else None
     except (DreamVideoError, OSError):
@@ -65,16 +72,16 @@ def find_kept_job(film: Path) -> Job | None:
 
 
 def read_seconds(film: Path) -> Seconds:
-    """What each frame took, from a kept job's records; nothing where there are none."""
+    """Return the time each frame took, from a kept job's records; empty if there are none."""
     job = find_kept_job(film)
     records = [record for part in job.segment_stores() for record in part.records] if job else []
     return tuple(record.seconds for record in sorted(records, key=lambda r: r.time))
 
 
 def find_recorded_source(film: Path) -> tuple[Path | None, Excerpt]:
-    """The clip that a film was made from: as its kept job says, or as its name does.
+    """Return the clip that a film was made from, according to its kept job or its name.
 
-    A film is called ``cat-dream.mp4`` beside ``cat.mp4`` where nobody has given it another name.
+    The default name of the film of ``cat.mp4`` is ``cat-dream.mp4``, in the same folder.
     """
     job = find_kept_job(film)
     request = job.manifest.request if job else {}
@@ -90,7 +97,7 @@ def find_recorded_source(film: Path) -> tuple[Path | None, Excerpt]:
 
 
 def find_differences(a: Recipe, b: Recipe) -> list[Difference]:
-    """(setting, of a, of b) where two looks differ; nothing where one is not known."""
+    """Return (setting, of a, of b) where two looks differ; empty if one is unknown."""
     if a.look is None or b.look is None:
         return []
     one, other = (dict(_flatten(look_values(r.look))) for r in (a, b) if r.look is not None)

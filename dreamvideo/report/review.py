@@ -1,4 +1,4 @@
-"""(film, source) -> all that a page tells of them, in one pass over both, in constant memory."""
+"""Measure a film and its source, and sample stills and previews, in one pass, constant memory."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from dreamvideo.report.pairing import FilmPair, FramePair
 from dreamvideo.report.stills import Sheet, SheetFrame, Still, WorstFrames
 from dreamvideo.settings.embed import Embed
 
-# Wide enough to see what flickers; the judge of motion takes most of the time, by the pixel.
+# Wide enough to see flicker; estimating motion takes most of the time, per pixel.
 MEASURED_WIDTH = 240
-# Bits a second below which a film is no longer worth looking at.
+# Bits per second below which a film is not worth watching.
 _LEAST_RATE = 60_000
 _OVERSHOOT = 1.15
 _SLOW = 2.0
-# (how many are listed, what they are) of each kind of moment.
+# How many of each kind of worst frame are listed.
 _LISTED = {"coherence": 4, "leap": 2, "brightness": 1, "saturation": 1, "slow": 1}
-# What nobody would see is no bad moment.
+# Smaller deviations would not be seen.
 _SEEN = {"coherence": 1e-5, "leap": 0.005, "brightness": 0.02, "saturation": 0.02, "slow": 0.0}
-# Sources grow lighter and darker by themselves.
+# Sources become lighter and darker by themselves.
 _LEAP_ALONE = 0.05
 
 Series = dict[str, list[float | None]]
@@ -45,7 +45,7 @@ Seconds = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Clip:
-    """An MP4 to play in the page; ``proxy`` tells how it differs from the file, "" if it is it."""
+    """An MP4 to play in the page; ``proxy`` says how it differs from the file, or is empty."""
 
     data: bytes
     proxy: str = ""
@@ -53,11 +53,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Review:
-    """What was seen of a film, ``times`` and ``series`` with one value a frame.
+    """Everything about a film; ``times`` and ``series`` have one value per frame.
 
     ``times`` are seconds in the embedded film. ``series``: see ``FrameStats`` for strength,
-    brightness and saturation (of the film alone, where there is no source); ``error`` and
-    ``source_error`` are warping errors, None where a shot begins; ``seconds`` is the time a frame
+    brightness and saturation (of the film alone if there is no source); ``error`` and
+    ``source_error`` are warping errors, None where a shot starts; ``seconds`` is the time a frame
     took to dream.
     """
 
@@ -82,7 +82,18 @@ def review(
     seconds: Seconds = (),
     on_progress: OnProgress = silent,
 ) -> Review:
-    """Measure and show every frame. Raises MediaError, DreamVideoError for a film without any."""
+    """Measure and sample every frame of a film.
+
+    Args:
+        reels: The film and its source.
+        embed: How films are embedded.
+        seconds: Time each frame took to dream.
+        on_progress: Called after each frame.
+
+    Raises:
+        MediaError: A file cannot be read.
+        DreamVideoError: The film has no frames.
+    """
     with TemporaryDirectory(prefix="dreamvideo-report-") as folder, ExitStack() as stack:
         desk = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
         pairs = desk.passing(stack)
@@ -103,7 +114,7 @@ def review(
 
 @dataclass
 class _ReviewCollector:
-    """Where frames pass: they are shown to the proxies, the sheet and the list of worst moments."""
+    """Passes frames on to the preview encoders, the contact sheet and the list of worst frames."""
 
     reels: FilmPair
     embed: Embed
@@ -142,7 +153,7 @@ class _ReviewCollector:
 
     @property
     def as_it_is(self) -> bool:
-        """Whether the film's own file goes into the page."""
+        """Whether the film's own file is embedded in the page."""
         info = self.reels.film
         return (
             plays_everywhere(info)
@@ -151,7 +162,7 @@ class _ReviewCollector:
         )
 
     def passing(self, stack: ExitStack) -> Iterator[FramePair]:
-        """All pairs; each goes to the proxies on its way."""
+        """Yield all pairs, passing each to the preview encoders."""
         total = self.reels.film.frames
         begin = self.reels.start
         film = None if self.as_it_is else self._proxy(stack, "film", sound=True)
@@ -169,7 +180,7 @@ class _ReviewCollector:
             self.on_progress(Progress("measuring", "frame", index + 1, total))
 
     def observed(self, seen: Observation) -> None:
-        """What ``measure`` found at the frame that has just passed."""
+        """Record what ``measure`` found at the frame that has just passed."""
         errors = seen.errors.get(1)
         error = _value(errors[0].value) if errors else None
         own = _value(errors[1].value) if errors else None
@@ -192,7 +203,7 @@ class _ReviewCollector:
         self._slow(index)
 
     def alone(self, pairs: Iterator[FramePair]) -> None:
-        """A film without a source: what can be told of it by itself."""
+        """Measure a film without a source."""
         before: Frame | None = None
         for pair in pairs:
             now = to_float(pair.film.pixels)
@@ -211,8 +222,8 @@ class _ReviewCollector:
             raise DreamVideoError(f"{escape_text(self.reels.film.path)}: no frame could be decoded")
 
     def review(self, figures: FilmReport | None) -> Review:
-        """All that was noted down, once the last frame has passed and the proxies are whole."""
-        # A film that was made to a size has not all the frames that were dreamt.
+        """Return everything recorded, after the last frame and when the previews are complete."""
+        # A film that was reduced to a maximum size lacks some of the frames that were dreamt.
         known = len(self.seconds) == len(self.times) and any(s is not None for s in self.seconds)
         self.series["seconds"] = list(self.seconds) if known else []
         worst = [moment for kind in self.worst.values() for moment in kind.moments]

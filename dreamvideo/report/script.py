@@ -1,4 +1,4 @@
-"""The page's script: players in step, a divider, curves with a cursor, links that seek."""
+"""The page's script: synchronised players, a divider, curves with a cursor, links that seek."""
 
 SCRIPT = r"""
 "use strict";

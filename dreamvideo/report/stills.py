@@ -1,4 +1,4 @@
-"""Frames that pass -> the few that a page shows: evenly spread ones, and the worst moments."""
+"""Choose the few frames that a page shows: evenly spread ones, and the worst ones."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class SheetFrame:
 
 @dataclass
 class Sheet:
-    """At most ``count`` stills, evenly spread over however many frames come."""
+    """At most ``count`` stills, evenly spread over any number of frames."""
 
     count: int = SHEET
     _every: int = 1
     _kept: list[Still] = field(default_factory=list)
 
     def watch(self, index: int, pixels: Pixels) -> None:
-        """A frame passes."""
+        """Offer a frame."""
         if index % self._every:
             return
         self._kept.append(Still(index, encode_jpeg(pixels)))
@@ -53,21 +53,28 @@ class Sheet:
 
     @property
     def stills(self) -> list[Still]:
-        """Those to show."""
+        """The stills to show."""
         places = np.linspace(0, len(self._kept) - 1, min(self.count, len(self._kept)))
         return [self._kept[round(place)] for place in places]
 
 
 @dataclass
 class WorstFrames:
-    """The ``count`` frames of greatest badness, no two closer than ``apart`` frames."""
+    """The ``count`` frames with the highest badness, no two closer than ``apart`` frames."""
 
     count: int
     apart: int
     _found: list[SheetFrame] = field(default_factory=list)
 
     def watch(self, badness: float, index: int, why: str, pixels: Pixels) -> None:
-        """A frame passes."""
+        """Offer a frame.
+
+        Args:
+            badness: How much it stands out.
+            index: Number of the frame.
+            why: The reason, as a caption.
+            pixels: H x W x 3 RGB.
+        """
         near = [m for m in self._found if abs(m.index - index) < self.apart]
         if near:
             if badness <= max(near).badness:
@@ -80,12 +87,12 @@ class WorstFrames:
 
     @property
     def moments(self) -> list[SheetFrame]:
-        """The worst, worst first."""
+        """The worst frames, worst first."""
         return sorted(self._found, reverse=True)[: self.count]
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:
-    """H x W x 3 RGB as a JPEG, ``WIDTH`` wide at most."""
+    """Encode H x W x 3 RGB as a JPEG, at most ``WIDTH`` wide."""
     height, width = pixels.shape[:2]
     if width > WIDTH:
         size = (WIDTH, max(1, round(height * WIDTH / width)))

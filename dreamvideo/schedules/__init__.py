@@ -1,4 +1,4 @@
-"""Values over time: numbers, formulas and keys as people write them, read at a moment of a film."""
+"""Values over time as text (numbers, formulas, keyframes), evaluated at a time point of a film."""
 
 from dreamvideo.schedules.bounds import Bounds, OverTime
 from dreamvideo.schedules.keys import Schedule, parse_number, parse_schedule

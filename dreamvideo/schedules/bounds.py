@@ -1,4 +1,4 @@
-"""The bounds of a setting, held at every moment."""
+"""Bounds of a setting, enforced at every time point."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pydantic_core import core_schema
 from dreamvideo.schedules.keys import Schedule, parse_schedule
 from dreamvideo.schedules.moment import ScheduleError, TimePoint
 
-# How near a value may come to a bound that it must not reach.
+# How close a value may come to a bound that it must not reach.
 NEAREST = 1e-6
-# Bounds beyond it are not worth telling.
+# Larger bounds are not worth mentioning.
 LARGEST = 1e12
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """From ``low`` to ``high``; where ``above`` or ``below``, without the bound itself."""
+    """From ``low`` to ``high``; with ``above`` or ``below`` the bound itself is excluded."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -28,7 +28,10 @@ class Bounds:
     below: bool = False
 
     def check(self, schedule: Schedule) -> None:
-        """Raise ScheduleError if a key's number is out of bounds; formulas are held to them."""
+        """Raise ScheduleError if a keyframe's number is out of bounds.
+
+        Formulas are clamped instead.
+        """
         for number in schedule.numbers:
             if not self.low <= number <= self.high or (
                 (self.above and number == self.low) or (self.below and number == self.high)
@@ -36,14 +39,14 @@ class Bounds:
                 raise ScheduleError(f"values must be {self}")
 
     def hold(self, value: float) -> float:
-        """The nearest value within."""
+        """Clamp a value to the bounds."""
         low = self.low + NEAREST * max(1.0, abs(self.low)) if self.above else self.low
         high = self.high - NEAREST * max(1.0, abs(self.high)) if self.below else self.high
         return min(max(value, low), high)
 
     @property
     def short(self) -> str:
-        """``0..3``; ``>0..2`` and ``0..<1`` without the bound itself, ``>=1`` without another."""
+        """``0..3``; ``>0..2`` or ``0..<1`` with a bound excluded, ``>=1`` with only one bound."""
         above, below = ">" if self.above else "", "<" if self.below else ""
         if math.isinf(self.low):
             return "any" if self.high >= LARGEST else f"{below or '<='}{self.high:g}"
@@ -62,7 +65,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class OverTime:
-    """Marks a setting that is kept as it was written, number or schedule, and its bounds."""
+    """Marks a setting that is kept as it was written, number or schedule, with its bounds."""
 
     ge: float
     le: float
@@ -72,7 +75,7 @@ class OverTime:
         return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
     def checked(self, given: float | str | None) -> float | str | None:
-        """``given``, a number where it is one; ScheduleError if it is no schedule within bounds."""
+        """Return ``given``, as a number if it is one. Raises ScheduleError if it is not valid."""
         if given is None:
             return None
         schedule = parse_schedule(given, self.parts)

@@ -1,4 +1,4 @@
-"""How a value goes from one key to the next."""
+"""Interpolation of a value from one keyframe to the next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 Point = tuple[float, float]
 
-# Share of the time between two keys -> share of the way.
+# Share of the time between two keyframes -> share of the difference.
 WAYS: dict[str, Callable[[float], float]] = {
     "linear": lambda share: share,
     "hold": lambda share: 0.0,
@@ -23,10 +23,11 @@ KNOWN = (*WAYS, CUBIC)
 
 
 def cubic(points: Sequence[Point], time: float) -> float:
-    """A smooth curve through all ``points`` (time, value, in order), at a time between the ends.
+    """Evaluate a smooth curve through all ``points`` (time, value, in order) at a time.
 
-    Hermite pieces with the slopes of Fritsch and Butland (1984): it never leaves the values of
-    the two keys that it is between, and is level at a turning point.
+    The time lies between the ends. Hermite segments with the slopes of Fritsch and Butland (1984):
+    the curve stays between the values of the two neighbouring keyframes, and is level at a turning
+    point.
     """
     index = bisect_right(points, (time, math.inf)) - 1
     (begin, low), (end, high) = points[index], points[index + 1]
@@ -39,9 +40,9 @@ def cubic(points: Sequence[Point], time: float) -> float:
 
 
 def _slope(points: Sequence[Point], index: int) -> float:
-    """Of the curve at a key: a weighted harmonic mean of the chords beside it, at an end its own.
+    """Return the slope at a keyframe: a weighted harmonic mean of the chords on both sides.
 
-    0 where they point different ways.
+    At an end it is that end's chord; where the chords have different signs it is 0.
     """
     if index in (0, len(points) - 1):
         return _chord(points, min(index, len(points) - 2))

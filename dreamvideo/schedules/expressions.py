@@ -1,7 +1,7 @@
-"""Text such as ``0.5 + 0.2 * sin(2 * pi * t)`` -> a number at each moment, without Python's eval.
+"""Formulas such as ``0.5 + 0.2 * sin(2 * pi * t)``, evaluated without Python's eval.
 
-The text is parsed by ``ast`` and turned into functions of a moment, node by node; whatever is not
-listed here is refused. All numbers are floats, so that no power can grow without end.
+The text is parsed by ``ast`` and turned into functions of a time point, node by node; anything that
+is not listed here is rejected. All numbers are floats, so that no power can grow without bound.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Value = Callable[[TimePoint], float]
 LONGEST = 500
 DEEPEST = 40
 MANY = 99
-# Seconds over which a sound may be averaged.
+# Most seconds over which a sound can be averaged.
 SMOOTHEST = 60.0
 
 _STRANGE = re.compile(r"[^0-9a-z_.+\-*/%(),<>=!~: ]")
 _SOUND = re.compile(r"audio\s*:\s*([a-z]\w*)(?:\s*~\s*([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))?")
-# Hexadecimal, underscored, imaginary: numbers of Python's that are none here.
+# Hexadecimal, underscored and imaginary numbers, which Python has but formulas do not.
 _ODD_NUMBER = re.compile(r"(?<![\w.])[0-9][0-9.]*(?!e[-+]?[0-9])[a-z_]\w*")
 _HEARD = "heard_{}_"
 
@@ -41,7 +41,7 @@ class Expression:
     value: Value = field(default=lambda moment: 0.0, repr=False, compare=False)
 
     def at(self, moment: TimePoint) -> float:
-        """Its value; ScheduleError, naming the time, where it has none."""
+        """Evaluate the formula. Raises ScheduleError, naming the time, if it has no value."""
         try:
             value = self.value(moment)
         except ZeroDivisionError:
@@ -49,7 +49,7 @@ class Expression:
         except OverflowError:
             reason = "it is too large"
         except ValueError:
-            reason = "it takes a root or logarithm of what has none"
+            reason = "it takes a root or logarithm that does not exist"
         else:
             if math.isfinite(value):
                 return value
@@ -58,7 +58,7 @@ class Expression:
 
 
 def parse_expression(text: str) -> Expression | float:
-    """A formula; a number if it is the same at all times. ScheduleError names what is wrong."""
+    """Parse a formula; returns a number if it is constant. Raises ScheduleError."""
     source = " ".join(text.lower().split())
     if len(source) > LONGEST:
         raise ScheduleError(f"{source[:20]!r}... is longer than {LONGEST} characters")
@@ -76,7 +76,7 @@ def parse_expression(text: str) -> Expression | float:
 
 
 def noise(x: float, seed: float = 0.0) -> float:
-    """A smooth random curve within -1 .. 1: a new value at each whole ``x``, another per seed."""
+    """A smooth random curve within -1 .. 1, with a new value at each whole ``x``, per seed."""
     whole = math.floor(x)
     part = x - whole
     share = part * part * (3 - 2 * part)
@@ -85,7 +85,10 @@ def noise(x: float, seed: float = 0.0) -> float:
 
 
 def _random(number: int, seed: float) -> float:
-    """-1 .. 1, by two rounds of a 64-bit mix (the finaliser of SplitMix64)."""
+    """Return a random number in -1 .. 1.
+
+    Two rounds of a 64-bit mix (the finaliser of SplitMix64).
+    """
     mask = 2**64 - 1
     mixed = (number * 0x9E3779B97F4A7C15 + math.floor(seed) * 0xD1B54A32D192ED03) & mask
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & mask
@@ -145,7 +148,7 @@ _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
     ast.FloorDiv: operator.floordiv,
-    # Of floats, as ** may give complex numbers.
+    # On floats only, as ** may give complex numbers.
     ast.Pow: math.pow,
 }
 _COMPARE: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
@@ -159,7 +162,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
 
 
 class _Compiler:
-    """Turns the nodes of one formula into functions; ``varies`` if any depends on the moment."""
+    """Turns the nodes of one formula into functions; ``varies`` if any depends on time."""
 
     def __init__(self, source: str, sounds: tuple[str, ...]) -> None:
         self.varies = False
@@ -241,6 +244,6 @@ class _Compiler:
 
 
 def _loudness(sound: str, moment: TimePoint) -> float:
-    """How loud it is now; where nothing is heard, silent."""
+    """Return how loud the sound is now; 0 if there is none."""
     heard = moment.sound
     return float(heard[sound] if sound in heard else heard.get(sound.partition("~")[0], 0.0))

@@ -1,9 +1,8 @@
-"""Text -> a value over time: ``1.5``, ``sin(t)``, or keys ``0:1.5, 4s:1.1 ease, end:2``.
+"""Parse a value over time: ``1.5``, ``sin(t)``, or keyframes ``0:1.5, 4s:1.1 ease, end:2``.
 
-A key is a time and a value, and may say how the value goes on from there to the next key:
-straight (``linear``, where nothing is said), not at all until then (``hold``), or in one of the
-other ways of ``WAYS``. Values are numbers or formulas; between two formulas both go on and one
-fades into the other.
+A keyframe is a time and a value, optionally with the interpolation to the next one: straight
+(``linear``, the default), constant (``hold``), or another one of ``WAYS``. Values are numbers or
+formulas; between two formulas the values cross-fade.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Value = tuple[float, ...]
 Term = float | Expression
 
 LONGEST = 4000
-# Seconds by which a frame may be early for a key: times in frames and percents are rounded.
+# Seconds by which a frame may precede its keyframe: times in frames and percents are rounded.
 EARLY = 1e-6
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,19}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,2})?")
@@ -34,47 +33,47 @@ _BETWEEN_PARTS = re.compile(r"(?<![a-z_])x(?![a-z_])")
 
 @dataclass(frozen=True)
 class Key:
-    """A value at a time; ``way`` says how it goes from this key to the next."""
+    """A value at a time; ``way`` is the interpolation from this keyframe to the next."""
 
     when: TimeSpec
     value: tuple[Term, ...]
     way: str = "linear"
 
     def at(self, moment: TimePoint) -> Value:
-        """The value, of which formulas change with the moment."""
+        """Return the value at a time point; formulas depend on it."""
         return tuple(t.at(moment) if isinstance(t, Expression) else t for t in self.value)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Keys in the order in which they were written; one key is a value for all times."""
+    """Keyframes in the order they were written; a single one is a constant or a formula."""
 
     keys: tuple[Key, ...]
 
     @property
     def is_constant(self) -> bool:
-        """Whether it never changes."""
+        """Whether the value never changes."""
         return not self.formulas and all(key.value == self.keys[0].value for key in self.keys)
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """All numbers of the keys; without formulas everything lies within these."""
+        """All numbers of the keyframes; without formulas every value lies between these."""
         return tuple(t for key in self.keys for t in key.value if not isinstance(t, Expression))
 
     @property
     def formulas(self) -> tuple[Expression, ...]:
-        """The formulas among the keys' values."""
+        """The formulas among the keyframes' values."""
         return tuple(t for key in self.keys for t in key.value if isinstance(t, Expression))
 
     @property
     def sounds(self) -> frozenset[str]:
-        """The sounds that it follows, as ``low`` or, smoothed, ``low~0.3``."""
+        """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
         return frozenset(name for formula in self.formulas for name in formula.sounds)
 
     def at(self, moment: TimePoint) -> Value:
-        """The value at a moment; the first and last keys' hold before and after them.
+        """Evaluate at a time point; before the first and after the last keyframe their values hold.
 
-        Raises ScheduleError where a formula has none.
+        Raises ScheduleError if a formula has no value.
         """
         if len(self.keys) == 1:
             return self.keys[0].at(moment)
@@ -94,9 +93,9 @@ class Schedule:
 
 @lru_cache(maxsize=512)
 def parse_schedule(text: str | float, parts: int = 1) -> Schedule:
-    """Read a number, a formula or keys; values of several parts are written ``0.3x0.6``.
+    """Parse a number, a formula or keyframes; a value of several parts is written ``0.3x0.6``.
 
-    Times are as in ``parse_time_spec``. Raises ScheduleError naming what does not parse.
+    Times are as in ``parse_time_spec``. Raises ScheduleError, naming what does not parse.
     """
     if not isinstance(text, str):
         return Schedule((Key(TimeSpec(), (float(text),) * parts),))
@@ -110,13 +109,13 @@ def parse_schedule(text: str | float, parts: int = 1) -> Schedule:
 
 
 def parse_number(text: str) -> float | None:
-    """The number that a text plainly is, else None."""
+    """Return the number if a text is a plain one, else None."""
     return float(text) if _NUMBER.fullmatch(text.strip().lower()) else None
 
 
 def _curved(keys: list[Key], times: list[float], moment: TimePoint) -> Value:
     values = [key.at(moment) for key in keys]
-    # Keys written in different ways may fall together in this very film: the last one counts.
+    # Keyframes written differently may fall on the same time in a given film: the last one counts.
     curves = [dict(zip(times, part, strict=True)) for part in zip(*values, strict=True)]
     now = min(max(moment.seconds, times[0]), times[-1])
     return tuple(cubic(list(curve.items()), now) for curve in curves)
@@ -124,7 +123,7 @@ def _curved(keys: list[Key], times: list[float], moment: TimePoint) -> Value:
 
 def _key(piece: str, parts: int, *, alone: bool) -> Key:
     form = "x".join(["1.5", "0.5"][:parts])
-    # What a sound is called holds a colon too; of the others the last one ends the time.
+    # Names of sounds contain a colon too; of the others the last one ends the time.
     colons = [place for place in _outside(piece, ":") if not _is_audio(piece, place)]
     time, value = (piece[: colons[-1]], piece[colons[-1] + 1 :]) if colons else ("", piece)
     if not value.strip() or (not colons and not alone):
@@ -140,7 +139,7 @@ def _key(piece: str, parts: int, *, alone: bool) -> Key:
 
 
 def _going(value: str) -> tuple[str, str]:
-    """The value, and the way that is written after it."""
+    """Split off the name of the interpolation after a value."""
     match = _GOING.fullmatch(value)
     if not match:
         return value, "linear"
@@ -185,7 +184,7 @@ def _split(text: str, sign: str, whole: str) -> list[str]:
 
 
 def _outside(text: str, sign: str) -> Iterator[int]:
-    """Where a sign stands outside all brackets."""
+    """Yield where a sign stands outside all brackets."""
     depth = 0
     for place, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")

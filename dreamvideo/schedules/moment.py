@@ -1,4 +1,4 @@
-"""A moment of a film, and the points in time that people write: ``2s``, ``48f``, ``50%``."""
+"""A time point of a film, and times as people write them: ``2s``, ``48f``, ``50%``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dreamvideo.errors import UsageError
 
 SOUNDS = ("loud", "low", "mid", "high", "onset")
-# A film's own rate stands for frames where none is known yet.
+# Frames per second to assume where no film is known yet.
 USUAL_RATE = 25.0
 
 _DECIMAL = r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
@@ -20,16 +20,18 @@ _FRAMES = re.compile(r"([0-9]{1,9})\s*f")
 
 
 class ScheduleError(UsageError, ValueError):
-    """Text that is not a value over time, or that has no value at some moment."""
+    """Text that is not a value over time, or that has no value at some time."""
 
 
 @dataclass(frozen=True)
 class TimePoint:
-    """When a value is asked for.
+    """The time at which a value is evaluated.
 
-    ``seconds`` since the film's first frame, ``length`` the film's seconds (infinite where it is
-    not known), ``rate`` its frames a second, ``sound`` what is heard then: each of ``SOUNDS`` in
-    0 .. 1.
+    Attributes:
+        seconds: Seconds since the film's first frame.
+        length: Length of the film in seconds; infinite if unknown.
+        rate: Frames per second.
+        sound: Sound levels at that time: each of ``SOUNDS`` in 0 .. 1.
     """
 
     seconds: float = 0.0
@@ -39,34 +41,34 @@ class TimePoint:
 
     @property
     def share(self) -> float:
-        """How much of the film is over, 0 .. 1."""
+        """Position in the film, 0 .. 1."""
         return self.seconds / self.length if self.length > 0 else 0.0
 
     @property
     def frame(self) -> float:
-        """The frame's number, whole for times that are a frame's own."""
+        """Number of the frame; whole for the times of frames."""
         return round(self.seconds * self.rate, 6)
 
 
 @dataclass(frozen=True)
 class TimeSpec:
-    """A point in time: a share of the film, and seconds and frames after that."""
+    """A point in time: a share of the film, plus seconds and frames."""
 
     share: float = 0.0
     seconds: float = 0.0
     frames: int = 0
 
     def within(self, moment: TimePoint) -> float:
-        """Seconds since the start, in the film of ``moment``."""
-        # No share of an endless film is 0 seconds, not nothing.
+        """Convert to seconds since the start of the film of ``moment``."""
+        # 0 times an infinite length would be NaN, not 0.
         begins = self.share * moment.length if self.share else 0.0
         return begins + self.seconds + self.frames / moment.rate
 
 
 def parse_time_spec(text: str) -> TimeSpec:
-    """Read ``2s`` or ``2``, ``1:02.5``, ``48f``, ``50%``, ``start``, ``end``, ``end-2s``.
+    """Parse ``2s`` or ``2``, ``1:02.5``, ``48f``, ``50%``, ``start``, ``end``, ``end-2s``.
 
-    Raises ScheduleError naming what is no time.
+    Raises ScheduleError, naming what is not a time.
     """
     value = text.strip().lower()
     share = _SHARE.fullmatch(value)
@@ -80,7 +82,10 @@ def parse_time_spec(text: str) -> TimeSpec:
 
 
 def parse_time_point(text: str) -> tuple[float, bool]:
-    """``4``, ``4s`` -> (4.0, False); ``50%`` -> (0.5, True): a share. ScheduleError otherwise."""
+    """Parse ``4`` or ``4s`` to (4.0, False), and ``50%`` to (0.5, True), a share.
+
+    Raises ScheduleError for anything else.
+    """
     when = parse_time_spec(text)
     if when.frames or (when.share and when.seconds):
         raise ScheduleError(f"{text!r} is neither seconds nor a share: write 4s or 50%")

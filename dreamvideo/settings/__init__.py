@@ -1,8 +1,8 @@
-"""Every setting: its default, its bounds, what turning it does; TOML in and out.
+"""All settings: defaults, bounds and descriptions; reading and writing TOML.
 
-A look is what makes a picture (``[dream]``, ``[coherence]``, ``[zoom]``); presets are TOML files
-of a part of it. How the result is written is no part of a look. Settings are frozen and validated
-once; the command line's options are made from their fields.
+A look determines the picture (``[dream]``, ``[coherence]``, ``[zoom]``); presets are TOML files of
+a part of it. How the result is written is not part of a look. Settings are frozen and validated
+once; the command line's options are derived from their fields.
 """
 
 from dreamvideo.settings.base import Settings

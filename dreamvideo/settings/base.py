@@ -1,4 +1,4 @@
-"""What every group of settings is, and how a mistake in one is told."""
+"""Base class of all settings, and error messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
-    """A frozen group of settings that refuses names it does not know."""
+    """A frozen group of settings that rejects unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def validate(parse: Callable[[str], object], text: str | None) -> str | None:
-    """``text`` if it is None or ``parse`` takes it."""
+    """Return ``text`` if it is None or ``parse`` accepts it."""
     if text is not None:
         parse(text)
     return text
 
 
 def join_lines(error: ValidationError, group: type[Settings], style: str) -> str:
-    """The first complaint; settings are named ``dream.steps`` or, as options, ``--steps``."""
+    """Format the first error; settings are named ``dream.steps`` or, as options, ``--steps``.
+
+    Args:
+        error: The validation error.
+        group: The settings that were validated.
+        style: ``--`` to name options.
+    """
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         where = ".".join(str(part) for part in first["loc"])
@@ -37,7 +43,13 @@ def join_lines(error: ValidationError, group: type[Settings], style: str) -> str
 
 
 def name_option(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
-    """A setting's name: ``dream.steps``, or, where ``style`` is ``--``, its option."""
+    """Return a setting's name: ``dream.steps``, or its option if ``style`` is ``--``.
+
+    Args:
+        where: Place of the setting.
+        group: The settings that have it.
+        style: ``--`` to name its option.
+    """
     if style != "--" or not where:
         return ".".join(str(part) for part in where)
     names = [str(part) for part in where if isinstance(part, str)]
@@ -47,7 +59,7 @@ def name_option(where: tuple[int | str, ...], group: type[Settings], style: str)
 
 
 def option_name(name: str, field: FieldInfo | None = None) -> str:
-    """``--step-size`` of the field ``step_size``, unless the field asks for another one."""
+    """Return ``--step-size`` for the field ``step_size``, unless the field defines another name."""
     extra = None if field is None else field.json_schema_extra
     given = extra.get("option") if isinstance(extra, dict) else None
     return str(given) if given else "--" + name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""The camera of a zoom, with how much is dreamt on the way, and the camera over a clip."""
+"""Settings of a zoom's camera and dream, and of the camera over a clip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from dreamvideo.schedules import OverTime
 from dreamvideo.settings.base import Settings
 
-# Magnification per second of a zoom that is given none and need not close.
+# Default magnification per second of a zoom that need not close.
 ZOOM_RATE = 1.5
 
 

@@ -1,4 +1,4 @@
-"""How a dream is carried from frame to frame of a clip."""
+"""Settings of coherence: how a dream is carried from frame to frame of a clip."""
 
 from __future__ import annotations
 

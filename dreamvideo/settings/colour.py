@@ -1,4 +1,4 @@
-"""The colours of the finished picture."""
+"""Settings of colour grading."""
 
 from __future__ import annotations
 

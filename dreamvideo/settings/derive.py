@@ -1,4 +1,4 @@
-"""Looks from other looks: one with something changed, a part's own, the options that make one."""
+"""Derive looks from other looks: with changes, for a stage or region, and as options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamvideo.settings.presets import look_values, make_look, read_preset
 
 
 def derive_look(look: Look, overrides: Mapping[str, Mapping[str, Any]]) -> Look:
-    """``look`` with these settings of its groups replaced. Raises UsageError for what is none."""
+    """Return ``look`` with these settings of its groups replaced. Raises UsageError if invalid."""
     values = look_values(look)
     for group, given in overrides.items():
         values[group] = {**values.get(group, {}), **given}
@@ -23,7 +23,7 @@ def derive_look(look: Look, overrides: Mapping[str, Mapping[str, Any]]) -> Look:
 
 @lru_cache(maxsize=256)
 def derive_dream(part: Stage | Region, own: DreamSettings) -> DreamSettings:
-    """The preset and layers of a part of a film or picture laid over the look's own dream."""
+    """Return the dream of a stage or region: its preset and layers merged into the look's own."""
     given = dict(read_preset(part.look).get("dream", {})) if part.look is not None else {}
     if part.layers is not None:
         given["layers"] = part.layers
@@ -31,9 +31,9 @@ def derive_dream(part: Stage | Region, own: DreamSettings) -> DreamSettings:
 
 
 def list_options(look: Look) -> list[tuple[str, str]]:
-    """(option, value) of everything in which a look differs from the defaults.
+    """Return (option, value) of every setting in which a look differs from the defaults.
 
-    Added to a command, they make the look again, but for its parts that no option sets.
+    Added to a command they reproduce the look, except for the tables that no option sets.
     """
     plain, values = look_values(Look()), look_values(look)
     return [
@@ -52,5 +52,5 @@ def _option(group: str, name: str) -> str:
 
 
 def format_option(value: Any) -> str:
-    """A setting's value as the command line takes it: whole numbers with all their digits."""
+    """Format a setting's value for the command line: whole numbers keep all their digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)

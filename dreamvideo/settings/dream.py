@@ -1,4 +1,4 @@
-"""What to dream, and how strongly."""
+"""Settings of the dream: what to dream, and how strongly."""
 
 from __future__ import annotations
 
@@ -173,20 +173,21 @@ class DreamSettings(Settings):
     def weighted_layers(
         self, default: Sequence[str], moment: TimePoint | None = None
     ) -> tuple[tuple[str, float], ...]:
-        """(term, weight) of every layer to excite at a moment, or at first (``parse_layers``).
+        """Return (term, weight) of every layer to excite at a time point, or at the start.
 
-        The network's ``default`` where none is named; nothing where only classes are.
+        Terms are as in ``parse_layers``. Uses the network's ``default`` if none is named; empty if
+        only classes are dreamt.
         """
         timeline = self.layer_timeline(default)
         return timeline.at(moment or TimePoint()) if timeline else ()
 
     def layer_timeline(self, default: Sequence[str]) -> Timeline | None:
-        """The layers over time; None where only classes are dreamt."""
+        """Return the layers over time; None if only classes are dreamt."""
         if self.layers is None and self.classes is not None and self.guide is None:
             return None
         return layer_timeline(self.layers or ",".join(default))
 
     @property
     def class_timeline(self) -> Timeline | None:
-        """The classes over time, as they were written; None where none is dreamt."""
+        """The classes over time, as they were written; None if there are none."""
         return None if self.classes is None else class_timeline(self.classes)

@@ -1,4 +1,4 @@
-"""How films go into a page; no part of a look."""
+"""How films are embedded in a report page; not part of a look."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Embed:
-    """Films of ``height`` px at most (0: none at all) and ``most_bytes`` each."""
+    """Embedded films of at most ``height`` px (0: none) and ``most_bytes`` each."""
 
     height: int = 480
     most_bytes: int = 16_000_000

@@ -1,4 +1,4 @@
-"""A look: everything that makes a picture, the dream, its coherence, the zoom and its journey."""
+"""A look: everything that determines a picture, from dream and coherence to zoom and journey."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ StageTime = Annotated[str | None, AfterValidator(lambda text: validate(parse_tim
 
 
 class Stage(Settings):
-    """A part of a zoom's journey: a ``[[journey]]`` table of a preset."""
+    """A stage of a zoom's journey: a ``[[journey]]`` table of a preset."""
 
     look: str | None = Field(default=None, description="A preset whose dream is used here.")
     layers: Layers = Field(default=None, description="Layers to excite instead.")
@@ -74,21 +74,21 @@ class Look(Settings):
 
     @property
     def sounds(self) -> frozenset[str]:
-        """The sounds that it follows, as ``low`` or, smoothed, ``low~0.3``."""
+        """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
 
     def check(self, moments: Iterable[TimePoint]) -> None:
-        """Raise ScheduleError, before any work, if a formula has no value at one of these."""
+        """Raise ScheduleError, before any work, if a formula has no value at one of these times."""
         if any(parse_schedule(text).formulas for text in self.over_time.values()):
             for moment in moments:
                 for _ in self._numbers(moment):
                     pass
 
     def at(self, moment: TimePoint) -> Look:
-        """The look with the numbers of a moment, which change no more; itself if none does.
+        """Return the look with constant values for a time point; itself if nothing changes.
 
-        Raises ScheduleError, which names the setting, where a formula has no value.
+        Raises ScheduleError, which names the setting, if a formula has no value.
         """
         if not self.over_time:
             return self
@@ -111,7 +111,7 @@ class Look(Settings):
 
 
 def _with(settings: Any, place: Place, number: float) -> Any:
-    """Settings, or a row of them, with one number replaced; themselves if it is that already."""
+    """Return settings, or a list of them, with one number replaced; unchanged if it is equal."""
     if not place:
         return number
     first, rest = place[0], place[1:]

@@ -1,4 +1,4 @@
-"""What a render runs on. Not part of a look, because it must not change the picture much."""
+"""Settings of the machine. Not part of a look, because they must not change the picture much."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MachineSettings(Settings):
 
 
 def make_machine(**given: Any) -> MachineSettings:
-    """The defaults, overridden by what is not None. Raises UsageError naming the option."""
+    """Return the defaults, overridden by what is not None. Raises UsageError, naming the option."""
     try:
         return MachineSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:

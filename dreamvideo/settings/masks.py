@@ -1,4 +1,4 @@
-"""Where in the picture to dream, and what to dream where."""
+"""Settings of masks and regions: where to dream, and what."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class MaskSettings(Mask):
 class Region(Mask):
     """A part of the picture with its own dream: a ``[[regions]]`` table of a preset.
 
-    Where regions overlap, the first one is on top. One without conditions covers whatever the
+    Where regions overlap, the first one is on top. A region without conditions covers whatever the
     regions before it leave.
     """
 

@@ -1,4 +1,4 @@
-"""How a film is written: codec, quality, depth, transparency, sound, size. Not part of a look."""
+"""Settings of the output: codec, quality, depth, alpha, sound, size. Not part of a look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEPTHS = (8, 10, 16)
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes from ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000``; ValueError otherwise."""
+    """Parse ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000`` to bytes; ValueError otherwise."""
     match = _BYTES.fullmatch(text.strip())
     size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
     if size < 1:
@@ -25,8 +25,8 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 .. 255, from ``white`` or ``#rrggbb``; ValueError otherwise."""
-    # Loaded only where a colour is asked for: a start should load nothing it does not need.
+    """Parse ``white`` or ``#rrggbb`` to red, green and blue, 0 .. 255; ValueError otherwise."""
+    # Imported only if a colour is parsed: a start should load nothing it does not need.
     from PIL import ImageColor
 
     try:
@@ -43,7 +43,7 @@ def _known_depth(depth: int) -> int:
 
 
 class OutputSettings(Settings):
-    """How a film or picture is written. What its format cannot hold is refused before any work."""
+    """How a film or picture is written. What its format cannot hold is rejected before any work."""
 
     codec: str | None = Field(
         default=None,
@@ -112,7 +112,19 @@ class OutputSettings(Settings):
 
 
 def make_output(**given: Any) -> OutputSettings:
-    """The defaults, overridden by what is not None. Raises UsageError naming the option."""
+    """Return output settings: the defaults, overridden by what is not None.
+
+    Args:
+        given: Fields of ``OutputSettings`` by name.
+
+    Raises:
+        UsageError: A value is invalid; the message names the option.
+
+    Example:
+        >>> from dreamvideo import make_output
+        >>> make_output(codec="x265", depth=10, quality=None).depth
+        10
+    """
     try:
         return OutputSettings.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:

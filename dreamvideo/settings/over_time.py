@@ -1,7 +1,7 @@
-"""Numbers of a look that change over time: which may, within which bounds, and at a moment.
+"""Numbers of a look that change over time: which ones may, their bounds and their values.
 
-A look holds plain numbers; the text of one that changes is kept beside them, under its name:
-``dream.step_size``, ``regions.0.feather``. Its number is the one at the beginning.
+A look holds plain numbers; the text of one that changes is kept next to them, under its name:
+``dream.step_size``, ``regions.0.feather``. The plain number is its value at the start.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _WHOLE = re.compile(r"\s*[-+]?[0-9]{1,19}\s*")
 
 
 def is_number(field: FieldInfo) -> bool:
-    """Whether a setting is one number (or none)."""
+    """Return whether a setting is a single number (or None)."""
     return bool(_kinds(field) & {int, float}) and not any(
         isinstance(mark, OverTime) for mark in field.metadata
     )
 
 
 def is_constant(field: FieldInfo) -> bool:
-    """Whether a number must stay the same for a whole film."""
+    """Return whether a number must stay the same for a whole film."""
     extra = field.json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("constant"))
 
 
 @lru_cache(maxsize=512)
 def find_bounds(group: type[Settings], name: str) -> Bounds:
-    """The bounds of a numeric setting."""
+    """Return the bounds of a numeric setting."""
     given = {
         kind: float(getattr(mark, kind))
         for mark in group.model_fields[name].metadata
@@ -63,9 +63,9 @@ def find_bounds(group: type[Settings], name: str) -> Bounds:
 def extract_schedules(
     values: Mapping[str, Any], group: type[Settings]
 ) -> tuple[dict[str, Any], dict[Place, str]]:
-    """Nested settings with a number for each text that stands for one, and the texts by place.
+    """Return nested settings with a number for each schedule, and the schedules' texts by place.
 
-    Raises SettingError for a text that is none; what else is wrong is left as it is.
+    Raises SettingError for an invalid schedule; other errors are left for validation.
     """
     numbers, texts = dict(values), {}
     for place, field, settings in _numbers(values, group, ()):
@@ -80,7 +80,7 @@ def extract_schedules(
 
 
 class SettingError(ScheduleError):
-    """What is wrong with the text of one setting, which is at ``place``."""
+    """An invalid schedule of the setting at ``place``."""
 
     def __init__(self, place: Place, reason: str) -> None:
         super().__init__(f"{find_name(place)}: {reason}")
@@ -89,20 +89,31 @@ class SettingError(ScheduleError):
 
 
 def find_name(place: Place) -> str:
-    """``dream.step_size``."""
+    """Return the name of a place: ``dream.step_size``."""
     return ".".join(map(str, place))
 
 
 @lru_cache(maxsize=512)
 def find_path(name: str) -> Place:
-    """The other way round."""
+    """Return the place of a name."""
     return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
 
 
 def number_at(
     name: str, text: str, field: FieldInfo, settings: type[Settings], moment: TimePoint
 ) -> float:
-    """The number of a setting at a moment, held to its bounds; whole numbers are rounded."""
+    """Evaluate a setting at a time point, clamped to its bounds; whole numbers are rounded.
+
+    Args:
+        name: Name of the field.
+        text: Its schedule.
+        field: The field.
+        settings: The settings that have it.
+        moment: The time point.
+
+    Raises:
+        ScheduleError: A formula has no value.
+    """
     (value,) = parse_schedule(text).at(moment)
     held = find_bounds(settings, name).hold(value)
     return round(held) if int in _kinds(field) else held
@@ -111,7 +122,17 @@ def number_at(
 def parse_checked_schedule(
     place: Place, text: str, field: FieldInfo, settings: type[Settings]
 ) -> Schedule:
-    """The schedule of a setting; raises SettingError for one that it cannot have."""
+    """Parse the schedule of a setting.
+
+    Args:
+        place: Place of the setting.
+        text: The schedule.
+        field: The field.
+        settings: The settings that have it.
+
+    Raises:
+        SettingError: The setting cannot have that schedule.
+    """
     try:
         schedule = parse_schedule(text)
         if is_constant(field) and not schedule.is_constant:
@@ -124,7 +145,7 @@ def parse_checked_schedule(
 
 @lru_cache(maxsize=512)
 def field_at(place: Place, group: type[Settings]) -> tuple[FieldInfo, type[Settings]] | None:
-    """The field that a place leads to, and the settings that have it; None if there is none."""
+    """Return the field at a place, and the settings that have it; None if there is none."""
     for part in place[:-1]:
         if isinstance(part, int):
             continue
@@ -140,7 +161,7 @@ def field_at(place: Place, group: type[Settings]) -> tuple[FieldInfo, type[Setti
 def _begin(
     place: Place, text: str, field: FieldInfo, settings: type[Settings]
 ) -> tuple[float | int, bool]:
-    """The number at the beginning, and whether it changes."""
+    """Return the number at the start, and whether it changes."""
     plain = parse_number(text)
     if plain is not None:
         return (int(text) if _WHOLE.fullmatch(text) else plain), False
@@ -155,7 +176,7 @@ def _begin(
 def _numbers(
     values: Any, group: type[Settings], place: Place
 ) -> Iterator[tuple[Place, FieldInfo, type[Settings]]]:
-    """All numeric settings that are given."""
+    """Yield all numeric settings that are given."""
     if not isinstance(values, Mapping):
         return
     for name, given in values.items():
@@ -192,7 +213,7 @@ def _kinds(field: FieldInfo) -> set[Any]:
 
 
 def _settings_in(annotation: Any) -> type[Settings] | None:
-    """The group of settings that a field holds, or a list of."""
+    """Return the group of settings that a field holds, or holds a list of."""
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Settings):
             return kind

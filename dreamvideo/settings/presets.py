@@ -1,4 +1,4 @@
-"""Looks from presets, TOML files of a part of one, and from options; looks as TOML."""
+"""Looks from presets (TOML files of a part of a look) and options; looks as TOML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dreamvideo.settings.over_time import SettingError, extract_schedules, find_
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
-# What each whole look had written down before 0.2, when looks had no balance and the defaults were
+# The fields that every whole look wrote before 0.2, when looks had no balance and the defaults were
 # those of this preset.
 EARLIER_DEFAULTS = "plates"
 _EARLIER_FIELDS = {
@@ -31,9 +31,21 @@ _EARLIER_FIELDS = {
 
 
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
-    """The defaults, then each preset (a name or a TOML file) in turn, then ``overrides``.
+    """Return a look: the defaults, then each preset in turn, then ``overrides``.
 
-    A change of network drops what was chosen for another one: its layers and weights.
+    Changing the network drops what was chosen for another one: its layers and weights.
+
+    Args:
+        presets: Names of bundled presets, or TOML files.
+        overrides: Settings by group and name; schedules are given as text.
+
+    Raises:
+        UsageError: A preset does not exist or a value is invalid.
+
+    Example:
+        >>> from dreamvideo import make_look
+        >>> make_look(["classic"], {"dream": {"octaves": 3}}).dream.octaves
+        3
     """
     values: dict[str, Any] = {}
     look = Look()
@@ -44,7 +56,7 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
 
 
 def look_from_toml(text: str, origin: str) -> Look:
-    """The look of a preset's text; UsageError naming ``origin`` where it is none."""
+    """Parse a preset's text to a look. Raises UsageError, naming ``origin``, if it is invalid."""
     try:
         values = _from_toml(text)
     except ValueError as error:
@@ -53,10 +65,10 @@ def look_from_toml(text: str, origin: str) -> Look:
 
 
 def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a preset; those of a whole look from before 0.2 with the defaults of then.
+    """Return the values of a preset; a whole look from before 0.2 gets the defaults of that time.
 
-    What such a look does not name did not exist, or was derived, so that it must not follow
-    today's defaults: it renders the same pixels as it did.
+    What such a look does not name did not exist, or was derived, so it must not follow today's
+    defaults: the look renders the same pixels as it did then.
     """
     dream = values.get("dream")
     if not isinstance(dream, Mapping) or "balance" in dream or not dream.keys() >= _EARLIER_FIELDS:
@@ -68,7 +80,7 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """The TOML of a bundled preset, or of a file, as nested dictionaries."""
+    """Read a bundled preset or a TOML file as nested dictionaries. Raises UsageError."""
     bundled = preset_paths()
     path = bundled.get(name, Path(name))
     if not path.is_file() and path.suffix == ".toml":
@@ -83,13 +95,13 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def preset_paths() -> dict[str, Path]:
-    """Bundled presets by name."""
+    """Return the paths of bundled presets by name."""
     folder = Path(str(resources.files("dreamvideo") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def look_to_toml(look: Look) -> str:
-    """A preset file of the whole look; what is left to be derived is not written."""
+    """Return the whole look as a preset file; values that are derived are not written."""
     groups = look_values(look)
     lines = [f"description = {_toml_value(groups.pop('description'))}"]
     tables = {name: groups.pop(name) for name in ("journey", "regions")}
@@ -102,7 +114,17 @@ def look_to_toml(look: Look) -> str:
 
 
 def save_preset(look: Look, path: Path, *, overwrite: bool = False) -> None:
-    """Write a look as a preset file, whole or not at all. Raises UsageError, DreamVideoError."""
+    """Write a look as a preset file, atomically.
+
+    Args:
+        look: The look.
+        path: The file, which ends in .toml.
+        overwrite: Whether to replace an existing file.
+
+    Raises:
+        UsageError: The name is wrong, or the file exists.
+        DreamVideoError: The file cannot be written.
+    """
     if path.suffix.lower() != ".toml":
         raise UsageError(f"{path}: a preset's name ends in .toml")
     if path.exists() and not overwrite:
@@ -119,7 +141,7 @@ def save_preset(look: Look, path: Path, *, overwrite: bool = False) -> None:
 
 
 def look_values(look: Look) -> dict[str, Any]:
-    """A look as nested plain values, schedules as their text; without what is to be derived."""
+    """Return a look as nested plain values, schedules as text, without values that are derived."""
     values = look.model_dump(mode="json", exclude_none=True)
     for name, text in values.pop("over_time").items():
         *groups, last = find_path(name)
@@ -131,7 +153,7 @@ def look_values(look: Look) -> dict[str, Any]:
 
 
 def look_from_values(values: Mapping[str, Any]) -> Look:
-    """The look of nested plain values; UsageError, naming the option, where they are none."""
+    """Return the look of nested plain values. Raises UsageError, naming the option, if invalid."""
     return _validated(values, "")
 
 
@@ -167,12 +189,12 @@ def _validated(values: Mapping[str, Any], origin: str) -> Look:
 
 
 def _from_toml(text: str) -> dict[str, Any]:
-    """Raises ValueError for what is no TOML."""
+    """Parse TOML. Raises ValueError for invalid text."""
     tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     values: dict[str, Any] = tomllib.loads(text)
     return values
 
 
 def _toml_value(value: Any) -> str:
-    # TOML's strings and numbers are written as JSON writes them, but for one control character.
+    # TOML writes strings and numbers like JSON, except for one control character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

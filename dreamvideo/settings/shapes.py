@@ -1,6 +1,6 @@
-"""Text -> a drawn mask: ``circle 0.5x0.5 0.3 - rect 0.4x0.4 0.6x0.6``; text -> a range.
+"""Parse drawn masks, ``circle 0.5x0.5 0.3 - rect 0.4x0.4 0.6x0.6``, and ranges.
 
-Coordinates are shares of the frame's width x height, from its top left corner.
+Coordinates are fractions of the frame's width x height, from its top left corner.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ MOST_CORNERS = 64
 class Shape:
     """One term of a drawn mask.
 
-    ``points`` are an ellipse's centre and radii, a circle's centre, a rectangle's corners, a
-    polygon's, or a gradient's ends (from nothing to all). ``radius`` is a circle's, as a share of
-    the frame's shorter side. ``sign`` says whether it is added (``+``), taken away (``-``) or what
-    the mask is cut down to (``&``).
+    Attributes:
+        kind: Kind of shape.
+        points: An ellipse's centre and radii, a circle's centre, the corners of a rectangle or
+            polygon, or the ends of a gradient (from 0 to 1).
+        radius: Radius of a circle, as a fraction of the frame's shorter side.
+        sign: Whether the shape is added (``+``), subtracted (``-``) or intersected (``&``).
     """
 
     kind: Literal["circle", "ellipse", "rect", "polygon", "gradient", "all"]
@@ -39,9 +41,9 @@ class Shape:
 
 
 def parse_shapes(text: str) -> tuple[Shape, ...] | None:
-    """The terms of a drawn mask; None if the text does not begin with a shape's name: a file.
+    """Parse the terms of a drawn mask; None if the text does not start with a shape's name: a file.
 
-    Raises ValueError naming what does not parse.
+    Raises ValueError, naming what does not parse.
     """
     words = text.split()
     if not words or words[0].lower() not in _FORMS:
@@ -56,9 +58,15 @@ def parse_shapes(text: str) -> tuple[Shape, ...] | None:
 
 
 def parse_range(text: str, highest: float, *, wraps: bool = False) -> tuple[float, float]:
-    """``0.6-1`` -> (0.6, 1.0), within 0 .. ``highest``; ValueError otherwise.
+    """Parse a range: ``0.6-1`` -> (0.6, 1.0).
 
-    Where it ``wraps`` the first number may be the larger one: 330-30 goes through 0.
+    Args:
+        text: The range.
+        highest: Largest number; the smallest is 0.
+        wraps: Whether the first number may be the larger one: 330-30 goes through 0.
+
+    Raises:
+        ValueError: It is not a range within these numbers.
     """
     match = _RANGE.fullmatch(text.strip())
     low, high = (float(match[1]), float(match[2])) if match else (-1.0, -1.0)
@@ -119,7 +127,7 @@ def _polygon(_: str, values: list[str]) -> Shape:
 def _side(name: str, values: list[str]) -> Shape:
     (share,) = values
     depth = _number(share)
-    # Far beyond the frame's other edges, so that moving the mask does not bare them.
+    # Far beyond the frame's other edges, so that moving the mask does not reveal them.
     corners: dict[str, tuple[Point, Point]] = {
         "left": ((-99, -99), (depth, 99)),
         "right": ((1 - depth, -99), (99, 99)),

@@ -1,4 +1,4 @@
-"""What is raised, over time: ``block5 -> 4s: block8,block11:0.5 ease`` -> weights at a moment."""
+"""Weighted terms over time: ``block5 -> 4s: block8,block11:0.5 ease``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ ARROW = "->"
 
 @dataclass(frozen=True)
 class Timeline:
-    """Terms (layers or classes as they were written) and how their weights go over time.
+    """Terms (layers or classes as they were written) and their weights over time.
 
-    The schedule's values are the terms' weights, and last the sum of their sizes.
+    The schedule's values are the terms' weights and, last, the sum of their absolute values.
     """
 
     terms: tuple[str, ...]
     schedule: Schedule
 
     def at(self, moment: TimePoint) -> Weighted:
-        """(term, weight) of every term at a moment.
+        """Return (term, weight) of every term at a time point.
 
-        Between keys weights cross-fade, such that the sum of their sizes goes straight from key
-        to key too: what changes its sign on the way takes nothing from the whole.
+        Between keyframes weights cross-fade such that the sum of their absolute values is linear
+        too: a weight that changes its sign does not weaken the whole.
         """
         *weights, total = self.schedule.at(moment)
         found = sum(map(abs, weights))
@@ -42,17 +42,18 @@ class Timeline:
 
 
 def layer_timeline(text: str) -> Timeline:
-    """Layers over time. Keys are divided by arrows: ``0: block5 -> 50%: block8,block11:2 ease``.
+    """Parse layers over time: ``0: block5 -> 50%: block8,block11:2 ease``.
 
-    A key is a time (``parse_time_spec``; the first one may be omitted: it begins the film), layers
-    as ``parse_layers`` reads them, and the easing towards the next key. A text without arrows holds
-    for all times. Raises ValueError naming what does not parse.
+    Keyframes are separated by arrows. Each is a time (``parse_time_spec``; the first one may be
+    omitted: the start of the film), layers as ``parse_layers`` reads them, and the easing towards
+    the next one. A text without arrows holds for all times. Raises ValueError, naming what does not
+    parse.
     """
     return _timeline(text, parse_layers)
 
 
 def class_timeline(text: str) -> Timeline:
-    """Classes over time, likewise: ``tabby -> 4s: goldfish,1:0.5``."""
+    """Parse classes over time in the same way: ``tabby -> 4s: goldfish,1:0.5``."""
     return _timeline(text, parse_classes)
 
 
@@ -97,7 +98,7 @@ def _is_time(text: str) -> bool:
 
 
 def _weights(terms: tuple[str, ...], weighted: Weighted) -> tuple[float, ...]:
-    # What is named twice counts twice.
+    # The weights of a term that is named twice add up.
     found = dict.fromkeys(terms, 0.0)
     for term, weight in weighted:
         found[term] += weight

@@ -1,1 +1,1 @@
-"""The studio: a page in the browser, on this machine alone, to find a look and render it."""
+"""The studio: a local page in the browser, in which to find a look and render it."""

@@ -1,8 +1,8 @@
-"""Who may talk to the studio: (a request's address, headers, cookies) -> let in, or refused.
+"""Authorise requests to the studio, by their address, headers and cookies.
 
 A page elsewhere may point its own name at 127.0.0.1 (DNS rebinding) or send requests here from the
-browser: so the name asked for must be this machine's, the page that asks must be ours, and whoever
-asks must know the token.
+browser. So the requested host must be this machine's, the requesting page must be ours, and the
+request must carry the token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAMES = ("127.0.0.1", "localhost")
 _REFUSED = b"dreamvideo studio: open the address that the command has printed, with its token.\n"
-# The page's own scripts are written into it, and Vue compiles its templates in the browser.
+# The page contains its own scripts, and Vue compiles its templates in the browser.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
@@ -34,19 +34,19 @@ _POLICY = (
 
 @dataclass(frozen=True)
 class Gate:
-    """What a request must know and come from."""
+    """What a request must know and where it must come from."""
 
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @property
     def cookie(self) -> str:
-        """The cookie's name: browsers do not keep those of two ports apart."""
+        """The cookie's name; browsers do not separate the cookies of two ports."""
         return f"dreamvideo_studio_{self.port}"
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """What the Host header may be."""
+        """Permitted values of the Host header."""
         return tuple(f"{name}:{self.port}" for name in NAMES)
 
     @property
@@ -55,28 +55,28 @@ class Gate:
         return f"http://{self.hosts[0]}/?token={self.token}"
 
     def admits(self, headers: dict[str, str], query: str) -> bool:
-        """Whether a request comes from our page on this machine and knows the token."""
+        """Return whether a request comes from our page on this machine and knows the token."""
         if headers.get("host", "").lower() not in self.hosts or not self.is_ours(headers):
             return False
         return self.knows(asked_token(query)) or self.knows(self.kept_token(headers))
 
     def is_ours(self, headers: dict[str, str]) -> bool:
-        """Whether no page but ours has sent it; one that was typed in has no origin."""
+        """Return whether our page sent the request; a typed address has no origin."""
         origin = headers.get("origin")
         if origin is not None:
             parts = urlsplit(origin)
             return parts.scheme == "http" and parts.netloc.lower() in self.hosts
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (
-            # A link to the address is fine: it must know the token anyway.
+            # Following a link to the address is fine: it must know the token anyway.
             headers.get("sec-fetch-mode") == "navigate"
         )
 
     def knows(self, token: str) -> bool:
-        """Whether this is the token; takes as long for every wrong one."""
+        """Return whether this is the token, in constant time."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
     def kept_token(self, headers: dict[str, str]) -> str:
-        """What the cookie holds; empty: nothing."""
+        """Return the cookie's value; empty if there is none."""
         try:
             found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
@@ -85,19 +85,19 @@ class Gate:
 
 
 def asked_token(query: str) -> str:
-    """The token in an address; empty: none."""
+    """Return the token in an address; empty if there is none."""
     return parse_qs(query).get("token", [""])[0]
 
 
 class Guard:
-    """An ASGI layer that lets nobody by whom the gate does not admit."""
+    """ASGI middleware that rejects unauthorised requests."""
 
     def __init__(self, app: App, gate: Gate) -> None:
         self.app = app
         self.gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or refuse with 403; what is passed on is never kept by anybody else."""
+        """Pass a request on, or reject it with 403; adds security headers to the response."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

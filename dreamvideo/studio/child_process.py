@@ -1,4 +1,4 @@
-"""A process of our own and what it says: started fresh, heard on a thread, gone when we are."""
+"""A child process and its messages: spawned, listened to on a thread, ended with its parent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 
 from dreamvideo.render.processes import signals_blocked, unblock_signals
 
-# Seconds that a process may take to end in order once it is asked to.
+# Seconds that a process may take to shut down cleanly when asked.
 PATIENCE = 15.0
 
 
 class ChildProcess:
     """A running process that calls ``target(pipe, *arguments)``.
 
-    ``hear`` is called with everything that it sends, ``ended`` with its exit code (below 0: minus
-    the signal that killed it); both on a thread of this object's own, one after the other.
+    ``hear`` is called with everything it sends, and then ``ended`` with its exit code (below 0:
+    minus the signal that killed it), both on a thread of this object.
     """
 
     def __init__(
@@ -32,10 +32,18 @@ class ChildProcess:
         hear: Callable[[Any], None],
         ended: Callable[[int], None],
     ) -> None:
+        """Start the process.
+
+        Args:
+            target: What it runs, with a pipe as its first argument.
+            arguments: The other arguments.
+            hear: Called with everything it sends.
+            ended: Called with its exit code.
+        """
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._hear, self._ended = hear, ended
-        # No daemon by multiprocessing's word: those may not have processes of their own.
+        # Not a daemon in the sense of multiprocessing: those may not have child processes.
         self.process = context.Process(target=target, args=(theirs, *arguments), daemon=False)
         with signals_blocked():
             self.process.start()
@@ -45,20 +53,20 @@ class ChildProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return self.process.is_alive()
 
     def say(self, message: Any) -> None:
-        """Send it something; nothing happens if it is gone, as ``ended`` will tell."""
+        """Send a message; does nothing if the process has ended, which ``ended`` reports."""
         with suppress(OSError, ValueError):
             self._pipe.send(message)
 
     def ask_to_end(self) -> None:
-        """Let it end in order, as soon as it can."""
+        """Ask it to shut down cleanly, as soon as it can."""
         self.process.terminate()
 
     def close(self) -> None:
-        """End it, in order if it can, for certain if not; returns when it is gone."""
+        """End the process, cleanly if possible, and wait for it."""
         self.process.terminate()
         self.process.join(PATIENCE)
         self.process.kill()
@@ -83,9 +91,10 @@ class ChildStopped(BaseException):
 
 
 def start_child() -> None:
-    """To be called first in a child: it ends in order when asked, and when its parent is gone.
+    """Set up a child process: it shuts down cleanly when asked, and when its parent dies.
 
-    Ctrl-C reaches all processes of a terminal: the parent decides what it means.
+    Must be called first. Ctrl-C reaches all processes of a terminal, but only the parent handles
+    it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _dismiss)
@@ -94,7 +103,7 @@ def start_child() -> None:
 
 
 def _dismiss(_number: int, _frame: FrameType | None) -> None:
-    # Once: a second one must not meet the tidying up.
+    # Only once: a second signal must not interrupt the clean-up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise ChildStopped
 

@@ -1,7 +1,7 @@
-"""What somebody has chosen in the page -> a look, a command line, a preset: plain values.
+"""The choices made in the page, as plain values: look, command line and preset.
 
-The page knows a look by its preset and what was changed of it, which is what a command line says
-as well: so both come from the same value and cannot differ.
+The page represents a look by its preset and the changes to it, like a command line does. So both
+are derived from the same value and cannot differ.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dreamvideo.settings.derive import format_option
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
-# What each kind of render can write, the usual one first.
+# What each kind of render can write, the default first.
 ENDINGS: Mapping[Kind, tuple[str, ...]] = {
     "image": (".png", ".jpg"),
     "video": (".mp4", ".webm", ".gif"),
@@ -30,9 +30,9 @@ FILM: tuple[Kind, ...] = ("video", "zoom")
 
 @dataclass(frozen=True)
 class Slider:
-    """A number of a look that the page can change: where it is, its range, who has it.
+    """A number of a look that the page can change, its range, and the kinds of render it is for.
 
-    A seed is no quantity: nobody slides to the better one, so it is typed, or rolled by a die.
+    A seed is not a quantity, so it is typed, or chosen by a dice button, instead of slid.
     """
 
     group: str
@@ -51,16 +51,16 @@ class Slider:
 
     @property
     def help(self) -> str:
-        """What turning it does, as the command line's help says it."""
+        """What it does, as in the command line's help."""
         return _field(self.group, self.name).description or ""
 
     def value_in(self, look: Look, unset: float) -> float:
-        """Where it stands in a look; ``unset`` where that leaves it to be derived."""
+        """Return its value in a look; ``unset`` if the look derives it."""
         found = getattr(getattr(look, self.group), self.name)
         return unset if found is None else float(found)
 
     def taken(self, value: float) -> float | int:
-        """A value as the setting holds it: within the range, whole numbers whole."""
+        """Convert a value for the setting: clamped, and rounded if it is a whole number."""
         held = min(max(value, self.low), self.high)
         whole = float(self.step).is_integer() and float(self.low).is_integer()
         return round(held) if whole else round(held, 6)
@@ -84,11 +84,18 @@ SLIDERS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be made: a kind of render, a look, a part of the clip, a size, an ending.
+    """What to render.
 
-    ``changes`` are numbers laid over the preset, by ``group.name``; those that a kind does not
-    know stay there for the others. ``start`` and ``end`` are seconds of the clip, ``size`` and
-    ``fps`` as on the command line; None is the source's own.
+    Attributes:
+        kind: Kind of render.
+        preset: The look to start from.
+        changes: Numbers that override the preset, by ``group.name``; those that a kind does not use
+            are kept for the others.
+        start: Start in seconds of the clip; None: its own.
+        end: End in seconds of the clip; None: its own.
+        size: As on the command line; None: the source's own.
+        fps: As on the command line; None: the source's own.
+        endings: File extension for each kind.
     """
 
     kind: Kind = "image"
@@ -102,12 +109,12 @@ class Choice:
 
     @property
     def ending(self) -> str:
-        """What the output's name ends in."""
+        """File extension of the output."""
         return self.endings.get(self.kind, ENDINGS[self.kind][0])
 
     @property
     def look(self) -> Look:
-        """The look itself. Raises UsageError."""
+        """The look. Raises UsageError."""
         overrides: dict[str, dict[str, Any]] = {}
         for slider, value in self.own_changes:
             overrides.setdefault(slider.group, {})[slider.name] = value
@@ -115,34 +122,40 @@ class Choice:
 
     @property
     def own_changes(self) -> list[tuple[Slider, float | int]]:
-        """The changes that this kind of render knows, in the order of the page."""
+        """The changes that this kind of render uses, in the order of the page."""
         known = [slider for slider in SLIDERS if self.kind in slider.kinds]
         return [(each, self.changes[each.key]) for each in known if each.key in self.changes]
 
     def changed(self, slider: Slider, value: float | None) -> Choice:
-        """This with a slider moved; None puts it back to what the preset says."""
+        """Return a copy with a slider moved; None resets it to the preset's value."""
         changes = {key: each for key, each in self.changes.items() if key != slider.key}
         if value is not None:
             changes[slider.key] = slider.taken(value)
         return replace(self, changes=changes)
 
     def with_preset(self, name: str | None) -> Choice:
-        """This with another look to begin from; what was changed of the last one's is forgotten.
+        """Return a copy with another preset, without the changes to the previous one.
 
-        What is no part of the picture itself, as a zoom's speed, is kept.
+        Changes that are not part of the picture itself, such as a zoom's speed, are kept.
         """
         kept = {k: v for k, v in self.changes.items() if k.split(".")[0] in ("coherence", "zoom")}
         return replace(self, preset=name, changes=kept)
 
 
 def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
-    """The command line's arguments that render this choice."""
+    """Return the command line's arguments that render a choice.
+
+    Args:
+        choice: The choice.
+        source: Name of the source.
+        output: Name of the output.
+    """
     made = [choice.kind, source]
     if choice.preset:
         made += ["--preset", choice.preset]
     for slider, value in choice.own_changes:
         option = option_name(slider.name, _field(slider.group, slider.name))
-        # A value below 0 must not be taken for an option.
+        # A negative value must not be taken for an option.
         text = format_option(value)
         made += [f"{option}={text}"] if value < 0 else [option, text]
     if choice.kind == "video":
@@ -155,23 +168,36 @@ def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
 
 
 def format_command(choice: Choice, source: str, output: str) -> str:
-    """The command line that renders this choice, ready to paste into a shell."""
+    """Return the command line that renders a choice, ready to paste into a shell.
+
+    Args:
+        choice: The choice.
+        source: Name of the source.
+        output: Name of the output.
+    """
     guarded = f"./{source}" if source.startswith("-") else source
     return shlex.join(["dreamvideo", *list_arguments(choice, guarded, output)])
 
 
 def format_toml(choice: Choice) -> str:
-    """A preset file of the choice's look. Raises UsageError."""
+    """Return the choice's look as a preset file. Raises UsageError."""
     return look_to_toml(choice.look)
 
 
 def list_descriptions() -> dict[str, str]:
-    """Every bundled look's name and what it shows."""
+    """Return the name and description of every bundled look."""
     return {name: make_look([name]).description for name in preset_paths()}
 
 
 def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int = 1) -> str:
-    """``cat.jpg`` -> ``cat-dream.png``; the second of that name is ``cat-dream-2.png``."""
+    """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one is ``cat-dream-2.png``.
+
+    Args:
+        source: The source.
+        kind: Kind of render.
+        ending: File extension.
+        number: Which output of that name it is, from 1.
+    """
     counted = "" if number < 2 else f"-{number}"
     return f"{Path(source).stem}-{WORDS[kind]}{counted}{ending}"
 
@@ -182,7 +208,7 @@ def _part(choice: Choice) -> list[str]:
 
 
 def format_seconds(seconds: float) -> str:
-    """Seconds as the command line takes them."""
+    """Format seconds for the command line."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 

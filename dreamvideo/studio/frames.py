@@ -1,4 +1,4 @@
-"""(a picture or film, a time) -> the frame that is shown there, small, and as a JPEG."""
+"""Read a frame of a picture or film for a preview, small and as JPEG."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import is_still, read_still
 
-# A dream of this many pixels takes two or three seconds on two cores.
+# Dreaming this many pixels takes two or three seconds on two cores.
 MOST_PIXELS = 576 * 384
 
 
 def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
-    """A picture, or what a film shows at ``at`` seconds: H x W x 3 RGB. Raises MediaError."""
+    """Read a picture, or a film's frame at ``at`` seconds: H x W x 3 RGB. Raises MediaError."""
     if is_still(path):
         try:
             return read_still(path)
         except MediaError:
-            # A film by a picture's name.
+            # A film with a picture's extension.
             pass
-    # The last frame may begin a moment before the time that the clip is said to end.
+    # The last frame may start a moment before the reported end of the clip.
     for start in (Fraction(at).limit_denominator(10_000), Fraction(at) * Fraction(9, 10), 0):
         with suppress(UsageError), open_source(path, start=Fraction(start)) as source:
             for frame in source:
@@ -37,7 +37,7 @@ def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
 
 
 def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture no larger than one that is dreamt for a preview."""
+    """Shrink a picture to at most the size of a preview."""
     height, width = pixels.shape[:2]
     scale = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
     if scale == 1:
@@ -47,7 +47,7 @@ def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """H x W x 3 RGB as a JPEG."""
+    """Encode H x W x 3 RGB as JPEG."""
     done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not done:
         raise MediaError("a preview could not be written as JPEG")

@@ -1,7 +1,7 @@
-"""The renders of a session: each in its own process, paused, resumed, stopped.
+"""The renders of a session: each runs in its own process and can be paused, resumed and stopped.
 
-A paused render has ended in order and left its job folder, as one stopped with Ctrl-C on the
-command line; to go on is to order the same again.
+A paused render has shut down cleanly and left its job folder, like one stopped with Ctrl-C on the
+command line; it is resumed by rendering the same again.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ BUSY: tuple[JobState, ...] = ("running", "pausing", "stopping")
 
 @dataclass
 class RenderJob:
-    """One render of the session and how far it is.
+    """One render of the session and its progress.
 
-    ``pace_from`` is (time, frames done) when frames of this run began to come, for the time left.
+    ``pace_from`` is (time, frames done) when the first frames of this run arrived; it is used to
+    estimate the time left.
     """
 
     number: int
@@ -54,19 +55,19 @@ class RenderJob:
 
     @property
     def can_pause(self) -> bool:
-        """Whether it leaves something to go on from: a still picture does not."""
+        """Whether it can be resumed: a still picture cannot."""
         return self.order.choice.kind in FILM
 
     @property
     def share(self) -> float:
-        """How much of its present stage is done, 0 .. 1."""
+        """Progress of the current stage, 0 .. 1."""
         if self.state == "done":
             return 1.0
         p = self.progress
         return p.done / p.total if p is not None and p.total else 0.0
 
     def words(self, now: float) -> str:
-        """How it is, in a line: ``dreaming: frame 12 of 132, 1:26 left``."""
+        """Describe the progress in one line: ``dreaming: frame 12 of 132, 1:26 left``."""
         if self.state not in BUSY:
             return self.line
         if self.progress is None:
@@ -78,7 +79,7 @@ class RenderJob:
 
 
 def seconds_left(job: RenderJob, now: float) -> float | None:
-    """How long the present stage takes yet; None where that is not known."""
+    """Estimate the time left of the current stage; None if unknown."""
     p = job.progress
     if p is None or not p.total or job.pace_from is None or p.done <= job.pace_from[1]:
         return None
@@ -87,17 +88,17 @@ def seconds_left(job: RenderJob, now: float) -> float | None:
 
 
 def format_clock(seconds: float) -> str:
-    """``2:03``, or ``1:02:03``."""
+    """Format seconds as ``2:03``, or ``1:02:03``."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Jobs:
-    """All renders of a session, the newest first; one at a time runs.
+    """All renders of a session, newest first; only one runs at a time.
 
-    ``folder`` is where they are written; ``on_change`` is called, on whatever thread, whenever
-    something of them is different.
+    ``folder`` is where they are written; ``on_change`` is called, on any thread, whenever one of
+    them changes.
     """
 
     def __init__(self, folder: Path, on_change: Callable[[], None]) -> None:
@@ -108,15 +109,15 @@ class Jobs:
 
     @property
     def running(self) -> RenderJob | None:
-        """The one that a process is at."""
+        """The render that is running."""
         return next((job for job in self.all if job.state in BUSY), None)
 
     def get(self, number: int) -> RenderJob | None:
-        """A render by its number."""
+        """Return a render by its number."""
         return next((job for job in self.all if job.number == number), None)
 
     def free_output(self, choice: Choice, material: SourceFile) -> Path:
-        """A name in the folder that neither a file nor an unfinished render has."""
+        """Return a name in the folder that neither a file nor an unfinished render has."""
         for number in range(1, 100_000):
             name = choose_output_name(material.path, choice.kind, choice.ending, number)
             path = self.folder / name
@@ -125,7 +126,7 @@ class Jobs:
         raise UsageError(f"{self.folder}: too many films of the same name")
 
     def render(self, choice: Choice, material: SourceFile) -> RenderJob:
-        """Begin a render. Raises UsageError while another one runs, or for a look that is none."""
+        """Start a render. Raises UsageError while another one runs, or for an invalid look."""
         with self._lock:
             self._check_free()
             output = self.free_output(choice, material)
@@ -137,18 +138,18 @@ class Jobs:
         return job
 
     def pause(self, job: RenderJob) -> None:
-        """End it in order, what is finished kept."""
+        """Stop a render cleanly and keep what is finished."""
         self._end(job, "pausing")
 
     def resume(self, job: RenderJob) -> None:
-        """Go on where it was. Raises UsageError while another one runs."""
+        """Resume a render. Raises UsageError while another one runs."""
         with self._lock:
             if job.state in ("paused", "failed", "stopped"):
                 self._check_free()
                 self._start(job)
 
     def stop(self, job: RenderJob) -> None:
-        """End it for good: what is finished of it is forgotten."""
+        """Stop a render for good and delete what is finished."""
         if job.state in ("paused", "failed"):
             self._forget(job)
             self._settle(job, "stopped", "Stopped; its frames are deleted")
@@ -156,9 +157,9 @@ class Jobs:
             self._end(job, "stopping")
 
     def close(self) -> list[str]:
-        """End everything; the command lines that resume what is not finished.
+        """End everything; return the command lines that resume unfinished renders.
 
-        What was made from a copy of ours cannot be gone on with when that copy goes.
+        A render of a private copy of an upload cannot be resumed once that copy is deleted.
         """
         with self._lock:
             running = self.running

@@ -1,4 +1,4 @@
-"""What the page's process and the one that dreams previews say to each other: plain values."""
+"""Messages between the page's process and the preview process: plain values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dreamvideo.render.progress import Progress
 
 @dataclass(frozen=True)
 class PictureWanted:
-    """One frame of ``path`` at ``at`` seconds, dreamt; ``values`` are a look's (``look_values``).
+    """Request for a dreamt frame of ``path`` at ``at`` seconds; supersedes all requests before it.
 
-    ``length`` is the film's, seconds. It supersedes every wish before it.
+    ``values`` are a look's (``look_values``); ``length`` is the film's, in seconds.
     """
 
     ticket: int
@@ -26,9 +26,10 @@ class PictureWanted:
 
 @dataclass(frozen=True)
 class FilmWanted:
-    """A few seconds of ``path`` from ``at`` on, dreamt small, as a film below ``folder``.
+    """Request for a short, small film of ``path``; supersedes all requests before it.
 
-    With ``zooms`` a zoom into the picture. It supersedes every wish before it.
+    It covers ``seconds`` from ``at`` on, or with ``zooms`` is a zoom into the picture, and is
+    written to ``folder``.
     """
 
     ticket: int
@@ -44,13 +45,13 @@ Wanted = PictureWanted | FilmWanted
 
 
 def moving_path(folder: Path, ticket: int) -> Path:
-    """Where the film of a wish is."""
+    """Return the path of the film for a request."""
     return folder / f"preview-{ticket}.mp4"
 
 
 @dataclass(frozen=True)
 class Starting:
-    """A process begins to load the network."""
+    """A process starts to load the network."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class SourceSeen:
-    """The frame as it is, JPEG."""
+    """The source frame, as JPEG."""
 
     ticket: int
     picture: bytes
@@ -68,7 +69,7 @@ class SourceSeen:
 
 @dataclass(frozen=True)
 class PictureGrown:
-    """A frame's dream so far, JPEG: ``done`` of ``total`` steps; the last one is finished."""
+    """A frame's dream so far, as JPEG: ``done`` of ``total`` steps; the last one is finished."""
 
     ticket: int
     picture: bytes
@@ -78,7 +79,7 @@ class PictureGrown:
 
 @dataclass(frozen=True)
 class FilmGrown:
-    """How far a short film is."""
+    """Progress of a short film."""
 
     ticket: int
     progress: Progress
@@ -93,7 +94,7 @@ class FilmMade:
 
 @dataclass(frozen=True)
 class Failed:
-    """A wish came to nothing; ``line`` says why."""
+    """A request failed; ``line`` says why."""
 
     ticket: int
     line: str

@@ -1,4 +1,4 @@
-"""The page: its parts in their places, following the session that lives in the server."""
+"""The page: lays out its panels, which follow the session on the server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dreamvideo.studio.session import Studio
 from dreamvideo.studio.style import STYLE
 from dreamvideo.studio.widgets import box, button, words
 
-# Seconds between looks at the session.
+# Seconds between checks of the session.
 EVERY = 0.15
 _SCHEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 
 
 def build(studio: Studio) -> None:
-    """Fill one page."""
+    """Build one page."""
     ui.add_head_html(f"<style>{STYLE}</style>")
     ui.add_body_html(SCRIPT)
     ui.colors(primary="#6d3bd1")

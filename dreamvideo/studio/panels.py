@@ -1,4 +1,4 @@
-"""The page's controls: what is dreamt, in which look, how strongly, as what."""
+"""The page's controls: source, look, strength and kind of render."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Panel:
         self.studio = studio
 
     def refresh(self) -> None:
-        """Show what has become different."""
+        """Update what has changed."""
 
 
 class SourcePanel(Panel):
-    """What is dreamt: a file that is dropped or chosen, or a sample."""
+    """The source: a file that is dropped or chosen, or a sample."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -68,14 +68,14 @@ class SourcePanel(Panel):
             self.name = words("p", "", "source-name")
 
     def refresh(self) -> None:
-        """Name what is dreamt."""
+        """Show the name of the source."""
         material = self.studio.material
         if material is not None:
             self.name.text = f"{material.path.name}: {material.words}"
 
 
 class LooksPanel(Panel):
-    """Looks, each by what it makes of one photograph."""
+    """Looks, each shown by what it makes of one photograph."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -103,7 +103,7 @@ class LooksPanel(Panel):
             words("span", label, "look-name")
 
     def refresh(self) -> None:
-        """Mark the chosen one."""
+        """Mark the chosen look."""
         for name, each in self.inputs.items():
             change(each, checked=name == (self.studio.choice.preset or ""))
 
@@ -123,7 +123,7 @@ class SlidersPanel(Panel):
         self.seen: object = None
 
     def _row(self, slider: Slider) -> None:
-        # The page's ids need no dots.
+        # The page's ids must not contain dots.
         key = slider.key.replace(".", "-")
         with with_attributes(box("div", "slider"), {"title": slider.help}) as row:
             with box("div", "slider-head"):
@@ -154,7 +154,8 @@ class SlidersPanel(Panel):
 
     def _move(self, slider: Slider, to: float) -> None:
         if slider.is_seed:
-            # What was typed beyond the bounds must be shown as it was taken, changed or not.
+            # A number typed out of bounds must be shown as it was clamped, whether or not it
+            # changed.
             self.seen = None
         self.studio.move(slider, to)
 
@@ -171,7 +172,7 @@ class SlidersPanel(Panel):
             return slider.low
 
     def refresh(self) -> None:
-        """Follow the look: its own numbers where nothing was changed."""
+        """Show the look's numbers, with their changes."""
         material = self.studio.material
         now = (self.studio.choice, material)
         if now == self.seen:
@@ -189,7 +190,7 @@ class SlidersPanel(Panel):
 
 
 class KindPanel(Panel):
-    """What is rendered: a still, a film or a zoom; how large; as what."""
+    """What to render: kind, size and format."""
 
     def __init__(self, studio: Studio, on_render: Callable[[], None]) -> None:
         super().__init__(studio)
@@ -234,7 +235,7 @@ class KindPanel(Panel):
         self.studio.choose(replace(self.studio.choice, start=None, end=None))
 
     def refresh(self) -> None:
-        """Offer what this source can become."""
+        """Offer what this source can be rendered to."""
         choice, material = self.studio.choice, self.studio.material
         running = self.studio.jobs.running
         change(self.go, disabled=material is None or running is not None)

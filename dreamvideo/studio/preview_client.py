@@ -1,4 +1,4 @@
-"""The one process that dreams previews, as the page's sees it: always there, if need be anew."""
+"""Client of the preview process, which is restarted if necessary."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dreamvideo.studio import preview_worker
 from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
 
-# A wish at which so many processes have died is not tried again.
+# A request at which this many processes have died is not retried.
 ATTEMPTS = 2
 
 
 class Previewer:
-    """Sends wishes, hands answers to ``hear`` (on another thread); starts the process anew.
+    """Sends requests and passes answers to ``hear`` (on another thread).
 
-    A process that dies is told of as a ``Failed`` of the wish that it was at, and replaced at
-    once, so that the network is warm again when somebody asks.
+    A process that dies is reported as a ``Failed`` of its current request and replaced at once, so
+    that the network is loaded again when the next request comes.
     """
 
     def __init__(self, hear: Callable[[Answer], None]) -> None:
@@ -36,12 +36,12 @@ class Previewer:
         return self._child.process if self._child else None
 
     def start(self) -> None:
-        """Begin to load the network."""
+        """Start loading the network."""
         with self._lock:
             self._ensure()
 
     def ask(self, wanted: Wanted) -> None:
-        """Wish for something, instead of all that was wished for before."""
+        """Send a request that supersedes all requests before it."""
         with self._lock:
             self._last, self._deaths = wanted, 0
             child = self._ensure()

@@ -20,12 +20,12 @@ from dreamvideo.studio.widgets import (
 )
 
 _SAMPLES = {"coffee": "A photo: coffee", "chelsea": "A photo: a cat", "bunny": "A clip: a bunny"}
-# A picture of nothing, so that an image is never without a source.
+# An empty picture, so that an image always has a source.
 BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
 class StagePanel(Panel):
-    """One dreamt frame, and what else can be seen of the clip."""
+    """A dreamt frame, its source, and the moving preview."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -71,7 +71,7 @@ class StagePanel(Panel):
                     words("span", _SAMPLES.get(name, name))
 
     def refresh(self) -> None:
-        """Show the newest picture, and how far it is."""
+        """Show the newest picture and its progress."""
         studio, seen, moving = self.studio, self.studio.seen, self.studio.moving
         material = studio.material
         if self.shows_film and not (moving.words or moving.ticket or moving.error):

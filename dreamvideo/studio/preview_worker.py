@@ -1,6 +1,6 @@
-"""The life of the process that dreams previews: wishes in, pictures out; the network stays warm.
+"""The preview process: receives requests and sends pictures; keeps the network loaded.
 
-A newer wish ends the one before it at its next step.
+A newer request cancels the current one at its next step.
 """
 
 from __future__ import annotations
@@ -48,22 +48,23 @@ from dreamvideo.studio.messages import (
 )
 
 FILM_WIDTH = 256
-# Seconds between pictures of a dream that grows: more often costs more than it shows.
+# Seconds between pictures of a dream that grows; more often would cost more than it shows.
 BETWEEN = 0.3
-# Compiled directors, and source frames, that are kept for the next wish.
+# Compiled planners, and source frames, that are kept for the next request.
 KEPT = 6
-# Numbers of a look that are no part of what is compiled: ``Dreamer.at`` takes them as they are.
+# Numbers of a look that are not compiled: ``Dreamer.at`` takes them as they are.
 _FREE = ("octaves", "octave_scale", "steps", "step_size", "jitter", "strength", "seed")
-# Where nobody listens to a clip's sound yet, a look that follows it is shown as fairly loud.
+# A preview does not decode a clip's sound: a look that follows it is shown as if it were fairly
+# loud.
 _HEARD = dict.fromkeys(SOUNDS, 0.5)
 
 
 class _SupersededError(Exception):
-    """Somebody wants something else by now."""
+    """A newer request has arrived."""
 
 
 def run_preview_worker(pipe: Connection) -> None:
-    """Answer wishes until the pipe is closed or this process is asked to end."""
+    """Answer requests until the pipe is closed or this process is asked to end."""
     start_child()
     try:
         studio = _Dreaming(pipe)
@@ -81,7 +82,7 @@ class _Dreaming:
     kept: OrderedDict[Any, NDArray[np.uint8]] = field(default_factory=OrderedDict)
 
     def warm_up(self) -> None:
-        """Load the network and compile the usual step before anybody waits for it."""
+        """Load the network and compile the usual step before the first request."""
         planner = make_planner(freeze_look(Look()), FilmSpan((64, 64)))
         look = derive_look(Look(), {"dream": {"octaves": 1, "steps": 1}})
         dream_still(replace(planner, look=freeze_look(look)), np.zeros((96, 96, 3), np.float32))
@@ -91,12 +92,12 @@ class _Dreaming:
         self.pipe.send(answer)
 
     def check(self) -> None:
-        """Give up what nobody waits for any more."""
+        """Cancel the current request if a newer one has arrived."""
         if self.pipe.poll():
             raise _SupersededError
 
     def serve(self, wanted: Wanted) -> None:
-        """Fulfil a wish, the newest that has come; whatever goes wrong is told in one line."""
+        """Serve the newest request; any failure is reported in one line."""
         while self.pipe.poll():
             wanted = self.pipe.recv()
         try:
@@ -115,7 +116,7 @@ class _Dreaming:
             self.say(Failed(wanted.ticket, f"unexpected {type(error).__name__}: {words}"))
 
     def picture(self, wanted: PictureWanted) -> None:
-        """One frame: as it is, then its dream as it grows."""
+        """Send one frame: the source, then its dream as it grows."""
         source = self.frame_at(wanted.path, wanted.at)
         self.say(SourceSeen(wanted.ticket, frames.encode_jpeg(source)))
         self.check()
@@ -141,7 +142,7 @@ class _Dreaming:
         self.say(PictureGrown(ticket, frames.encode_jpeg(to_bytes(image)), done, total))
 
     def film(self, wanted: FilmWanted) -> None:
-        """A short film, by the renders themselves."""
+        """Render a short film."""
 
         def told(progress: Progress) -> None:
             self.check()
@@ -151,7 +152,7 @@ class _Dreaming:
         try:
             self._render(wanted, output, told)
         finally:
-            # Nobody goes on with it.
+            # It will not be resumed.
             shutil.rmtree(job_folder(output), ignore_errors=True)
         self.say(FilmMade(wanted.ticket))
 
@@ -190,7 +191,7 @@ class _Dreaming:
             )
 
     def planner(self, look: Look, image: Image) -> FramePlanner:
-        """One for this look; what is compiled already is not compiled again."""
+        """Return a planner for this look, without compiling again what is already compiled."""
         height, width = image.shape[:2]
         values = look.model_dump(mode="json", include={"dream", "mask", "regions"})
         fixed = {name: value for name, value in values["dream"].items() if name not in _FREE}
@@ -206,7 +207,7 @@ class _Dreaming:
         return replace(made, look=look)
 
     def frame_at(self, path: Path, at: float) -> NDArray[np.uint8]:
-        """A source frame, no larger than a preview is."""
+        """Return a source frame at the size of a preview."""
         key = (path, round(at, 3))
         if key not in self.kept:
             self.kept[key] = frames.shrink(frames.read_frame(path, at))
@@ -216,12 +217,12 @@ class _Dreaming:
         return self.kept[key]
 
     def size_of(self, path: Path) -> tuple[int, int]:
-        """(width, height) of what is dreamt."""
+        """Return (width, height) of the source frame."""
         height, width = self.frame_at(path, 0.0).shape[:2]
         return width, height
 
 
 def _small(width: int, height: int) -> tuple[int, int]:
-    """(width, height) of a short film: even sides, none too short for the network."""
+    """Return (width, height) of a short film: even sides, none too short for the network."""
     scale = min(1.0, max(FILM_WIDTH / width, 100 / min(width, height)))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

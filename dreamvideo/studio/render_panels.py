@@ -1,4 +1,4 @@
-"""The page's lower part: the command line and preset of what is chosen, and the renders."""
+"""The lower part of the page: command line and preset of the choice, and the renders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dreamvideo.studio.widgets import (
 
 
 class RecipePanel(Panel):
-    """How the same is had from a command line, or from a preset file."""
+    """The choice as a command line and as a preset file."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -62,7 +62,7 @@ class RecipePanel(Panel):
 
 
 class RendersPanel(Panel):
-    """Every render of the session: how far, and what can be done with it."""
+    """All renders of the session, their progress and their controls."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -163,6 +163,6 @@ class JobCard:
         with ui.dialog() as dialog, box("div", "card ask"):
             words("p", f"Stop {job.name} and delete the frames dreamt so far?")
             with box("div", "actions"):
-                button("Keep on", dialog.close, autofocus="true")
+                button("Cancel", dialog.close, autofocus="true")
                 button("Stop", end, "primary")
         dialog.open()

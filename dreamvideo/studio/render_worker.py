@@ -1,4 +1,4 @@
-"""The life of a process that renders: one order, by the very calls that the command line makes."""
+"""The render process: runs one order with the same functions as the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dreamvideo.studio.form_state import Choice, format_seconds
 
 @dataclass(frozen=True)
 class Order:
-    """A render to be made: what of, how, as which file; ``values`` are the look's."""
+    """A render to run; ``values`` are the look's."""
 
     choice: Choice
     source: Path
@@ -31,7 +31,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """The file is there."""
+    """The file is complete."""
 
     frames: int
     notes: tuple[str, ...]
@@ -39,7 +39,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Broken:
-    """The render failed: why, and what it has left behind to go on from."""
+    """The render failed: why, and what it has left to resume from."""
 
     line: str
     kept: str
@@ -47,7 +47,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Left:
-    """The render was asked to end; ``kept`` says what it has left behind to go on from."""
+    """The render was asked to end; ``kept`` says what it has left to resume from."""
 
     kept: str
 
@@ -56,7 +56,7 @@ Said = Progress | Done | Broken | Left
 
 
 def run_render_worker(pipe: Connection, order: Order) -> None:
-    """Render, and tell how it goes."""
+    """Run an order and report its progress."""
     start_child()
     try:
         made = run_order(order, pipe.send)
@@ -75,7 +75,7 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
 
 
 def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
-    """Make what was ordered. Raises DreamVideoError."""
+    """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
     if choice.kind == "image":
         return dream_image(

@@ -1,4 +1,4 @@
-"""What the page does by itself in the browser: files dropped, the source shown, text copied."""
+"""The page's own script: dropped files, the source preview, copying of text."""
 
 SCRIPT = r"""
 <script>

@@ -1,4 +1,4 @@
-"""The page's server: on this machine alone, behind its token, gone with everything it has begun."""
+"""The page's server: local only, protected by a token, and ended with everything it has started."""
 
 from __future__ import annotations
 
@@ -27,19 +27,24 @@ from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
 from dreamvideo.studio.uploads import inspect_upload, megabytes, take
 
-# One pixel, transparent.
+# One transparent pixel.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = {"cache-control": "no-store"}
-# Seconds that open pages are given to let go when the studio is closed.
+# Seconds that open pages get to disconnect when the studio is closed.
 _GRACE = 1
 _ENDING = [n for n in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, n)]
 
 
 @dataclass(frozen=True)
 class StudioOptions:
-    """How the studio is opened: with which file, on which port (0: a free one), in a browser?
+    """How to open the studio.
 
-    ``folder`` is where films are written, ``most_upload`` the largest upload in bytes.
+    Attributes:
+        source: A file to open.
+        port: Port; 0: a free one.
+        opens: Whether to open it in a browser.
+        folder: Where films are written.
+        most_upload: Largest upload in bytes.
     """
 
     source: Path | None = None
@@ -50,9 +55,9 @@ class StudioOptions:
 
 
 def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
-    """Serve the page until Ctrl-C. ``say`` gets its address, and in the end what is unfinished.
+    """Serve the page until Ctrl-C; ``say`` gets its address, and at the end what is unfinished.
 
-    Raises UsageError for a port or folder that cannot be had, MediaError for a bad ``source``.
+    Raises UsageError for a port or folder that cannot be used, MediaError for a bad ``source``.
     """
     material = None if wishes.source is None else inspect_upload(wishes.source)
     if not wishes.folder.is_dir():
@@ -72,7 +77,7 @@ def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
 
 
 def application(studio: Studio, gate: Gate) -> Guard:
-    """The whole page, guarded."""
+    """Return the whole application, guarded."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     _pictures(app, studio)
     _films(app, studio)
@@ -82,7 +87,7 @@ def application(studio: Studio, gate: Gate) -> Guard:
     def main() -> None:
         build(studio)
 
-    # What NiceGUI could do beyond this machine (on_air) stays off; Tailwind is not needed.
+    # NiceGUI's access from outside this machine (on_air) stays off; Tailwind is not needed.
     ui.run_with(app, tailwind=False, show_welcome_message=False, on_air=None)
     return Guard(app, gate)
 
@@ -91,7 +96,7 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
     @app.get("/studio/seen/{which}/{serial}")
     def seen(which: str, serial: int) -> Response:
         picture = studio.seen.source if which == "source" else studio.seen.dream
-        # A page may ask a moment after another source was chosen.
+        # A page may request this just after another source was chosen.
         return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
     looks = look_pictures()
@@ -170,20 +175,20 @@ def _opened(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server for which Ctrl-C is the usual end, not an error."""
+    """A server for which Ctrl-C is the normal way to end."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so."""
+        """Start serving, and report it."""
         await super().startup(sockets)
         self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in order when asked to; at once when asked again."""
+        """Shut down cleanly at the first signal; at once at the second."""
         before = {name: signal.getsignal(getattr(signal, name)) for name in _ENDING}
         for name in _ENDING:
             signal.signal(getattr(signal, name), self._end)

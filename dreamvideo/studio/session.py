@@ -1,6 +1,6 @@
-"""All that a session is: what is dreamt, what is chosen, what is seen, what is rendered.
+"""The state of a session: source, choice, previews and renders.
 
-It lives in the server, so that a page that is loaded again, or opened twice, finds it as it was.
+It lives in the server, so that a page that is reloaded, or opened twice, finds it unchanged.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
 MOVING = 2.0
-# The dice roll 1 to this: enough for a lifetime, short enough to be noted down.
+# The dice roll 1 to this: enough variety, and short enough to note down.
 _MOST_ROLLED = 9999
 
 
 @dataclass(frozen=True)
 class SeenFrame:
-    """What the page shows of the frame: pictures are JPEGs, ``serial`` tells two apart.
+    """What the page shows of the frame: JPEGs, told apart by ``serial``.
 
-    ``done`` of ``total`` steps are dreamt; ``error`` is why there is no more.
+    ``done`` of ``total`` steps are dreamt; ``error`` is why there is no dream.
     """
 
     source: bytes = b""
@@ -60,13 +60,13 @@ class SeenFrame:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a better picture is to come."""
+        """Whether a better picture is coming."""
         return not self.error and (self.total == 0 or self.done < self.total)
 
 
 @dataclass(frozen=True)
 class Moving:
-    """A moving preview: being made (``words`` say how far), there (its ``ticket``), or neither."""
+    """A moving preview: in progress (``words``), finished (``ticket``), or neither."""
 
     words: str = ""
     ticket: int = 0
@@ -75,7 +75,7 @@ class Moving:
 
 @dataclass
 class Studio:
-    """One session. ``version`` grows with every change that a page should show."""
+    """One session. ``version`` increases with every change that a page should show."""
 
     folder: Path
     most_upload: int = MOST_UPLOAD
@@ -97,12 +97,15 @@ class Studio:
         self.previewer = Previewer(self._hear)
 
     def touch(self) -> None:
-        """Something is different."""
+        """Mark the session as changed."""
         with self._lock:
             self.version += 1
 
     def close(self) -> list[str]:
-        """End all processes, remove what is private; commands that resume what is left."""
+        """End all processes and delete private files.
+
+        Returns commands that resume unfinished renders.
+        """
         try:
             self.previewer.close()
             return self.jobs.close()
@@ -110,7 +113,7 @@ class Studio:
             shutil.rmtree(self.private, ignore_errors=True)
 
     def take(self, material: SourceFile) -> None:
-        """Dream this from now on; the copy that is not needed any more goes."""
+        """Change the source; a private copy that is no longer needed is deleted."""
         with self._lock:
             old, self.material = self.material, material
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
@@ -125,11 +128,11 @@ class Studio:
         self.ask()
 
     def take_sample(self, name: str) -> None:
-        """Dream one of the pictures and clips that come with the package. Raises MediaError."""
+        """Change the source to a bundled sample. Raises MediaError."""
         self.take(inspect_upload(sample_paths()[name]))
 
     def choose(self, choice: Choice) -> None:
-        """Choose something else; the frame is dreamt anew if that changes it."""
+        """Change the choice; the frame is dreamt again if that affects it."""
         with self._lock:
             before, self.choice = self.choice, choice
         self.touch()
@@ -137,25 +140,25 @@ class Studio:
             self.ask()
 
     def move(self, slider: Slider, value: float | None) -> None:
-        """Move a slider; None: back to what the look says."""
+        """Move a slider; None resets it to the look's value."""
         self.choose(self.choice.changed(slider, value))
 
     def roll(self, slider: Slider) -> None:
-        """Move a seed to another number, drawn by chance."""
+        """Set a seed to a random number."""
         now = self.choice.changes.get(slider.key)
         rolled = secrets.randbelow(_MOST_ROLLED) + 1
         # The same number again would look like a button that does nothing.
         self.move(slider, rolled if rolled != now else rolled % _MOST_ROLLED + 1)
 
     def go_to(self, at: float) -> None:
-        """Look at another time of the clip, seconds."""
+        """Go to another time of the clip, in seconds."""
         with self._lock:
             self.at = at
         self.touch()
         self.ask()
 
     def ask(self) -> None:
-        """Have the frame dreamt as everything stands; what was asked for before is given up."""
+        """Request the frame for the current state; supersedes earlier requests."""
         material = self.material
         if material is None:
             return
@@ -176,11 +179,11 @@ class Studio:
         self.touch()
         self.previewer.ask(wanted)
         if not is_warm:
-            # The process that dreams is deaf while it loads its network.
+            # The preview process does not respond while it loads its network.
             threading.Thread(target=self._show_source, args=(wanted,), daemon=True).start()
 
     def ask_moving(self) -> None:
-        """Have a few seconds from here on dreamt, small, as a film."""
+        """Request a short, small film from the current time on."""
         material = self.material
         if material is None:
             return
@@ -201,7 +204,7 @@ class Studio:
 
     @property
     def command(self) -> str:
-        """The command line that renders what is chosen. Raises UsageError."""
+        """The command line that renders the choice. Raises UsageError."""
         material = self.material
         if material is None:
             return ""
@@ -215,7 +218,7 @@ class Studio:
 
     @property
     def octaves(self) -> int:
-        """How many octaves the look has where it leaves that to the picture's size."""
+        """Number of octaves that the look derives from the picture's size."""
         material = self.material
         if material is None:
             return 3
@@ -230,7 +233,7 @@ class Studio:
 
     @property
     def _moment(self) -> float:
-        """The time of the frame that is looked at: a zoom begins with a clip's last one."""
+        """The time of the current frame; a zoom starts with a clip's last one."""
         material = self.material
         if material is None or self.choice.kind != "zoom":
             return self.at
@@ -285,18 +288,18 @@ class Studio:
 
 
 def _picture_of(choice: Choice) -> object:
-    """What of a choice a single frame shows."""
+    """Return the part of a choice that affects a single frame."""
     changes = [each for each in choice.own_changes if each[0].group in ("dream", "colour")]
     return choice.kind, choice.preset, changes
 
 
 def sample_paths() -> Mapping[str, Path]:
-    """The pictures and clips that come with the package, by name."""
+    """Return the bundled pictures and clips by name."""
     folder = Path(str(resources.files("dreamvideo") / "studio" / "samples"))
     return {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in (".jpg", ".mp4")}
 
 
 def look_pictures() -> Mapping[str, Path]:
-    """What bundled looks make of one photograph, by the look's name; a look may have none."""
+    """Return the pictures of bundled looks by name; a look may have none."""
     folder = Path(str(resources.files("dreamvideo") / "studio" / "looks"))
     return {path.stem: path for path in sorted(folder.glob("*.jpg"))}

@@ -1,4 +1,4 @@
-"""How the page looks: one column on a phone, three on a desk; light and dark."""
+"""The page's style sheet: one column on a phone, three on a desktop; light and dark."""
 
 STYLE = """
 :root { --bg: #f5f4f8; --card: #ffffff; --ink: #1a1626; --soft: #5f5872; --line: #dcd8e6;

@@ -1,7 +1,7 @@
-"""What is dropped into the page: taken into a private folder, and known by what it is.
+"""Receive uploads into a private folder and identify them by their content.
 
-A name says nothing: a file is a picture or a film if our own readers read it as one. It keeps a
-tame form of its name, with the ending of what it is.
+Names are not trusted: a file is a picture or a film if our own readers read it as one. It keeps a
+sanitised form of its name, with the extension of its content.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dreamvideo.media.stills import is_still, read_still
 
 _TAME = re.compile(r"[^\w. -]+")
 _LONGEST_STEM = 60
-# What a container is called, beside the endings that mean it.
+# Names of containers, and the extensions that mean them.
 _FILM_ENDINGS = {
     "mp4": (".mp4", ".m4v", ".mov"),
     "matroska": (".mkv", ".webm"),
@@ -44,10 +44,17 @@ _FILM_ENDINGS = {
 
 @dataclass(frozen=True)
 class SourceFile:
-    """What is to be dreamt: a picture or a film, its size in px, and of a film its time.
+    """What to dream: a picture or a film.
 
-    ``name`` is what it is called in a command line. ``is_private`` if it is a copy of ours, which
-    goes when the studio is closed.
+    Attributes:
+        path: The file.
+        name: Its name in a command line.
+        kind: Picture or film.
+        width: Width in pixels.
+        height: Height in pixels.
+        duration: Length of a film in seconds.
+        rate: Frames per second of a film.
+        is_private: Whether it is a copy that is deleted when the studio is closed.
     """
 
     path: Path
@@ -61,7 +68,7 @@ class SourceFile:
 
     @property
     def words(self) -> str:
-        """``480 x 270, 5.3 s, 25 frames a second``."""
+        """Description: ``480 x 270, 5.3 s, 25 frames a second``."""
         size = f"{self.width} x {self.height}"
         if self.kind == "still":
             return size
@@ -69,13 +76,13 @@ class SourceFile:
 
 
 def private_folder() -> Path:
-    """A new folder that nobody else may look into."""
-    # mkdtemp's own promise is 0700, whatever the umask.
+    """Create a folder that other users cannot read."""
+    # mkdtemp guarantees mode 0700, whatever the umask.
     return Path(tempfile.mkdtemp(prefix="dreamvideo-studio-"))
 
 
 def make_safe_name(name: str) -> str:
-    """A file's name without folders, control characters, and all else that is no name.
+    """Sanitise a file's name: no folders, control characters or special characters.
 
     ``../../etc/pass wd;rm`` -> ``pass wd_rm``; never empty, hidden, or an option.
     """
@@ -89,10 +96,20 @@ def make_safe_name(name: str) -> str:
 
 
 def inspect_upload(path: Path, name: str | None = None, *, is_private: bool = False) -> SourceFile:
-    """What a file (or a folder of frames) is. Raises MediaError, one line, if it is nothing."""
+    """Identify a file or a folder of frames.
+
+    Args:
+        path: The file or folder.
+        name: What it is called in a command line; None: its path.
+        is_private: Whether it is a copy that is deleted when the studio is closed.
+
+    Raises:
+        MediaError: It is neither a picture nor a film.
+    """
     name = str(path) if name is None else name
     if is_still(path):
-        # Some are films to ffmpeg, of one frame; a film by a picture's name goes on below.
+        # ffmpeg reads some of these as films of one frame; a film with a picture's extension is
+        # handled below.
         with suppress(MediaError):
             return _still(path, name, is_private, MediaError(""))
     try:
@@ -102,7 +119,7 @@ def inspect_upload(path: Path, name: str | None = None, *, is_private: bool = Fa
     if info.kind != "sequence" and is_private:
         path = _renamed(path, info)
         name = path.name
-    # A clip may not know how long it is; there is a first frame at any rate.
+    # A clip may not know its length, but it has at least one frame.
     duration = info.duration or Fraction(1, 1) / info.rate
     return SourceFile(
         path, name, "film", info.width, info.height, duration, info.rate, is_private=is_private
@@ -113,11 +130,11 @@ def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Sour
     try:
         pixels = read_still(path)
     except MediaError as no_still:
-        # Of a file by a picture's name, what is wrong with the picture; else with the film.
+        # Report the picture's error for a file with a picture's extension, otherwise the film's.
         worse = no_still if path.suffix.lower() in READ_ENDINGS else no_film
         raise MediaError(_said(worse, path, name)) from None
     if path.suffix.lower() not in READ_ENDINGS and is_private:
-        # A name that says nothing of a picture, where names are asked later.
+        # The extension does not mean a picture, but extensions are checked later.
         path = path.rename(path.with_suffix(_still_ending(path)))
         name = path.name
     height, width = pixels.shape[:2]
@@ -129,7 +146,7 @@ def _said(error: MediaError, path: Path, name: str) -> str:
 
 
 def _renamed(path: Path, info: MediaInfo) -> Path:
-    """The file, with an ending that belongs to what it holds."""
+    """Give a file the extension of its content."""
     key = next((key for key in _FILM_ENDINGS if key in info.container), None)
     endings = _FILM_ENDINGS[key] if key else (path.suffix.lower() or ".film",)
     if path.suffix.lower() in endings:
@@ -145,10 +162,17 @@ def _still_ending(path: Path) -> str:
 
 
 async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int) -> SourceFile:
-    """Take an upload of ``most`` bytes at most into a folder of its own below ``folder``.
+    """Receive an upload into a folder of its own.
 
-    Raises UsageError for one that is too large, MediaError for what is neither picture nor film;
-    nothing of it is left then.
+    Args:
+        chunks: The content.
+        name: The name it was uploaded with.
+        folder: Where its folder is created.
+        most: Largest size in bytes.
+
+    Raises:
+        UsageError: It is too large; nothing of it is left.
+        MediaError: It is neither a picture nor a film; nothing of it is left.
     """
     own = Path(tempfile.mkdtemp(dir=folder))
     try:
@@ -175,5 +199,5 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
 
 
 def megabytes(size: int) -> str:
-    """``500 MB``."""
+    """Format a size: ``500 MB``."""
     return f"{size / 1e6:.4g} MB"

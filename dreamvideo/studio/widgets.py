@@ -1,4 +1,4 @@
-"""Small building blocks of the page: plain HTML elements, which keyboards and readers know."""
+"""Building blocks of the page: plain HTML elements, accessible by keyboard and screen reader."""
 
 from __future__ import annotations
 
@@ -14,13 +14,25 @@ Handler = Callable[[Any], Any]
 
 
 def words(tag: str, text: str, style: str = "") -> TextElement:
-    """``<tag>text</tag>`` with these classes."""
+    """Create ``<tag>text</tag>`` with these classes.
+
+    Args:
+        tag: Name of the element.
+        text: Its text.
+        style: Its classes.
+    """
     made = TextElement(tag=tag, text=text)
     return made.classes(style) if style else made
 
 
 def box(tag: str, style: str = "", **attributes: str) -> Element:
-    """An element to be filled, with these classes and attributes; ``_`` in a name means ``-``."""
+    """Create a container element with these classes and attributes; ``_`` in a name means ``-``.
+
+    Args:
+        tag: Name of the element.
+        style: Its classes.
+        attributes: Its attributes.
+    """
     made = ui.element(tag)
     if style:
         made.classes(style)
@@ -28,14 +40,20 @@ def box(tag: str, style: str = "", **attributes: str) -> Element:
 
 
 def with_attributes(element: Element, attributes: Mapping[str, Any]) -> Element:
-    """Set attributes as they are, whatever characters their values hold."""
+    """Set attributes verbatim, whatever characters their values contain."""
     for name, value in attributes.items():
         element.props[name.strip("_").replace("_", "-")] = value
     return element
 
 
 def section(title: str, style: str = "", level: str = "h2") -> Element:
-    """A part of the page with a heading that names it."""
+    """Create a section of the page with a heading.
+
+    Args:
+        title: The heading, which also names the section.
+        style: Classes.
+        level: Element of the heading.
+    """
     made = box("section", f"card {style}".strip(), aria_label=title)
     with made:
         words(level, title)
@@ -45,7 +63,14 @@ def section(title: str, style: str = "", level: str = "h2") -> Element:
 def button(
     label: str, on_click: Callable[[], Any], style: str = "", **attributes: str
 ) -> TextElement:
-    """A button."""
+    """Create a button.
+
+    Args:
+        label: Its text.
+        on_click: Called on a click.
+        style: Classes.
+        attributes: Attributes.
+    """
     made = words("button", label, f"btn {style}".strip())
     with_attributes(made, {"type": "button", **attributes})
     made.on("click", lambda _: on_click(), args=[])
@@ -53,7 +78,14 @@ def button(
 
 
 def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> Element:
-    """One of several: the arrow keys go through those of a group."""
+    """Create a radio button; the arrow keys move within a group.
+
+    Args:
+        group: Name of the group.
+        value: Its value.
+        checked: Whether it is chosen at first.
+        on_pick: Called when it is chosen.
+    """
     made = box("input", "", type="radio", name=group, value=value)
     made.props["checked"] = checked
     made.on("change", lambda _: on_pick(), args=[])
@@ -61,7 +93,14 @@ def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> 
 
 
 def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler) -> Element:
-    """A choice from a list, ``options`` by value; ``on_pick`` gets the value."""
+    """Create a drop-down list, ``options`` by value; ``on_pick`` gets the value.
+
+    Args:
+        label: Its label.
+        options: Text of each option by value.
+        value: The value chosen at first.
+        on_pick: Called with the chosen value.
+    """
     with box("label", "field") as made:
         words("span", label)
         with box("select") as chosen:
@@ -76,23 +115,23 @@ def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler)
 
 
 class NumberInput:
-    """A field of the browser's own that holds a number; ``on_move`` gets it.
+    """A native number field; ``on_move`` gets its value.
 
-    The page never sets the value of one that is being changed: a number that comes back late
-    would pull it from under the hand.
+    The page never sets the value of a field that is being changed, because a late update would
+    overwrite what the user is typing.
 
     Args:
         name: The element's id.
-        label: What it is, for those who do not see it.
-        low: The least number.
-        high: The largest number.
+        label: Accessible name.
+        low: Smallest number.
+        high: Largest number.
         step: What the arrow keys add.
         on_move: Called with every number that is chosen.
     """
 
     type = "number"
     style = "number"
-    # The browser's event that says that a number has been chosen: typed to the end.
+    # The browser's event for a number that is typed completely.
     event = "change"
 
     def __init__(
@@ -103,7 +142,7 @@ class NumberInput:
             "input", self.style, id=name, type=self.type, aria_label=label, min=number_text(low)
         )
         self.bounds(high, step)
-        # As an attribute ("^"), which Vue leaves alone, it is but where the field begins.
+        # As an attribute ("^"), which Vue leaves alone, it is only the initial value.
         self.element.props["^value"] = number_text(low)
         self._on_move = on_move
         self.element.on(
@@ -114,11 +153,11 @@ class NumberInput:
         )
 
     def bounds(self, high: float, step: float) -> None:
-        """Say how far it goes, in which steps."""
+        """Set the largest number and the step."""
         change(self.element, max=number_text(high), step=number_text(step))
 
     def show(self, value: float, words: str) -> None:
-        """Put it there, unless it is there already; ``words`` are what it says of itself."""
+        """Set the value if it differs; ``words`` is its accessible text."""
         change(self.element, aria_valuetext=words)
         if abs(value - self._value) > 1e-6:
             self._put(value)
@@ -126,7 +165,7 @@ class NumberInput:
     def _put(self, value: float) -> None:
         self._value = value
         change(self.element, **{"^value": number_text(value)})
-        # Late enough for new bounds to be there, which would cut it else.
+        # Late enough for new bounds to be applied, which would otherwise clamp it.
         self.element.client.run_javascript(
             f"setTimeout(() => {{const e = document.getElementById('{self.name}'); "
             f"if (e) e.value = {number_text(value)};}}, 50)"
@@ -136,7 +175,7 @@ class NumberInput:
         try:
             moved = float(text)
         except ValueError:
-            # A field that was emptied gets its number back.
+            # An emptied field gets its number back.
             self._put(self._value)
             return
         self._value = moved
@@ -152,22 +191,28 @@ class Range(NumberInput):
 
 
 def number_text(value: float) -> str:
-    """A number as HTML and scripts take it: whole ones with all their digits."""
+    """Format a number for HTML and scripts: whole numbers keep all their digits."""
     return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def picture(source: str, text: str, style: str = "") -> Element:
-    """An image and what it shows, for those who do not see it."""
+    """Create an image with its alternative text.
+
+    Args:
+        source: Address of the image.
+        text: The alternative text.
+        style: Classes.
+    """
     return with_attributes(box("img", style), {"src": source, "alt": text})
 
 
 def shown(element: Element, yes: bool) -> None:
-    """Show an element, or take it out of sight and of reach."""
+    """Show or hide an element."""
     element.set_visibility(yes)
 
 
 def change(element: Element, **attributes: Any) -> None:
-    """Set attributes, and tell the page only of those that are new."""
+    """Set attributes, and update the page only if they differ."""
     new = {name.strip("_").replace("_", "-"): value for name, value in attributes.items()}
     if any(element.props.get(name) != value for name, value in new.items()):
         element.props.update(new)
@@ -175,5 +220,5 @@ def change(element: Element, **attributes: Any) -> None:
 
 
 def escaped(text: str) -> str:
-    """Text that may stand in HTML."""
+    """Escape text for HTML."""
     return html.escape(text)

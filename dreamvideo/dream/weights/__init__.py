@@ -1,1 +1,1 @@
-"""The bundled network: data, notice of origin, converter."""
+"""The bundled network: weights, notice of origin and converter."""

@@ -24,7 +24,7 @@ BLOCK_NORMS = {"_bn0": "expand", "_bn1": "depthwise", "_bn2": "project"}
 
 
 def archive_name(key: str) -> str | None:
-    """Name in the archive for a PyTorch state key, None for what is not needed."""
+    """Return the name in the archive for a PyTorch state key; None if it is not needed."""
     parts = key.split(".")
     if parts[-1] == "num_batches_tracked":
         return None
@@ -41,7 +41,7 @@ def archive_name(key: str) -> str | None:
 
 
 def convert(pth: Path, npz: Path) -> None:
-    """Write the archive; refuses a file that is not the published one."""
+    """Write the archive; refuses any file but the published one."""
     import torch
 
     if hashlib.sha256(pth.read_bytes()).hexdigest() != PTH_SHA256:

@@ -1,1 +1,1 @@
-"""Source frames to dreamt frames: tracking, planning, carrying, interpolating."""
+"""Turn source frames into dreamt frames: tracking, planning, carrying, interpolation."""

@@ -1,4 +1,7 @@
-"""What is climbed of a carried frame: (how much is missing where) -> steps, and boxes for them."""
+"""Decide how many gradient steps a carried frame gets, and in which boxes.
+
+(map of the missing dream) -> step counts and the boxes in which they run.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,32 @@ import numpy as np
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.patches import Box, find_windows, merge_overlapping
 
-# Lengths are in pixels of a frame this wide, and scale with the frame.
+# Lengths are in pixels of a frame this wide; they scale with the frame.
 REFERENCE_WIDTH = 320
 CELL = 8
-# How far the steps fade out round a box.
+# How far the steps fade out around a box.
 FADE = 8
-# A cell that lacks more than this share of a dream is dreamt at once; the rest can wait for the
-# next full frame.
+# A cell that is missing more than this share of a dream is dreamt at once; anything less can wait
+# for the next full frame.
 NOTABLE = 0.5
-# All that is notable together can wait if it is less than this share of a frame's dream.
+# If everything notable adds up to less than this share of a frame's dream, it can wait.
 SLIGHT = 0.005
 # A target that rises by this much on average must be followed in every frame.
 RISING = 0.005
-# The most that one step does where a dream is missing, as a share of a fresh dream's work: one
-# forced in a frame by a few long steps is noise, and its noise would be carried on.
+# The most work one step does where a dream is missing, as a share of a fresh dream's. A dream
+# forced into one frame by a few long steps is noise, and that noise would be carried along.
 WORK_PER_STEP = 0.16
 
 
 @dataclass(frozen=True)
 class StepAllocation:
-    """So many steps an octave that do ``work`` (H x W, in fresh dreams' work).
+    """Gradient steps for one pass over a frame.
 
-    ``grown`` of it is dream that was missing; outside of boxes ``within``, if any, there is none.
+    Attributes:
+        steps: Steps per octave.
+        work: H x W, the work these steps do, in units of a fresh dream.
+        grown: H x W, the part of ``work`` that replaces missing dream.
+        within: Boxes outside of which there is no work; empty means the whole frame.
     """
 
     steps: int
@@ -44,11 +51,17 @@ class StepAllocation:
 def allocate_steps(
     missing: Image, places: Sequence[Box], refresh: Image | None, full: int, few: int
 ) -> Iterator[StepAllocation]:
-    """What is to be climbed of a frame of which ``missing`` (H x W) of a dream was not carried.
+    """Yield the passes of gradient steps that a carried frame needs.
 
-    ``refresh`` (H x W) is work on what was carried, None where it is not this frame's turn.
-    ``places`` are the boxes round what is missing, ``full`` the steps of a fresh dream, ``few``
-    those of one that was carried.
+    Args:
+        missing: H x W, how much of a dream could not be carried.
+        places: Boxes around what is missing.
+        refresh: H x W, work on what was carried; None if this frame is not due for a refresh.
+        full: Steps per octave of a fresh dream.
+        few: Steps per octave of a carried dream.
+
+    Yields:
+        At most two passes: the refresh of the whole frame, then the boxes.
     """
     steps, grown = 0, np.zeros_like(missing)
     if refresh is not None:
@@ -67,28 +80,31 @@ def allocate_steps(
 
 
 def count_steps(missing: float, full: int, few: int) -> int:
-    """Steps an octave for what lacks this much of its dream.
+    """Return the steps per octave for a frame that lacks part of its dream.
 
-    Few while next to everything was carried; as many as a fresh dream has when nothing was.
+    Args:
+        missing: Share of the dream that is missing.
+        full: Steps of a fresh dream, used when nothing was carried.
+        few: Steps of a carried dream, used while nearly everything was.
     """
     return max(few, min(full, round(missing * full)))
 
 
 def is_rising(target: Image, before: Image) -> bool:
-    """Whether a target grows by itself, rather than moving with the picture."""
+    """Return whether a target map grows by itself rather than by moving with the picture."""
     return float(np.maximum(target - before, 0).mean()) > RISING
 
 
 def covers_most(places: Sequence[Box], shape: tuple[int, ...]) -> bool:
-    """Whether boxes of a picture of that shape are no saving, with what must be seen round them."""
+    """Return whether dreaming the boxes alone saves nothing, with the context they need."""
     size = shape[0], shape[1]
     return find_windows(places, size, size) == (Box(0, 0, *size),)
 
 
 def find_boxes(missing: Image) -> tuple[Box, ...]:
-    """Boxes round all that is notably ``missing`` (H x W, in full dreams) of a frame.
+    """Find boxes around everything that is notably ``missing`` (H x W, in full dreams).
 
-    No two of them meet. None where it is next to nothing.
+    The boxes do not overlap. There are none if next to nothing is missing.
     """
     height, width = missing.shape
     scale = width / REFERENCE_WIDTH
@@ -115,9 +131,9 @@ def _make_box(found: Image, cells: tuple[int, int], shape: tuple[int, ...], fade
 
 
 def make_mask(found: Sequence[Box], shape: tuple[int, ...]) -> Image:
-    """H x W: 1 within the boxes, falling to 0 towards their sides, 0 outside.
+    """Return an H x W mask: 1 inside the boxes, fading to 0 towards their sides, 0 outside.
 
-    A side that is the frame's own does not fade.
+    A side that lies on the edge of the frame does not fade.
     """
     fade = FADE * shape[1] / REFERENCE_WIDTH
     total = np.zeros(shape[:2], np.float32)

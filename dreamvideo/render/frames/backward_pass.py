@@ -1,10 +1,10 @@
-"""The second pass: dreamt frames -> the same frames, steadied backwards in time.
+"""Run a second temporal pass over dreamt frames, from the last to the first.
 
-The first pass knows only the past: what is uncovered is dreamt before it is known what will be
-seen of it, and small changes run forwards. Going back, each frame's detail is mixed with the
-next frame's, warped onto it. No gradient is climbed: measured, even one step an octave brings
-back more flicker than the pass removes. Multi-pass stylisation in both directions is after
-Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos", GCPR 2016.
+The first pass knows only the past: an uncovered area is dreamt before it is known what will be seen
+of it, and small changes run forwards. On the way back each frame's detail is mixed with the next
+frame's, warped onto it. No gradient steps are taken: as measured, even one step per octave brings
+back more flicker than the pass removes. Multi-pass stylisation in both directions follows Ruder,
+Dosovitskiy and Brox, "Artistic Style Transfer for Videos", GCPR 2016.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ BACK_BLEND = 0.5
 def run_backward_pass(
     films: Sequence[StoredFrame], sources: Sequence[StoredFrame], starts: Sequence[bool]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """(index, pixels H x W x 3) of every frame, last to first, as deep as they were stored.
+    """Yield every frame after the backward pass, last to first.
 
-    ``films`` and ``sources`` are the dreamt frames and what they were dreamt from; ``starts``
-    tells which frames begin a shot: nothing crosses a cut.
+    Args:
+        films: The dreamt frames.
+        sources: The source frames they were dreamt from.
+        starts: Which frames start a shot; nothing crosses a cut.
+
+    Yields:
+        (index, pixels H x W x 3), at the bit depth at which the frame was stored.
     """
     later: tuple[Image, Image] | None = None
     for index in reversed(range(len(films))):
@@ -57,7 +62,7 @@ def _blend(dreamt: Image, source: Image, later_dreamt: Image, later_source: Imag
 
 
 def _find_undreamt(dreamt: Image, source: Image) -> NDArray[np.bool_]:
-    """Where nothing is to be dreamt: whole patches that are the source's, not chance."""
+    """Find where nothing was dreamt: whole patches, not chance pixels, that equal the source."""
     same = (dreamt == source).all(-1).astype(np.uint8)
     patch = np.ones((3, 3), np.uint8)
     return np.asarray(cv2.morphologyEx(same, cv2.MORPH_OPEN, patch) > 0, np.bool_)

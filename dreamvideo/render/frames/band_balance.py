@@ -1,11 +1,11 @@
-"""Holds the sizes of carried detail in balance: (detail, what it was when new) -> detail.
+"""Keep the contrast of carried detail balanced across spatial frequency bands.
 
 Detail that is carried from frame to frame and topped up with a few steps changes its character:
-resampling wears the finest of it away, what replaces that also adds to the middle, and the
-coarsest wanders. So light and colour are held apart, band by band of a Laplacian pyramid (Burt and
-Adelson, 1983), near the RMS that they had where and when the detail was dreamt afresh; what is
-coarser than all bands is held to its value. The light of the finest band is left to the governor
-of the steps (``carry``): what resampling takes from it only new steps can give back.
+resampling wears away the finest band, the steps that replace it also add to the middle bands, and
+the coarsest drifts. So luma and chroma are held separately, in each band of a Laplacian pyramid
+(Burt and Adelson, 1983), near the RMS they had where and when the detail was freshly dreamt. What
+is coarser than all bands is held to its value. The luma of the finest band is left to the governor
+of the steps (``carry``), since only new steps can restore what resampling takes from it.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 
-# Lengths are in pixels of a frame this wide, and scale with the frame.
+# Lengths are in pixels of a frame this wide; they scale with the frame.
 REFERENCE_WIDTH = 480
-# The coarsest band holds forms of about this many pixels.
+# Size in pixels of the forms in the coarsest band.
 COARSEST = 64
-# RMS are kept for cells of this many pixels.
+# RMS values are kept for cells of this many pixels.
 CELL = 16
-# Deviation of the neighbourhood of which an RMS is taken, in cells, or in forms of the band.
+# Sigma of the neighbourhood over which an RMS is taken, in cells or in forms of the band.
 NEIGHBOURHOOD = 1.5
-# Share of the way back in a frame, the most that a band changes in one, and the widest ratio that
-# is believed to be an imbalance rather than another picture.
+# Share of the way back per frame, the largest change of a band per frame, and the widest ratio that
+# is taken for an imbalance rather than a different picture.
 RATE = 0.4
 STEP = 0.08
 WIDEST = 2.0
 SILENCE = 1e-4
-# How fast what is wanted of new ground is brought to the shot's usual amount, a share a frame.
+# How fast the wanted bands of new areas approach the shot's usual amount, as a share per frame.
 RENEWAL = 0.1
-# A cell with less than the first share of a full dream tells nothing of one; from the second on it
-# tells all.
+# A cell with less than the first share of a full dream says nothing about one; from the second
+# share on it says everything.
 FAINT, PLAIN = 0.2, 0.5
-# At white and black half of a dream is cut off, and this share of its RMS is left; all of it is
-# there from ``ROOM`` away from them on.
+# At white and black half of a dream is clipped, which leaves this share of its RMS; from ``ROOM``
+# away from them all of it is there.
 CLIPPED, ROOM = 0.58, 0.5
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Detail (H x W x 3) in bands, fine to coarse, and the rest, each half as large."""
+    """Detail (H x W x 3) as bands from fine to coarse, each half as large, and the residual."""
 
     bands: tuple[Image, ...]
     rest: Image
 
     @classmethod
     def of(cls, detail: Image) -> Pyramid:
-        """The pyramid of detail down to ``COARSEST``."""
+        """Build the pyramid of ``detail`` down to ``COARSEST``."""
         bands = []
         for _ in range(count_bands(detail.shape[1])):
             if min(detail.shape[:2]) < 4:
@@ -63,7 +63,7 @@ class Pyramid:
         return cls(tuple(bands), detail)
 
     def merge(self) -> Image:
-        """The detail again."""
+        """Reconstruct the detail."""
         detail = self.rest
         for band in reversed(self.bands):
             detail = _upsample(detail, band) + band
@@ -71,14 +71,15 @@ class Pyramid:
 
 
 def count_bands(width: int) -> int:
-    """Bands of a picture of that width, the coarsest about ``COARSEST``."""
+    """Return the number of bands for a picture of that width, the coarsest about ``COARSEST``."""
     return max(2, round(math.log2(COARSEST * width / REFERENCE_WIDTH)) + 1)
 
 
 def measure_bands(pyramid: Pyramid) -> Image:
-    """What is held of a pyramid, on a grid of cells: rows x columns x (2 x bands + 3).
+    """Measure a pyramid on a grid of cells: rows x columns x (2 x bands + 3).
 
-    The RMS of light and of colour of each band, fine to coarse, then the rest's three channels.
+    The planes are the RMS of luma and of chroma of each band, fine to coarse, then the three
+    channels of the residual.
     """
     height, width = pyramid.bands[0].shape[:2]
     columns = max(2, round(REFERENCE_WIDTH / CELL))
@@ -96,22 +97,22 @@ def measure_bands(pyramid: Pyramid) -> Image:
 
 
 def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) -> Pyramid:
-    """A pyramid a little nearer to what is wanted of it.
+    """Move a pyramid part of the way towards the wanted bands.
 
     Args:
-        pyramid: The carried detail's.
+        pyramid: Pyramid of the carried detail.
         found: ``measure_bands`` of it.
-        wanted: The same of the detail when it was new.
-        weight: rows x columns in [0, 1], how much each cell is held.
+        wanted: The same of the detail when it was freshly dreamt.
+        weight: rows x columns in [0, 1], how strongly each cell is held.
 
     Returns:
-        The pyramid with each band scaled, but for the finest light, and the rest moved.
+        The pyramid with every band scaled, except for the finest luma, and the residual shifted.
     """
     count = len(pyramid.bands)
     ratio = np.clip(wanted[..., : 2 * count] / found[..., : 2 * count], 1 / WIDEST, WIDEST)
     gains = np.clip(ratio**RATE, 1 - STEP, 1 + STEP)
     gains = 1 + (gains - 1) * weight[..., None]
-    # The finest light is what only new steps can give back.
+    # Only new steps can restore the finest luma.
     gains[..., 0] = 1
     bands = []
     for index, band in enumerate(pyramid.bands):
@@ -124,18 +125,21 @@ def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) 
 
 
 def renew_bands(wanted: Image, found: Image, aged: Image, usual: Image) -> Image:
-    """What is wanted of the bands from now on.
+    """Update the wanted bands after a frame.
 
-    Where a dream is young it is what it is; but what grows on uncovered ground, box by box, lacks
-    coarse forms, and a picture that is uncovered bit by bit would lose them all. A fresh dream of
-    any frame has about the same RMS in each band, since its gradient is normalised: so all
-    together is brought back to what the shot began with.
+    Where a dream is young, its bands are taken as they are. But a dream that grows on uncovered
+    areas, box by box, lacks coarse forms, and a picture that is uncovered bit by bit would lose
+    them all. A fresh dream of any frame has about the same RMS in each band, because its gradient
+    is normalised: so the total is brought back to what the shot started with.
 
     Args:
-        wanted: rows x columns x (2 x bands + 3), what was wanted.
-        found: The same, as it is.
-        aged: rows x columns in [0, 1], where the dream has come of age.
-        usual: What the shot began with (``sum_up_bands``).
+        wanted: rows x columns x (2 x bands + 3), the wanted bands so far.
+        found: The same shape, the bands as measured in this frame.
+        aged: rows x columns in [0, 1], where the dream is mature.
+        usual: (2 x bands + 3,), the bands the shot started with (``sum_up_bands``).
+
+    Returns:
+        The wanted bands from the next frame on.
     """
     count = wanted.shape[-1] - 3
     young = found.copy()
@@ -150,9 +154,9 @@ def renew_bands(wanted: Image, found: Image, aged: Image, usual: Image) -> Image
 
 
 def sum_up_bands(cells: Image, weight: Image) -> Image:
-    """RMS of each band, and the mean of the rest, over cells by weight: (2 x bands + 3,).
+    """Average cells by weight: the RMS of each band and the mean residual, (2 x bands + 3,).
 
-    0 where no cell has a weight.
+    0 where no cell has any weight.
     """
     count = cells.shape[-1] - 3
     share = weight[..., None] / np.maximum(weight.sum(), 1e-6)
@@ -161,9 +165,12 @@ def sum_up_bands(cells: Image, weight: Image) -> Image:
 
 
 def scale_bands_to_full(measured: Image, share: Image, usual: Image) -> Image:
-    """Measured bands as a full dream's; the ``usual`` where too little is dreamt to tell.
+    """Scale measured bands to those of a full dream.
 
-    ``share`` is ``find_expected_share``.
+    Args:
+        measured: rows x columns x (2 x bands + 3), from ``measure_bands``.
+        share: The same shape, from ``find_expected_share``.
+        usual: (2 x bands + 3,), used where too little is dreamt to tell.
     """
     telling = find_known_share(share)[..., None]
     full = measured / np.maximum(share, FAINT * CLIPPED)
@@ -171,17 +178,23 @@ def scale_bands_to_full(measured: Image, share: Image, usual: Image) -> Image:
 
 
 def find_known_share(share: Image) -> Image:
-    """How much a cell tells of a full dream, rows x columns in [0, 1] (``find_expected_share``)."""
+    """Return how much a cell says about a full dream, rows x columns in [0, 1].
+
+    ``share`` comes from ``find_expected_share``.
+    """
     return np.asarray(np.clip((share[..., -1] - FAINT) / (PLAIN - FAINT), 0, 1), np.float32)
 
 
 def find_expected_share(base: Image, maturity: Image, like: Image) -> Image:
-    """What a picture can be expected to have of a full dream's bands, rows x columns x planes.
+    """Return the share of a full dream's bands that a picture can be expected to have.
 
     Args:
-        base: H x W x 3 in [-1, 1], what is dreamt on.
+        base: H x W x 3 in [-1, 1], the picture that is dreamt on.
         maturity: H x W, share of a full dream's contrast.
         like: A grid of ``measure_bands``.
+
+    Returns:
+        rows x columns x planes, like the grid.
     """
     room = np.clip((1 - np.abs(to_cells(base.mean(-1), like))) / ROOM, 0, 1)
     share = np.broadcast_to(to_cells(maturity, like)[..., None], like.shape).copy()
@@ -190,7 +203,7 @@ def find_expected_share(base: Image, maturity: Image, like: Image) -> Image:
 
 
 def to_cells(picture: Image, like: Image) -> Image:
-    """H x W as a mean for each cell of a grid like ``like``."""
+    """Average an H x W map over each cell of a grid like ``like``."""
     return _resize(picture, *like.shape[:2])
 
 

@@ -1,4 +1,4 @@
-"""A camera over a clip: (frame, its time) -> the frame as that camera sees it."""
+"""A virtual camera over a clip: (frame, its time) -> the frame as the camera sees it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dreamvideo.motion.warp import Border, warp
 from dreamvideo.schedules import USUAL_RATE
 from dreamvideo.settings import CameraSettings
 
-# Below this magnification a picture is made smaller first: else it would glitter.
+# Below this magnification a picture is shrunk first; otherwise it would alias.
 SHRUNK = 0.8
 
 
 class VirtualCamera:
-    """What a moving camera sees of a film: a function of each frame and its time alone."""
+    """A moving camera over a clip; its view depends only on each frame and its time."""
 
     def __init__(
         self,
@@ -34,9 +34,15 @@ class VirtualCamera:
         length: float,
         rate: float = USUAL_RATE,
     ) -> None:
-        """``begin`` is the time of the film's first frame, ``length`` its seconds.
+        """Compile the camera's schedules.
 
-        ``rate`` is its frames a second, for schedules that count them.
+        Args:
+            settings: The camera's settings.
+            width: Width of the frames in pixels.
+            height: Height of the frames in pixels.
+            begin: Time of the clip's first frame in seconds.
+            length: Length of the clip in seconds.
+            rate: Frames per second, for schedules that count frames.
         """
         self._settings = settings
         self._begin = begin
@@ -44,7 +50,7 @@ class VirtualCamera:
         self._journey = CameraTrack(width, height, schedule_camera(*rates, length, rate))
 
     def apply(self, frame: Frame) -> Frame:
-        """The frame, and its transparency, as the camera sees it; itself if it stands still."""
+        """Return the frame and its alpha as the camera sees them; unchanged if it is still."""
         if self._settings.is_still:
             return frame
         move = self._journey.at(float(frame.time - self._begin))
@@ -62,7 +68,16 @@ class VirtualCamera:
 
 
 def apply_camera(pixels: NDArray[Any], move: Similarity, border: Border) -> NDArray[Any]:
-    """A picture (H x W or H x W x C, unsigned integers) moved, of the same size and type."""
+    """Transform a picture.
+
+    Args:
+        pixels: H x W or H x W x C, unsigned integers.
+        move: The camera's transform.
+        border: How areas outside the picture are filled.
+
+    Returns:
+        The transformed picture, of the same size and type.
+    """
     height, width = pixels.shape[:2]
     picture, flow = pixels.astype(np.float32), move.flow(width, height)
     if move.growth < SHRUNK:
@@ -73,7 +88,7 @@ def apply_camera(pixels: NDArray[Any], move: Similarity, border: Border) -> NDAr
 
 
 def _shrink(picture: Image, flow: Image, scale: float) -> tuple[Image, Image]:
-    """The picture at ``scale`` at least a few pixels large, and the flow that points into it."""
+    """Shrink the picture to ``scale``, at least a few pixels, with the flow that points into it."""
     height, width = picture.shape[:2]
     small = (max(8, round(width * scale)), max(8, round(height * scale)))
     shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)

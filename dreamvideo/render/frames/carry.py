@@ -1,13 +1,13 @@
-"""The carried dream: (what frame n left, frame n + 1) -> dreamt frame n + 1.
+"""Carry the dream to the next frame: (state after frame n, frame n + 1) -> dreamt frame n + 1.
 
-Only the *detail* that dreaming added is carried, never the picture: it is warped along the
-backward flow, trusted by the confidence, topped up with a few small steps, and partly blended
-back. Where the scene was uncovered the dream grows anew over the next few frames: *maturity*,
-which travels with the detail, tells how much of a full dream each pixel has had. How much it is
-to have is the frame's *target*, a map in the same units: where it falls, what was carried is
-thinned at once; where it rises, the rest is dreamt. A governor holds the detail's contrast
-steady, place by place: what is carried follows ``d <- gain d + what is added``, which fades,
-blurs where the motion is hard to follow, or grows until it burns, unless something watches it.
+Only the *detail* that dreaming added is carried, never the picture. It is warped along the backward
+flow, weighted by the confidence, topped up with a few small steps, and partly blended back. Where
+the scene was uncovered the dream regrows over the next few frames: *maturity*, which travels with
+the detail, is the share of a full dream that each pixel has had. How much it should have is the
+frame's *target*, a map in the same units: where the target falls, the carried detail is attenuated
+at once; where it rises, the rest is dreamt. A governor keeps the detail's contrast steady at each
+place. Carried detail follows ``d <- gain d + added``, which fades, blurs where the motion is hard
+to follow, or grows until it burns out, unless it is controlled.
 """
 
 from __future__ import annotations
@@ -40,44 +40,52 @@ from dreamvideo.render.frames.band_balance import (
 from dreamvideo.render.frames.frame_plan import WeightedDreams
 from dreamvideo.settings import CoherenceSettings
 
-# Radii are in pixels of a frame this wide, and scale with the frame.
+# Radii are in pixels of a frame this wide; they scale with the frame.
 REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
-# Share of the low frequencies that is dropped each frame where bands are not held.
+# Share of the low frequencies that is dropped in each frame where bands are not held.
 UNHELD_LEAK = 0.1
 CONTRAST_SIGMA = 2.0
 NEIGHBOURHOOD_SIGMA = 8.0
-# Gradient work for a frame as a share of a fresh dream's where a dream was carried, at first and
-# as far as the governor may turn it.
+# Gradient work for a carried frame as a share of a fresh dream's: the initial value, and the bounds
+# within which the governor may change it.
 CARRIED = 0.16
 CARRIED_BOUNDS = (0.02, 0.81)
-# The governor aims a little low: it sees a loss of contrast sooner than it can undo a gain.
+# The governor aims slightly low: it sees a loss of contrast sooner than it can undo a gain.
 AIM = 0.97
 GOVERNOR_BOUNDS = (0.6, 1.6)
 YOUNG, AGED = 0.5, 0.8
-# The contrast of a dream goes with this power of the work in it (measured from 0.05 to 3).
+# A dream's contrast grows with this power of the work in it (measured from 0.05 to 3).
 GROWTH = 0.85
-# What is climbed in boxes in an ordinary film, as a share of climbing every frame whole.
+# Work done in boxes in an ordinary film, as a share of dreaming every frame whole.
 IN_BOXES = 0.12
-# Less than this share more or less of a dream is none.
+# A difference of less than this share of a dream is ignored.
 NEGLIGIBLE = 1e-3
 
 
 class NotFiniteError(ArithmeticError):
-    """A dream holds what is no number: it must be neither shown nor carried on."""
+    """A dream contains NaN or Inf: it must be neither shown nor carried on."""
 
 
 @dataclass(frozen=True)
 class State:
-    """All that frame n + 1 needs of frame n: pixels in [-1, 1], the dream before it is finished.
+    """Everything that frame n + 1 needs from frame n.
 
-    Three maps (H x W) travel with the detail: ``maturity``, the dream that each pixel has had, in
-    full dreams; ``contrast``, the fine detail's when it was new, as a full dream's; ``effort``,
-    the governor's present share of a fresh dream's work. ``pending`` (H x W x 3) is detail that
-    is still to come in until the whole is refreshed again, ``waited`` (a scalar) how many frames
-    ago that was, ``target`` what it was to become. ``headroom`` (H x W, or a scalar) is how far
-    white gave way under it; ``bands`` is what its detail is held to (``measure_bands``), as a full
-    dream's, and ``usual`` what the shot began with; of no size where it is not held.
+    Attributes:
+        source: H x W x 3 in [-1, 1], the source frame.
+        dream: H x W x 3 in [-1, 1], the dream before colour grading.
+        maturity: H x W, travels with the detail: the dream each pixel has had, in full dreams.
+        contrast: H x W, travels with the detail: contrast of the fine detail when it was new,
+            scaled to a full dream.
+        effort: H x W, travels with the detail: the governor's current share of a fresh dream's
+            work.
+        pending: H x W x 3, detail still to be mixed in before the next full refresh.
+        target: H x W, the target map of this frame.
+        waited: Scalar, frames since the last full refresh.
+        headroom: H x W or a scalar, how far white was lowered under the dream.
+        bands: The bands the detail is held to (``measure_bands``), scaled to a full dream; empty
+            where bands are not held.
+        usual: The bands the shot started with; empty where bands are not held.
     """
 
     source: Image
@@ -100,7 +108,7 @@ class State:
 
 @dataclass(frozen=True)
 class CarrySettings:
-    """``CoherenceSettings`` with every part settled; ``every`` counts dreamt frames."""
+    """``CoherenceSettings`` with every value resolved; ``every`` counts dreamt frames."""
 
     gain: float
     blend: float
@@ -111,15 +119,15 @@ class CarrySettings:
 
     @property
     def climbed_share(self) -> float:
-        """Share of the pixels of its steps that a dreamt frame climbs on average."""
+        """Average share of a full-frame pass that the steps of one dreamt frame cover."""
         return min(1.0, 1 / self.every + IN_BOXES)
 
 
 def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySettings:
-    """Parts that were not set follow the one dial.
+    """Derive the values that were not set from the one dial, ``coherence``.
 
-    From 0 to 0.8 they go from dreaming every frame anew to the measured optimum, from there to 1
-    to what is as still as a dream can be and live.
+    From 0 to 0.8 they move from dreaming every frame independently to the measured optimum; from
+    there to 1 they move to the stillest dream that is still alive.
     """
     dial = settings.coherence
 
@@ -131,7 +139,8 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
     return CarrySettings(
         gain=gain if settings.gain is None else settings.gain,
         blend=blend if settings.blend is None else settings.blend,
-        # More where fewer frames drop it, though not for each frame: carrying it loses some too.
+        # Drop more per frame where fewer frames are dreamt, but not in full proportion: carrying
+        # loses some low frequencies too.
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
         every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
@@ -142,10 +151,19 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
 def start_shot(
     source: Image, parts: WeightedDreams, target: Image, *, holds_bands: bool = False
 ) -> tuple[State, float]:
-    """A shot's first frame: dreamt in full from the source. Returns it and the objective.
+    """Dream a shot's first frame in full from the source.
 
-    ``target`` is the map of ``target_map``; ``holds_bands`` remembers what the detail's bands are.
-    The objective is not a number where nothing is dreamt.
+    Args:
+        source: H x W x 3 in [-1, 1].
+        parts: Dreamers and their shares.
+        target: H x W, from ``make_target_map``.
+        holds_bands: Whether to record the bands of the detail.
+
+    Returns:
+        The state and the objective, which is NaN where nothing is dreamt.
+
+    Raises:
+        NotFiniteError: The dream contains NaN or Inf.
     """
     headroom = make_headroom_map(parts, target)
     base = make_headroom(source, headroom)
@@ -178,7 +196,22 @@ def propagate(
     settings: CoherenceSettings,
     target: Image,
 ) -> tuple[State, float]:
-    """The next frame of a shot. Returns it and the objective it reached."""
+    """Warp the carried detail onto the next frame of a shot and continue the dream.
+
+    Args:
+        state: State after the frame before.
+        source: H x W x 3 in [-1, 1], the next source frame.
+        motion: Backward flow from ``source`` to the frame before, and its confidence.
+        parts: Dreamers and their shares.
+        settings: Coherence settings.
+        target: H x W, from ``make_target_map``.
+
+    Returns:
+        The state after this frame and the objective it reached.
+
+    Raises:
+        NotFiniteError: The dream contains NaN or Inf.
+    """
     carry = resolve_coherence(settings, 1)
     headroom = make_headroom_map(parts, target)
     base = make_headroom(source, headroom)
@@ -205,7 +238,7 @@ def propagate(
         known = find_known_share(expected)
         detail = hold_bands(detail, bands * expected, to_cells(aged, bands) * known)
         if known.min() < 1:
-            # A dream too weak to tell what it should be is kept from piling up as ever.
+            # Where a dream is too weak to know its bands, keep low frequencies from accumulating.
             free = cv2.resize(1 - known, detail.shape[1::-1])[..., None]
             detail = detail - UNHELD_LEAK * free * blur(detail, LEAK_SIGMA)
     missing = target - old
@@ -219,16 +252,16 @@ def propagate(
     keep = (carry.blend * age)[..., None]
     carried = keep * np.clip(base + detail, -1, 1)
     blended = (1 - keep) * grown.image + carried
-    # What is new is seen at once; what keeps the rest alive comes in slowly.
+    # New areas show at once; what keeps the rest alive is mixed in slowly.
     rest = (1 - keep) * (base + trust * detail) + carried
     later = (1 - grown.fresh / grown.work)[..., None] * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = store_pixels(blended - later + pending / left, source, target)
     found = scale_to_full(measure_contrast(image - base), target)
-    # A dream's contrast is wanted back once it has come of age; until then it is what it is.
+    # Record the contrast to hold once a dream is mature; until then take it as it is.
     wanted = aged * wanted + (1 - aged) * found
-    # As quick in time however few of the frames are dreamt.
+    # The governor reacts equally fast in time however few frames are dreamt.
     effort = update_effort(effort, (AIM * wanted / found) ** settings.cadence)
     pending = np.asarray(pending * (1 - 1 / left), np.float32)
     since = np.array(0 if due else waited)
@@ -252,9 +285,14 @@ def propagate(
 
 @dataclass(frozen=True)
 class _StepResult:
-    """A frame after its steps, and how much (H x W) of them was ``work``, and on ``fresh`` ground.
+    """A frame after its gradient steps.
 
-    ``new`` is the dream that came of the latter, in full dreams.
+    Attributes:
+        image: H x W x 3 in [-1, 1].
+        loss: The objective; NaN if no step was taken.
+        new: H x W, dream that grew where it was missing, in full dreams.
+        work: H x W, all work done.
+        fresh: H x W, the part of ``work`` that was done where dream was missing.
     """
 
     image: Image
@@ -292,7 +330,13 @@ def _run_steps(
 
 
 def hold_bands(detail: Image, wanted: Image, weight: Image) -> Image:
-    """Carried detail with its bands nearer to those wanted, cell by cell as ``weight`` says."""
+    """Move the bands of carried detail towards ``wanted``, by ``weight`` in each cell.
+
+    Args:
+        detail: H x W x 3.
+        wanted: rows x columns x (2 x bands + 3), as in ``measure_bands``.
+        weight: rows x columns in [0, 1].
+    """
     pyramid = Pyramid.of(detail)
     return restore_bands(pyramid, measure_bands(pyramid), wanted, weight).merge()
 
@@ -300,9 +344,16 @@ def hold_bands(detail: Image, wanted: Image, weight: Image) -> Image:
 def find_bands(
     detail: Image, base: Image, target: Image, usual: Image | None
 ) -> tuple[Image, Image]:
-    """The bands of detail dreamt on a base, as a full dream's, and what is usual of them.
+    """Measure the bands of freshly dreamt detail, scaled to a full dream.
 
-    The latter is ``usual``, or what this frame tells where nothing was dreamt before it.
+    Args:
+        detail: H x W x 3, what dreaming added.
+        base: H x W x 3 in [-1, 1], the picture that was dreamt on.
+        target: H x W, in full dreams.
+        usual: The shot's usual bands; None or all 0 if nothing was dreamt before this frame.
+
+    Returns:
+        The bands of this frame, and the usual bands: ``usual``, or else those of this frame.
     """
     measured = measure_bands(Pyramid.of(detail))
     share = find_expected_share(base, target**GROWTH, measured)
@@ -313,13 +364,13 @@ def find_bands(
 
 
 def scale_flow_to_cells(flow: Image, cells: Image) -> Image:
-    """A flow in pixels (H x W x 2) on a grid of cells, in cells."""
+    """Convert a flow in pixels (H x W x 2) to a flow in cells on a grid of cells."""
     scale = np.asarray([cells.shape[1] / flow.shape[1], cells.shape[0] / flow.shape[0]])
     return np.asarray(to_cells(flow, cells) * scale, np.float32)
 
 
 def make_headroom_map(parts: WeightedDreams, target: Image) -> Image:
-    """How far white gives way under the parts' dreams: H x W; a scalar 0 where it never does."""
+    """Return how far white is lowered under the dreams: H x W, or a scalar 0 if nowhere."""
     total = sum(part.share * part.dreamer.settings.headroom for part in parts)
     if not np.any(total):
         return np.zeros((), np.float32)
@@ -327,53 +378,64 @@ def make_headroom_map(parts: WeightedDreams, target: Image) -> Image:
 
 
 def carry_weight(maturity: Image, target: Image) -> Image:
-    """The share of what was carried that may stay, H x W in [0, 1]."""
+    """Return the share of the carried detail that may stay, H x W in [0, 1]."""
     few = maturity <= target * (1 + NEGLIGIBLE)
     share = np.where(few, target > 0, target / np.maximum(maturity, NEGLIGIBLE))
     return np.asarray(np.minimum(share, 1), np.float32)
 
 
 def is_settled(state: State, source: Image, target: Image) -> bool:
-    """Whether a frame is the last one again, and has all the dream that it is to have.
+    """Return whether a frame repeats the last one and already has all the dream it should have.
 
-    Its dream is then repeated: anything else would boil in the film's own pauses.
+    Its dream is then repeated: anything else would flicker while the film itself is still.
+
+    Args:
+        state: State after the frame before.
+        source: H x W x 3 in [-1, 1].
+        target: H x W, in full dreams.
     """
     if not np.array_equal(source, state.source):
         return False
     return bool((target == 1).all() or np.allclose(target, state.maturity, atol=NEGLIGIBLE))
 
 
-def scale_to_full(measure_contrast: Image, target: Image) -> Image:
-    """The contrast that a full dream would have where one of ``target`` has this."""
-    return np.asarray(measure_contrast / np.maximum(target, NEGLIGIBLE) ** GROWTH, np.float32)
+def scale_to_full(contrast: Image, target: Image) -> Image:
+    """Scale a contrast measured at ``target`` (H x W, in full dreams) to that of a full dream."""
+    return np.asarray(contrast / np.maximum(target, NEGLIGIBLE) ** GROWTH, np.float32)
 
 
 def update_effort(effort: Image, ratio: Image) -> Image:
-    """The governor's next effort: more where ``ratio``, wanted to found contrast, is above 1."""
+    """Return the governor's next effort: more where ``ratio``, wanted/found contrast, exceeds 1."""
     turned = effort * np.clip(ratio, *GOVERNOR_BOUNDS)
     return np.asarray(np.clip(turned, *CARRIED_BOUNDS), np.float32)
 
 
 def measure_contrast(detail: Image) -> Image:
-    """Local deviation (H x W, above 0) of the detail's high frequencies."""
+    """Return the local standard deviation (H x W, above 0) of the detail's high frequencies."""
     fine = detail - blur(detail, CONTRAST_SIGMA)
     energy = blur((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 
 
 def blur(image: Image, sigma: float) -> Image:
-    """Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide."""
+    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide."""
     scaled = sigma * image.shape[1] / REFERENCE_WIDTH
     return np.asarray(cv2.GaussianBlur(image, (0, 0), scaled), np.float32)
 
 
 def store_pixels(image: Image, source: Image, target: Image) -> Image:
-    """The picture as it is carried on: the source itself where nothing is to be dreamt.
+    """Round the picture to what is carried on: the source itself where nothing is dreamt.
 
-    Raises NotFiniteError.
+    A full dream is rounded like its file. A weak one that grows slowly adds less than half a level
+    per frame: rounded like that, it would never grow.
 
-    A full dream is rounded as its file is. A weak one that grows slowly adds less than half a
-    level a frame: rounded so, it would never grow.
+    Args:
+        image: H x W x 3 in [-1, 1].
+        source: H x W x 3 in [-1, 1].
+        target: H x W, in full dreams.
+
+    Raises:
+        NotFiniteError: The picture contains NaN or Inf.
     """
     if not np.isfinite(image).all():
         raise NotFiniteError
@@ -383,5 +445,5 @@ def store_pixels(image: Image, source: Image, target: Image) -> Image:
 
 
 def round_to_stored(image: Image) -> Image:
-    """The picture as its file holds it: what is carried on is what a later run can read back."""
+    """Round the picture as its file stores it: a later run must read back what is carried on."""
     return to_float(to_bytes(image))

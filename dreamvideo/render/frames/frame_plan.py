@@ -1,4 +1,4 @@
-"""What a frame of a clip is to become: how much of a dream where, dreamt by whom, finished how."""
+"""Per-frame plan: strength map, dreamers and colour grading."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dreamvideo.dream.octaves import Dream, StepProgress
 from dreamvideo.dream.patches import Box
 from dreamvideo.settings import CoherenceSettings, DreamSettings
 
-# The most that a pixel may be asked to dream, in full dreams: further up it is noise.
+# The largest target of a pixel, in full dreams: above this a dream is noise.
 MAX_TARGET = 3.0
 
 
 class DreamsImages(Protocol):
-    """What can dream a picture: a ``Dreamer``, or whatever stands for one in a frame."""
+    """Anything that can dream a picture: a ``Dreamer``, or a stand-in for one in a single frame."""
 
     @property
     def settings(self) -> DreamSettings:
-        """How hard it dreams at this frame."""
+        """The dream settings at this frame."""
         ...
 
     def dream(
@@ -41,7 +41,7 @@ class DreamsImages(Protocol):
 
 @dataclass(frozen=True)
 class WeightedDream:
-    """Some of a frame's dream: who dreams it, and its share (a number, or H x W, >= 0)."""
+    """One dreamer of a frame and its share (a number, or H x W, >= 0)."""
 
     dreamer: DreamsImages
     share: Image | float = 1.0
@@ -53,14 +53,17 @@ Target = Image | float
 
 @dataclass(frozen=True)
 class FramePlan:
-    """What one frame of a clip is to become.
+    """What to do with one frame of a clip.
 
-    ``target`` is how much dream each pixel should have: a number or H x W, 1 = a full dream,
-    0 = none (the source to the byte), at most ``MAX_TARGET``. ``parts`` are dreamt one after
-    another; none: the clip's own dreamer. ``finish(dreamt, source)`` makes the
-    delivered pixels (all H x W x 3 in [-1, 1]) of the dreamt ones: it has no part in what is
-    carried on. ``changing`` says that what is dreamt changes with time, so that even a repeated
-    source frame dreams on.
+    Attributes:
+        coherence: Coherence settings at this frame.
+        target: How much dream each pixel should have, a number or H x W: 1 is a full dream, 0 is
+            none (the source to the byte), at most ``MAX_TARGET``.
+        parts: Dreamers that run one after another; empty means the clip's own dreamer.
+        finish: ``finish(dreamt, source)`` turns dreamt pixels into delivered ones (all H x W x 3 in
+            [-1, 1]); it does not affect what is carried on.
+        changing: Whether the dream changes with time, so that even a repeated source frame keeps
+            dreaming.
     """
 
     coherence: CoherenceSettings
@@ -71,6 +74,6 @@ class FramePlan:
 
 
 def make_target_map(plan: FramePlan, shape: tuple[int, ...]) -> Image:
-    """The direction's target as a map of a picture of that shape, H x W in [0, ``MAX_TARGET``]."""
+    """Return the plan's target as a map of that shape, H x W in [0, ``MAX_TARGET``]."""
     target = np.clip(np.broadcast_to(plan.target, shape[:2]), 0, MAX_TARGET)
     return np.ascontiguousarray(target, np.float32)

@@ -1,4 +1,7 @@
-"""Every so many-th frame is dreamt; those between carry from the dream before and the one after."""
+"""Dream every Nth frame (a keyframe) and interpolate the frames in between.
+
+Each of those carries detail from the keyframes before and after it.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,21 @@ from dreamvideo.render.frames.carry import GROWTH, State, carry_weight, store_pi
 from dreamvideo.render.frames.frame_plan import FramePlan
 from dreamvideo.render.frames.tracking import TrackedFrame
 
-# A frame of which more than this share cannot be traced to the last dreamt one is dreamt itself.
+# A frame is dreamt itself if more than this share of it cannot be traced to the last keyframe.
 MAX_UNTRACED = 0.3
-# Where neither side can be trusted more than this, the dream thins out.
+# Where neither side is trusted more than this, the dream fades.
 LEAST_TRUST = 0.2
 
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """A frame, what it is to become, and where it stands.
+    """A frame, its plan and its position relative to the last keyframe.
 
-    ``since`` is the motion to the last dreamt frame (None where a shot begins), ``at`` how many
-    changes of the picture lie between.
+    Attributes:
+        seen: The tracked frame.
+        plan: What to do with it.
+        since: Motion to the last keyframe; None where a shot starts.
+        at: Changes of the picture since the last keyframe.
     """
 
     seen: TrackedFrame
@@ -35,12 +41,18 @@ class TimedFrame:
 
     @property
     def starts_shot(self) -> bool:
-        """Whether nothing is carried to it."""
+        """Whether nothing is carried to this frame."""
         return self.since is None
 
 
 def time_frame(seen: TrackedFrame, plan: FramePlan, last: TimedFrame | None) -> TimedFrame:
-    """The frame after ``last`` (None: after a dreamt one)."""
+    """Place a frame relative to the last keyframe.
+
+    Args:
+        seen: The tracked frame.
+        plan: What to do with it.
+        last: The frame before it; None if that was a keyframe.
+    """
     onto = seen.onto
     if onto is None or plan.coherence.coherence == 0:
         return TimedFrame(seen, plan, None, 0)
@@ -54,10 +66,11 @@ def time_frame(seen: TrackedFrame, plan: FramePlan, last: TimedFrame | None) -> 
 def group_keyframes(
     frames: Iterable[tuple[TrackedFrame, FramePlan]], cadence: int
 ) -> Iterator[list[TimedFrame]]:
-    """Groups of frames of which the last is to be dreamt and the others lie between.
+    """Yield groups of frames; the last of each is a keyframe, the others are interpolated.
 
     A group ends with every ``cadence``-th change of the picture, before a cut, where too much of
-    the picture is new and where the film ends. Held frames do not make it longer than twice that.
+    the picture is new, and at the end of the film. Repeated frames extend it to at most twice that
+    length.
     """
     group: list[TimedFrame] = []
     for seen, plan in frames:
@@ -81,7 +94,7 @@ def _ends_group(group: list[TimedFrame], cadence: int) -> bool:
 
 
 def chain_backward_motion(group: list[TimedFrame]) -> list[Motion]:
-    """From each frame of a group to the dreamt one at its end."""
+    """Return the motion from each frame of a group to the keyframe at its end."""
     height, width = group[-1].seen.source.shape[:2]
     still = Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
     motions = [still]
@@ -96,9 +109,20 @@ def chain_backward_motion(group: list[TimedFrame]) -> list[Motion]:
 def interpolate(
     before: State, after: State, cue: TimedFrame, back: Motion, share: float, target: Image
 ) -> Image:
-    """The dream of a frame between two dreamt ones, ``share`` of the way from the first.
+    """Interpolate the dream of a frame between two keyframes.
 
-    Each side's detail is warped onto it and counts for as much as it is near and trusted.
+    Each side's detail is warped onto the frame and weighted by its nearness and confidence.
+
+    Args:
+        before: State of the keyframe before.
+        after: State of the keyframe after.
+        cue: The frame, with its motion to the keyframe before.
+        back: Motion from the frame to the keyframe after.
+        share: Position between the keyframes, 0 at the first and 1 at the second.
+        target: H x W, from ``make_target_map``.
+
+    Returns:
+        The dreamt frame, H x W x 3 in [-1, 1].
     """
     assert cue.since is not None
     source = cue.seen.source

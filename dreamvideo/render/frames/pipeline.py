@@ -1,4 +1,4 @@
-"""Source frames -> dreamt frames, the dream carried along each shot."""
+"""Dream a stream of source frames, carrying the dream along each shot."""
 
 from __future__ import annotations
 
@@ -45,11 +45,18 @@ from dreamvideo.settings import CoherenceSettings, Look, MachineSettings
 
 @dataclass(frozen=True)
 class DreamedFrame:
-    """One finished frame: pixels uint8 H x W x 3 RGB, its presentation time in seconds.
+    """One finished frame.
 
-    ``state`` is what a later run goes on from after this frame (``dream_clip``), None where it
-    cannot: it must then go on from an earlier one. ``frame`` is the source frame, ``again``
-    whether a first dream of it held what is no number and it was dreamt anew from the source.
+    Attributes:
+        index: Number of the source frame.
+        time: Presentation time in seconds.
+        pixels: uint8 H x W x 3 RGB.
+        loss: The objective; NaN where nothing was dreamt.
+        starts_shot: Whether nothing was carried to this frame.
+        state: What a later run resumes from after this frame (``dream_clip``); None where it must
+            resume from an earlier one.
+        frame: The source frame.
+        again: Whether the first dream contained NaN or Inf and was retried from the source frame.
     """
 
     index: int
@@ -63,9 +70,8 @@ class DreamedFrame:
 
 
 PlanFrame = Callable[[Frame, Image, Motion | None, State | None], FramePlan]
-"""(frame, its pixels in [-1, 1], its motion since the frame before, what the last dreamt frame
-left) -> what it is to become. Where a shot begins there is no motion; where nothing has been
-dreamt yet, no state."""
+"""(frame, its pixels in [-1, 1], its motion since the frame before, state after the last dreamt
+frame) -> its plan. There is no motion where a shot starts, and no state before the first dream."""
 
 
 def dream_clip(
@@ -80,14 +86,26 @@ def dream_clip(
 ) -> Generator[DreamedFrame, None, None]:
     """Dream a stream of frames, in constant memory.
 
-    Each shot starts a fresh dream; with ``coherence`` 0 each frame does. ``state`` is that of the
-    frame before the first one: the frames are then those of a film that was not interrupted.
-    ``direct`` tells what each frame is to become, a pure function; without it each is a full dream
-    of ``dreamer`` with ``settings``, whose ``cadence`` and ``cut_threshold`` hold throughout.
-    Where neither carries a dream nor asks for motion, ``follow`` need not be.
-    Up to ``ahead`` source frames are decoded, and their motion is estimated, in a thread of their
-    own while another is dreamt: the film is the same, but if it is not used up, the generator must
-    be closed (``contextlib.closing``) before the source is.
+    Each shot starts a fresh dream; with ``coherence`` 0 each frame does.
+
+    Args:
+        frames: Source frames.
+        dreamer: Dreams each frame for which ``direct`` names no dreamer.
+        settings: Coherence; ``cadence`` and ``cut_threshold`` apply throughout, the rest only
+            without ``direct``.
+        state: State of the frame before the first one; the result is then that of an uninterrupted
+            film.
+        direct: Plans each frame, as a pure function; without it each frame is a full dream.
+        follow: Can be False where ``direct`` neither carries a dream nor needs motion.
+        ahead: Source frames to decode and track in a thread of their own while another is dreamt.
+            The result is the same, but if the generator is not exhausted it must be closed
+            (``contextlib.closing``) before the source is.
+
+    Yields:
+        Every frame, dreamt.
+
+    Raises:
+        DreamVideoError: A dream contains NaN or Inf even when retried from the source frame.
     """
     always = FramePlan(settings)
     if settings.coherence == 0 and (direct is None or not follow):
@@ -117,7 +135,7 @@ def dream_clip(
 def _dream_frame(
     cue: TimedFrame, state: State | None, dreamer: DreamsImages
 ) -> tuple[State, float, bool]:
-    """What a frame leaves, its objective, and whether it had to be dreamt a second time."""
+    """Return the state after a frame, its objective, and whether the dream had to be retried."""
     source, plan = cue.seen.source, cue.plan
     parts = plan.parts or (WeightedDream(dreamer),)
     target = make_target_map(plan, source.shape)
@@ -141,8 +159,8 @@ def _dream_frame(
 
 def _not_finite_error(cue: TimedFrame) -> DreamVideoError:
     return DreamVideoError(
-        f"frame {cue.seen.frame.index}: its dream holds what is no number, from the source too: "
-        "choose a smaller --step-size, or --precision float32"
+        f"frame {cue.seen.frame.index}: its dream contains NaN or Inf even when "
+        "started from the source frame: choose a smaller --step-size, or --precision float32"
     )
 
 
@@ -174,9 +192,18 @@ class Scene:
         machine: MachineSettings = DEFAULT_MACHINE,
         on_tile: Callable[[int, int], None] | None = None,
     ) -> None:
-        """``on_tile`` is told of the tiles of large frames: (done, total).
+        """Open everything that the look needs.
 
-        Raises UsageError, MediaError for what cannot be read or heard, WeightsError.
+        Args:
+            look: The look.
+            footage: The clip and the range of it to dream.
+            machine: Device, threads and limits.
+            on_tile: Called with (done, total) for the tiles of large frames.
+
+        Raises:
+            UsageError: The look makes no sense for this clip.
+            MediaError: A file, or the clip's sound, cannot be read.
+            WeightsError: The weights cannot be loaded.
         """
         self._footage = footage
         frames = footage.expected
@@ -193,9 +220,12 @@ class Scene:
     def dream(
         self, frames: Iterator[Frame], state: State | None, ahead: int = 0
     ) -> Generator[DreamedFrame, None, None]:
-        """The dreams of source frames, gone on with from ``state``.
+        """Dream source frames.
 
-        ``ahead`` of them are decoded and followed while another is dreamt (``dream_clip``).
+        Args:
+            frames: The source frames.
+            state: State of the frame before the first one; None to start fresh.
+            ahead: Frames that are decoded and tracked while another is dreamt (``dream_clip``).
         """
         planner = self.planner
         return dream_clip(
@@ -209,7 +239,7 @@ class Scene:
         )
 
     def _matching_first(self, planner: FramePlanner) -> FramePlanner:
-        """The director, who knows the first frame's palette if colours are to match it."""
+        """Give the planner the palette of the first frame if colours are matched to it."""
         if not planner.needs_first:
             return planner
         with self._footage.open() as source:
@@ -220,7 +250,7 @@ class Scene:
 
 
 def make_virtual_camera(look: Look, footage: ClipRange) -> VirtualCamera:
-    """The camera over a clip. Raises UsageError for a formula that has no value."""
+    """Return the camera over a clip. Raises UsageError for a formula that has no value."""
     rate = float(footage.rate)
     return VirtualCamera(look.camera, *footage.size, footage.begin, _find_length(footage), rate)
 

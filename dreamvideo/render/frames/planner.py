@@ -1,6 +1,6 @@
-"""A look, made ready for one film: (frame, motion) -> what that frame is to become.
+"""Plan each frame of one film from a look: (frame, motion) -> ``FramePlan``.
 
-Everything is a function of the look, the frame and the state before it, so that any frame can be
+Everything is a function of the look, the frame and the state before it, so any frame can be
 rendered again, alone or on another machine.
 """
 
@@ -36,10 +36,17 @@ DEFAULT_MACHINE = MachineSettings()
 def make_dreamer(
     dream: DreamSettings, look: Look, machine: MachineSettings = DEFAULT_MACHINE
 ) -> Dreamer:
-    """A dreamer of ``dream``, which is the look's own or that of a part of it.
+    """Create a dreamer.
 
-    What changes over time in the look is compiled so that it can. Raises UsageError, WeightsError,
-    MediaError for a guide that cannot be read.
+    Args:
+        dream: The look's own dream settings, or those of one of its regions.
+        look: Its schedules decide which parameters are compiled as variable.
+        machine: Device, threads and limits.
+
+    Raises:
+        UsageError: The settings make no sense.
+        WeightsError: The weights cannot be loaded.
+        MediaError: The guide image cannot be read.
     """
     if machine.threads is not None:
         settle_threads(machine.threads)
@@ -52,10 +59,10 @@ CHANGING = ("dream.", "mask.", "regions.")
 
 
 class SoundLevels(Protocol):
-    """What is heard at a time of the source, seconds: each sound in 0 .. 1."""
+    """Sound levels over time, each in 0 .. 1."""
 
     def at(self, seconds: float) -> Mapping[str, float]:
-        """The sounds by name."""
+        """Return the levels by name at a time of the source, in seconds."""
         ...
 
 
@@ -63,8 +70,11 @@ class SoundLevels(Protocol):
 class FilmSpan:
     """The part of a source that a film shows.
 
-    ``size`` is (width, height), ``rate`` frames a second, ``begin`` the time of the first frame
-    on the source's clock and ``length`` the film's, both in seconds.
+    Attributes:
+        size: (width, height) in pixels.
+        rate: Frames per second.
+        begin: Time of the first frame on the source's clock, in seconds.
+        length: Length of the film, in seconds.
     """
 
     size: tuple[int, int]
@@ -75,7 +85,7 @@ class FilmSpan:
 
 @dataclass
 class FramePlanner:
-    """Who tells what each frame of a film is to become; callable as ``Direct``.
+    """Plans each frame of a film; callable as ``PlanFrame``.
 
     ``palette`` is that of the first dreamt frame, where colours are matched to it.
     """
@@ -96,10 +106,13 @@ class FramePlanner:
     def __call__(
         self, frame: Frame, source: Image, motion: Motion | None = None, state: State | None = None
     ) -> FramePlan:
-        """What a frame is to become; ``source`` are its pixels, H x W x 3 in [-1, 1].
+        """Plan a frame.
 
-        ``motion`` is its motion since the frame before, None where a shot begins, and ``state``
-        what that frame left.
+        Args:
+            frame: The source frame.
+            source: Its pixels, H x W x 3 in [-1, 1].
+            motion: Its motion since the frame before; None where a shot starts.
+            state: State after the frame before.
         """
         moment = self.moment(frame.time)
         look = self.look.at(moment)
@@ -125,13 +138,13 @@ class FramePlanner:
         return FramePlan(look.coherence, target, parts, self._finish(look, whole), self._changes)
 
     def moment(self, time: Fraction) -> TimePoint:
-        """A time of the source as a moment of the film."""
+        """Convert a time of the source to a time point of the film."""
         heard = self.sound.at(float(time)) if self.sound is not None else {}
         seconds = float(time - self.span.begin)
         return TimePoint(seconds, self.span.length, float(self.span.rate), heard)
 
     def with_progress(self, on_tile: Callable[[int, int], None]) -> FramePlanner:
-        """This director, whose dreamers tell of the tiles of large pictures."""
+        """Return this planner with dreamers that report the tiles of large pictures."""
         return replace(self, dreamers=tuple(each.with_progress(on_tile) for each in self.dreamers))
 
     @property
@@ -142,11 +155,11 @@ class FramePlanner:
 
     @property
     def needs_first(self) -> bool:
-        """Whether the ``palette`` of the first dreamt frame is still wanting."""
+        """Whether the ``palette`` of the first dreamt frame is still needed."""
         return self.palette is None and needs_first(self.look.colour)
 
     def close(self) -> None:
-        """Stop reading mask films."""
+        """Close mask films."""
         self.areas.close()
 
     def _dreams(self, look: Look) -> list[DreamSettings]:
@@ -166,17 +179,25 @@ def make_planner(
     sound: SoundLevels | None = None,
     machine: MachineSettings = DEFAULT_MACHINE,
 ) -> FramePlanner:
-    """A director, everything that the look names read and compiled.
+    """Create a planner: read all files that the look names and compile its dreamers.
 
-    Raises UsageError for what makes no sense, MediaError for masks, guides and palettes that
-    cannot be read, WeightsError.
+    Args:
+        look: The look.
+        span: The part of the source to plan for.
+        sound: Sound levels, if settings follow them.
+        machine: Device, threads and limits.
+
+    Raises:
+        UsageError: The settings make no sense.
+        MediaError: A mask, guide or palette cannot be read.
+        WeightsError: The weights cannot be loaded.
     """
     width, height = span.size
     dreams = [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
     for dream in dreams:
         make_octave_schedule(dream, height, width)
     if look.sounds and sound is None:
-        raise UsageError("the settings follow a sound, and there is none to follow")
+        raise UsageError("the settings follow a sound, but there is none")
     areas = RegionMasks.of(look, span.size, span.rate)
     palette = read_palette(look.colour)
     made: dict[DreamSettings, Dreamer] = {}
@@ -187,7 +208,7 @@ def make_planner(
 
 
 def dream_first_palette(planner: FramePlanner, frame: Frame) -> Palette:
-    """The palette that every frame is to match: that of the film's first frame, dreamt."""
+    """Dream a film's first frame and return its palette, which every frame is to match."""
     source = to_float(frame.pixels)
     plan = planner(frame, source)
     state, _ = start_shot(source, plan.parts, make_target_map(plan, source.shape))
@@ -195,9 +216,9 @@ def dream_first_palette(planner: FramePlanner, frame: Frame) -> Palette:
 
 
 def freeze_look(look: Look) -> Look:
-    """The look of a picture, where nothing moves: its numbers at the beginning.
+    """Return the look of a still picture: its values at the beginning.
 
-    Raises UsageError for what needs a film.
+    Raises UsageError for settings that need a film.
     """
     if any(mask.motion != "any" for mask in (look.mask, *look.regions)):
         raise UsageError("--motion needs a film: nothing moves in a picture")

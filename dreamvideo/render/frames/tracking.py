@@ -1,4 +1,4 @@
-"""Source frames -> frames and how they follow from one another, made a little ahead of time."""
+"""Track how each source frame follows from the one before, and prefetch in a thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from dreamvideo.motion.flow import Motion, motion_between, motions_between
 from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
-_NAME = "dreamvideo-ahead"
+_NAME = "dreamvideo-prefetch"
 
 
 class _End:
-    """What comes after the last item."""
+    """Marks the end of the items."""
 
 
 END = _End()
@@ -33,10 +33,14 @@ END = _End()
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """A source frame, its pixels in [-1, 1], and how it follows from the frame before it.
+    """A source frame and its motion relative to the frame before it.
 
-    ``onto`` is the motion to the frame before, None where a shot begins; ``back`` the motion from
-    there to this one, None where it is not wanted.
+    Attributes:
+        frame: The source frame.
+        source: Its pixels, H x W x 3 in [-1, 1].
+        repeats: Whether it equals the frame before.
+        onto: Motion to the frame before; None where a shot starts.
+        back: Motion from there to this one; None where it is not needed.
     """
 
     frame: Frame
@@ -49,7 +53,13 @@ class TrackedFrame:
 def track_frames(
     frames: Iterable[Frame], before: Image | None, settings: CoherenceSettings
 ) -> Iterator[TrackedFrame]:
-    """Every frame and how it follows from the one before it; ``before`` precedes the first."""
+    """Yield every frame with its motion.
+
+    Args:
+        frames: Source frames.
+        before: H x W x 3 in [-1, 1], the frame before the first; None: the first starts a shot.
+        settings: Cut threshold and cadence.
+    """
     for frame in frames:
         source = to_float(frame.pixels)
         yield _track(frame, source, before, settings)
@@ -57,7 +67,7 @@ def track_frames(
 
 
 def track_nothing(frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
-    """Every frame as if it were the only one."""
+    """Yield every frame as if it were the only one."""
     return (TrackedFrame(frame, to_float(frame.pixels)) for frame in frames)
 
 
@@ -75,11 +85,11 @@ def _track(
 
 
 def prefetch(items: Iterable[T], count: int) -> Generator[T, None, None]:
-    """The same items in the same order, up to ``count`` of them made before they are asked for.
+    """Yield the same items in the same order, with up to ``count`` of them produced in advance.
 
-    They are made in a thread of their own, unless ``count`` is 0. It ends, and what makes them is
-    no longer running, when the last item was taken, when making one fails (which is raised where
-    that item would have come) and when this generator is closed. Who abandons it closes it.
+    They are produced in a separate thread, unless ``count`` is 0. The thread ends, and production
+    has stopped, when the last item was taken, when producing one fails (the error is raised in
+    place of that item) or when this generator is closed. A caller that abandons it must close it.
     """
     if count < 1:
         yield from items
@@ -100,9 +110,9 @@ def prefetch(items: Iterable[T], count: int) -> Generator[T, None, None]:
 
 @contextmanager
 def start_first(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """The same items; the first is being made from now on, in a thread of its own.
+    """Start producing the first item in a separate thread, and give the same items.
 
-    That has ended, and nobody makes items any more, when the block has.
+    When the block ends the thread has ended and no further items are produced.
     """
     with _prefetch_thread(items) as maker:
         maker.ask()
@@ -117,13 +127,13 @@ def start_first(items: Iterator[T]) -> Iterator[Iterator[T]]:
 
 
 def is_prefetching() -> bool:
-    """Whether a thread makes items still: it could not be waited for."""
+    """Return whether a prefetch thread is still running because it could not be waited for."""
     return any(thread.name == _NAME for thread in threading.enumerate())
 
 
 @contextmanager
 def _prefetch_thread(items: Iterator[T]) -> Iterator[_PrefetchThread[T]]:
-    """A thread for as long as the block; it is waited for, even if a Ctrl-C gets in between."""
+    """Run a thread for the duration of the block and wait for it, even through a Ctrl-C."""
     maker = _PrefetchThread(items)
     try:
         maker.start()
@@ -137,11 +147,12 @@ def _prefetch_thread(items: Iterator[T]) -> Iterator[_PrefetchThread[T]]:
 
 
 class _PrefetchThread(Generic[T]):
-    """A thread that makes an item whenever one is asked for.
+    """A thread that produces an item on request.
 
-    Signals may raise in the main thread at any moment, also inside the locks of futures, events
-    and ordinary queues, which are Python code and then stay locked for good. These queues and the
-    start of a thread are not: a signal finds each either not done or done.
+    Signals may raise in the main thread at any moment, including inside the locks of futures,
+    events and ordinary queues, which are Python code and would then stay locked for good.
+    ``SimpleQueue`` and the start of a raw thread are not: a signal finds each either not done or
+    done.
     """
 
     def __init__(self, items: Iterator[T]) -> None:
@@ -152,25 +163,25 @@ class _PrefetchThread(Generic[T]):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; nothing is made yet."""
+        """Start the thread; it produces nothing yet."""
         begin = self._begin
         # Nothing may come between these two.
         self._alive = True
         start_new_thread(begin, ())
 
     def ask(self) -> None:
-        """Let one more item be made."""
+        """Request one more item."""
         self._wanted.put(True)
 
     def take(self) -> T | _End:
-        """The next item, when it is made; raises what making it has raised."""
+        """Return the next item once it is produced; raise the error if producing it failed."""
         item, error = self._made.get()
         if error is not None:
             raise error
         return item
 
     def end(self) -> None:
-        """Make nothing any more; returns when nothing is being made."""
+        """Stop producing; return once nothing is being produced."""
         with suppress(Empty):
             while True:
                 self._wanted.get_nowait()
@@ -179,12 +190,12 @@ class _PrefetchThread(Generic[T]):
             time.sleep(0.0005)
 
     def _begin(self) -> None:
-        # In a thread of its own, as starting an ordinary one waits for an event of Python's.
+        # Runs in a raw thread, because starting an ordinary one waits for an event of Python's.
         try:
             self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
             self._thread.start()
         except BaseException as error:
-            # As where the system has no thread left to give.
+            # For example, the system has no thread left.
             self._made.put((END, error))
             self._alive = False
 

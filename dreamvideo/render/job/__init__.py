@@ -1,1 +1,1 @@
-"""A render that can be resumed: its folder, manifest, segments, stored frames and checkpoints."""
+"""Resumable renders: job folder, manifest, segments, stored frames and checkpoints."""

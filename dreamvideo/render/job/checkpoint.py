@@ -1,7 +1,7 @@
-"""What a segment's next frame is made from <-> the bytes of a file, exactly, and no more of them.
+"""Serialise the state that a segment's next frame is made from, exactly and compactly.
 
-Much of what is carried is known in fewer bytes than it has: source frames are bytes, maps are often
-the same everywhere.
+Much of the carried state fits in fewer bytes than it occupies in memory: source frames are 8-bit
+pixels, and maps often have the same value everywhere.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from dreamvideo.media.pixels import to_bytes, to_float
 Arrays = Mapping[str, NDArray[Any]]
 
 _COUNT = "count of frames"
-# How an array is kept, behind its name: as pixels of a file, or as its one value and its shape.
+# Suffixes of an array's name that tell how it is stored: as 8-bit pixels, or as a single value and
+# its shape.
 _PIXELS, _VALUE, _SHAPE = " as pixels", " everywhere", " has the shape"
 
 
 def pack_checkpoint(count: int, arrays: Arrays) -> bytes:
-    """What the frame after the first ``count`` is made from, as the bytes of a checkpoint."""
+    """Return the bytes of a checkpoint: the state after the first ``count`` frames."""
     members: dict[str, Any] = {_COUNT: np.array(count)}
     for name, array in arrays.items():
         members |= _check_small(name, np.asarray(array, order="C"))
@@ -35,8 +36,8 @@ def pack_checkpoint(count: int, arrays: Arrays) -> bytes:
 
 
 def load_checkpoint(path: Path) -> tuple[int, Arrays | None]:
-    """(frames that were there, what the next one is made from); (0, None) if it is not whole."""
-    # zipfile checks every member's checksum, and raises all kinds of things on damage.
+    """Return (frame count, state for the next frame); (0, None) if the file is damaged."""
+    # zipfile verifies every member's checksum, and raises all kinds of errors on damage.
     with suppress(Exception), np.load(path, allow_pickle=False) as stored:
         members = {name: stored[name] for name in stored.files}
         count = int(members.pop(_COUNT))
@@ -47,18 +48,18 @@ def load_checkpoint(path: Path) -> tuple[int, Arrays | None]:
 
 
 def _check_small(name: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """An array under a name that tells how it is kept. Bits are compared: 0 is not -0."""
+    """Return an array under names that tell how it is stored. Bits are compared: 0 is not -0."""
     bits = _to_bits(array)
     if array.ndim > 1 and array.size and (bits == bits.flat[0]).all():
         return {name + _VALUE: array.reshape(-1)[:1], name + _SHAPE: np.array(array.shape)}
-    # Most that are none are known by a few of their rows.
+    # Most arrays that are not pixels are recognised from a few of their rows.
     if array.ndim > 1 and _are_pixels(array[::64]) and _are_pixels(array):
         return {name + _PIXELS: to_bytes(array)}
     return {name: array}
 
 
 def _are_pixels(array: NDArray[Any]) -> bool:
-    """Whether values are just those that a file of 8 bits gives."""
+    """Return whether the values are exactly those of an 8-bit file."""
     if array.dtype != np.float32 or not np.isfinite(array).all():
         return False
     return np.array_equal(_to_bits(to_float(to_bytes(array))), _to_bits(array))

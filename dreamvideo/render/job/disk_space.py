@@ -1,4 +1,4 @@
-"""Disk and memory: what a render will take, whether it is there, and watching that it stays."""
+"""Estimate the disk space and memory of a render, check them and monitor them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dreamvideo.memory import available_memory
 
 # A dreamt picture hardly compresses: this share of its bytes remains as a stored PNG.
 STORED_SHARE = 0.85
-# The finished film beside its stored frames, as a share of them.
+# Size of the finished film, as a share of the stored frames.
 FILM_SHARE = 0.1
-# What the carried state takes besides the frames, in float pictures of three channels.
+# Size of the carried state in addition to the frames, in float pictures of three channels.
 CHECKPOINT_PICTURES = 4
-# Float pictures of three channels that live at once between a source frame and its dream.
+# Float pictures of three channels that are alive at once between a source frame and its dream.
 WORKING_PICTURES = 16
 _FLOAT_PIXEL = 12
 _TIGHT = 0.8
@@ -27,9 +27,15 @@ _LEAST_MEMORY = 96 << 20
 def estimate_disk_bytes(
     frames: int, width: int, height: int, passes: int = 1, *, depth: int = 8, alpha: bool = False
 ) -> int:
-    """Bytes of disk for a render: stored frames of every pass, the carried state and the film.
+    """Estimate the bytes on disk: stored frames of every pass, the carried state and the film.
 
-    ``passes`` is 2 where the source frames are stored too; ``depth`` bits a channel.
+    Args:
+        frames: Number of frames.
+        width: Width in pixels.
+        height: Height in pixels.
+        passes: 2 where the source frames are stored too.
+        depth: Bits per channel.
+        alpha: Whether frames have an alpha channel.
     """
     pixels = width * height
     raw = pixels * (4 if alpha else 3) * (2 if depth > 8 else 1)
@@ -39,14 +45,14 @@ def estimate_disk_bytes(
 
 
 def estimate_memory(width: int, height: int) -> int:
-    """Bytes of memory for the pictures of one frame, without the network's own."""
+    """Estimate the bytes of memory for the pictures of one frame, without the network's own."""
     return width * height * _FLOAT_PIXEL * WORKING_PICTURES
 
 
 def check_room(folder: Path, needed_bytes: int) -> tuple[str, ...]:
-    """Notes for the user, one if the disk of ``folder`` will be nearly full.
+    """Return notes for the user: one if the disk of ``folder`` will be nearly full.
 
-    ``folder`` exists. Raises MediaError, before any work, if ``needed_bytes`` cannot fit.
+    ``folder`` must exist. Raises MediaError, before any work, if ``needed_bytes`` cannot fit.
     """
     free = _measure_free(folder)
     need = f"needs about {format_bytes(needed_bytes)} on the disk of {escape_text(folder)}"
@@ -61,7 +67,7 @@ def check_room(folder: Path, needed_bytes: int) -> tuple[str, ...]:
 
 
 def check_memory(width: int, height: int) -> None:
-    """Refuse frames whose pictures alone are more than the memory there is. Raises MediaError."""
+    """Raise MediaError for frames whose pictures alone exceed the available memory."""
     need, free = estimate_memory(width, height), available_memory()
     if need > free:
         raise MediaError(
@@ -73,10 +79,13 @@ def check_memory(width: int, height: int) -> None:
 
 @dataclass(frozen=True)
 class FreeSpaceMonitor:
-    """Looks now and then whether there is still room.
+    """Checks now and then whether there is still enough space.
 
-    ``reserve`` bytes must stay free on the disk of ``folder``, so that the frame in hand, the state
-    and the film still fit; ``memory`` bytes of memory likewise.
+    Attributes:
+        folder: A folder on the disk to watch.
+        reserve: Bytes that must stay free there, so that the current frame, the state and the film
+            still fit.
+        memory: Bytes of memory that must stay free.
     """
 
     folder: Path
@@ -84,13 +93,13 @@ class FreeSpaceMonitor:
     memory: int = _LEAST_MEMORY
 
     def look(self) -> None:
-        """Costs microseconds. Raises MediaError, one line, while a render can still be kept."""
+        """Check once, in microseconds. Raises MediaError while the render can still be kept."""
         free = _measure_free(self.folder)
         if free < self.reserve:
             raise MediaError(
                 f"the disk of {escape_text(self.folder)} is nearly full ({format_bytes(free)} "
                 "are free, "
-                f"{format_bytes(self.reserve)} are needed to go on): make room and run it again"
+                f"{format_bytes(self.reserve)} are needed to continue): make room and run it again"
             )
         left = available_memory()
         if left < self.memory:
@@ -102,12 +111,19 @@ class FreeSpaceMonitor:
 
 
 def estimate_reserve(width: int, height: int, *, depth: int = 8, alpha: bool = False) -> int:
-    """Bytes that must stay free during a render: some frames, the state, and a little air."""
+    """Return the bytes that must stay free during a render: some frames, the state and a margin.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        depth: Bits per channel.
+        alpha: Whether frames have an alpha channel.
+    """
     return max(_LEAST_DISK, estimate_disk_bytes(4, width, height, depth=depth, alpha=alpha))
 
 
 def format_bytes(size: int) -> str:
-    """Bytes in words: ``3 GB``, ``350 MB``."""
+    """Format a number of bytes: ``3 GB``, ``350 MB``."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if size >= unit:
             value = size / unit
@@ -120,5 +136,5 @@ def _measure_free(folder: Path) -> int:
         return shutil.disk_usage(folder).free
     except OSError as error:
         raise MediaError(
-            f"{escape_text(folder)}: cannot be looked at ({describe_os_error(error)})"
+            f"{escape_text(folder)}: cannot be inspected ({describe_os_error(error)})"
         ) from error

@@ -1,8 +1,8 @@
-"""The job folder ``OUT.dreamjob/``: all that a render needs to go on after whatever ended it.
+"""The job folder ``OUT.dreamjob/``: everything a render needs to resume after any interruption.
 
-``manifest.json`` tells what was asked of what, with which versions; ``frames/`` holds the finished
-frames without loss, ``parts/`` their records and checkpoints, ``lock`` the number of the process
-that is at it. The folder goes when the film is complete.
+``manifest.json`` records the request and the versions used; ``frames/`` holds the finished frames
+losslessly, ``parts/`` their records and checkpoints, ``lock`` the id of the process that works on
+it. The folder is removed when the film is complete.
 """
 
 from __future__ import annotations
@@ -26,55 +26,55 @@ from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.progress import OnProgress, Progress
 
 _FOLDERS = ("frames", "parts", "source", "ahead", "joined", "second")
-# How long the processes of a render that was killed may take to notice.
+# How long the processes of a killed render may take to notice, in seconds.
 PATIENCE = 15.0
 
 
 @dataclass
 class Job:
-    """One render's folder and manifest. Its process holds the lock."""
+    """One render's folder and manifest. The process that renders holds the lock."""
 
     folder: Path
     manifest: Manifest
 
     @classmethod
     def at(cls, folder: Path) -> Job:
-        """A job's folder to read, whoever works at it. Raises DreamVideoError for a damaged one."""
+        """Open a job's folder for reading only. Raises DreamVideoError if it is damaged."""
         return cls(folder, manifests.read_manifest(folder))
 
     def segment_store(self, segment: Segment) -> SegmentStore:
-        """What is there of a segment."""
+        """Return what is stored of a segment."""
         return SegmentStore(self.folder, segment.index, segment.first, segment.warm_up)
 
     def segment_stores(self) -> list[SegmentStore]:
-        """All segments, in the order of the film."""
+        """Return the stores of all segments, in film order."""
         return [self.segment_store(segment) for segment in self.manifest.segments]
 
     def save_manifest(self, manifest: Manifest) -> None:
-        """Record what was found out meanwhile. Raises MediaError."""
+        """Save an updated manifest. Raises MediaError."""
         manifests.write_manifest(self.folder, manifest)
         self.manifest = manifest
 
     def source_path(self, number: int) -> Path:
-        """Where a source frame is kept for a pass that needs it again."""
+        """Return where a source frame is kept for a pass that needs it again."""
         return source_path(self.folder, number)
 
     def second_path(self, number: int) -> Path:
-        """Where a frame of a second pass is stored."""
+        """Return where a frame of the backward pass is stored."""
         return self.folder / "second" / f"{number:08d}.png"
 
     @property
     def frames(self) -> list[StoredFrame]:
-        """All stored frames, in the order of the film."""
+        """All stored frames, in film order."""
         return [frame for part in self.segment_stores() for frame in part.frames]
 
     @property
     def done(self) -> int:
-        """How many frames are stored."""
+        """Number of stored frames."""
         return sum(len(part.records) for part in self.segment_stores())
 
     def report_resumed(self, output: Path, on_progress: OnProgress) -> None:
-        """Tell that an earlier run is gone on with, if one is."""
+        """Report that an earlier run is resumed, if there is one."""
         done, total = self.done, self.manifest.frames
         if done:
             of = f" of {total}" if total else ""
@@ -83,13 +83,16 @@ class Job:
 
 
 def job_folder(output: Path) -> Path:
-    """``film.mp4`` -> ``film.mp4.dreamjob``, of a folder of frames the same; absolute."""
+    """Return the job folder of an output, absolute: ``film.mp4`` -> ``film.mp4.dreamjob``.
+
+    The same holds for a folder of frames.
+    """
     place = place_of(output)
     return place.with_name(f"{place.name}.dreamjob")
 
 
 def read_job(output: Path) -> Job:
-    """A job to look at, whoever works at it. Raises DreamVideoError if there is none."""
+    """Open a job for reading only. Raises DreamVideoError if there is none."""
     folder = job_folder(output)
     if not (folder / manifests.NAME).exists():
         raise UsageError(
@@ -107,12 +110,23 @@ def open_job(
     keep: bool = False,
     resumable: bool = True,
 ) -> Iterator[Job]:
-    """The output's job, begun now or gone on with, for as long as the block runs.
+    """Create or resume an output's job for the duration of the block.
 
-    If the block succeeds the folder goes (unless ``keep``); if not it stays, and the error knows
-    so (``errors.left``), unless no frame was finished or the job is not ``resumable``. Raises
-    UsageError if the job was begun with other settings, or another process is at it;
-    DreamVideoError for a damaged one, MediaError.
+    If the block succeeds the folder is removed (unless ``keep``). If it fails the folder stays and
+    the error says so (``errors.left``), unless no frame was finished or the job is not
+    ``resumable``.
+
+    Args:
+        output: The output file or folder of frames.
+        asked: The manifest of this request.
+        restart: Discard an existing job and start over.
+        keep: Keep the folder after success.
+        resumable: Whether frames of a failed run are kept.
+
+    Raises:
+        UsageError: The job was started with other settings, or another process works on it.
+        DreamVideoError: The job is damaged.
+        MediaError: The folder cannot be written.
     """
     folder = job_folder(output)
     with _hold_lock(output, folder):
@@ -142,11 +156,11 @@ def _hold_lock(output: Path, folder: Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise MediaError(
-                f"cannot write beside {escape_text(output)}: {describe_os_error(error)}"
+                f"cannot write next to {escape_text(output)}: {describe_os_error(error)}"
             ) from error
         yield
     if sys.platform == "win32" and [path.name for path in folder.glob("*")] == ["lock"]:
-        # An open file cannot be removed there.
+        # On Windows an open file cannot be removed.
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -164,11 +178,11 @@ def _start_job(output: Path, folder: Path, asked: Manifest, restart: bool) -> Jo
         changed = manifests.find_differences(job.manifest, asked)
         if changed:
             raise UsageError(
-                f"{escape_text(output)}: cannot be gone on with: {changed[0]}; --restart begins "
-                "anew"
+                f"{escape_text(output)}: cannot be resumed: {changed[0]}; --restart discards it "
+                "and starts over"
             )
     else:
-        # First, so that a kill in between leaves no manifest of frames that are gone.
+        # The manifest goes first, so that a kill in between never leaves one whose frames are gone.
         old.unlink(missing_ok=True)
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)

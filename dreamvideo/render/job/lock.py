@@ -1,4 +1,4 @@
-"""One process at a time: a lock that the system itself lets go when its holder dies."""
+"""A lock for one process at a time, which the system itself releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# Where Windows locks a byte: beyond anything that is ever read.
+# The byte that is locked on Windows: beyond anything that is ever read.
 _FAR = 2**30
 
 
 class LockedError(Exception):
-    """Somebody else holds the lock; ``holder`` is what they wrote into it."""
+    """Another process holds the lock; ``holder`` is what it wrote into the file."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
@@ -24,10 +24,10 @@ class LockedError(Exception):
 
 @contextmanager
 def lock_job(path: Path, patience: float = 0) -> Iterator[None]:
-    """Hold the lock file, with this process's number in it. Raises LockedError, OSError.
+    """Hold the lock file, with this process's id in it. Raises LockedError, OSError.
 
-    ``patience`` is for how many seconds to wait for another holder. The file's folder is made;
-    both stay afterwards.
+    ``patience`` is how many seconds to wait for another holder. The file's folder is created if
+    needed; both stay afterwards.
     """
     until = time.monotonic() + patience
     while True:
@@ -35,7 +35,7 @@ def lock_job(path: Path, patience: float = 0) -> Iterator[None]:
         try:
             file = path.open("a+b")
         except FileNotFoundError:
-            # Its last holder has just removed the folder; should that be for ever, mkdir says so.
+            # The last holder has just removed the folder. If it cannot be created, mkdir raises.
             continue
         if _try_lock(file) and _is_same_file(file, path):
             break
@@ -70,7 +70,7 @@ def _try_lock(file: IO[bytes]) -> bool:
 
 
 def _is_same_file(file: IO[bytes], path: Path) -> bool:
-    """Whether the file that was locked is not one that its last holder has just removed."""
+    """Return whether the locked file is still the one at ``path``, not one just removed."""
     with suppress(OSError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False

@@ -1,4 +1,4 @@
-"""What a job was begun with, as ``manifest.json``: enough to go on exactly, and to see when not."""
+"""The request behind a job, as ``manifest.json``: enough to resume exactly, or to refuse."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.presets import look_from_toml
 from dreamvideo.version import __version__
 
-# Files up to this size are read whole; of larger ones so many blocks, evenly spread.
+# Files up to this size are read whole; of larger ones this many blocks, evenly spread.
 WHOLE_FILE_BYTES = 64 * 2**20
 BLOCK = 2**20
 BLOCKS = 32
-# Of each picture of a sequence three blocks of this size.
+# Of each picture of a sequence three blocks of this size are read.
 PICTURE_BLOCK = 2**12
 
 
 def compute_fingerprint(path: Path) -> str:
-    """A digest of a file's content, or of the names and contents of a folder's pictures.
+    """Return a digest of a file's content, or of the names and contents of a folder's pictures.
 
-    Names of single files and times of change do not enter: a copy is as good. Of large files
-    a sample is read. Raises MediaError for what cannot be read.
+    The names of single files and modification times do not count, so a copy is equivalent. Large
+    files are sampled. Raises MediaError for what cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -65,7 +65,7 @@ def _take(digest: hashlib._Hash, path: Path, whole: int, block: int, blocks: int
 
 
 def _list_starts(size: int, whole: int, block: int, blocks: int) -> Iterator[int]:
-    """Where the blocks to read begin: all of a small file, else from its first to its last."""
+    """Yield where the blocks to read start: all of a small file, else spread from first to last."""
     if size <= whole:
         yield from range(0, size, block)
     else:
@@ -77,13 +77,23 @@ NAME = "manifest.json"
 
 
 class Manifest(Settings):
-    """A job's record. Each of ``asked``, ``files`` and ``versions`` decides bits of its frames.
+    """A job's record. Each of ``asked``, ``files`` and ``versions`` affects the bits of its frames.
 
-    ``asked`` are settings by the names that users know them by, ``files`` fingerprints of what is
-    read, by what it is; ``look`` (TOML) and ``request`` (what else the render was called with)
-    are what it is gone on from, on ``machine``, in processes of so many ``threads``. ``segments``
-    are the parts it is made in; ``frames`` in all, as far as known, ``missing`` from a damaged
-    source and ``notes`` of it, if it was read beforehand.
+    Attributes:
+        format: Version of this format.
+        kind: Kind of render.
+        asked: Settings by the names that users know them by.
+        files: Fingerprints of the files that are read, by their role.
+        versions: Versions of the software used.
+        look: The look to resume with, as TOML.
+        wanted: Output settings that were set.
+        request: The other arguments of the render.
+        machine: Machine settings to resume with.
+        threads: Threads per process.
+        segments: The segments in which the film is made.
+        frames: Total number of frames, if known.
+        missing: Frames missing from a damaged source, if it was scanned beforehand.
+        notes: Notes about the source, if it was scanned beforehand.
     """
 
     format: int = FORMAT
@@ -116,16 +126,25 @@ def make_manifest(
     machine: MachineSettings = MachineSettings(),  # noqa: B008  (frozen)
     **also: object,
 ) -> Manifest:
-    """The manifest of a render that is about to begin; ``also`` are further settings to hold to.
+    """Create the manifest of a new render.
 
-    ``files`` are what it reads besides the files that the look names. Raises MediaError for one
-    that cannot be read.
+    Args:
+        kind: Kind of render.
+        look: The look.
+        wanted: Output settings.
+        request: The other arguments of the render.
+        files: Files that are read in addition to those that the look names.
+        machine: Machine settings.
+        also: Further settings that a resumed run must match.
+
+    Raises:
+        MediaError: A file cannot be read.
     """
     read = {**files, **list_look_files(look)}
     values = _flatten(look_values(look))
     asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
-    # How it is encoded may well change once its frames are dreamt.
+    # The encoding may change after the frames are dreamt; these two affect the frames.
     asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
     bits = {"device": machine.device, "precision": machine.precision, **also}
     bits["max_memory"] = machine.max_memory
@@ -143,11 +162,11 @@ def make_manifest(
 
 
 def list_versions() -> dict[str, str]:
-    """Of everything whose next release may compute other bits."""
+    """Return the versions of everything whose next release may compute different bits."""
     _, said = ffmpeg.run(["-version"], subject="ffmpeg")
     return {
         "dreamvideo": __version__,
-        # Its own import takes seconds.
+        # Importing TensorFlow takes seconds.
         "tensorflow": metadata.version("tensorflow"),
         "opencv": cv2.__version__,
         "numpy": np.__version__,
@@ -157,7 +176,7 @@ def list_versions() -> dict[str, str]:
 
 
 def list_look_files(look: Look) -> dict[str, Path]:
-    """The files that a look names (weights, pictures, masks), by the names of their settings."""
+    """Return the files that a look names (weights, pictures, masks) by their settings' names."""
     masks = {f"regions.{n}.mask": region.mask for n, region in enumerate(look.regions, 1)}
     words: dict[str, str | None] = {
         "mask.mask": look.mask.mask,
@@ -167,13 +186,13 @@ def list_look_files(look: Look) -> dict[str, Path]:
     named_looks = [*(stage.look for stage in look.journey), *(area.look for area in look.regions)]
     bundled = preset_paths()
     words |= {f"the preset {name}": name for name in named_looks if name not in bundled}
-    # Such settings are files only if they are there: they may also be shapes and names.
+    # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
     return {**dict(_list_paths(look, "")), **named}
 
 
 def find_differences(begun: Manifest, now: Manifest) -> list[str]:
-    """What of ``now`` is not as the job was begun, in words; the most telling first."""
+    """Describe how ``now`` differs from the job's manifest, most informative first."""
     found = [
         f"{name} has changed since"
         for name in (*begun.files, *now.files)
@@ -190,14 +209,14 @@ def find_differences(begun: Manifest, now: Manifest) -> list[str]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write it whole or not at all. Raises MediaError."""
+    """Write the manifest atomically. Raises MediaError."""
     with replace_atomically(folder / NAME) as part:
-        # Names of files may be no Unicode: such bytes are escaped.
+        # File names may not be valid Unicode; such bytes are escaped.
         part.write_text(json.dumps(manifest.model_dump(mode="json"), indent=1), encoding="ascii")
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises DreamVideoError, one line, where there is none that can be gone on from."""
+    """Read a manifest. Raises DreamVideoError, in one line, if there is none to resume from."""
     path = folder / NAME
     try:
         found = Manifest.model_validate(json.loads(path.read_bytes()))
@@ -206,11 +225,13 @@ def read_manifest(folder: Path) -> Manifest:
             f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
         ) from error
     except ValueError:
-        raise DreamVideoError(f"{escape_text(path)}: is damaged; --restart begins anew") from None
+        raise DreamVideoError(
+            f"{escape_text(path)}: is damaged; --restart discards it and starts over"
+        ) from None
     if found.format != FORMAT:
         raise DreamVideoError(
             f"{escape_text(path)}: was written by another version of dreamvideo; --restart "
-            "begins anew"
+            "discards it and starts over"
         )
     return found
 

@@ -1,8 +1,8 @@
-"""What is on disk of one segment: its frames' record, and what the next frame is made from.
+"""What is stored of one segment: its frames, their records and the checkpoints to resume from.
 
-Three kinds of files, each whole or not at all at any moment: the frames (PNG), a log of one line
-a frame that ends in its own checksum, and two checkpoints that are written in turn. A frame's file
-comes first, then its line, then perhaps a checkpoint; so whatever a checkpoint counts is there.
+There are three kinds of files, each written atomically: the frames (PNG), a log with one line per
+frame that ends in its own checksum, and two checkpoints that are written in turn. A frame's file is
+written first, then its line, then perhaps a checkpoint, so whatever a checkpoint counts is there.
 """
 
 from __future__ import annotations
@@ -29,17 +29,23 @@ from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint, pack_check
 
 
 def source_path(folder: Path, number: int) -> Path:
-    """A source frame, for a pass that needs it again."""
+    """Return the path of a source frame, for a pass that needs it again."""
     return folder / "source" / f"{number:08d}.png"
 
 
 def ahead_path(folder: Path, segment: int, number: int) -> Path:
-    """A frame that a segment dreams before its own, above its source."""
+    """Return the path of a warm-up frame, stacked above its source.
+
+    Args:
+        folder: The job's folder.
+        segment: Number of the segment that dreams it before its own.
+        number: Number of the frame in the film.
+    """
     return folder / "ahead" / f"{segment:04d}-{number:08d}.png"
 
 
 def joined_path(folder: Path, number: int) -> Path:
-    """A frame that two segments have dreamt, gone over from one to the other."""
+    """Return the path of a frame that two segments dreamt, cross-faded from one to the other."""
     return folder / "joined" / f"{number:08d}.png"
 
 
@@ -49,10 +55,18 @@ SHARE = 0.04
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """One frame that is stored: its number in the film, its times in seconds, what it is.
+    """The record of one stored frame.
 
-    ``seconds`` is how long it took since the frame before it, or since its process began to work
-    at this part; None in logs of earlier versions.
+    Attributes:
+        number: Number in the film.
+        time: Presentation time in seconds.
+        duration: Duration in seconds.
+        loss: The objective.
+        starts: Whether it starts a shot.
+        size: Bytes of the PNG file.
+        crc: CRC-32 of the PNG file.
+        seconds: Time it took since the frame before it, or since its process started on this
+            segment; None in logs of earlier versions.
     """
 
     number: int
@@ -65,33 +79,33 @@ class FrameRecord:
     seconds: float | None = None
 
     def line(self) -> str:
-        """The record as JSON."""
+        """Return the record as JSON."""
         values = {**vars(self), "time": str(self.time), "duration": str(self.duration)}
         return json.dumps(values)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> FrameRecord:
-        """The record of a line's JSON."""
+        """Create a record from a line's JSON."""
         times = {name: Fraction(values[name]) for name in ("time", "duration")}
         return cls(**{**values, **times})
 
 
 @dataclass(frozen=True)
 class SegmentEnd:
-    """That a segment is complete, and what its source had to say: the log's last line."""
+    """The log's last line: the segment is complete, with the notes about its source."""
 
     notes: tuple[str, ...] = ()
     missing: int = 0
 
 
 class SegmentSink:
-    """Takes a segment's frames as they are dreamt; its children know where they are kept.
+    """Takes a segment's frames as they are dreamt; subclasses decide where to keep them.
 
     The first frame's number in the film is ``first``.
     """
 
     def __init__(self, first: int, kept: int = 0) -> None:
-        """``kept`` frames are there."""
+        """Start with ``kept`` frames already stored."""
         self.first = first
         self._waits_until = 0.0
         self._checked = kept
@@ -99,7 +113,7 @@ class SegmentSink:
 
     @property
     def count(self) -> int:
-        """How many frames are kept."""
+        """Number of frames kept."""
         raise NotImplementedError
 
     def put(self, record: FrameRecord, data: bytes) -> None:
@@ -111,18 +125,18 @@ class SegmentSink:
         raise NotImplementedError
 
     def put_ahead(self, number: int, data: bytes) -> None:
-        """Keep a frame before the first, dreamt ahead: a PNG of it above its source.
+        """Keep a warm-up frame before the first, as a PNG stacked above its source.
 
         Raises MediaError.
         """
         raise NotImplementedError
 
     def put_checkpoint(self, count: int, data: bytes) -> None:
-        """Keep what the frame after the first ``count`` is made from. Raises MediaError."""
+        """Keep a checkpoint: the state after the first ``count`` frames. Raises MediaError."""
         raise NotImplementedError
 
     def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
-        """Say that the segment is complete."""
+        """Mark the segment as complete."""
         raise NotImplementedError
 
     def add(
@@ -135,7 +149,19 @@ class SegmentSink:
         loss: float = float("nan"),
         starts: bool = False,
     ) -> None:
-        """Keep the next frame: H x W x 3 RGB, ``alpha`` H x W. Raises MediaError."""
+        """Keep the next frame.
+
+        Args:
+            pixels: H x W x 3 RGB.
+            time: Presentation time in seconds.
+            duration: Duration in seconds.
+            alpha: H x W.
+            loss: The objective.
+            starts: Whether the frame starts a shot.
+
+        Raises:
+            MediaError: It cannot be written.
+        """
         number = self.first + self.count
         data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
         took = round(monotonic() - self._last, 4)
@@ -146,9 +172,15 @@ class SegmentSink:
         self._last = monotonic()
 
     def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
-        """Keep what the frame after the first ``count`` is made from, if it is time (or ``now``).
+        """Keep a checkpoint if one is due.
 
-        Raises MediaError.
+        Args:
+            arrays: The state after the first ``count`` frames.
+            count: Number of frames.
+            now: Whether to keep it in any case.
+
+        Raises:
+            MediaError: It cannot be written.
         """
         began = monotonic()
         if count <= self._checked or (not now and began < self._waits_until):
@@ -160,16 +192,20 @@ class SegmentSink:
 
 
 class SegmentStore(SegmentSink):
-    """The frames ``first``, ``first + 1`` ... of a job, as far as they are there.
+    """The stored frames ``first``, ``first + 1`` ... of a job.
 
-    ``records`` are those of its stored frames and ``ending`` is not None once it is complete.
-    One process at a time may write to it.
+    ``records`` are those of the stored frames; ``ending`` is not None once the segment is complete.
+    Only one process at a time may write to it.
     """
 
     def __init__(self, folder: Path, index: int, first: int = 0, ahead: int = 0) -> None:
-        """``folder`` is the job's; ``ahead`` frames before the first are dreamt, and kept, too.
+        """Read the log; an incomplete last line is ignored.
 
-        Reads the log; a last line that is not whole is no line.
+        Args:
+            folder: The job's folder.
+            index: Number of the segment.
+            first: Number of its first frame in the film.
+            ahead: Warm-up frames before the first that are dreamt, and kept, too.
         """
         super().__init__(first)
         self._folder = folder
@@ -185,22 +221,22 @@ class SegmentStore(SegmentSink):
 
     @property
     def count(self) -> int:
-        """How many frames are stored."""
+        """Number of frames stored."""
         return len(self.records)
 
     @property
     def frames(self) -> list[StoredFrame]:
-        """The stored frames in their order."""
+        """The stored frames in order."""
         return [StoredFrame(self.path(record.number), record.time) for record in self.records]
 
     def path(self, number: int) -> Path:
-        """Where a frame of that number in the film is stored."""
+        """Return where the frame with that number in the film is stored."""
         return self._frames / f"{number:08d}.png"
 
     def resume(self) -> tuple[int, Arrays | None]:
-        """How many frames to keep, and what the next one is made from; None where it starts anew.
+        """Return how many frames to keep, and the state for the next one (None: start fresh).
 
-        All kept frames are whole. What was stored after them is forgotten, and dreamt again.
+        All kept frames are intact. What was stored after them is discarded, and dreamt again.
         """
         whole = self._whole() if self._has_ahead() else 0
         kept, arrays = 0, None
@@ -210,7 +246,7 @@ class SegmentStore(SegmentSink):
             count, found = load_checkpoint(path)
             if kept < count <= whole:
                 kept, arrays = count, found
-        # A shot's first frame needs nothing of those before it.
+        # A shot's first frame needs nothing from those before it.
         starts = [n for n, record in enumerate(self.records[: whole + 1]) if record.starts]
         if starts and starts[-1] > kept and starts[-1] <= whole:
             kept, arrays = starts[-1], None
@@ -228,19 +264,19 @@ class SegmentStore(SegmentSink):
         write_atomically(source_path(self._folder, number), data)
 
     def put_ahead(self, number: int, data: bytes) -> None:
-        """Store a frame before the first, dreamt ahead, above its source. Raises MediaError."""
+        """Store a warm-up frame before the first, stacked above its source. Raises MediaError."""
         write_atomically(ahead_path(self._folder, self._index, number), data)
 
     def put_checkpoint(self, count: int, data: bytes) -> None:
-        """Store what the frame after the first ``count`` is made from. Raises MediaError."""
+        """Store a checkpoint: the state after the first ``count`` frames. Raises MediaError."""
         with _told(self._log), self._log.open("rb+") as log:
             os.fsync(log.fileno())
-        # The other one stays, should this one not become whole.
+        # The other checkpoint stays, in case this write does not complete.
         write_atomically(self._checkpoints[0], data)
         self._checkpoints.reverse()
 
     def finish(self, notes: tuple[str, ...] = (), missing: int = 0) -> None:
-        """Say that the segment is complete."""
+        """Mark the segment as complete."""
         self.ending = SegmentEnd(notes, missing)
         self._append(json.dumps({"ending": vars(self.ending)}))
         for path in self._checkpoints:
@@ -278,7 +314,7 @@ class SegmentStore(SegmentSink):
         return False
 
     def _whole(self) -> int:
-        """How many frames from the first on are stored as their records say."""
+        """Return how many frames, counted from the first, match their records on disk."""
         for count, record in enumerate(self.records):
             try:
                 data = self.path(record.number).read_bytes()
@@ -294,7 +330,8 @@ class SegmentStore(SegmentSink):
         if self._log.exists():
             with self._log.open("rb+") as log:
                 log.truncate(self._ends[-1] if self._ends else 0)
-        # Checkpoints of what is forgotten could be taken for those of what comes instead.
+        # Checkpoints of discarded frames could be mistaken for those of the frames that replace
+        # them.
         for path in self._checkpoints:
             if load_checkpoint(path)[0] > kept:
                 path.unlink(missing_ok=True)
@@ -313,6 +350,6 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises MediaError."""
+    """Write a file completely or not at all. Raises MediaError."""
     with replace_atomically(path) as part:
         part.write_bytes(data)

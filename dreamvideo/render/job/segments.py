@@ -1,8 +1,8 @@
-"""(scene cuts, frames) -> parts of a film that can be dreamt apart: the unit of work and retry.
+"""Divide a film into segments that can be dreamt independently: the unit of work and retry.
 
-Dreaming is sequential within a shot and independent between shots. A part that begins where a
-shot does is dreamt exactly as in a film in one piece; one that begins inside a shot starts some
-frames earlier, over which the film goes over from the dream before to this one's.
+Dreaming is sequential within a shot and independent between shots. A segment that begins where a
+shot does is dreamt exactly as in a film in one piece. One that begins inside a shot starts some
+frames earlier, and the film cross-fades over these from the dream before to this one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ from dreamvideo.settings.base import Settings
 
 
 class Segment(Settings):
-    """Frames ``first`` to ``first + count - 1`` (``count`` None: to the end) of a film.
+    """Frames ``first`` to ``first + count - 1`` of a film, dreamt in one go.
 
-    They are dreamt in one go, and ``warm_up`` frames before them too. ``time`` (s, a fraction) and
-    ``check`` are those of the first of them all, where the clip may be opened at it.
+    Attributes:
+        index: Number of the segment.
+        first: Number of its first frame in the film.
+        count: Number of frames; None means to the end.
+        warm_up: Frames before ``first`` that are dreamt too.
+        time: Time of the first warm-up frame in seconds, a fraction; set where the clip can be
+            opened there.
+        check: Checksum of that frame.
     """
 
     index: int = Field(ge=0)
@@ -34,23 +40,29 @@ class Segment(Settings):
 
     @property
     def opening(self) -> SeekPoint | None:
-        """Where the clip may be opened; None: at its start alone."""
+        """Where the clip can be opened; None: only at its start."""
         if self.time is None or self.check is None:
             return None
         return SeekPoint(self.first - self.warm_up, Fraction(self.time), self.check)
 
 
 WHOLE = (Segment(index=0),)
-"""The plan of a film in one piece, however long it is."""
+"""The plan of a film in one piece, of any length."""
 
 
 def divide_shots(
     cuts: Sequence[int], frames: int, longest: int | None = None, warm_up: int = WARM_UP
 ) -> tuple[Segment, ...]:
-    """Segments of a film of ``frames`` frames whose shots begin at frame 0 and at ``cuts``.
+    """Divide a film into segments.
 
-    Shots of more than ``longest`` frames are divided evenly; every part of one but the first
-    begins ``warm_up`` frames earlier, as far as the shot does.
+    Shots of more than ``longest`` frames are divided evenly; every segment of a shot but the first
+    begins ``warm_up`` frames earlier, as far as the shot reaches.
+
+    Args:
+        cuts: Numbers of the frames that start a shot, in addition to frame 0.
+        frames: Number of frames of the film.
+        longest: Most frames per segment; None: no limit.
+        warm_up: Frames that a segment inside a shot dreams before its own.
     """
     found: list[Segment] = []
     for begin, end in pairwise([0, *cuts, frames]):
@@ -70,7 +82,7 @@ def divide_shots(
 def add_seek_points(
     segments: Iterable[Segment], frames: Sequence[SeekPoint]
 ) -> tuple[Segment, ...]:
-    """The same segments, which know where of a clip of these frames they begin."""
+    """Return the segments with the positions at which a clip of these frames can be opened."""
     found = []
     for segment in segments:
         begin = frames[segment.first - segment.warm_up]

@@ -1,1 +1,1 @@
-"""Segments dreamt by several processes: finding shots, dreaming, and cross-fading overlaps."""
+"""Dream segments in several processes: find shots, dream, cross-fade the overlaps."""

@@ -1,8 +1,8 @@
-"""Two parts of one shot -> one film: dissolved into each other over the frames that both dreamt.
+"""Join the segments of one shot by cross-fading over the frames that both of them dreamt.
 
-A dream begun later never becomes the one that was begun earlier, however long it warms up: the
-same scene has many. So the frames that a part dreams ahead of its own are kept, and the film goes
-over from the earlier part's dream to the later one's in the course of them, over the same source.
+Dreams started at different frames never converge, however long the later one warms up: the same
+scene has many possible dreams. So a segment's warm-up frames are kept, and over their course the
+film cross-fades from the earlier segment's dream to the later one's, over the same source.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from dreamvideo.render.progress import OnProgress, Progress
 # Fine detail and its neighbourhood, in pixels of a frame this wide.
 WIDTH = 320
 DETAIL_SIGMA, AREA_SIGMA = 4.0, 8.0
-# Two dreams laid over each other lose contrast. All of it given back (1), the change from one to
-# the other is seen the more; none (0), the dream pales on the way: measured, this is between.
+# Blending two dreams loses contrast. Restoring all of it (1) makes the change more visible;
+# restoring none (0) makes the dream fade on the way. As measured, the best is in between.
 GIVEN_BACK = 0.5
-# A step of the way for a frame in which nothing moves at all, as deviation in [-1, 1].
+# Progress of the cross-fade for a frame in which nothing moves, as a deviation in [-1, 1].
 STILL = 1e-6
 
 
 def make_ahead_png(dream: NDArray[Any], source: NDArray[Any]) -> bytes:
-    """A frame that a part dreams ahead, above what it was dreamt from: both H x W x 3 integers."""
+    """Encode a warm-up frame stacked above its source frame: both H x W x 3 integers."""
     return png_bytes(np.concatenate([dream, to_depth(source, 8 * dream.itemsize)]), None)
 
 
@@ -50,10 +50,20 @@ def join_segments(
     threads: int,
     on_progress: OnProgress,
 ) -> list[StoredFrame]:
-    """The film's stored frames, those around joints gone over from one part to the next.
+    """Cross-fade the frames around the joints between segments.
 
-    ``frames`` are all frames of all ``segments``, the work is done by ``threads``. Raises
-    MediaError.
+    Args:
+        folder: The job's folder.
+        segments: All segments of the film.
+        frames: All stored frames of all segments.
+        threads: Number of threads that do the work.
+        on_progress: Called after each joined frame.
+
+    Returns:
+        The film's stored frames.
+
+    Raises:
+        MediaError: A frame cannot be read or written.
     """
     later = [segment for segment in segments if segment.warm_up]
     if not later:
@@ -75,10 +85,10 @@ def join_segments(
 
 
 def fade_weights(frames: Sequence[StoredFrame], segment: Segment) -> list[float]:
-    """How far from the earlier dream (0) to the later (1) each frame before a part is.
+    """Return the share of the later dream (0 to 1) in each warm-up frame of a segment.
 
-    The way is gone as the picture itself changes: where it rests, a dream that goes over into
-    another would be seen the most.
+    It advances as the picture itself changes: while the picture is still, a cross-fade would be the
+    most visible.
     """
     before = max(0, segment.first - segment.warm_up - 1)
     passing = (to_float(load_deep(f.path)[0]) for f in frames[before : segment.first + 1])
@@ -87,10 +97,19 @@ def fade_weights(frames: Sequence[StoredFrame], segment: Segment) -> list[float]
 
 
 def crossfade(before: Image, after: Image, source: Image, share: float) -> Image:
-    """``share`` of one dream of a source frame in the other, all H x W x 3 in [-1, 1].
+    """Blend two dreams of one source frame and restore part of the contrast that blending loses.
 
-    With ``a`` and ``b`` the two, ``s`` the share and E the local mean of squares, the mixture lacks
-    s (1 - s) E(a - b) of the energy that the two have on average.
+    With ``a`` and ``b`` the two dreams, ``s`` the share and E the local mean of squares, the blend
+    lacks s (1 - s) E(a - b) of the energy that the two have on average.
+
+    Args:
+        before: H x W x 3 in [-1, 1], the earlier segment's dream.
+        after: H x W x 3 in [-1, 1], the later segment's dream.
+        source: H x W x 3 in [-1, 1], the source frame.
+        share: Share of the later dream, in [0, 1].
+
+    Returns:
+        The blend, H x W x 3 in [-1, 1].
     """
     difference = after - before
     mixed = before + np.float32(share) * difference
@@ -105,7 +124,7 @@ def crossfade(before: Image, after: Image, source: Image, share: float) -> Image
 
 @contextmanager
 def _make_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads: what they call leaves Python's lock alone."""
+    """A pool of threads, which run in parallel because the work releases the GIL."""
     pool = ThreadPoolExecutor(threads, "join")
     try:
         yield pool
@@ -116,7 +135,7 @@ def _make_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 def _join(
     number: int, folder: Path, frame: StoredFrame, ways: Sequence[tuple[Segment, float]]
 ) -> Path:
-    """Go over from a stored frame to what each of the segments dreamt of it, one after another."""
+    """Cross-fade a stored frame with what each of the segments dreamt of it, one after another."""
     pixels, alpha = load_deep(frame.path)
     picture = to_float(pixels)
     for segment, share in ways:
@@ -125,7 +144,7 @@ def _join(
         picture = crossfade(picture, to_float(dream), to_float(source), share)
     path = joined_path(folder, number)
     held = to_deep if pixels.dtype == np.uint16 else to_bytes
-    # Made anew whenever it is wanted, it need not outlive a power cut.
+    # It is recomputed whenever it is needed, so it need not survive a power cut.
     with replace_atomically(path, sync=False) as part:
         part.write_bytes(png_bytes(held(picture), alpha))
     return path
@@ -139,7 +158,10 @@ def _list_changes(frames: Iterator[Image]) -> Iterator[float]:
 
 
 def _smooth(image: Image, sigma: float) -> Image:
-    """Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide; of larger ones, made small."""
+    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide.
+
+    Larger frames are shrunk first.
+    """
     height, width = image.shape[:2]
     small = image
     if width > 2 * WIDTH:

@@ -1,7 +1,7 @@
-"""Who dreams the segments of a job, behind one small interface, and what all of them have to count.
+"""Executor interface for the segments of a job, with shared progress and retry counts.
 
-A crew may be processes of this machine or workers of a cluster. Which segments are left, how often
-one was tried, and how far the whole is, are the same for both.
+An executor may run processes of this machine or workers of a cluster. Which segments are left, how
+often each was tried, and the overall progress are tracked in the same way for both.
 """
 
 from __future__ import annotations
@@ -21,32 +21,38 @@ MAX_TRIES = 3
 
 @dataclass(frozen=True)
 class Capacity:
-    """How many segments a crew dreams at a time, each with so many ``threads``."""
+    """How many segments an executor dreams at a time, and with how many ``threads`` each."""
 
     workers: int
     threads: int
 
 
 class SegmentExecutor(Protocol):
-    """Dreams a job's segments, wherever it does; their frames end up in the job's folder."""
+    """Dreams a job's segments, anywhere; their frames end up in the job's folder."""
 
     def find_capacity(self, machine: MachineSettings, on_progress: OnProgress) -> Capacity:
-        """What it can do, before any work begins. Raises DreamVideoError if that is nothing."""
+        """Return the capacity, before any work starts. Raises DreamVideoError if there is none."""
         ...
 
     def render(self, job: Job, on_progress: OnProgress) -> None:
         """Dream all segments that are not complete. Raises DreamVideoError.
 
-        However it ends, nobody works at the job any more.
+        However it ends, no worker is still working on the job.
         """
         ...
 
 
 class ProgressTracker:
-    """What is left of a job, what was tried, and how far it is."""
+    """Tracks which segments are left, how often each was tried, and the overall progress."""
 
     def __init__(self, job: Job, on_progress: OnProgress, workers: str = "workers") -> None:
-        """``workers`` is what the crew's members are called, in the plural."""
+        """Start from the job's current state.
+
+        Args:
+            job: The job.
+            on_progress: Called after each recorded progress.
+            workers: What the workers are called, in the plural.
+        """
         parts = list(zip(job.manifest.segments, job.segment_stores(), strict=True))
         self._job = job
         self._on_progress = on_progress
@@ -55,7 +61,7 @@ class ProgressTracker:
         self._complete = {segment.index for segment, part in parts if part.ending is not None}
         self._tries = dict.fromkeys(self._done, 0)
         left = [segment for segment, part in parts if part.ending is None]
-        # The longest first: it should not be what all others wait for.
+        # The longest first: no other worker should have to wait for it at the end.
         self.waiting = deque(sorted(left, key=lambda segment: -(segment.count or 0)))
 
     @property
@@ -66,7 +72,15 @@ class ProgressTracker:
     def record_progress(
         self, segment: Segment, done: int, loss: float, at_work: int, *, ended: bool = False
     ) -> None:
-        """``done`` frames of a segment are stored; ``at_work`` members dream just now."""
+        """Record a segment's progress and report the job's.
+
+        Args:
+            segment: The segment.
+            done: Number of its frames stored.
+            loss: The last objective.
+            at_work: Number of workers that are dreaming right now.
+            ended: Whether the segment is complete.
+        """
         self._done[segment.index] = done
         if ended:
             self._complete.add(segment.index)
@@ -76,7 +90,16 @@ class ProgressTracker:
         self._on_progress(Progress("dreaming", "frame", count, total, loss, detail))
 
     def record_loss(self, segment: Segment, how: str, hint: str = "") -> None:
-        """Whoever dreamt a segment is gone; DreamVideoError if it was the third one in all."""
+        """Record that a segment's worker was lost.
+
+        Args:
+            segment: The segment.
+            how: How the worker ended.
+            hint: What the user can do, for the error.
+
+        Raises:
+            DreamVideoError: It was the third time for this segment.
+        """
         self._tries[segment.index] += 1
         if self._tries[segment.index] >= MAX_TRIES:
             last = segment.first + (segment.count or 1) - 1

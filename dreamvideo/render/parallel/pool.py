@@ -1,7 +1,7 @@
-"""Several processes for one job: each dreams whole segments; the parent counts and tries again.
+"""Local process pool: each process dreams whole segments; the parent counts and retries.
 
-Two processes of one thread dream more than one process of two. A segment's frames depend neither
-on who dreams it nor on what is dreamt meanwhile.
+Two processes with one thread each dream faster than one process with two. A segment's frames depend
+neither on which process dreams it nor on what else is being dreamt.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dreamvideo.render.processes import describe_exit, signals_blocked, unblock_
 from dreamvideo.render.progress import OnProgress
 from dreamvideo.settings.machine import MachineSettings
 
-# Seconds that a worker may take to end its step and keep its state when it is told to stop.
+# Seconds that a worker may take to finish its step and save its state when it is told to stop.
 STOPPING = 10.0
 
 
 @dataclass
 class _Worker:
-    """A process, this end of the pipe to it, and what it is at."""
+    """A process, this end of its pipe, and its current segment."""
 
     process: Any
     pipe: Any
@@ -42,21 +42,21 @@ class _Worker:
 
 
 class LocalPool:
-    """A crew of processes of this machine."""
+    """Executor that uses processes of this machine."""
 
     def __init__(self, count: int) -> None:
-        """``count`` of them at a time."""
+        """Use up to ``count`` processes at a time."""
         self.count = count
 
     def find_capacity(self, machine: MachineSettings, on_progress: OnProgress) -> Capacity:
-        """The cores of this machine, divided among them."""
+        """Divide the cores of this machine among the processes."""
         return Capacity(self.count, max(1, count_cores(machine) // self.count))
 
     def render(self, job: Job, on_progress: OnProgress) -> None:
         """Dream all segments that are not complete.
 
-        A segment whose process dies is tried again, three times in all. However this ends, no
-        process is left. Raises DreamVideoError.
+        A segment whose process dies is retried, up to three tries in all. However this ends, no
+        process is left running. Raises DreamVideoError.
         """
         run = _PoolRun(job, ProgressTracker(job, on_progress))
         try:
@@ -72,7 +72,7 @@ class _PoolRun:
         self.workers: list[_Worker] = []
 
     def work(self, count: int) -> None:
-        """Start ``count`` workers and see them through."""
+        """Start ``count`` workers and run until all segments are complete."""
         for _ in range(min(count, len(self.tracker.waiting))):
             self._start(self.tracker.waiting.popleft())
         while self.workers:
@@ -84,7 +84,7 @@ class _PoolRun:
                     self._lost(worker)
 
     def stop(self) -> None:
-        """End all that still run: gently, so that they keep their state; then for certain."""
+        """Stop all workers: by a signal, so that they save their state, then by killing them."""
         try:
             for worker in self.workers:
                 worker.process.terminate()
@@ -139,7 +139,7 @@ class _PoolRun:
 
 
 def _run_worker(folder: Path, pipe: connection.Connection) -> None:
-    """A worker's whole life: segments in, (frames done, objective, ended) out."""
+    """Run a worker: segments in, (frames done, objective, ended) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     unblock_signals()
@@ -164,14 +164,14 @@ def _run_worker(folder: Path, pipe: connection.Connection) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let this process compute on so many threads; to be called before TensorFlow is loaded."""
+    """Limit this process to that many threads; must be called before TensorFlow is loaded."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     settle_threads(count)
     cv2.setNumThreads(count)
 
 
 def _exit_with_parent() -> None:
-    """A parent that was killed cannot dismiss us."""
+    """Exit if the parent dies: a parent that was killed cannot stop its workers."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

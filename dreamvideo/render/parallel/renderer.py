@@ -1,7 +1,7 @@
-"""(job, segment) -> the segment's frames on disk: what a process does, here or elsewhere.
+"""Render one segment of a job: what a process does, on this machine or another.
 
-Everything comes from the job's manifest and everything goes into its folder, so a segment may be
-dreamt by any process that sees both; and again, after whatever ended it, with the same result.
+Everything is read from the job's manifest and written to its folder. So a segment can be dreamt by
+any process that sees both, and again after any interruption, with the same result.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
 from dreamvideo.settings import Look, make_output
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
-# Told how many frames of a segment are stored, and the last one's objective.
+# Called with the number of frames of a segment that are stored, and the last one's objective.
 OnFrame = Callable[[int, float], None]
 
 
-# Frames that are decoded, and whose motion is estimated, while another is dreamt.
+# Frames that are decoded and tracked while another is dreamt.
 AHEAD = 1
-RETRIED_NON_FINITE = "its dream held what is no number, and was begun again from the source"
+RETRIED_NON_FINITE = "its dream contained NaN or Inf and was retried from the source frame"
 
 
 class Renderer:
-    """Everything that all segments of a job need, loaded once."""
+    """Everything that all segments of a job share, loaded once."""
 
     def __init__(self, job: Job, on_tile: Callable[[int, int], None] | None = None) -> None:
-        """``on_tile`` is told of the tiles of large frames: (done, total).
+        """Open the job's source.
 
-        Raises MediaError, UsageError, WeightsError.
+        ``on_tile`` is called with (done, total) for tiles of large frames. Raises MediaError,
+        UsageError, WeightsError.
         """
         self.job = job
         self._on_tile = on_tile
@@ -65,17 +66,17 @@ class Renderer:
     def dream(
         self, frames: Iterator[Frame], state: State | None
     ) -> Generator[DreamedFrame, None, None]:
-        """The dreams of source frames, gone on with from ``state``."""
+        """Dream source frames, continuing from ``state``."""
         if self._scene is None:
             self._scene = Scene(self.look, self.footage, self.job.manifest.machine, self._on_tile)
-        # One thread is better off without another beside it.
+        # A process with a single thread gains nothing from a second one.
         ahead = AHEAD if self.job.manifest.threads > 1 else 0
         return self._scene.dream(frames, state, ahead)
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
-        """Dream what is not there yet of a segment. Raises MediaError.
+        """Dream the missing frames of a segment. Raises MediaError.
 
-        Stopped at any point by anything, it can be called again.
+        After any interruption it can be called again.
         """
         with closing(self.render_frames(segment)) as frames:
             for done, loss in frames:
@@ -92,16 +93,27 @@ class Renderer:
                     yield from self.continue_segment(segment, part, arrays)
         except LockedError as error:
             raise DreamVideoError(
-                f"{escape_text(lock.parent)}: process {error.holder} is at it already"
+                f"{escape_text(lock.parent)}: process {error.holder} is already working on it"
             ) from None
 
     def continue_segment(
         self, segment: Segment, part: SegmentSink, arrays: Arrays | None
     ) -> Generator[tuple[int, float], None, None]:
-        """Dream the frames of a segment that ``part`` has not got, the first from ``arrays``.
+        """Dream the frames of a segment that ``part`` does not have yet.
 
-        None where it starts anew. Yields after each frame how many ``part`` has, and its objective;
-        closed before the end, it leaves a checkpoint. Raises MediaError.
+        Closed before the end, it leaves a checkpoint.
+
+        Args:
+            segment: The segment.
+            part: Where its frames go.
+            arrays: State for its next frame; None to start fresh.
+
+        Yields:
+            After each frame, how many ``part`` has and the objective of the last one.
+
+        Raises:
+            MediaError: The source cannot be read or has changed, or a frame cannot be written.
+            DreamVideoError: A dream contains NaN or Inf even when retried from the source frame.
         """
         kept = part.count
         state = None if arrays is None else State(**arrays)
@@ -110,7 +122,7 @@ class Renderer:
         end = None if segment.count is None else segment.first + segment.count
         left: tuple[Arrays, int] | None = None
         again: list[str] = []
-        # The first frame is decoded while the network is loaded.
+        # Decode the first frame while the network is loading.
         passage = range(begin, sys.maxsize if end is None else end)
         with (
             self.footage.open(segment.opening) as source,
@@ -143,7 +155,7 @@ class Renderer:
             part.finish((*source.notes, *again), source.missing)
 
     def _store(self, part: SegmentSink, dreamt: DreamedFrame) -> None:
-        """Keep a frame, as deep and as transparent as the source frame it was made from."""
+        """Keep a frame at its source frame's bit depth, and with its alpha."""
         frame = dreamt.frame
         assert frame is not None
         pixels, source = _to_stored_pixels(dreamt)
@@ -160,7 +172,7 @@ class Renderer:
 
 
 def select_frames(frames: Iterable[Frame], numbers: range) -> Iterator[Frame]:
-    """The frames of these numbers; no more is asked for than the last of them."""
+    """Yield the frames with these numbers; never reads beyond the last of them."""
     for frame in frames:
         if frame.index in numbers:
             yield frame
@@ -169,13 +181,19 @@ def select_frames(frames: Iterable[Frame], numbers: range) -> Iterator[Frame]:
 
 
 def open_job_source(job: Job) -> ClipRange:
-    """What a clip's job reads. Raises MediaError, UsageError."""
+    """Open the source of a clip's job. Raises MediaError, UsageError."""
     request = ClipRequest.from_json(job.manifest.request)
     return open_clip_range(request, make_output(**job.manifest.wanted))
 
 
 def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
-    """``Renderer.render`` of a job's folder, for a process that does a single segment."""
+    """Run ``Renderer.render`` in a process that renders a single segment.
+
+    Args:
+        folder: The job's folder.
+        segment: The segment.
+        on_frame: Called after each frame.
+    """
     Renderer(Job.at(folder)).render(segment, on_frame)
 
 
@@ -184,7 +202,7 @@ def _to_arrays(state: State) -> Arrays:
 
 
 def _to_stored_pixels(dreamt: DreamedFrame) -> tuple[Pixels, Pixels]:
-    """A frame's colours and its source's, H x W x 3, both as deep as the source was read."""
+    """Return a frame's pixels and its source's, H x W x 3, both at the source's bit depth."""
     frame = dreamt.frame
     assert frame is not None
     if frame.deep is None:

@@ -1,4 +1,4 @@
-"""A clip, read once as a whole -> its shots, and where each part of it may begin."""
+"""Scan a clip once to find its shots and the points at which its segments can be opened."""
 
 from __future__ import annotations
 
@@ -24,21 +24,25 @@ from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look
 
-# Frames that need no others are divided into so many parts for each process, so that none waits
-# long for the last one; but into none so short that its start would be felt.
+# Frames that are independent are divided into this many segments per process, so that no process
+# waits long for the last one; but no segment is so short that its start-up would matter.
 SEGMENTS_PER_WORKER = 4
 MIN_SEGMENT = 16
-# Seconds of a clip that are worth a decoder of their own, and between two words of progress.
+# Seconds of a clip that justify a decoder of their own, and seconds between progress reports.
 MIN_CHUNK_SECONDS = 30
 TICK = 0.2
 
 
 @dataclass(frozen=True)
 class ClipScan:
-    """Every frame of a clip as where it may be opened, and the numbers of those that begin a shot.
+    """The result of a scan.
 
-    ``missing`` frames are lost to damage, ``notes`` are what the user should hear. Of a clip that
-    is not ``sound``, what is decoded depends on where that began.
+    Attributes:
+        frames: A seek point for every frame.
+        cuts: Indices of the frames that start a shot, other than the first.
+        missing: Frames lost to damage.
+        notes: Notes for the user.
+        sound: Whether a frame decodes to the same pixels wherever decoding starts.
     """
 
     frames: tuple[SeekPoint, ...]
@@ -49,7 +53,17 @@ class ClipScan:
 
 
 def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress) -> ClipScan:
-    """Read a clip whole, ``threads`` stretches of a long one side by side. Raises MediaError."""
+    """Scan a whole clip.
+
+    Args:
+        read: The clip and its range.
+        look: The look, which decides whether and how cuts are found.
+        threads: Largest number of chunks of a long clip that are scanned in parallel.
+        on_progress: Called during the scan.
+
+    Raises:
+        MediaError: The clip cannot be read.
+    """
     total = read.expected
 
     def told(done: int) -> bool:
@@ -70,7 +84,7 @@ def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress
 
 @dataclass(frozen=True)
 class _ScanChunk:
-    """What is found in a part of a clip; ``following`` is the frame after its last."""
+    """What a scan found in a chunk; ``following`` is the checksum of the frame after it."""
 
     frames: list[SeekPoint]
     cuts: list[int]
@@ -105,7 +119,7 @@ def _scan_in_parallel(
 
 
 def _find_chunk_starts(read: ClipRange, most: int) -> list[Fraction]:
-    """The times at which stretches of a clip begin that can be read apart."""
+    """Return the times at which chunks of a clip start that can be read independently."""
     info = read.info
     apart = info.kind == "sequence" or has_index(info)
     end = info.duration if read.end is None else min(read.end, info.duration)
@@ -119,7 +133,7 @@ def _find_chunk_starts(read: ClipRange, most: int) -> list[Fraction]:
 def _scan_chunk(
     read: ClipRange, look: Look, begin: Fraction, end: Fraction | None, told: Callable[[int], bool]
 ) -> _ScanChunk:
-    """The frames of a clip between two times; ``told`` says whether to go on."""
+    """Scan the frames between two times; ``told`` returns whether to continue."""
     camera = make_virtual_camera(look, read)
     follow = not is_independent(look)
     frames: list[SeekPoint] = []
@@ -143,7 +157,7 @@ def _scan_chunk(
 
 
 def _join_chunks(stretches: list[_ScanChunk]) -> ClipScan | None:
-    """What was found in all; None if it is not known to be what one reading finds."""
+    """Join the chunks of a scan; None if they may differ from what one pass would find."""
     if len(stretches) > 1 and not all(each.sound and each.frames for each in stretches):
         return None
     for one, other in pairwise(stretches):
@@ -166,9 +180,21 @@ def plan_segments(
     threads: int,
     on_progress: OnProgress,
 ) -> tuple[tuple[Segment, ...], ClipScan]:
-    """The parts in which a clip is dreamt by ``most`` processes at a time, and what it holds.
+    """Divide a clip into segments that ``most`` processes can dream.
 
-    It is read by ``threads``. Raises MediaError.
+    Args:
+        read: The clip and its range.
+        look: The look.
+        options: Segment length and warm-up.
+        most: Most processes at a time.
+        threads: Threads that scan the clip.
+        on_progress: Called during the scan.
+
+    Returns:
+        The segments and the scan.
+
+    Raises:
+        MediaError: The clip cannot be read.
     """
     found = scan_clip(read, look, threads, on_progress)
     count = len(found.frames)
@@ -180,7 +206,7 @@ def plan_segments(
 
 
 def is_independent(look: Look) -> bool:
-    """Whether no frame of a look needs any other: such a film may be divided anywhere."""
+    """Return whether no frame of a look needs any other: such a film may be divided anywhere."""
     coherence = look.coherence
     follows = any(where.motion != "any" for where in (look.mask, *look.regions))
     varies = any(name.startswith("coherence.") for name in look.over_time)
@@ -188,7 +214,7 @@ def is_independent(look: Look) -> bool:
 
 
 def find_even_length(frames: int, most: int) -> int | None:
-    """Frames in a part of a film that may be divided anywhere; None: it stays whole."""
+    """Return the segment length for a film that may be divided anywhere; None: do not divide."""
     if most < 2:
         return None
     return max(MIN_SEGMENT, -(-frames // (SEGMENTS_PER_WORKER * most)))

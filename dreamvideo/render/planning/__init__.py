@@ -1,1 +1,1 @@
-"""Before a render: what a frame costs, what a time budget allows, how many workers pay."""
+"""Before a render: cost of a frame, quality for a time budget, number of workers."""

@@ -1,10 +1,10 @@
-"""(what work costs here, a clip, a look, a time) -> the best of that look that the time allows.
+"""Find the best quality of a look that fits a time budget on this machine.
 
-What is given up, in this order: dreaming every frame (every second one costs the eye next to
-nothing), the second of a carried frame's steps, size down to ``SMALL`` pixels a side, dreaming
+Quality is given up in this order: dreaming every frame (interpolating every second one is hardly
+visible), the second of a carried frame's steps, size down to ``SMALL`` pixels a side, dreaming
 every second frame (down to every fourth), size down to ``SMALLEST``, and only then the fresh
-dream's own steps, each then longer. A film whose frames are dreamt one by one has its steps
-before its size.
+dream's own steps, each of which becomes longer. A film whose frames are dreamt independently gives
+up steps before size.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from dreamvideo.render.planning.estimate import Cost, estimate_seconds, measure_
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look, look_to_toml
 
-# Shorter sides: where a picture is still worth full work, and where it is still a picture.
+# Shorter sides in pixels: where a picture still deserves full work, and where it is still a
+# picture.
 SMALL, SMALLEST = 270, 120
 SLOWEST = 4
 SHRINK = 0.85
 STEPS = (8, 6, 4)
-# Of a budget so much is planned for: machines are slower when they are warm.
+# Plan for this share of a budget: machines are slower when they are warm.
 MARGIN = 0.9
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _BUDGET = re.compile(rf"(?:{_NUMBER}h)?\s*(?:{_NUMBER}m)?\s*(?:{_NUMBER}s?)?")
@@ -37,7 +38,14 @@ _BUDGET = re.compile(rf"(?:{_NUMBER}h)?\s*(?:{_NUMBER}m)?\s*(?:{_NUMBER}s?)?")
 
 @dataclass(frozen=True)
 class BudgetChoice:
-    """(width, height), the look, the seconds that it is thought to take, and all that in words."""
+    """A choice of quality.
+
+    Attributes:
+        size: (width, height) in pixels.
+        look: The look to render.
+        seconds: Estimated time.
+        line: All of that as a line for the user.
+    """
 
     size: tuple[int, int]
     look: Look
@@ -54,9 +62,20 @@ def fit_budget(
     fps_target: float | None = None,
     workers: int = 1,
 ) -> BudgetChoice:
-    """The best of a look for ``frames`` frames in a time, or at frames a second.
+    """Choose the best quality that fits a time budget or a frame rate of rendering.
 
-    Takes a few seconds, to measure this machine. Raises UsageError where it cannot be done.
+    Measures this machine, which takes a few seconds.
+
+    Args:
+        size: (width, height) in pixels.
+        frames: Number of frames.
+        look: The look as asked for.
+        time_budget: As ``parse_budget`` takes it.
+        fps_target: Frames per second to render, if there is no ``time_budget``.
+        workers: Number of processes.
+
+    Raises:
+        UsageError: No quality is fast enough.
     """
     option = "--fps-target" if time_budget is None else "--time-budget"
     budget = frames / (fps_target or 1.0) if time_budget is None else parse_budget(time_budget)
@@ -65,7 +84,7 @@ def fit_budget(
 
 
 def parse_budget(text: str) -> float:
-    """Seconds of ``90``, ``45s``, ``10m``, ``2h`` or ``1h30m``."""
+    """Parse ``90``, ``45s``, ``10m``, ``2h`` or ``1h30m`` to seconds. Raises UsageError."""
     match = _BUDGET.fullmatch(text.strip().lower())
     hours, minutes, seconds = map(float, match.groups("0")) if match else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + seconds
@@ -84,10 +103,21 @@ def choose_quality(
     workers: int = 1,
     option: str = "--time-budget",
 ) -> BudgetChoice:
-    """The first of ``list_quality_steps`` whose ``frames`` take ``budget`` seconds at most.
+    """Return the first of ``list_quality_steps`` that takes at most ``budget`` seconds.
 
-    More time never gives less: the rungs' order does not depend on it. Raises UsageError where
-    even the last one takes longer.
+    More time never gives less quality, because the order of the steps does not depend on it.
+
+    Args:
+        cost: From ``measure_cost``.
+        size: (width, height) in pixels.
+        frames: Number of frames.
+        look: The look as asked for.
+        budget: Seconds.
+        workers: Number of processes.
+        option: Name of the option, for the error.
+
+    Raises:
+        UsageError: Even the last step takes longer.
     """
     least = math.inf
     for rung_size, rung in list_quality_steps(size, look):
@@ -107,7 +137,7 @@ def choose_quality(
 
 
 def list_quality_steps(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], Look]]:
-    """((width, height), look) from the best to the least, as the module says."""
+    """Yield ((width, height), look) from best to worst, in the order of the module docstring."""
     sizes = list(_list_sizes(size, look))
     large = [each for each in sizes if min(each[0]) >= min(SMALL, *size)]
     first, then, last = _list_efforts(look)
@@ -125,7 +155,7 @@ def list_quality_steps(size: tuple[int, int], look: Look) -> Iterator[tuple[tupl
 
 
 def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
-    """What is given up before the size, before a small size, and last."""
+    """Return what is given up before the size, before a small size, and last."""
     if look.coherence.coherence == 0:
         return [look, *_reduce_steps(look)], [], []
     cadence = max(2, look.coherence.cadence)
@@ -136,17 +166,17 @@ def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
 
 
 def _list_sizes(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], float]]:
-    """((width, height), the factor to it) from the size asked for down to the smallest."""
+    """Yield ((width, height), scale factor) from the given size down to the smallest."""
     least = max(SMALLEST, find_entry(look.dream.model).smallest)
     factor = 1.0
     yield size, factor
     while min(size) * (factor := factor * SHRINK) >= least:
-        # Most encoders want even sides.
+        # Most encoders require even sides.
         yield (2 * round(size[0] * factor / 2), 2 * round(size[1] * factor / 2)), factor
 
 
 def _reduce_steps(look: Look) -> list[Look]:
-    """Ever fewer steps, each longer by as much as there are fewer."""
+    """Return looks with ever fewer steps, each step longer in proportion."""
     dream = look.dream
     if "dream.step_size" in look.over_time:
         return []
@@ -159,7 +189,7 @@ def _reduce_steps(look: Look) -> list[Look]:
 
 
 def _fit_octaves(size: tuple[tuple[int, int], float], look: Look) -> tuple[tuple[int, int], Look]:
-    """At a smaller size there are as many octaves fewer as the size has gone down."""
+    """Drop as many octaves as the size has shrunk by."""
     pixels, factor = size
     octaves = look.dream.octaves
     if octaves is None or factor == 1:
@@ -176,7 +206,7 @@ def _derive(look: Look, group: str, **changed: float) -> Look:
 
 
 def describe_quality(size: tuple[int, int], look: Look) -> str:
-    """``480x270, 3 octaves of 8 steps, cadence 2``."""
+    """Describe a quality: ``480x270, 3 octaves of 8 steps, cadence 2``."""
     octaves = len(make_octave_schedule(look.dream, size[1], size[0]).sizes)
     words = [f"{size[0]}x{size[1]}", f"{octaves} octaves of {look.dream.steps} steps"]
     if look.coherence.coherence > 0:
@@ -187,7 +217,7 @@ def describe_quality(size: tuple[int, int], look: Look) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """``45s``, ``9m``, ``2h 05m``: rounded up, as one speaks of time."""
+    """Format a duration, rounded up: ``45s``, ``9m``, ``2h 05m``."""
     if seconds < 99.5:
         return f"{math.ceil(seconds)}s"
     minutes = math.ceil(seconds / 60)
@@ -196,7 +226,7 @@ def format_duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a film may take: in all (``10m``), or frames a second that it must reach."""
+    """How long a render may take: total time (``10m``), or frames per second it must reach."""
 
     time: str | None = None
     fps: float | None = None
@@ -216,7 +246,7 @@ NO_BUDGET = Budget()
 class BudgetPlan:
     """The look and size (``640x360``) of a render within a budget.
 
-    ``mark`` tells one plan's question from another's; ``line`` is what the user should hear.
+    ``mark`` identifies what the plan was made for; ``line`` is a line for the user.
     """
 
     look: Look
@@ -228,10 +258,21 @@ class BudgetPlan:
 def plan_budget(
     budget: Budget, output: Path, read: ClipRange, look: Look, size: str | None, workers: int
 ) -> BudgetPlan:
-    """What is rendered of a look: as asked without a budget, else the best that fits it.
+    """Choose what to render: as asked if there is no budget, otherwise the best that fits it.
 
-    A job that was begun for the same is gone on with as it was planned: another measurement would
-    give another plan. Raises UsageError where nothing fits.
+    A job that was started for the same request is resumed as it was planned, because another
+    measurement would give another plan.
+
+    Args:
+        budget: The budget; may be empty.
+        output: The output, which may have a job to resume.
+        read: The clip and its range.
+        look: The look as asked for.
+        size: The size as asked for.
+        workers: Number of processes.
+
+    Raises:
+        UsageError: No quality fits, or the clip's length is unknown.
     """
     if not budget:
         return BudgetPlan(look, size)
@@ -244,7 +285,7 @@ def plan_budget(
     if begun is not None and begun.asked.get("--budget") == mark:
         return BudgetPlan(begun.decoded_look, begun.request["size"], mark)
     if not read.expected:
-        raise UsageError(f"{read.info.path}: does not tell its length: no time can be planned for")
+        raise UsageError(f"{read.info.path}: its length is unknown, so no time can be planned")
     chosen = fit_budget(
         read.size,
         read.expected,

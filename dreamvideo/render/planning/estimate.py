@@ -1,4 +1,4 @@
-"""How long a clip will take, from a few steps measured on this machine."""
+"""Estimate how long a clip will take, from a few steps measured on this machine."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from dreamvideo.render.zoom.start_image import make_noise
 from dreamvideo.settings import DreamSettings, Look
 from dreamvideo.settings.derive import derive_dream
 
-# Steps are timed on a picture no larger than this: their cost grows with the pixels.
+# Steps are timed on a picture of at most this size; their cost grows with the pixels.
 PROBE_PIXELS = 360 * 640
-# Storing and encoding a frame, in times what its carrying takes beside the network.
+# Time to store and encode a frame, as a multiple of carrying it without the network.
 STORING = 0.8
-# A process on c cores is about c ** this times as fast as on one; so many processes of one core
-# each are as many times as fast. Two on two cores did 1.31 to 1.49 times the frames of one.
+# A process on c cores is about c ** this times as fast as on one, while c processes with one core
+# each are c times as fast. Two processes on two cores rendered 1.31 to 1.49 times the frames of
+# one.
 THREADS_GAIN = 0.5
-# Motion that is needed one way only, in times what both ways take.
+# Time for motion in one direction, as a share of both directions.
 ONE_WAY = 0.65
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on this machine, for each pixel: a gradient step, motion both ways, the rest."""
+    """Seconds per pixel on this machine: a gradient step, motion both ways, and the rest."""
 
     step: float
     flow: float
@@ -48,7 +49,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a render of a clip needs: seconds a frame and in all, and disk for its frames."""
+    """What a render of a clip needs: frames, seconds per frame and in total, and bytes of disk."""
 
     frames: int
     seconds_per_frame: float
@@ -66,20 +67,29 @@ def estimate_clip(
 ) -> Estimate:
     """Time some steps and one flow, and scale them to the clip; takes a few seconds.
 
-    ``size`` is (width, height) of the render, ``rate`` its frames a second (the clip's own),
-    ``workers`` how many processes share the clip.
+    Args:
+        info: The clip.
+        size: (width, height) of the render in pixels.
+        look: The look.
+        rate: Frames per second of the render; None: the clip's own.
+        workers: Number of processes that share the clip.
     """
     frames = max(1, round(info.duration * (rate or info.rate)))
     cost = measure_cost(look, size)
     frame = estimate_seconds_per_frame(cost, look, size) / estimate_gain(workers)
     passes = look.coherence.passes
-    # Dreamt detail is nearly incompressible: about two bytes a pixel as PNG.
+    # Dreamt detail is nearly incompressible: about two bytes per pixel as PNG.
     disk = frames * size[0] * size[1] * 2 * passes
     return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
 
 
 def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
-    """What work of each kind takes on this machine now, for a render of that (width, height)."""
+    """Measure the cost of each kind of work on this machine.
+
+    Args:
+        look: The look.
+        size: (width, height) of the render in pixels.
+    """
     width, height = size
     shrink = max(1.0, (width * height / PROBE_PIXELS) ** 0.5)
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
@@ -106,13 +116,27 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
 def estimate_seconds(
     cost: Cost, look: Look, size: tuple[int, int], frames: int, workers: int = 1
 ) -> float:
-    """Seconds that a clip of so many frames and one shot takes, shared by so many processes."""
+    """Estimate the seconds for a clip of one shot.
+
+    Args:
+        cost: From ``measure_cost``.
+        look: The look.
+        size: (width, height) in pixels.
+        frames: Number of frames.
+        workers: Number of processes that share it.
+    """
     first = sum(cost.step * count_dreamt_pixels(dream, size) for dream in _list_dreams(look))
     return (first + frames * estimate_seconds_per_frame(cost, look, size)) / estimate_gain(workers)
 
 
 def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) -> float:
-    """Seconds that a frame within a shot takes, on average."""
+    """Estimate the average seconds of a frame within a shot.
+
+    Args:
+        cost: From ``measure_cost``.
+        look: The look.
+        size: (width, height) in pixels.
+    """
     coherence, passes = look.coherence, look.coherence.passes
     carried = coherence.coherence > 0
     dreaming = 0.0
@@ -130,14 +154,14 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
 
 
 def _list_dreams(look: Look) -> list[DreamSettings]:
-    """All that is dreamt in a frame, one after another."""
+    """List the dream settings that run on a frame, one after another."""
     if look.dream.strength == 0 and "dream.strength" not in look.over_time:
         return []
     return [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
 
 
 def estimate_gain(workers: int) -> float:
-    """How much faster so many processes are than one, on the cores that this one may use."""
+    """Return how many times faster that many processes are than one on the available cores."""
     cores = available_processors()
     workers = max(1, min(workers, cores))
     return float(workers * (cores / workers) ** THREADS_GAIN / cores**THREADS_GAIN)
@@ -146,17 +170,23 @@ def estimate_gain(workers: int) -> float:
 def count_dreamt_pixels(
     dream: DreamSettings, size: tuple[int, int], steps: int | None = None
 ) -> int:
-    """Pixels climbed in all steps of all octaves of a picture of that (width, height)."""
+    """Count the pixels in all steps of all octaves of a picture.
+
+    Args:
+        dream: The dream settings.
+        size: (width, height) in pixels.
+        steps: Steps per octave; None: the settings' own.
+    """
     return make_octave_schedule(dream, size[1], size[0], steps).pixel_steps
 
 
 def count_flow_pixels(size: tuple[int, int]) -> float:
-    """Pixels at which the flow of pictures of that (width, height) is estimated."""
+    """Count the pixels at which flow is estimated in pictures of that (width, height)."""
     return size[0] * size[1] * min(1.0, MAX_WIDTH / size[0]) ** 2
 
 
 class _NullDreamer:
-    """Dreams nothing, at no cost: what is left is all else that a frame takes."""
+    """Dreams nothing at no cost, so that timing it measures everything else in a frame."""
 
     def __init__(self, settings: DreamSettings) -> None:
         self.settings = settings
@@ -166,7 +196,7 @@ class _NullDreamer:
 
 
 def _time_call(work: Callable[[], object]) -> float:
-    """Of three times, the middle one."""
+    """Return the median time of three calls, in seconds."""
     times = []
     for _ in range(3):
         began = time.perf_counter()

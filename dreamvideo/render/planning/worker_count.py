@@ -1,4 +1,4 @@
-"""How many processes a render is worth: (machine, look, clip, segments) -> a number."""
+"""Decide how many processes a render is worth on this machine."""
 
 from __future__ import annotations
 
@@ -18,32 +18,41 @@ from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look
 from dreamvideo.settings.machine import MachineSettings
 
-# Measured, in seconds of one ordinary core: until a process dreams; a pixel of a clip that is read
-# for its cuts; and how many pixels of the bundled network's steps it does in one second. Where all
-# of it is faster alike, what is best stays the same.
+# Measured in seconds of one ordinary core: until a process dreams; per pixel of a clip scanned for
+# cuts; and step pixels of the bundled network per second. If all of them speed up alike, the best
+# choice stays the same.
 STARTUP_SECONDS = 4.0
 SCAN_SECONDS = 3e-8
 PIXEL_STEPS = 2.4e6
-# Less is not worth the memory.
+# A smaller speed-up is not worth the memory.
 MIN_SPEEDUP = 1.1
-# A process by itself: TensorFlow, the network, its gradient's buffers.
+# Memory of one process in bytes: TensorFlow, the network, the buffers of its gradient.
 OWN_MEMORY = 1_200_000_000
 GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 MAX_WORKERS = 256
 
 
 def count_cores(machine: MachineSettings = DEFAULT_MACHINE) -> int:
-    """How many processors may be used: those that are asked for, or all that there are."""
+    """Return how many processors to use: as requested, or all that are available."""
     return machine.threads or available_processors()
 
 
 def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> int:
-    """How many processes are asked for, or may at most pay. Raises UsageError."""
+    """Return how many processes are requested, or may at most pay off.
+
+    Args:
+        machine: Requested processes and threads.
+        look: The look.
+        read: The clip and its range.
+
+    Raises:
+        UsageError: The number of processes is invalid.
+    """
     asked = parse_workers(machine)
     if asked is not None:
         return asked
     if machine.device == "gpu" or any(path.exists() for path in GPUS):
-        # A GPU is busy with one of them.
+        # One process keeps a GPU busy.
         return 1
     width, height = read.size
     pixels = sum(h * w for h, w in make_octave_schedule(look.dream, height, width).sizes)
@@ -56,10 +65,17 @@ def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> i
 
 
 def estimate_speedup(frames: int, frame: float, pixels: int, processors: int, most: int) -> float:
-    """How many times as fast a film is in ``most`` processes as in one, at best.
+    """Estimate how many times faster a film is in ``most`` processes than in one, at best.
 
     One core dreams a frame in ``frame`` seconds, c together only c ** ``THREADS_GAIN`` times as
-    fast; several processes must be started, and the clip's ``pixels`` a frame be read beforehand.
+    fast; several processes have to be started, and the clip has to be scanned beforehand.
+
+    Args:
+        frames: Number of frames.
+        frame: Seconds per frame on one core.
+        pixels: Pixels per frame.
+        processors: Number of cores.
+        most: Number of processes.
     """
     alone: float = frames * frame / processors**THREADS_GAIN
     each: float = frame / (processors / most) ** THREADS_GAIN
@@ -67,9 +83,14 @@ def estimate_speedup(frames: int, frame: float, pixels: int, processors: int, mo
 
 
 def choose_worker_count(most: int, machine: MachineSettings, lengths: Sequence[int]) -> int:
-    """How many of ``most`` processes to start for segments of these lengths.
+    """Choose how many processes to start.
 
-    As many as are asked for; else as many as are soonest done, each with its share of the cores.
+    As many as requested; otherwise as many as finish first, each with its share of the cores.
+
+    Args:
+        most: Largest number of processes.
+        machine: Requested processes and threads.
+        lengths: Number of frames of each segment.
     """
     count = max(1, min(most, len(lengths)))
     if machine.workers != "auto":
@@ -83,7 +104,7 @@ def choose_worker_count(most: int, machine: MachineSettings, lengths: Sequence[i
 
 
 def parse_workers(machine: MachineSettings) -> int | None:
-    """How many processes are asked for; None: as many as pay. Raises UsageError."""
+    """Return how many processes are requested; None: automatic. Raises UsageError."""
     text = machine.workers
     if text == "auto":
         return None
@@ -95,7 +116,7 @@ def parse_workers(machine: MachineSettings) -> int | None:
 
 
 def longest_queue(costs: Sequence[float], count: int) -> float:
-    """What the busiest of ``count`` workers has to do, the longest pieces going first."""
+    """Return the load of the busiest of ``count`` workers, with the longest pieces first."""
     queues = [0.0] * min(count, max(1, len(costs)))
     heapify(queues)
     for cost in sorted(costs, reverse=True):

@@ -1,1 +1,1 @@
-"""The endless zoom: a camera's move for the flow, every frame dreamt from the one before."""
+"""Endless zoom: the camera's motion replaces the flow, and every frame is dreamt from the last."""

@@ -1,7 +1,8 @@
-"""A picture that emerges from the middle of a zoom until it is the whole of it.
+"""A picture that emerges from the middle of a zoom until it fills the frame.
 
-What a zoom arrives at is there long before, as small as the camera says: the Droste effect. So a
-loop closes, or a zoom ends on a photo, without a fade in which two pictures are seen at once.
+The target of a zoom is visible long before it is reached, as small as the camera makes it: the
+Droste effect. So a loop closes, or a zoom ends on a photo, without a cross-fade that shows two
+pictures at once.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ from dreamvideo.motion.warp import warp
 
 Mask = NDArray[np.float32]
 
-# The picture counts in full within this share of its half width and height, not at all beyond
-# the second.
+# The picture has full weight within the first share of its half width and height, none beyond the
+# second.
 FULL, GONE = 0.7, 0.95
-# It emerges where it is this large, and is all there when it has grown by the second number.
+# It starts to emerge at the first size and is fully visible when it has grown by the second number.
 SMALLEST, EMERGED = 0.05, 0.12
-# A loop's beginning is no larger than this, as a share of the frame, where it starts to emerge.
+# The start of a loop is at most this large, as a share of the frame, when it starts to emerge.
 LARGEST_START = 0.15
-# A picture that is to fill the frame in the end spreads beyond its own edges, mirrored, from when
-# it is this large.
+# A picture that fills the frame in the end spreads beyond its own edges, mirrored, from this size
+# on.
 SPREADS = 0.6
 SPREAD = 0.6
 
 
 @dataclass(frozen=True)
 class Inset:
-    """``picture`` (H x W x 3) as it is placed in a frame, and how much it counts (H x W)."""
+    """``picture`` (H x W x 3) placed in a frame, and its weight ``mask`` (H x W)."""
 
     picture: Image
     mask: Mask
 
     def over(self, image: Image) -> Image:
-        """``image`` with the inset laid over it."""
+        """Return ``image`` with the inset composited over it."""
         share = self.mask[..., None]
         laid: Image = image + share * (self.picture - image)
         return laid
@@ -48,9 +49,16 @@ class Inset:
 def make_emerging_inset(
     picture: Image, transform: Similarity, smallest: float, *, spreads: bool
 ) -> Inset | None:
-    """A picture as it lies in a frame that ``transform`` will bring to where it is the whole.
+    """Place a picture in a frame that is on its way to that picture.
 
-    ``smallest`` is its size, as a share of the frame's, up to which it is not seen at all: None.
+    Args:
+        picture: H x W x 3.
+        transform: From this frame to the one that the picture fills.
+        smallest: Size, as a share of the frame, below which the picture is invisible.
+        spreads: Whether it spreads beyond its own edges.
+
+    Returns:
+        The inset, or None while it is invisible.
     """
     size = 1 / transform.growth
     shown = float(smoothstep((size - smallest) / min(EMERGED, (1 - smallest) / 2)))
@@ -65,7 +73,7 @@ def make_emerging_inset(
 
 
 def place_picture(picture: Image, transform: Similarity) -> Image:
-    """``picture`` sampled through ``transform``, low-passed as far as that shrinks it."""
+    """Sample ``picture`` through ``transform``, low-passed where that shrinks it."""
     height, width = picture.shape[:2]
     if transform.growth > 1:
         sigma = 0.45 * (transform.growth**2 - 1) ** 0.5
@@ -75,15 +83,28 @@ def place_picture(picture: Image, transform: Similarity) -> Image:
 
 
 def mask_inside(transform: Similarity, width: int, height: int, wider: float = 1.0) -> Mask:
-    """How far each pixel belongs to the picture that ``transform`` makes the whole: 1 inside."""
+    """Return the weight of a picture in each pixel of a frame, H x W: 1 inside, 0 outside.
+
+    Args:
+        transform: From the frame to the one that the picture fills.
+        width: Width in pixels.
+        height: Height in pixels.
+        wider: How far the picture spreads beyond its edges, as a factor.
+    """
     reach = measure_reach(transform, width, height)
     return smoothstep((GONE * wider - reach) / ((GONE - FULL) * wider))
 
 
 def covers_frame(transform: Similarity, width: int, height: int) -> bool:
-    """Whether a picture that was the whole, and has grown since, counts in full everywhere."""
+    """Return whether a picture that has grown beyond the frame has full weight everywhere.
+
+    Args:
+        transform: From the frame to the one that the picture filled.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     points = np.array([[0, width - 1]]) + 1j * np.array([[0], [height - 1]])
-    # A reach is convex: the largest one is that of a corner.
+    # The distance is convex: its maximum is at a corner.
     return (
         float(_measure_reach(transform.turn * points + transform.shift, width, height).max())
         <= FULL
@@ -91,7 +112,13 @@ def covers_frame(transform: Similarity, width: int, height: int) -> bool:
 
 
 def measure_reach(transform: Similarity, width: int, height: int) -> Mask:
-    """How far out in the picture each pixel lies: 0 its centre, 1 its nearest edge."""
+    """Return each pixel's distance from a picture's centre: 0 there, 1 at its nearest edge.
+
+    Args:
+        transform: From the frame to the one that the picture fills.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     return _measure_reach(transform.goals(width, height), width, height)
 
 
@@ -102,6 +129,6 @@ def _measure_reach(goals: NDArray[np.complex128], width: int, height: int) -> Ma
 
 
 def smoothstep(share: float | Mask) -> Mask:
-    """0 below 0, 1 above 1, ``3 x^2 - 2 x^3`` between."""
+    """Return 0 below 0, 1 above 1, and ``3 x^2 - 2 x^3`` in between."""
     within_range = np.clip(share, 0, 1)
     return np.asarray(within_range**2 * (3 - 2 * within_range), np.float32)

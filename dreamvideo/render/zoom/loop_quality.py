@@ -1,4 +1,4 @@
-"""(frames of a loop, their moves) -> how well its end leads into its beginning."""
+"""Measure how well the end of a loop leads into its beginning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamvideo.media.pixels import to_float
 from dreamvideo.motion.camera import Similarity
 from dreamvideo.motion.warp import inside, warp
 
-# What a loop must keep to, to be called seamless.
+# The limits for a loop to count as seamless.
 MOST_WRAP, MOST_STEP, LEAST_SHARP = 1.2, 2.0, 0.85
 
 
@@ -22,10 +22,13 @@ MOST_WRAP, MOST_STEP, LEAST_SHARP = 1.2, 2.0, 0.85
 class LoopQuality:
     """How a loop's frames follow one another, the first one after the last.
 
-    A step's error is the mean squared difference of a frame to the one before it moved by the
-    camera. ``wrap`` is that of the step from the last frame to the first and ``worst`` the largest
-    of the others, both as multiples of the median step; ``sharpness`` is the least variance of
-    a frame's Laplacian (of grey), as a share of the frames' median.
+    The error of a step is the mean squared difference between a frame and the one before it, moved
+    by the camera.
+
+    Attributes:
+        wrap: Error of the step from the last frame to the first, as a multiple of the median step.
+        worst: Largest error of the other steps, as a multiple of the median step.
+        sharpness: Least variance of a frame's grey Laplacian, as a share of the frames' median.
     """
 
     wrap: float
@@ -34,7 +37,7 @@ class LoopQuality:
 
     @property
     def is_seamless(self) -> bool:
-        """Whether nobody should find where it begins."""
+        """Whether the start of the loop should be impossible to spot."""
         return self.wrap <= MOST_WRAP and self.worst <= MOST_STEP and self.sharpness >= LEAST_SHARP
 
     def __str__(self) -> str:
@@ -57,7 +60,7 @@ class LoopQuality:
 
 @dataclass
 class LoopMeter:
-    """Watches a loop's frames in order; ``moves[n]`` leads from frame n to the next."""
+    """Measures a loop's frames in order; ``moves[n]`` leads from frame n to the next."""
 
     moves: Sequence[Similarity]
     _first: Image | None = None
@@ -66,7 +69,7 @@ class LoopMeter:
     _sharpness: list[float] = field(default_factory=list)
 
     def watch(self, pixels: NDArray[np.uint8]) -> None:
-        """Take the next frame: uint8, H x W x 3."""
+        """Add the next frame: uint8, H x W x 3."""
         image = to_float(pixels)
         self._sharpness.append(float(cv2.Laplacian(image.mean(2), cv2.CV_32F).var()))
         if self._last is None:
@@ -78,7 +81,7 @@ class LoopMeter:
         self._last = image
 
     def seam(self) -> LoopQuality:
-        """The figures, once all frames were seen. Raises ValueError if there were too few."""
+        """Return the result after the last frame. Raises ValueError if there were too few."""
         if self._first is None or self._last is None or len(self._errors) < 2:
             raise ValueError("a loop has three frames or more")
         wrap = measure_step_error(self._last, self._first, self.moves[len(self._errors)])
@@ -90,7 +93,15 @@ class LoopMeter:
 
 
 def measure_step_error(before: Image, after: Image, move: Similarity) -> float:
-    """Mean squared difference of ``after`` to ``before`` moved, where that was in the frame."""
+    """Return the mean squared difference of a frame to the one before, moved by the camera.
+
+    Only pixels that were in the frame before count.
+
+    Args:
+        before: H x W x 3 in [-1, 1].
+        after: H x W x 3 in [-1, 1].
+        move: The camera's move between them.
+    """
     height, width = after.shape[:2]
     flow = move.flow(width, height)
     difference = (after - warp(before, flow, border="mirror"))[inside(flow)]

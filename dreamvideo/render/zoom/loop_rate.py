@@ -1,4 +1,4 @@
-"""(settings of a loop, its size) -> its moves, and the slowest rate at which they close."""
+"""Plan the camera moves of a zoom, and find the slowest rate at which a loop closes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from dreamvideo.render.zoom.plan import list_moves, make_camera_path, total_grow
 from dreamvideo.settings import ZoomSettings
 
 SHORTEST_LOOP = 3
-# Rates that are chosen have two decimals and lie between these; nothing can be seen at more.
+# Automatic rates have two decimals and lie between these; a faster one cannot be followed.
 SLOWEST, FASTEST = 1.01, 4.0
-# What does not close at the fastest rate in this many seconds never does.
+# A loop that does not close at the fastest rate in this many seconds never does.
 LONGEST = 64.0
 
 
 def plan_moves(
     settings: ZoomSettings, rate: Fraction, width: int, height: int, *, closed: bool = False
 ) -> tuple[CameraPath, tuple[Similarity, ...]]:
-    """The camera of a film of ``rate`` frames a second, and its moves from frame to frame.
+    """Return the camera of a film, and its moves from frame to frame.
 
-    A closed film that zooms out is made as one that zooms in.
+    A closed film that zooms out is made as one that zooms in, and played backwards.
+
+    Args:
+        settings: The zoom's settings.
+        rate: Frames per second.
+        width: Width of the film in pixels.
+        height: Height of the film in pixels.
+        closed: Whether the film is a loop.
     """
     count = max(1, round(Fraction(settings.seconds) * rate))
     length = float(count / rate)
@@ -36,15 +43,21 @@ def plan_moves(
 
 
 def is_zooming_out(settings: ZoomSettings, rate: Fraction) -> bool:
-    """Whether a closed film of these settings is made of one that zooms in, played backwards."""
+    """Return whether a closed film of these settings is one that zooms in, played backwards."""
     path = make_camera_path(settings, settings.seconds, rate, closed=True)
     return travel(2, 2, path, 0, settings.seconds).growth < 1
 
 
 def measure_opening(moves: Sequence[Similarity], width: int, height: int) -> int:
-    """Frames until the first that shows nothing but what frame 0 already did.
+    """Return the number of frames until one shows only what frame 0 already showed.
 
-    Raises UsageError where what is left of the film is too short for frame 0 to emerge in.
+    Args:
+        moves: The camera's moves from frame to frame.
+        width: Width in pixels.
+        height: Height in pixels.
+
+    Raises:
+        UsageError: The rest of the film is too short for frame 0 to emerge in.
     """
     needed = 1 / (FULL * LARGEST_START)
     for number, so_far in enumerate(accumulate(moves, Similarity.then), 1):
@@ -60,19 +73,19 @@ def measure_opening(moves: Sequence[Similarity], width: int, height: int) -> int
 
 
 def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int) -> float:
-    """The slowest magnification per second at which a loop closes.
+    """Find the slowest magnification per second at which a loop closes.
 
     Args:
-        settings: The zoom's, without a ``rate``.
+        settings: The zoom's settings, without a ``rate``.
         rate: Frames per second.
-        width: Of the film, px.
-        height: Of the film, px.
+        width: Width of the film in pixels.
+        height: Height of the film in pixels.
 
     Returns:
-        It, with two decimals.
+        The magnification, with two decimals.
 
     Raises:
-        UsageError: It would be faster than anybody can follow, or there is none.
+        UsageError: It would be too fast to follow, or there is none.
     """
 
     def closes(percent: int, seconds: float = settings.seconds) -> bool:
@@ -90,7 +103,9 @@ def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int)
     while long < LONGEST and not closes(fast, long):
         long *= 2
     if not closes(fast, long):
-        raise UsageError("a loop must stay with its beginning: less --pan, a --centre further in")
+        raise UsageError(
+            "a loop must stay near its beginning: use less --pan, or a --centre further in"
+        )
     least = _find_least(lambda n: closes(fast, n / 10), 1, math.ceil(10 * long)) / 10
     raise UsageError(
         f"a loop must last {least:g} seconds or more so that its beginning can emerge: raise "
@@ -99,7 +114,7 @@ def choose_rate(settings: ZoomSettings, rate: Fraction, width: int, height: int)
 
 
 def _find_least(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The least number from ``low`` on from which something holds, as it does at ``high``."""
+    """Find the least number from which a condition holds, as it does at ``high``."""
     while low < high:
         middle = (low + high) // 2
         if holds(middle):
@@ -110,5 +125,5 @@ def _find_least(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def _reverse_path(path: CameraPath, length: float) -> CameraPath:
-    """The camera of the film played backwards."""
+    """Return the camera of the film played backwards."""
     return lambda seconds: path(length - seconds).backwards()

@@ -1,4 +1,4 @@
-"""All that is settled about a zoom before its first frame."""
+"""Everything about a zoom that is settled before its first frame."""
 
 from __future__ import annotations
 
@@ -22,12 +22,20 @@ from dreamvideo.settings.derive import derive_dream
 
 @dataclass(frozen=True)
 class ZoomPlan:
-    """All that a frame of a zoom depends on besides the frame before it.
+    """Everything that a frame of a zoom depends on, except the frame before it.
 
-    ``moves`` lead from each frame to the next, ``statistics`` are what each of ``parts`` holds
-    the picture to, ``dream`` is the still's. Of a ``closed`` film ``opening`` holds the frames
-    that come before the first one: they emerge again at its end. ``goal`` is the picture that it
-    ends on. ``look`` is there where numbers change over time.
+    Attributes:
+        still: H x W x 3 in [-1, 1], the picture the zoom starts from.
+        parts: Dreamers of the stages.
+        settings: The camera's settings.
+        rate: Frames per second.
+        moves: Camera moves from each frame to the next.
+        statistics: What each of ``parts`` holds the picture to.
+        dream: H x W x 3 in [-1, 1], the dream of the still.
+        closed: Whether the film is a loop.
+        opening: Of a loop, the frames before the first emitted one; they emerge again at its end.
+        goal: The picture that the film ends on.
+        look: The look, where its values change over time.
     """
 
     still: Image
@@ -44,25 +52,25 @@ class ZoomPlan:
 
     @property
     def count(self) -> int:
-        """Frames of the film."""
+        """Number of frames of the film."""
         return len(self.moves)
 
     @property
     def length(self) -> float:
-        """Seconds of the film."""
+        """Length of the film in seconds."""
         return float(self.count / self.rate)
 
     def moment(self, index: int) -> TimePoint:
-        """When frame ``index`` is shown, of a closed film that of its present round."""
+        """Return when frame ``index`` is shown; in a loop, within its current round."""
         number = index % self.count if self.closed else index
         return TimePoint(float(number / self.rate), self.length, float(self.rate))
 
     def settings_at(self, moment: TimePoint) -> ZoomSettings:
-        """The camera's settings at a moment."""
+        """Return the camera's settings at a time point."""
         return self.settings if self.look is None else self.look.at(moment).zoom
 
     def dreamer_at(self, part: StageDreamer, moment: TimePoint) -> tuple[Dreamer, float]:
-        """Who dreams a part at a moment, and the strength of the dream."""
+        """Return the dreamer of a stage at a time point, and the strength of its dream."""
         if self.look is None:
             return part.dreamer.at(moment=moment), part.dreamer.settings.strength
         dream = derive_dream(part.stage, self.look.at(moment).dream)
@@ -70,16 +78,16 @@ class ZoomPlan:
 
     @cached_property
     def cumulative_transforms(self) -> tuple[Similarity, ...]:
-        """From frame 0 to each frame, the one after the last included."""
+        """From frame 0 to each frame, including the one after the last."""
         return tuple(accumulate(self.moves, Similarity.then, initial=Similarity()))
 
     @cached_property
     def goal_statistics(self) -> ImageStatistics | None:
-        """The character of the picture it ends on."""
+        """Statistics of the picture that the film ends on."""
         return None if self.goal is None else ImageStatistics.of(self.goal)
 
     def since_start(self, index: int) -> Similarity:
-        """From frame 0 to any frame, also of a closed film's next round."""
+        """Return the transform from frame 0 to any frame, also in the next round of a loop."""
         rounds, rest = divmod(index, self.count)
         whole = Similarity()
         for _ in range(rounds):
@@ -87,14 +95,21 @@ class ZoomPlan:
         return whole.then(self.cumulative_transforms[rest])
 
     def transform_to(self, index: int, until: int) -> Similarity:
-        """From frame ``index`` to frame ``until`` (0 to ``count``)."""
+        """Return the transform from frame ``index`` to frame ``until`` (0 to ``count``)."""
         return self.cumulative_transforms[index].inverse().then(self.cumulative_transforms[until])
 
 
 def make_camera_path(
     settings: ZoomSettings, length: float, rate: Fraction, *, closed: bool = False
 ) -> CameraPath:
-    """The camera at each time of a film of ``length`` seconds, over and over if ``closed``."""
+    """Return the camera at each time of a film.
+
+    Args:
+        settings: The zoom's settings.
+        length: Length in seconds.
+        rate: Frames per second.
+        closed: Whether the film repeats.
+    """
     rates = (settings.magnification, settings.rotate, settings.pan, settings.centre)
     return schedule_camera(*rates, length, float(rate), closed=closed)
 
@@ -102,10 +117,17 @@ def make_camera_path(
 def list_moves(
     path: CameraPath, times: Sequence[float], width: int, height: int
 ) -> tuple[Similarity, ...]:
-    """What the camera does from each of ``times`` (seconds) to the next."""
+    """Return the camera's moves from each time to the next.
+
+    Args:
+        path: The camera at each time.
+        times: Times in seconds.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     return tuple(travel(width, height, path, begin, end) for begin, end in pairwise(times))
 
 
 def total_growth(moves: Sequence[Similarity]) -> float:
-    """By how much all the moves together magnify."""
+    """Return the magnification of all moves together."""
     return math.prod(move.growth for move in moves)

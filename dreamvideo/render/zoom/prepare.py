@@ -1,4 +1,4 @@
-"""(still, settings) -> a ``ZoomPlan``, with the opening of a loop dreamt."""
+"""Prepare a ``ZoomPlan`` from a still and settings, and dream the opening of a loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dreamvideo.render.zoom.statistics import ImageStatistics
 from dreamvideo.render.zoom.step import dream_first_frame, dream_next_frame
 from dreamvideo.settings import Look, ZoomSettings
 
-# Frames that a loop's beginning has behind it, and by how much they magnify together.
+# Frames that precede the start of a loop, and their total magnification.
 SETTLING_FRAMES = 15
 SETTLING_GROWTH = 1.25
 
@@ -32,11 +32,19 @@ def prepare_zoom(
     goal: Image | None = None,
     look: Look | None = None,
 ) -> ZoomPlan:
-    """Settle everything about a zoom from ``still`` (H x W x 3 in [-1, 1]).
+    """Plan a zoom.
 
-    ``rate`` is frames per second. A ``closed`` film leads into its own beginning; one with a
-    ``goal`` (of the same size) ends on that picture. ``look`` is the one that ``settings`` are of,
-    needed where its numbers change. Raises UsageError where it grows too little.
+    Args:
+        still: H x W x 3 in [-1, 1], the picture it starts from.
+        parts: Dreamers of the stages.
+        settings: The camera's settings.
+        rate: Frames per second.
+        closed: Whether the film leads back into its own beginning.
+        goal: A picture of the same size that the film ends on.
+        look: The look that ``settings`` belong to; needed where its values change.
+
+    Raises:
+        UsageError: The film grows too little, or has too few frames.
     """
     height, width = still.shape[:2]
     path, moves = plan_moves(settings, rate, width, height, closed=closed)
@@ -64,10 +72,10 @@ def prepare_zoom(
 
 
 def _settle_dream(plan: ZoomPlan, path: CameraPath) -> Image:
-    """The dream some frames later: a fresh one is finer than all that follows it.
+    """Return the dream some frames later: a fresh one is finer than everything that follows it.
 
-    The camera is slow meanwhile, so that the picture is still there, but each frame dreams as much
-    as any other.
+    The camera is slow meanwhile, so that the picture is still in view, but each frame dreams as
+    much as any other.
     """
     height, width = plan.still.shape[:2]
     speed = abs(math.log(path(0).zoom))
@@ -89,7 +97,7 @@ def _settle_dream(plan: ZoomPlan, path: CameraPath) -> Image:
 
 
 def _dream_opening(plan: ZoomPlan, first: Image, length: int) -> tuple[Image, ...]:
-    """The first frames of a closed film, which come before its emitted ones."""
+    """Dream the first frames of a closed film, which come before its emitted ones."""
     frames = [first]
     for index in range(length - 1):
         frames.append(dream_next_frame(plan, index, frames[-1])[0])

@@ -1,4 +1,7 @@
-"""The zoom as one call: a photo, a clip's end or noise -> an endless film, a loop, an arrival."""
+"""The zoom as one call: from a photo, a clip's last frame or noise to a film.
+
+The film can be endless, a loop, or a zoom that arrives at a picture.
+"""
 
 from __future__ import annotations
 
@@ -60,14 +63,39 @@ def zoom(
     options: RenderOptions = DEFAULT_OPTIONS,
     on_progress: OnProgress = silent,
 ) -> RenderResult:
-    """Zoom endlessly into the dream of a photo, or of noise where ``photo`` is None.
+    """Zoom endlessly into the dream of a picture or of noise.
 
-    Of a clip, a GIF or a folder, its last frame. ``to`` is a picture that the zoom arrives at in
-    its last frame; a ``loop`` leads back into its first frame, and its notes tell how well, and
-    how fast it is where the look leaves that open.
-    ``size`` is the film's; pictures are cropped about their middle to that shape. What was ended
-    before the film was complete goes on where it was, as ``dream_video`` does. Raises UsageError
-    for what makes no sense, MediaError for files that cannot be read or written, WeightsError.
+    A render that was interrupted is resumed, as with ``dream_video``.
+
+    Args:
+        photo: A picture; of a clip, a GIF or a folder, its last frame; None: noise.
+        output: The film; None: named after ``photo``.
+        look: The look.
+        wanted: Output settings.
+        to: A picture that the zoom arrives at in its last frame.
+        loop: Whether the film leads back into its first frame. Its notes then tell how well, and
+            the rate where the look leaves that open.
+        fps: Frames per second.
+        size: Size of the film, as in ``parse_size``; pictures are cropped about their centre to its
+            shape.
+        overwrite: Whether to replace an existing output.
+        machine: Device, threads and limits.
+        options: Whether to restart, and whether to keep the job folder.
+        on_progress: Called with each step of progress.
+
+    Returns:
+        The film, its objectives and notes.
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read or written.
+        WeightsError: The weights cannot be loaded.
+
+    Example:
+        >>> from dreamvideo import make_look, zoom
+        >>> look = make_look(["classic"], {"zoom": {"seconds": 6}})
+        >>> zoom("photo.jpg", "zoom.mp4", look, size="640x360").output  # doctest: +SKIP
+        PosixPath('zoom.mp4')
     """
     photo = Path(photo) if photo is not None else None
     output = _name_output(photo, output)
@@ -118,7 +146,17 @@ def zoom(
 def partial_zoom(
     photo: Path | str | None, output: Path | str | None = None, on_progress: OnProgress = silent
 ) -> RenderResult:
-    """A film of the frames that a zoom has so far, beside it: see ``partial_film``."""
+    """Make a film of the frames that a zoom has so far, next to its output (``partial_film``).
+
+    Args:
+        photo: The picture that the zoom starts from; None: noise.
+        output: The output of that render; None: named after ``photo``.
+        on_progress: Called after each encoded frame.
+
+    Raises:
+        UsageError: There is no job, or no frame of it is finished.
+        MediaError: The film cannot be written.
+    """
     output = _name_output(None if photo is None else Path(photo), output)
     job = read_job(output)
     losses = tuple(record.loss for record in job.segment_stores()[0].records)
@@ -151,12 +189,12 @@ def _read_goal(
 
 
 def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> None:
-    """Dream the frames that are not there yet."""
+    """Dream the frames that are not stored yet."""
     job.save_manifest(job.manifest.model_copy(update={"frames": plan.count}))
     (part,) = job.segment_stores()
     kept, arrays = part.resume()
     job.report_resumed(output, on_progress)
-    # A loop begins when its opening is over.
+    # A loop starts when its opening is over.
     late = len(plan.opening)
     meter = LoopMeter([*plan.moves[late:], *plan.moves[:late]])
     if plan.closed:
@@ -204,7 +242,8 @@ def _encode(
         duration_of_last=1 / rate,
         overwrite=overwrite,
         on_progress=on_progress,
-        # Else the last frame is coded worse than the first: a seam that no dream has made.
+        # Otherwise the last frame would be coded worse than the first: a seam that the dream did
+        # not make.
         alone=job.manifest.request["loop"] is not None,
     )
 
@@ -212,10 +251,14 @@ def _encode(
 def dream_zoom(
     plan: ZoomPlan, kept: int = 0, pixels: NDArray[np.uint8] | None = None
 ) -> Iterator[DreamedFrame]:
-    """The frames of a zoom in the order in which they are dreamt, at the times they are shown.
+    """Yield the frames of a zoom in the order they are dreamt, with the times they are shown at.
 
-    Of a loop that zooms out that order is from its end to its beginning. After ``kept`` frames it
-    goes on from the last one's ``pixels``.
+    For a loop that zooms out that order is from its end to its beginning.
+
+    Args:
+        plan: The zoom.
+        kept: Frames that are already there.
+        pixels: uint8 H x W x 3, the last of these.
     """
     backwards = plan.closed and is_zooming_out(plan.settings, plan.rate)
     for number in range(kept, plan.count):

@@ -1,4 +1,4 @@
-"""What a zoom dreams when: one dreamer, or several that take over from one another."""
+"""The stages of a zoom: one dreamer, or several that take over from one another."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ WHOLE = Stage()
 
 @dataclass(frozen=True)
 class StageDreamer:
-    """A dreamer, when it begins (seconds) and how many seconds it takes over in, about then.
+    """The dreamer of a stage.
 
-    ``stage`` is what made it.
+    Attributes:
+        dreamer: The dreamer.
+        begins: When it starts, in seconds.
+        fade: Length of the transition in seconds, centred on ``begins``.
+        stage: The stage it was made from.
     """
 
     dreamer: Dreamer
@@ -30,7 +34,7 @@ class StageDreamer:
 
     @property
     def is_balanced(self) -> bool:
-        """Whether its gradients are balanced over bands of size."""
+        """Whether its gradients are balanced across frequency bands."""
         settings = self.dreamer.settings
         return settings.balance == "opponent" and not settings.laplacian
 
@@ -38,19 +42,27 @@ class StageDreamer:
 def make_stage_dreamers(
     look: Look, height: int, width: int, machine: MachineSettings = DEFAULT_MACHINE
 ) -> tuple[StageDreamer, ...]:
-    """The look's journey as dreamers; the look's own dream where it has none.
+    """Return the dreamers of the look's journey; without one, of the look's own dream.
 
-    Raises UsageError for a stage that makes no sense or a picture too small for its network,
-    before any is loaded.
+    Args:
+        look: The look.
+        height: Height of the film in pixels.
+        width: Width of the film in pixels.
+        machine: Device, threads and limits.
+
+    Raises:
+        UsageError: A stage makes no sense or the picture is too small for its network; raised
+            before any network is loaded.
+        WeightsError: The weights cannot be loaded.
     """
     if look.sounds:
-        raise UsageError("a zoom has no sound that audio: could follow: that is for clips")
+        raise UsageError("a zoom has no sound for `audio:` to follow; only clips have one")
     journey = look.journey or (WHOLE,)
     times = find_stage_starts(journey, look.zoom.seconds)
     dreams = [derive_dream(stage, look.dream) for stage in journey]
     for dream in dreams:
         make_octave_schedule(dream, height, width)
-    # A dream that comes back is not loaded again.
+    # A dream that recurs is loaded only once.
     dreamers = {dream: make_dreamer(dream, look, machine) for dream in dreams}
     return tuple(
         StageDreamer(dreamers[dream], begins, stage.fade, stage)
@@ -59,7 +71,10 @@ def make_stage_dreamers(
 
 
 def find_stage_starts(journey: Sequence[Stage], length: float) -> tuple[float, ...]:
-    """When each stage begins: as it says, else evenly spread. The first one begins the film."""
+    """Return when each stage starts, in seconds: as it says, otherwise evenly spread.
+
+    The first one must start the film. Raises UsageError.
+    """
     times = [index * length / len(journey) for index in range(len(journey))]
     for index, stage in enumerate(journey):
         if stage.at is not None:
@@ -76,9 +91,13 @@ def find_stage_starts(journey: Sequence[Stage], length: float) -> tuple[float, .
 def stage_weights(
     parts: Sequence[StageDreamer], seconds: float, length: float, closed: bool
 ) -> list[float]:
-    """How much of each part is dreamt at a time; they sum to 1.
+    """Return the weight of each stage at a time; they sum to 1.
 
-    Where the film is ``closed`` the last part gives way to the first at its end.
+    Args:
+        parts: The stages.
+        seconds: The time.
+        length: Length of the film in seconds.
+        closed: Whether the last stage gives way to the first at the end.
     """
     left = 1.0
     weights = [0.0] * len(parts)

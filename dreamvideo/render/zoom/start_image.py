@@ -1,4 +1,4 @@
-"""What a zoom starts from: a photo, a clip's last frame, noise -> a picture of the film's size."""
+"""The start of a zoom: a photo, a clip's last frame or noise, at the film's size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import Color, is_still, read_still
 from dreamvideo.parsing import parse_size
 
-# A zoom's size where none is asked for: the photo's own shape, no wider or higher than this.
+# A zoom's default size: the photo's own shape, at most this wide or high.
 MOST_WIDTH = 640
 NOISE_SIZE = (640, 360)
 NOISE_OCTAVES = 6
@@ -23,9 +23,9 @@ NOISE_DEVIATION = 0.33
 
 
 def read_picture(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]:
-    """A picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
+    """Read a picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
 
-    What is transparent is laid over ``background``.
+    Transparent areas are composited over ``background``. Raises MediaError.
     """
     if is_still(path):
         return read_still(path, background)
@@ -39,10 +39,14 @@ def read_picture(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]
 
 
 def make_start_image(photo: NDArray[np.uint8] | None, size: str | None, seed: int) -> Image:
-    """What a zoom starts from, at the film's size: a photo (H x W x 3 RGB), else noise.
+    """Return the picture a zoom starts from at the film's size, H x W x 3 in [-1, 1].
 
-    ``size`` is as in ``parse_size``; a photo is cropped about its middle to that shape. Sides are
-    even, as most encoders want them.
+    Sides are even, as most encoders require.
+
+    Args:
+        photo: H x W x 3 RGB, cropped about its centre to the film's shape; None: noise.
+        size: As in ``parse_size``; None: the default size.
+        seed: Seed of the noise.
     """
     if photo is None:
         width, height = parse_size(size, *NOISE_SIZE) if size else NOISE_SIZE
@@ -56,7 +60,13 @@ def make_start_image(photo: NDArray[np.uint8] | None, size: str | None, seed: in
 
 
 def fit_to_size(photo: NDArray[np.uint8], width: int, height: int) -> Image:
-    """The middle of a photo (H x W x 3 RGB), cropped to that shape and resampled, in [-1, 1]."""
+    """Crop the centre of a photo to a shape and resample it, H x W x 3 in [-1, 1].
+
+    Args:
+        photo: H x W x 3 RGB.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     high, wide = photo.shape[:2]
     crop_wide = max(1, min(wide, round(high * width / height)))
     crop_high = max(1, min(high, round(wide * height / width)))
@@ -66,7 +76,13 @@ def fit_to_size(photo: NDArray[np.uint8], width: int, height: int) -> Image:
 
 
 def make_noise(height: int, width: int, seed: int) -> Image:
-    """Soft coloured noise, H x W x 3 in [-1, 1], alike at every size: a ground for dreams."""
+    """Return soft coloured noise, H x W x 3 in [-1, 1], that looks alike at every size.
+
+    Args:
+        height: Height in pixels.
+        width: Width in pixels.
+        seed: Seed of the random numbers.
+    """
     total = np.zeros((height, width, 3), np.float32)
     for octave in range(NOISE_OCTAVES):
         cells = 2 ** (octave + 2)

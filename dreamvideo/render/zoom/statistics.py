@@ -1,10 +1,10 @@
-"""(picture, the character it should have) -> the same picture with that character.
+"""Match the statistics of a picture to wanted ones.
 
-What makes a zoom burn out or turn to mush is that every frame is made of the last one: the least
-bias grows without bound. So each frame's statistics are set to those of the first frame, for all
-sizes of detail apart (after Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis",
-SIGGRAPH 1995): what the zoom makes coarser and what the dream adds find their balance, and no
-colour, size of detail or highlight can win over the others.
+A zoom burns out or turns to mush because every frame is made from the last one: the slightest bias
+grows without bound. So each frame's statistics are set to those of the first frame, separately for
+each scale of detail (after Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis", SIGGRAPH
+1995). What the zoom coarsens and what the dream adds then balance, and no colour, scale or
+highlight can take over.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ OPPONENT = np.array(
     [[3**-0.5, 3**-0.5, 3**-0.5], [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]],
     np.float32,
 )
-# The pyramid ends at about this height.
+# The pyramid ends at about this height in pixels.
 COARSEST = 10
 # The finest detail of a fresh dream is partly the network's own lattice, which no moving picture
 # keeps: zooms settle near this share of its Laplacian's variance.
 SETTLED = 0.5
-# The same of a dream whose gradient is balanced, and of the deviation of its finest band: what has
-# grown fine on top of itself frame after frame is mostly dots.
+# The same for a dream whose gradient is balanced, and for the deviation of its finest band: fine
+# detail that has grown on top of itself frame after frame is mostly dots.
 SETTLED_BALANCED, SETTLED_FINEST = 0.25, 0.75
 # A frame's correction is bounded by these factors, so that nothing jumps.
 MOST_GAIN = 1.3
@@ -40,12 +40,12 @@ MOST_COARSE_GAIN = 1.1
 COARSE_PULL = 0.3
 MOST_SHARPER = 0.08
 MOST_SATURATED = 0.05
-# Highlights and shadows are bent beyond this level so that as many values as in the first frame
-# reach an end of the range.
+# Highlights and shadows are compressed beyond this level, so that as many values as in the first
+# frame reach an end of the range.
 KNEE = 0.5
 CLIPPED = 1 - 1 / 255
 LEAST_CLIPPED = 2e-4
-# With less of the picture than this to measure, nothing is corrected.
+# If less of the picture than this can be measured, nothing is corrected.
 LEAST_SHARE = 0.05
 
 
@@ -53,10 +53,14 @@ LEAST_SHARE = 0.05
 class ImageStatistics:
     """Statistics of a picture in [-1, 1], in the opponent colours.
 
-    ``mean`` (3), ``bands`` (sizes of detail x 3, deviations from fine to coarse), ``coarse`` (3,
-    the deviation of what is left), ``saturation`` (mean of largest minus smallest channel),
-    ``fineness`` (variance of grey's Laplacian), ``whites`` and ``blacks`` (shares of clipped
-    values).
+    Attributes:
+        mean: (3,), mean of the residual.
+        bands: scales x 3, standard deviations from fine to coarse.
+        coarse: (3,), standard deviation of the residual.
+        saturation: Mean of the largest minus the smallest channel.
+        fineness: Variance of the grey Laplacian.
+        whites: Share of values clipped at white.
+        blacks: Share of values clipped at black.
     """
 
     mean: Numbers
@@ -69,7 +73,7 @@ class ImageStatistics:
 
     @classmethod
     def of(cls, image: Image, weight: Numbers | None = None) -> ImageStatistics:
-        """Measured on H x W x 3, where ``weight`` (H x W, 0 to 1) says how much a pixel counts."""
+        """Measure an H x W x 3 picture; ``weight`` (H x W, 0 to 1) is how much a pixel counts."""
         weights = _make_weights(image, weight)
         bands, coarse = _split(image @ OPPONENT.T)
         counted = image if weight is None else image[weight > weight.max() / 2]
@@ -86,7 +90,7 @@ class ImageStatistics:
         )
 
     def settled(self, *, balanced: bool = False) -> ImageStatistics:
-        """What a zoom that starts with this character is held to.
+        """Return the statistics to hold a zoom to that starts with these.
 
         ``balanced`` is whether the gradients of its dream are: such a dream is soft.
         """
@@ -97,7 +101,7 @@ class ImageStatistics:
         return replace(self, bands=bands, fineness=SETTLED_BALANCED * self.fineness)
 
     def towards(self, other: ImageStatistics, share: float) -> ImageStatistics:
-        """Between this character (``share`` 0) and ``other`` (1)."""
+        """Interpolate from these statistics (``share`` 0) to ``other`` (1)."""
         if share <= 0:
             return self
         mixed: dict[str, Any] = {}
@@ -110,9 +114,13 @@ class ImageStatistics:
 def match_statistics(
     image: Image, wanted: ImageStatistics, pull: float, weight: Numbers | None = None
 ) -> Image:
-    """``image`` (H x W x 3) with its character pulled to ``wanted``: fully at 1, not at all at 0.
+    """Pull the statistics of a picture towards ``wanted``.
 
-    Only pixels with ``weight`` are measured; all are corrected.
+    Args:
+        image: H x W x 3 in [-1, 1].
+        wanted: The statistics to reach.
+        pull: How far: 0 not at all, 1 fully.
+        weight: H x W, which pixels to measure; all are corrected.
     """
     if pull <= 0 or (weight is not None and float(weight.mean()) < LEAST_SHARE):
         return image
@@ -134,12 +142,12 @@ def match_statistics(
 
 
 def scale_to_frame(anchor: float, seconds: float) -> float:
-    """The pull of a frame that lasts ``seconds``, where ``anchor`` is that of 1/25 s."""
+    """Convert a pull per 1/25 s to that of a frame that lasts ``seconds``."""
     return 1.0 - float((1 - anchor) ** (25 * seconds))
 
 
 def _refine(image: Image, wanted: ImageStatistics, pull: float, weight: Numbers) -> Image:
-    """Fineness and saturation, which the bands alone leave a little off."""
+    """Correct fineness and saturation, which the bands alone leave slightly off."""
     seen = np.clip(image, -1, 1)
     sharper = math.sqrt(wanted.fineness / max(_measure_fineness(seen, weight), 1e-8)) ** pull - 1
     saturated = (wanted.saturation / max(_measure_saturation(seen, weight), 1e-4)) ** pull - 1
@@ -151,7 +159,7 @@ def _refine(image: Image, wanted: ImageStatistics, pull: float, weight: Numbers)
 
 
 def _bend(values: NDArray[Any], share: float, pull: float) -> float:
-    """The slope above the knee that leaves ``share`` of the values clipped."""
+    """Return the slope above the knee that leaves ``share`` of the values clipped."""
     reached = float(np.quantile(values, 1 - max(share, LEAST_CLIPPED)))
     if reached < KNEE + 0.05:
         return 1.0
@@ -161,7 +169,7 @@ def _bend(values: NDArray[Any], share: float, pull: float) -> float:
 
 
 def _split(image: Numbers) -> tuple[list[Numbers], Numbers]:
-    """A Laplacian pyramid: its bands from fine to coarse, and what is left."""
+    """Build a Laplacian pyramid: bands from fine to coarse, and the residual."""
     bands = []
     for _ in range(_measure_levels(image)):
         smaller = cv2.pyrDown(image)
@@ -181,7 +189,7 @@ def _measure_levels(image: Numbers) -> int:
 
 
 def _make_weights(image: Numbers, weight: Numbers | None) -> list[Numbers]:
-    """The weight of each pixel at each level of the pyramid, and of what is left."""
+    """Return the weight of each pixel at each level of the pyramid, including the residual."""
     current = np.ones(image.shape[:2], np.float32) if weight is None else weight
     weights = [current]
     for _ in range(_measure_levels(image)):

@@ -1,7 +1,7 @@
-"""(everything that is settled, frame n) -> frame n + 1 of an endless zoom.
+"""One step of an endless zoom: (plan, frame n) -> frame n + 1.
 
-A frame is a function of the ``ZoomPlan`` and of the frame before it as its file holds it, so a zoom
-goes on exactly from any stored frame.
+A frame is a function of the ``ZoomPlan`` and of the frame before it as its file stores it, so a
+zoom resumes exactly from any stored frame.
 """
 
 from __future__ import annotations
@@ -32,16 +32,20 @@ from dreamvideo.render.zoom.stages import StageDreamer, stage_weights
 from dreamvideo.render.zoom.statistics import ImageStatistics, match_statistics, scale_to_frame
 from dreamvideo.settings import ZoomSettings
 
-# Zooming out, the picture is mirrored between its edge and this share of the way to its middle.
+# Zooming out, the picture is mirrored between its edge and this share of the way to its centre.
 DEPTH = 0.6
-# Old ground gives way to new within about this many pixels.
+# Old areas blend into new ones within about this many pixels.
 FEATHER = 1.5
 
 
 def fill_border(image: Image, flow: NDArray[np.float32], dream: Image, until: Similarity) -> Image:
-    """``image`` (H x W x 3), moved by ``flow``, with what lies beyond where its ground is new.
+    """Fill the areas of a moved picture that come into view from outside it.
 
-    ``until`` is all that the camera did since it showed ``dream``.
+    Args:
+        image: H x W x 3, already moved.
+        flow: H x W x 2, the flow it was moved by.
+        dream: H x W x 3, the dream of the first view.
+        until: The camera's transform since it showed ``dream``.
     """
     outside = ~inside(flow)
     if not outside.any():
@@ -53,16 +57,16 @@ def fill_border(image: Image, flow: NDArray[np.float32], dream: Image, until: Si
 
 
 def render_border(dream: Image, until: Similarity) -> Image:
-    """The folded ``dream`` as a camera sees it that has done ``until``: H x W x 3."""
+    """Render the mirrored ``dream`` as seen after the transform ``until``: H x W x 3."""
     height, width = dream.shape[:2]
     middle = complex((width - 1) / 2, (height - 1) / 2)
     points = np.arange(width) + 1j * np.arange(height)[:, None] - middle
     reach = np.maximum(np.abs(points.real) / (width / 2), np.abs(points.imag) / (height / 2))
     turned = points * abs(until.turn) / until.turn
     if until.growth < 1:
-        cumulative_transforms = np.log(np.maximum(reach, 0.1)) - math.log(until.growth)
-        turned *= (1 - _triangle_wave(cumulative_transforms, DEPTH)) / np.maximum(reach, 0.1)
-    # Where the middle of the first view went, undone at the present scale: how far it panned.
+        distance = np.log(np.maximum(reach, 0.1)) - math.log(until.growth)
+        turned *= (1 - _triangle_wave(distance, DEPTH)) / np.maximum(reach, 0.1)
+    # Where the centre of the first view moved to, undone at the current scale: how far it panned.
     panned = middle - (until.turn * middle + until.shift)
     goals = turned + middle + panned * abs(until.turn) / until.turn
     across, down = _triangle_wave(goals.real, width - 1), _triangle_wave(goals.imag, height - 1)
@@ -72,33 +76,34 @@ def render_border(dream: Image, until: Similarity) -> Image:
 
 
 def _triangle_wave(value: NDArray[np.float64], most: float) -> NDArray[np.float64]:
-    """From 0 to ``most`` and back, again and again: mirrored tiles."""
+    """Go from 0 to ``most`` and back, repeatedly: mirrored tiles."""
     return np.asarray(most - np.abs(np.mod(value, 2 * most) - most))
 
 
-# Octaves a second that a still camera is taken to move.
+# A still camera counts as moving by this many octaves per second.
 SLOWEST = 0.1
-# Octaves that travel by a frame's width counts as.
+# A pan by a frame's width counts as this many octaves.
 TRAVEL = 2.0
-# How much more is dreamt in ground that is new at the edge, and how far from it (px at 320 wide).
+# How much more is dreamt in new areas at the edge, and how far from it (pixels at 320 wide).
 FRESH = 5.0
 FRESH_SIGMA = 5.0
 # Where gradients are balanced, fine forms would win: they are dreamt on top of what has grown from
-# finer ones, frame after frame, and large ones find no place left. So coarse octaves work more
-# (``Ladder.coarse_bias``), and while a picture grows e times it is blurred by this variance, px^2.
+# finer ones, frame after frame, and large ones find no room. So coarse octaves work more
+# (``OctaveSchedule.coarse_bias``), and while a picture grows e times it is blurred by this
+# variance, px^2.
 COARSE_BIAS = 0.65
 SOFTENING = 3.0
 
 
 def start_zoom(plan: ZoomPlan) -> tuple[Image, float]:
-    """The first frame, as it is stored, and its objective: the still's dream."""
+    """Return the first frame, as it is stored, and its objective: the dream of the still."""
     if plan.closed:
         return dream_next_frame(plan, len(plan.opening) - 1, plan.opening[-1])
     return dream_first_frame(plan, plan.parts[0])
 
 
 def dream_first_frame(plan: ZoomPlan, part: StageDreamer) -> tuple[Image, float]:
-    """The still as a part dreams it, as it is stored, and its objective."""
+    """Dream the still with one stage's dreamer; return it as stored, and its objective."""
     dreamer, strength = plan.dreamer_at(part, plan.moment(0))
     if strength == 0:
         return round_to_stored(plan.still), math.nan
@@ -109,12 +114,30 @@ def dream_first_frame(plan: ZoomPlan, part: StageDreamer) -> tuple[Image, float]
 
 
 def iterate_frames(plan: ZoomPlan, number: int, image: Image) -> tuple[Image, float]:
-    """Frame ``number + 1`` of the film, as it is stored, from ``number``, and its objective."""
+    """Dream the next frame of the film.
+
+    Args:
+        plan: The zoom.
+        number: Number of the frame before, in the film.
+        image: H x W x 3 in [-1, 1], the frame before.
+
+    Returns:
+        Frame ``number + 1``, rounded as it is stored, and its objective.
+    """
     return dream_next_frame(plan, number + len(plan.opening), image)
 
 
 def dream_next_frame(plan: ZoomPlan, index: int, image: Image) -> tuple[Image, float]:
-    """Frame ``index + 1``, counted from where the camera starts, from frame ``index``."""
+    """Dream the next frame of a zoom.
+
+    Args:
+        plan: The zoom.
+        index: Number of the frame before, counted from where the camera starts.
+        image: H x W x 3 in [-1, 1], the frame before.
+
+    Returns:
+        Frame ``index + 1``, as it is stored, and its objective.
+    """
     height, width = image.shape[:2]
     moment = plan.moment(index + 1)
     settings = plan.settings_at(moment)
@@ -147,9 +170,10 @@ def dream_next_frame(plan: ZoomPlan, index: int, image: Image) -> tuple[Image, f
 
 
 def soften(image: Image, variance: float) -> Image:
-    """``image`` (H x W x 3) after a blur of that variance (px^2), 1/2 at most.
+    """Blur ``image`` (H x W x 3) by a variance in px^2, at most 1/2.
 
-    Of three taps, since variances of small kernels add up where those of sampled Gaussians do not.
+    The kernel has three taps, since variances of small kernels add up where those of sampled
+    Gaussians do not.
     """
     if variance <= 0:
         return image
@@ -159,10 +183,10 @@ def soften(image: Image, variance: float) -> Image:
 
 
 def dither(image: Image, index: int) -> Image:
-    """``image`` as frame ``index``'s file holds it, rounded up or down at random.
+    """Round ``image`` up or down at random, as frame ``index``'s file stores it.
 
-    What is rounded to the nearest level again and again does not move at all where it is soft and
-    the camera slow.
+    A picture that is repeatedly rounded to the nearest level does not move at all where it is soft
+    and the camera slow.
     """
     random = np.random.default_rng(index).random(image.shape, np.float32) - np.float32(0.5)
     return round_to_stored(image + random / np.float32(127.5))
@@ -175,11 +199,18 @@ def step_effort(
     size: tuple[int, ...],
     rate: Fraction,
 ) -> tuple[int, float]:
-    """Steps an octave in a frame, and the factor on their size.
+    """Return the steps per octave of a frame, and the factor on their size.
 
     ``growth`` fresh dreams are spread over the frames in which the picture grows (or shrinks) by
-    one octave, so that a film looks the same at any frame rate. Travel over a picture of ``size``
-    (height, width) counts as well, and any camera as a slow one: what stands still lives too.
+    one octave, so that a film looks the same at any frame rate. Panning counts as well, and any
+    camera counts as at least a slow one, so that a still picture is alive too.
+
+    Args:
+        dreamer: The dreamer.
+        settings: The camera's settings.
+        move: The camera's move to this frame.
+        size: (height, width) in pixels.
+        rate: Frames per second.
     """
     dream = dreamer.settings
     octaves = abs(math.log(move.growth)) / math.log(dream.octave_scale)
@@ -191,7 +222,7 @@ def step_effort(
 
 
 def make_inset(plan: ZoomPlan, index: int) -> Inset | None:
-    """What emerges in frame ``index``: the film's own beginning, or the picture it ends on."""
+    """Return what emerges in frame ``index``: the film's own beginning, or its final picture."""
     if plan.goal is not None:
         last = plan.count - 1
         smallest = max(SMALLEST, 1 / plan.transform_to(0, last).growth)
@@ -224,7 +255,7 @@ def _choose_statistics(plan: ZoomPlan, weights: Sequence[float], index: int) -> 
 
 
 def _measure_freshness(flow: Image) -> Image:
-    """1, and more where the ground is new."""
+    """Return 1, and more in and near areas that are new."""
     outside = ~inside(flow)
     if not outside.any():
         return np.ones(flow.shape[:2], np.float32)
