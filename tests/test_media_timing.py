@@ -276,7 +276,7 @@ def test_tags_travel_and_new_ones_join_them(folder: Path, ending: str) -> None:
     )
     tags = {key.lower(): value for key, value in read_tags(folder / f"tags{ending}").items()}
     assert tags["title"] == "Ein = Film; #1"
-    assert (tags["comment"] == "mine") != any("comment gives way" in note for note in notes)
+    assert (tags["comment"] == "mine") != any("comment is replaced" in note for note in notes)
     assert settings in (tags.get("synopsis"), tags.get("comment"))
 
 

@@ -79,7 +79,7 @@ def test_what_is_given_up_comes_in_the_order_that_is_promised() -> None:
     last = [rung.dream for size, rung in found[-3:]]
     assert [dream.steps for dream in last] == [8, 6, 4]
     for dream in last:
-        assert dream.steps * dream.step_size == pytest.approx(14 * 0.025)
+        assert dream.steps * dream.step_size == pytest.approx(14 * 0.018)
 
 
 def test_frames_dreamt_alone_lose_steps_before_size() -> None:

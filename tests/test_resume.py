@@ -174,7 +174,7 @@ def test_other_settings_or_another_clip_are_refused_until_restart(
     refused = cli(*command, "--step-size", "0.5")
     assert refused.code == 2
     assert refused.err.splitlines()[-1].startswith(
-        f"dreamvideo: {out}: cannot be resumed: dream.step_size was 0.025 and is 0.5; "
+        f"dreamvideo: {out}: cannot be resumed: dream.step_size was 0.018 and is 0.5; "
     )
     assert "--end" in cli(*command, "--end", "4f").err
     clip.write_bytes((shelf / "clip.gif").read_bytes())

@@ -110,7 +110,7 @@ class DreamSettings(Settings):
         description="Gradient steps in each coarse octave. More: stronger, slower.",
     )
     step_size: float = Field(
-        default=0.025,
+        default=0.018,
         gt=0,
         le=2,
         description="Length of a step; pixels range from -1 to 1. More: stronger, coarser.",
