@@ -48,7 +48,7 @@ SPOT = np.s_[96:120, 200:232]
 
 @pytest.fixture(scope="module")
 def dreamer() -> Dreamer:
-    return Dreamer(quick_dream("block3_expand", steps=6))
+    return Dreamer(quick_dream("block3_expand", steps=6, step_size=0.025))
 
 
 @dataclass
