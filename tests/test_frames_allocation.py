@@ -48,7 +48,8 @@ SPOT = np.s_[96:120, 200:232]
 
 @pytest.fixture(scope="module")
 def dreamer() -> Dreamer:
-    return Dreamer(quick_dream("block3_expand", steps=6, step_size=0.025))
+    settings = quick_dream("block3_expand", steps=6)
+    return Dreamer(settings.model_copy(update={"step_size": 0.025}))
 
 
 @dataclass
