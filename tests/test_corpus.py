@@ -30,7 +30,7 @@ from corpus_strange import absent, named, no_files, no_films, odd_folders, playl
 from tiny import QUICK, Cli, Ended
 
 SAMPLE = 60
-SECONDS = 60
+SECONDS = 240
 # The largest frame that ffmpeg is let decode takes 400 MB in the widest format.
 CHILD_BYTES = 1_500_000_000
 GROWTH_BYTES = 400_000_000
