@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -181,6 +182,17 @@ def test_files_stay_small_and_documented(path: Path) -> None:
         for node in scope.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+# Private words of earlier versions; the field has its own for all of them.
+OLD_NAMES = re.compile(
+    r"\b(foreman|baggage|muster|voyage|embark|[Cc]rew|[Tt]ally|Footage|Foreseen|Shelf)\b"
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_names_are_the_field_s(path: Path) -> None:
+    assert not OLD_NAMES.search(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("name", dreamvideo.__all__)

@@ -1,4 +1,4 @@
-"""Rendering on the workers of a Dask cluster: ``dream_video(clip, crew=DaskExecutor(address))``."""
+"""Rendering on the workers of a Dask cluster: pass ``DaskExecutor(address)`` as ``executor``."""
 
 from __future__ import annotations
 

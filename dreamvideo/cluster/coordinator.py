@@ -113,20 +113,20 @@ class Coordinator:
     """One render on a cluster."""
 
     def __init__(
-        self, client: Any, job: Job, tally: ProgressTracker, tell: Tell, chunk_frames: int
+        self, client: Any, job: Job, tracker: ProgressTracker, tell: Tell, chunk_frames: int
     ) -> None:
         """Prepare a render.
 
         Args:
             client: A connected client.
             job: What is rendered; its segments are settled.
-            tally: The segments that are left; is told how far they are.
+            tracker: The segments that are left; is told how far they are.
             tell: Is told of workers that cannot be used.
             chunk_frames: How many frames a task dreams at most.
         """
         self._client = client
         self._job = job
-        self._tally = tally
+        self._tracker = tracker
         self._tell = tell
         self._chunk_frames = chunk_frames
         self._preparing: dict[str, asyncio.Task[None]] = {}
@@ -162,7 +162,7 @@ class Coordinator:
 
     async def _run(self, most: int | None, patience: float) -> None:
         until: float | None = None
-        while not self._tally.finished:
+        while not self._tracker.finished:
             workers = await list_workers(self._client)
             self._follow_workers(workers)
             self._start_chains(most)
@@ -227,7 +227,7 @@ class Coordinator:
         """Give free workers a segment each, rather not one that has failed there before."""
         chains = Counter(chain.worker.address for chain in self._chains.values())
         free = [w for w in self._workers.values() for _ in range(w.slots - chains[w.address])]
-        for segment in list(self._tally.waiting):
+        for segment in list(self._tracker.waiting):
             if not free or (most and len(self._chains) >= most):
                 return
             failed = self._failed.get(segment.index, set())
@@ -237,7 +237,7 @@ class Coordinator:
             worker = min(fit or free, key=lambda worker: chains[worker.address])
             free.remove(worker)
             chains[worker.address] += 1
-            self._tally.waiting.remove(segment)
+            self._tracker.waiting.remove(segment)
             part = None if worker.shared else self._job.segment_store(segment)
             chain = Chain(segment, worker, part)
             self._chains[asyncio.create_task(self._dream(chain))] = chain
@@ -268,7 +268,9 @@ class Coordinator:
             # A shared segment may have been complete before.
             done = self._job.segment_store(chain.segment).count if chunk.ended else chunk.done
             at_work = len(self._chains)
-            self._tally.record_progress(chain.segment, done, chunk.loss, at_work, ended=chunk.ended)
+            self._tracker.record_progress(
+                chain.segment, done, chunk.loss, at_work, ended=chunk.ended
+            )
             if chunk.stopped and not self._stopping:
                 self._try_again(chain, ProcessLostError("its worker has left the render"))
             if chunk.ended or chunk.stopped:
@@ -306,9 +308,9 @@ class Coordinator:
         elif isinstance(error, DreamVideoError):
             how = f"worker {address}: {error}"
         self._failed.setdefault(segment.index, set()).add(address)
-        self._tally.waiting.appendleft(segment)
+        self._tracker.waiting.appendleft(segment)
         if not self._stopping:
-            self._tally.record_loss(segment, how)
+            self._tracker.record_loss(segment, how)
 
 
 def _start_of(part: SegmentStore | None) -> Chunk:

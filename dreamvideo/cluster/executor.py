@@ -61,8 +61,8 @@ class DaskExecutor:
 
         async def render() -> None:
             async with connected(self.cluster) as client:
-                tally, tell = ProgressTracker(job, on_progress), partial(self._tell, on_progress)
-                coordinator = Coordinator(client, job, tally, tell, self.chunk_frames)
+                tracker, tell = ProgressTracker(job, on_progress), partial(self._tell, on_progress)
+                coordinator = Coordinator(client, job, tracker, tell, self.chunk_frames)
                 await coordinator.run(self._most, self.patience)
 
         run_async(render())
