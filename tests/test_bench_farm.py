@@ -118,8 +118,8 @@ def test_paces_are_read_off_a_render() -> None:
 
 @pytest.mark.slow
 def test_a_real_film_takes_about_what_was_foreseen() -> None:
-    divide_shots = Plan(sections=("farm",), networks=(), film_size=(90, 160), quick=True)
-    found: dict[str, Any] = json.loads(json.dumps(run(divide_shots, lambda _: None)))
+    plan = Plan(sections=("farm",), networks=(), film_size=(90, 160), quick=True)
+    found: dict[str, Any] = json.loads(json.dumps(run(plan, lambda _: None)))
     films = found["farm"]["films"]
     assert [film["workers"] for film in films] == [1, 2]
     # Loosely: others may be at work here.

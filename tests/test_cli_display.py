@@ -62,10 +62,7 @@ def test_piped_progress_is_plain_lines(cli: Cli, shelf: Path, tmp_path: Path) ->
     done = cli("video", shelf / "clip.mp4", "-o", tmp_path / "out.mp4", *QUICK)
     lines = done.err.splitlines()
     assert re.fullmatch(r"dreaming: 1/8 frames, loss -?[\d.]+", lines[0])
-    assert any(
-        re.fullmatch(r"dreaming: 8/8 frames, [\d.e+]+ frames/s, .*", format_line)
-        for format_line in lines
-    )
+    assert any(re.fullmatch(r"dreaming: 8/8 frames, [\d.e+]+ frames/s, .*", line) for line in lines)
     assert re.fullmatch(r"encoding: 8/8 frames, [\d.e+]+ frames/s", lines[-1])
     assert "\x1b" not in done.err + done.out
 

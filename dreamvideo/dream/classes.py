@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib import resources
 
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import parse_classes
 
 CLASSES = 1000
 
@@ -58,11 +57,6 @@ def find_classes(text: str) -> list[tuple[int, str]]:
     if within:
         return within
     return [rows[number] for number in _find_near(wanted, 8)]
-
-
-def weighted_classes(text: str) -> tuple[tuple[int, float], ...]:
-    """Parse ``tabby, goldfish:0.5`` to ((281, 1.0), (1, 0.5)). Raises UsageError if unknown."""
-    return tuple((find_class_number(name), weight) for name, weight in parse_classes(text))
 
 
 def _suggestion(wanted: str) -> str:

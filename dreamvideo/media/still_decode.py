@@ -25,10 +25,10 @@ from dreamvideo.media.still_file import (
     Job,
     Size,
     UndecodableError,
-    check_agreement,
     divide_size,
+    downscale,
     kind_of,
-    reduce_size,
+    show_same_picture,
     split_alpha,
     turn_upright,
 )
@@ -114,7 +114,7 @@ def _deeper(decoded: Decoded, read: Callable[[], Decoded], most: float = 1.0) ->
     except MediaError:
         return decoded
     shallow = turn_upright(decoded.values, decoded.orientation)
-    if deep.values.dtype != np.uint16 or not check_agreement(deep.values, shallow, most):
+    if deep.values.dtype != np.uint16 or not show_same_picture(deep.values, shallow, most):
         return decoded
     alpha = None if decoded.alpha is None else turn_upright(decoded.alpha, decoded.orientation)
     return replace(
@@ -209,7 +209,7 @@ def _by_ffmpeg(job: Job, kind: str) -> Decoded:
     size = (values.shape[1], values.shape[0])
     factor = job.check(size, 0)
     values, alpha = split_alpha(values)
-    values, alpha = reduce_size(values, alpha, factor)
+    values, alpha = downscale(values, alpha, factor)
     # Of these only EXR has alpha, and its colours are premultiplied by it.
     return Decoded(values=values, size=size, alpha=alpha, premultiplied=alpha is not None)
 
@@ -268,7 +268,7 @@ def _deep_tiff(job: Job, layout: tiff.Layout) -> Decoded | None:
             judge = None
         seen = turn_upright(color, orientation)
         straight = not decoded.premultiplied and layout.profile is None and factor == 1
-        if judge is not None and straight and not check_agreement(seen, judge):
+        if judge is not None and straight and not show_same_picture(seen, judge):
             return None
-    decoded.values, decoded.alpha = reduce_size(color, alpha, factor)
+    decoded.values, decoded.alpha = downscale(color, alpha, factor)
     return decoded

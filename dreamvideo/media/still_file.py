@@ -139,7 +139,7 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels
 
 
-def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
+def show_same_picture(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0) -> bool:
     """Return whether two readers decoded the same picture, one in 16 bits and one in 8.
 
     Args:
@@ -157,7 +157,7 @@ def check_agreement(deep: NDArray[Any], shallow: NDArray[Any], most: float = 1.0
     return bool(off.mean() <= most)
 
 
-def reduce_size(
+def downscale(
     values: NDArray[Any], alpha: NDArray[Any] | None, factor: int
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Average values and alpha over squares of ``factor`` pixels.

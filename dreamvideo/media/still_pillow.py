@@ -21,9 +21,9 @@ from dreamvideo.media.still_file import (
     Job,
     Size,
     UndecodableError,
-    check_agreement,
     divide_size,
-    reduce_size,
+    downscale,
+    show_same_picture,
 )
 
 # Formats whose fourth channel is often only padding, all 0.
@@ -131,7 +131,7 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
     deep = _deep_values(data, image)
     if deep is not None:
         values, alpha = deep
-        values, alpha = reduce_size(values, alpha, factor)
+        values, alpha = downscale(values, alpha, factor)
     else:
         color, clear = _separated(image)
         if factor > 1:
@@ -265,7 +265,9 @@ def _deep_values(
     """Return the 16 bits of a colour PNG or PPM, and alpha, which Pillow reads as 8; else None."""
     if image.format == "PPM":
         deep = _deep_ppm(data)
-        return None if deep is None or not check_agreement(deep, np.array(image)) else (deep, None)
+        return (
+            None if deep is None or not show_same_picture(deep, np.array(image)) else (deep, None)
+        )
     if image.format != "PNG" or png.bits(data) != 16:
         return None
     with silent_stderr():
@@ -281,7 +283,7 @@ def _deep_values(
         hidden = matches.all(axis=2) if values.ndim == 3 else matches
         alpha = np.where(hidden, 0, 65535).astype(np.uint16)
     shallow = np.array(image.convert("RGB")) if not image.mode.startswith("I") else None
-    if shallow is not None and not check_agreement(values, shallow):
+    if shallow is not None and not show_same_picture(values, shallow):
         return None
     return np.ascontiguousarray(values), alpha
 

@@ -56,7 +56,7 @@ def measure_film(
     shown = probe(film)
     origin = probe(source)
     rate = parse_rate(fps) if fps else origin.rate
-    start_shot = parse_time(start, "--start", rate) if start else None
+    begin = parse_time(start, "--start", rate) if start else None
     finish = parse_time(end, "--end", rate) if end else None
     recent = _Recent()
     settings = (dream or load_recorded_look(film).dream) if against_independent else None
@@ -66,7 +66,7 @@ def measure_film(
     with (
         open_source(film) as seen,
         open_source(
-            source, start=start_shot, end=finish, size=size, fps=rate if fps else None
+            source, start=begin, end=finish, size=size, fps=rate if fps else None
         ) as original,
     ):
         return measure(

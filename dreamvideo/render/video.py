@@ -113,19 +113,15 @@ def dream_video(
     if budget:
         request = replace(request, size=size)
         read = _open_checked(request, wanted, look)
+    asked_for = request.to_json()
     asked = make_manifest(
         "video",
         look,
         wanted,
-        request.to_json(),
+        asked_for,
         {"the input": clip},
         machine,
-        start=start,
-        end=end,
-        size=size,
-        fps=fps,
-        hold_gaps=request.to_json()["hold_gaps"],
-        fit=fit,
+        **{name: value for name, value in asked_for.items() if name != "clip"},
         segment_length=options.segment_length,
         warm_up=options.warm_up if options.segment_length else None,
         budget=fitting.mark,

@@ -17,8 +17,8 @@ from dreamvideo.report.film import (
     check_report,
     describe_curves,
     describe_machine,
-    format_length,
-    format_ratio,
+    find_aspect,
+    find_length,
     list_facts,
     list_recipes,
     make_figure_rows,
@@ -162,13 +162,13 @@ def write_comparison(found: Comparison, output: Path, *, overwrite: bool = False
 def _list_odd(one: Review, other: Review) -> list[str]:
     """List the ways in which the two films are not comparable."""
     found = []
-    a, b = format_length(one), format_length(other)
+    a, b = find_length(one), find_length(other)
     if abs(a - b) > max(1 / float(one.film.rate), 0.05):
         found.append(f"the films are of different length: A {a:.4g} s, B {b:.4g} s")
     if abs(one.film.rate / other.film.rate - 1) > 0.01:
         rates = f"A {float(one.film.rate):.4g}, B {float(other.film.rate):.4g}"
         found.append(f"the films have different rates: {rates} frames a second")
-    if abs(format_ratio(one.film) / format_ratio(other.film) - 1) > _ANOTHER:
+    if abs(find_aspect(one.film) / find_aspect(other.film) - 1) > _ANOTHER:
         found.append("the films have different shapes: B is shown in A's")
     return found
 
@@ -183,8 +183,8 @@ def _make_page(found: Comparison) -> Page:
         subtitle=f"A: {list_facts(one.film, len(one.times))}. "
         f"B: {list_facts(other.film, len(other.times))}.{source}",
         times=one.times,
-        seconds=max(format_length(one), format_length(other)),
-        ratio=format_ratio(one.film),
+        seconds=max(find_length(one), find_length(other)),
+        ratio=find_aspect(one.film),
         left=Player(f"A {a}", one.film_clip) if both and one.film_clip else None,
         right=Player(f"B {b}", other.film_clip) if both and other.film_clip else None,
         master="left",

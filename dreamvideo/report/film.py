@@ -105,8 +105,8 @@ def _make_page(seen: Review, recipe: Recipe) -> Page:
         title=film.path.name,
         subtitle=f"{list_facts(film, len(seen.times))}.{made_from}",
         times=seen.times,
-        seconds=format_length(seen),
-        ratio=format_ratio(film),
+        seconds=find_length(seen),
+        ratio=find_aspect(film),
         left=Player("source", seen.source_clip) if seen.source_clip else None,
         right=Player("film", seen.film_clip) if seen.film_clip else None,
         sound=bool(film.audio),
@@ -146,7 +146,7 @@ def list_facts(film: MediaInfo, frames: int) -> str:
     return f"{film.width} x {film.height}, {rate}, {frames} frames, {film.codec}"
 
 
-def format_length(seen: Review) -> float:
+def find_length(seen: Review) -> float:
     """Return the end of the last frame, in seconds of the embedded film."""
     last = 1 / float(seen.film.rate)
     if len(seen.times) > 1:
@@ -154,7 +154,7 @@ def format_length(seen: Review) -> float:
     return round(seen.times[-1] + last, 6)
 
 
-def format_ratio(film: MediaInfo) -> float:
+def find_aspect(film: MediaInfo) -> float:
     """Return width over height as displayed."""
     return film.width * float(film.sample_aspect) / film.height
 

@@ -17,7 +17,7 @@ from dreamvideo.settings import CoherenceSettings, DreamSettings
 MAX_TARGET = 3.0
 
 
-class DreamsImages(Protocol):
+class ImageDreamer(Protocol):
     """Anything that can dream a picture: a ``Dreamer``, or a stand-in for one in a single frame."""
 
     @property
@@ -43,7 +43,7 @@ class DreamsImages(Protocol):
 class WeightedDream:
     """One dreamer of a frame and its share (a number, or H x W, >= 0)."""
 
-    dreamer: DreamsImages
+    dreamer: ImageDreamer
     share: Image | float = 1.0
 
 

@@ -20,8 +20,8 @@ from dreamvideo.motion.flow import Motion
 from dreamvideo.render.frames.camera import VirtualCamera
 from dreamvideo.render.frames.carry import NotFiniteError, State, is_settled, propagate, start_shot
 from dreamvideo.render.frames.frame_plan import (
-    DreamsImages,
     FramePlan,
+    ImageDreamer,
     WeightedDream,
     make_target_map,
 )
@@ -76,7 +76,7 @@ frame) -> its plan. There is no motion where a shot starts, and no state before 
 
 def dream_clip(
     frames: Iterable[Frame],
-    dreamer: DreamsImages,
+    dreamer: ImageDreamer,
     settings: CoherenceSettings,
     *,
     state: State | None = None,
@@ -133,7 +133,7 @@ def dream_clip(
 
 
 def _dream_frame(
-    cue: TimedFrame, state: State | None, dreamer: DreamsImages
+    cue: TimedFrame, state: State | None, dreamer: ImageDreamer
 ) -> tuple[State, float, bool]:
     """Return the state after a frame, its objective, and whether the dream had to be retried."""
     source, plan = cue.seen.source, cue.plan

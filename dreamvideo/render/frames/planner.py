@@ -58,7 +58,7 @@ def make_dreamer(
 CHANGING = ("dream.", "mask.", "regions.")
 
 
-class SoundLevels(Protocol):
+class SoundSource(Protocol):
     """Sound levels over time, each in 0 .. 1."""
 
     def at(self, seconds: float) -> Mapping[str, float]:
@@ -94,7 +94,7 @@ class FramePlanner:
     span: FilmSpan
     dreamers: tuple[Dreamer, ...]
     areas: RegionMasks
-    sound: SoundLevels | None = None
+    sound: SoundSource | None = None
     palette: Palette | None = None
     _changes: bool = field(init=False)
 
@@ -176,7 +176,7 @@ def make_planner(
     look: Look,
     span: FilmSpan,
     *,
-    sound: SoundLevels | None = None,
+    sound: SoundSource | None = None,
     machine: MachineSettings = DEFAULT_MACHINE,
 ) -> FramePlanner:
     """Create a planner: read all files that the look names and compile its dreamers.

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,17 +183,6 @@ def open_job_source(job: Job) -> ClipRange:
     """Open the source of a clip's job. Raises MediaError, UsageError."""
     request = ClipRequest.from_json(job.manifest.request)
     return open_clip_range(request, make_output(**job.manifest.wanted))
-
-
-def render_segment(folder: Path, segment: Segment, on_frame: OnFrame) -> None:
-    """Run ``Renderer.render`` in a process that renders a single segment.
-
-    Args:
-        folder: The job's folder.
-        segment: The segment.
-        on_frame: Called after each frame.
-    """
-    Renderer(Job.at(folder)).render(segment, on_frame)
 
 
 def _to_arrays(state: State) -> Arrays:
