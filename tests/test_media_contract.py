@@ -15,7 +15,7 @@ from media_clips import film, make, picture, times_of, tone
 from dreamvideo.errors import MediaError
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import Frame, open_source
-from dreamvideo.media.stills import store_frame, write_still
+from dreamvideo.media.stills import open_still, store_frame, write_still
 from dreamvideo.media.write import StoredFrame, encode, supported_endings
 
 BUNNY = Path(__file__).parents[1] / "samples" / "bunny.mp4"
@@ -193,3 +193,5 @@ def test_a_header_that_declares_a_giant_is_refused(tmp_path: Path) -> None:
     (tmp_path / "giant.gif").write_bytes(giant)
     with pytest.raises(MediaError, match=r"giant\.gif"):
         probe(tmp_path / "giant.gif")
+    with pytest.raises(MediaError, match=r"giant\.gif: declares 65535 x 65535 pixels"):
+        open_still(tmp_path / "giant.gif", least=(32, 32))

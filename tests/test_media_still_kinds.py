@@ -546,6 +546,18 @@ def test_a_huge_photograph_is_read_at_the_size_asked_for(
     assert Image.MAX_IMAGE_PIXELS == 1000, "Pillow's own limit is left as it was"
 
 
+def test_a_picture_takes_at_most_half_of_the_memory_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(saved(RGB, "PNG"))
+    needed = 3 * HIGH * WIDE * 10
+    monkeypatch.setattr("dreamvideo.media.stills.available_memory", lambda: needed)
+    with pytest.raises(MediaError, match=f"{WIDE} x {HIGH} pixels need"):
+        open_still(tmp_path / "a.png")
+    monkeypatch.setattr("dreamvideo.media.stills.available_memory", lambda: 4 * needed)
+    assert off(open_still(tmp_path / "a.png"), RGB) == 0
+
+
 def test_no_library_speaks_for_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     whole = saved(RGB, "TIFF", compression="tiff_lzw")
     deep, fine = tiff(DEEP, tile=16), encoded_by_opencv(DEEP)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dreamvideo.errors import MediaError
 from dreamvideo.media import png
 from dreamvideo.media.color_profile import ColorSpace, profile_to_srgb
 from dreamvideo.media.exif import is_adobe_rgb, read_orientation
@@ -17,6 +18,7 @@ from dreamvideo.media.opencv import decode_by_opencv
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pillow import load, opened, pillow, silent_stderr
 from dreamvideo.media.still_file import (
+    LARGE,
     Decoded,
     Job,
     Size,
@@ -33,6 +35,9 @@ _MONOCHROME = ("L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 # decoded.
 _MADE_TO_LOAD = ("JPEG", "MPO", "GIF")
 _LEAST_SHARE = 0.25
+# Pixels per byte of a file that its compression cannot exceed: LZW's longest string in a code of 12
+# bits; deflate's 1032 to 1 with 1 bit a pixel.
+_DENSEST = {"GIF": 4096 * 8 // 12 + 1, "PNG": 1032 * 8}
 _GAP = rb"\s+(?:#.*\n\s*)*"
 _PPM = re.compile(rb"P6" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})\s")
 
@@ -106,6 +111,7 @@ def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
         size = upright_size(image)
     except Exception:  # Pillow's parsers raise anything on damaged headers
         raise UndecodableError("not an image that can be read") from None
+    _check_plausible(job, image, len(data))
     factor = job.reduction(size)
     if factor == 1 or image.format not in ("JPEG", "MPO"):
         return image, job.check(size, 8 if png.bits(data) == 16 else 4)
@@ -118,6 +124,20 @@ def _open(job: Job, data: bytes) -> tuple[Image.Image, int]:
     job.fits(size, divide_size(small, factor), 4 * small[0] * small[1] + held)
     image.info["full_size"] = size
     return image, factor
+
+
+def _check_plausible(job: Job, image: Image.Image, length: int) -> None:
+    """Refuse a large picture that a file of this length cannot hold: its header is wrong.
+
+    Pillow allocates what is declared before it decodes anything.
+    """
+    width, height = image.size
+    densest = _DENSEST.get(image.format or "")
+    if densest is not None and width * height > max(LARGE, densest * length):
+        raise MediaError(
+            f"{escape_text(job.path)}: declares {width} x {height} pixels, more than its {length} "
+            "bytes can hold: damaged"
+        )
 
 
 def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:

@@ -73,7 +73,7 @@ def open_still(
         path: The file.
         least: (width, height) that is needed: a large picture may be returned smaller than it is,
             but not smaller than this, and then takes less memory. None: full size.
-        most_bytes: Memory that it may take; None: what is free.
+        most_bytes: Memory that it may take; None: half of what is free.
 
     Raises:
         MediaError: It is not a picture, cannot be decoded, or is too large.
@@ -255,10 +255,11 @@ def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
 def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: int | None) -> None:
     """Refuse, before decoding, a picture that does not fit in memory together with its dream."""
     need = kept[0] * kept[1] * BYTES_A_PIXEL + taken
-    free = available_memory()
-    allowed = free if most_bytes is None else min(free, most_bytes)
+    # Without a limit a process takes half of what is free, as the dream does.
+    free = available_memory() // 2
+    allowed = free if most_bytes is None else min(2 * free, most_bytes)
     if need > allowed:
-        why = "are free" if allowed == free else "are allowed by --max-memory"
+        why = "are allowed by --max-memory" if allowed == most_bytes else "may be taken"
         raise MediaError(
             f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of "
             "memory, "
