@@ -19,6 +19,24 @@ _REFERENCE_WIDTH = 320
 _GRAIN_SIGMA = 0.7
 """Removes a quarter of the error that grain causes and costs clean pictures nothing."""
 
+_FILL_COLUMNS = 28
+_FILL_REACH = 2.8
+"""Standard deviation in cells over which a flow is filled from its surroundings."""
+_FILL_COLOUR = 0.12
+"""The same in colour, of [-1, 1]."""
+_TEXTURE = 0.5
+"""Squared slope, in (levels of 255 per px)^2, above which a place's own flow counts more."""
+_FAR = 0.02
+"""Weight of the motion of most of the picture against cells that are near and alike."""
+_IDENTITY = np.array([1, 0, 1], np.float32)
+"""As xx, xy, yy."""
+_ROUNDS, _APART = 3, 1.0
+"""How often the surroundings are reconsidered, and from how many px on a cell moves otherwise."""
+_TOLERANCES = (8, 4, 2, 1, 1, 1)
+"""Distances in px from that motion from which on a cell moves otherwise, while it is fitted."""
+_WORSE = 0.01
+"""Increase of the residual, in [-1, 1], that a filled flow may bring; none at twice as much."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -40,6 +58,7 @@ def motion_between(
     *,
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
+    fill: bool = True,
 ) -> Motion:
     """Estimate the backward flow between two frames, and its confidence.
 
@@ -52,12 +71,15 @@ def motion_between(
         quality: Quality of the backward flow; the forward flow, which only serves as a check, is at
             most ``medium``.
         max_width: Largest width in pixels to estimate at; the result is scaled up.
+        fill: Whether the flow of what has no texture comes from its surroundings.
     """
     if np.array_equal(current, previous):
         return _stillness(current.shape)
     witness: Quality = "medium" if quality == "fine" else quality
     now, before = _small(current, max_width), _small(previous, max_width)
     backward, forward = _dis(now, before, quality), _dis(before, now, witness)
+    if fill:
+        backward, forward = _fill_both(now, before, backward, forward)
     return _motion(now, before, backward, forward, current.shape)
 
 
@@ -67,6 +89,7 @@ def motions_between(
     *,
     quality: Quality = "fine",
     max_width: int = MAX_WIDTH,
+    fill: bool = True,
 ) -> tuple[Motion, Motion]:
     """Estimate motion in both directions: ``motion_between``, and its reverse.
 
@@ -75,11 +98,14 @@ def motions_between(
         previous: H x W x 3 in [-1, 1].
         quality: Quality of both flows.
         max_width: Largest width in pixels to estimate at.
+        fill: Whether the flow of what has no texture comes from its surroundings.
     """
     if np.array_equal(current, previous):
         return _stillness(current.shape), _stillness(current.shape)
     now, before = _small(current, max_width), _small(previous, max_width)
     backward, forward = _dis(now, before, quality), _dis(before, now, quality)
+    if fill:
+        backward, forward = _fill_both(now, before, backward, forward)
     shape = current.shape
     return (
         _motion(now, before, backward, forward, shape),
@@ -93,6 +119,188 @@ def chain_motions(latest: Motion, earlier: Motion) -> Motion:
     trust = latest.confidence * warp(earlier.confidence, latest.flow, interpolation="linear")
     trust[~inside(flow)] = 0
     return Motion(flow, trust)
+
+
+def fill_flow(
+    flow: NDArray[np.float32],
+    trust: NDArray[np.float32],
+    frame: NDArray[np.float32],
+    other: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Replace what the picture does not determine of a flow by the motion of its surroundings.
+
+    Patches without texture have no motion of their own: dense inverse search leaves them where they
+    were, or follows the grain, and of a straight edge it only finds the motion across. There each
+    cell takes the flow that fits the structure tensors of all cells best, weighted by their
+    distance and by how alike their colours are (normalized convolution, Knutsson and Westin, CVPR
+    1993, with the structure tensor as certainty), and, where nothing near is like it, the motion of
+    most of the picture. What is textured keeps its flow, and so does what would fit worse.
+
+    Args:
+        flow: H x W x 2, px, from ``frame`` to ``other``.
+        trust: H x W in [0, 1]; what is not trusted does not count, and is filled.
+        frame: H x W x 3 in [-1, 1], the frame on whose grid the flow lies.
+        other: The same of the other frame.
+    """
+    height, width = flow.shape[:2]
+    columns = min(_FILL_COLUMNS, max(2, width // 4))
+    cell = width / columns
+    size = (columns, max(2, round(height / cell)))
+    tensor = _structure_tensor(frame) * (trust * trust)[..., None]
+    cells = _measure_cells(tensor, flow, size)
+    surroundings = _find_surroundings(cells, frame, size, width / _REFERENCE_WIDTH)
+    wide = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_LINEAR)
+    window = 2 * round(cell) + 1
+    texture = cv2.boxFilter(tensor, -1, (window, window))
+    change = _solve(texture + _TEXTURE * _IDENTITY, (wide - flow) * np.float32(_TEXTURE))
+    worse = _residual(frame, other, flow + change) - _residual(frame, other, flow)
+    filled = flow + change * np.clip(2 - worse / np.float32(_WORSE), 0, 1)[..., None]
+    return np.asarray(filled, np.float32)
+
+
+def _measure_cells(
+    tensor: NDArray[np.float32], flow: NDArray[np.float32], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Average the structure tensor (xx, xy, yy) and its product with the flow over cells.
+
+    A strong edge counts as one, not as a thousand weak ones, and grain counts for nothing.
+
+    Args:
+        tensor: H x W x 3.
+        flow: H x W x 2, px.
+        size: (columns, rows).
+
+    Returns:
+        columns * rows x 5.
+    """
+    xx, xy, yy = cv2.split(tensor)
+    x, y = cv2.split(flow)
+    moments = cv2.merge((xx * x + xy * y, xy * x + yy * y))
+    parts = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (tensor, moments))
+    cells = np.concatenate([part.reshape(size[0] * size[1], -1) for part in parts], axis=1)
+    strength = cells[:, :1] + cells[:, 2:3]
+    return np.asarray(cells * strength / (strength + 8 * _TEXTURE) ** 2, np.float32)
+
+
+def _find_surroundings(
+    cells: NDArray[np.float32], frame: NDArray[np.float32], size: tuple[int, int], scale: float
+) -> NDArray[np.float32]:
+    """Return the motion of what surrounds each cell and is like it: rows x columns x 2, px.
+
+    Args:
+        cells: From ``_measure_cells``.
+        frame: H x W x 3 in [-1, 1].
+        size: (columns, rows).
+        scale: Width of the frame as a multiple of 320 px.
+    """
+    colours = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    # An outline moves with what is in front, but the cells next to it resemble what is behind.
+    squares = cv2.resize(frame * frame, size, interpolation=cv2.INTER_AREA)
+    variance = cv2.blur(squares, (3, 3)) - cv2.blur(colours, (3, 3)) ** 2
+    mixed = variance.sum(-1).reshape(-1, 1) / np.float32(_FILL_COLOUR**2)
+    votes = cells / (1 + mixed) ** 2
+    alike = _similarity(colours)
+    far = np.concatenate(
+        [np.tile(_IDENTITY, (len(cells), 1)), _dominant_motion(cells, size, scale)], axis=1
+    ) * np.float32(_FAR)
+    own = _cell_flows(cells)
+    around = alike @ votes + far
+    for _ in range(_ROUNDS):
+        # What moves otherwise than most of them is another thing.
+        apart = _squared(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
+        around = (alike / (1 + apart / np.float32(_APART * scale) ** 2)) @ votes + far
+    return _solve(around[:, :3], around[:, 3:]).reshape(size[1], size[0], 2)
+
+
+def _fill_both(
+    current: NDArray[np.float32],
+    previous: NDArray[np.float32],
+    backward: NDArray[np.float32],
+    forward: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    trust = estimate_confidence(current, previous, backward, forward)
+    back = estimate_confidence(previous, current, forward, backward)
+    return (
+        fill_flow(backward, trust, current, previous),
+        fill_flow(forward, back, previous, current),
+    )
+
+
+def _structure_tensor(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return xx, xy, yy of the slopes, H x W x 3 in (levels of 255 per px of 320 wide)^2."""
+    scale = frame.shape[1] / _REFERENCE_WIDTH
+    grey = _blur((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5), scale)
+    x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=scale / 32)
+    y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=scale / 32)
+    return np.asarray(cv2.merge((x * x, x * y, y * y)), np.float32)
+
+
+def _residual(
+    frame: NDArray[np.float32], other: NDArray[np.float32], flow: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return how little a frame resembles the other one moved along a flow: H x W."""
+    difference = np.abs(frame - warp(other, flow, interpolation="linear")).mean(-1)
+    return _blur(difference, 2 * frame.shape[1] / _REFERENCE_WIDTH)
+
+
+def _dominant_motion(
+    cells: NDArray[np.float32], size: tuple[int, int], scale: float
+) -> NDArray[np.float32]:
+    """Return the affine motion of most of the picture at each cell: columns * rows x 2, px.
+
+    Iteratively reweighted least squares from the median; what moves otherwise loses its weight.
+
+    Args:
+        cells: From ``_measure_cells``.
+        size: (columns, rows).
+        scale: Width of the frame as a multiple of 320 px.
+    """
+    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j].reshape(2, -1)
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    basis = np.stack(
+        [np.stack([one, x, y, zero, zero, zero], 1), np.stack([zero, zero, zero, one, x, y], 1)], 1
+    )
+    tensors = cells[:, [0, 1, 1, 2]].reshape(-1, 2, 2).astype(np.float64)
+    strength = tensors[:, 0, 0] + tensors[:, 1, 1] + 1e-9
+    flows = _cell_flows(cells).astype(np.float64)
+    start = np.median(flows[strength >= np.median(strength)], axis=0)
+    motion = np.array([start[0], 0, 0, start[1], 0, 0])
+    fitted = basis.transpose(0, 2, 1) @ tensors
+    for tolerance in _TOLERANCES:
+        off = basis @ motion - flows
+        squared = np.einsum("ni,nij,nj->n", off, tensors, off) / strength
+        weight = 1 / (1 + squared / (tolerance * scale) ** 2) ** 2
+        left = np.einsum("n,nij,njk->ik", weight, fitted, basis) + 1e-6 * np.eye(6)
+        right = np.einsum("n,nij,nj->i", weight, basis.transpose(0, 2, 1), cells[:, 3:])
+        motion = np.linalg.solve(left, right + 1e-6 * motion)
+    return np.asarray(basis @ motion, np.float32)
+
+
+def _cell_flows(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the flow of each cell of ``_measure_cells``, the least that fits: N x 2, px."""
+    strength = cells[:, :1] + cells[:, 2:3] + np.float32(1e-9)
+    return _solve(cells[:, :3] + np.float32(1e-3) * strength * _IDENTITY, cells[:, 3:])
+
+
+def _similarity(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how much each cell of H x W x 3 counts for each other: HW x HW, 1 for itself."""
+    height, width = cells.shape[:2]
+    places = np.mgrid[:height, :width].transpose(1, 2, 0) / _FILL_REACH
+    features = np.concatenate([places, cells / _FILL_COLOUR], axis=2, dtype=np.float32)
+    flat = features.reshape(height * width, -1)
+    squares = (flat * flat).sum(1)
+    distances = squares[:, None] + squares[None] - 2 * (flat @ flat.T)
+    alike: NDArray[np.float32] = np.exp(np.minimum(-0.5 * distances, 0))
+    return alike
+
+
+def _solve(tensors: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Solve a symmetric 2 x 2 system (xx, xy, yy in the last axis) at each place."""
+    xx, xy, yy = tensors[..., 0], tensors[..., 1], tensors[..., 2]
+    x, y = right[..., 0], right[..., 1]
+    determinant = np.maximum(xx * yy - xy * xy, np.float32(1e-12))
+    solved = np.stack([yy * x - xy * y, xx * y - xy * x], axis=-1) / determinant[..., None]
+    return np.asarray(solved, np.float32)
 
 
 def _stillness(shape: tuple[int, ...]) -> Motion:

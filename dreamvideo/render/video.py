@@ -317,7 +317,9 @@ def _run_second_pass(
     # The pass resumes from the frames that are done already.
     films = [*dreamt[:left], *made[left : left + 1]]
     starts = [record.starts for record in records]
-    for index, pixels in run_backward_pass(films, sources[: len(films)], starts[: len(films)]):
+    fill = job.manifest.decoded_look.coherence.flow == "filled"
+    passed = run_backward_pass(films, sources[: len(films)], starts[: len(films)], fill=fill)
+    for index, pixels in passed:
         if index < left:
             _, alpha = load_deep(dreamt[index].path)
             write_atomically(made[index].path, png_bytes(pixels, alpha))

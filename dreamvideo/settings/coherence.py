@@ -69,6 +69,13 @@ class CoherenceSettings(Settings):
         "frequency band; `contrast`: only the contrast of fine detail, which lets colour drain.",
         json_schema_extra={"constant": True},
     )
+    flow: Literal["filled", "raw"] = Field(
+        default="filled",
+        description="Optical flow of what has no texture, such as skies and blurred backgrounds. "
+        "`filled`: that of the textured surroundings; `raw`: as estimated, which often stands "
+        "still there while the camera moves.",
+        json_schema_extra={"constant": True},
+    )
     leak: float = Field(
         default=0.0,
         ge=0,

@@ -28,7 +28,11 @@ BACK_BLEND = 0.5
 
 
 def run_backward_pass(
-    films: Sequence[StoredFrame], sources: Sequence[StoredFrame], starts: Sequence[bool]
+    films: Sequence[StoredFrame],
+    sources: Sequence[StoredFrame],
+    starts: Sequence[bool],
+    *,
+    fill: bool = True,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield every frame after the backward pass, last to first.
 
@@ -36,6 +40,7 @@ def run_backward_pass(
         films: The dreamt frames.
         sources: The source frames they were dreamt from.
         starts: Which frames start a shot; nothing crosses a cut.
+        fill: Whether the flow of what has no texture comes from its surroundings.
 
     Yields:
         (index, pixels H x W x 3), at the bit depth at which the frame was stored.
@@ -46,15 +51,17 @@ def run_backward_pass(
         stored, _ = load_deep(films[index].path)
         dreamt = to_float(stored)
         held = to_deep if stored.dtype == np.uint16 else to_bytes
-        pixels = held(dreamt if later is None else _blend(dreamt, source, *later))
+        pixels = held(dreamt if later is None else _blend(dreamt, source, *later, fill))
         yield index, pixels
         later = None if starts[index] else (to_float(pixels), source)
 
 
-def _blend(dreamt: Image, source: Image, later_dreamt: Image, later_source: Image) -> Image:
+def _blend(
+    dreamt: Image, source: Image, later_dreamt: Image, later_source: Image, fill: bool
+) -> Image:
     if np.array_equal(source, later_source) and not _find_undreamt(dreamt, source).any():
         return later_dreamt
-    motion = motion_between(source, later_source)
+    motion = motion_between(source, later_source, fill=fill)
     share = np.where(_find_undreamt(dreamt, source), 0, BACK_BLEND * motion.confidence)[..., None]
     detail = warp(later_dreamt - later_source, motion.flow)
     mixed = source + (1 - share) * (dreamt - source) + share * detail

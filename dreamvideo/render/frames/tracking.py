@@ -58,7 +58,7 @@ def track_frames(
     Args:
         frames: Source frames.
         before: H x W x 3 in [-1, 1], the frame before the first; None: the first starts a shot.
-        settings: Cut threshold and cadence.
+        settings: Cut threshold, cadence and flow.
     """
     for frame in frames:
         source = to_float(frame.pixels)
@@ -79,9 +79,10 @@ def _track(
     repeats = np.array_equal(source, before)
     if not repeats and is_cut(source, before, settings.cut_threshold):
         return TrackedFrame(frame, source)
+    fill = settings.flow == "filled"
     if settings.cadence > 1:
-        return TrackedFrame(frame, source, repeats, *motions_between(source, before))
-    return TrackedFrame(frame, source, repeats, motion_between(source, before))
+        return TrackedFrame(frame, source, repeats, *motions_between(source, before, fill=fill))
+    return TrackedFrame(frame, source, repeats, motion_between(source, before, fill=fill))
 
 
 def prefetch(items: Iterable[T], count: int) -> Generator[T, None, None]:
