@@ -236,5 +236,5 @@ def test_texture_keeps_its_own_flow() -> None:
     raw, filled = (
         motion_between(clip.frames[1], clip.frames[0], fill=fill).flow for fill in (False, True)
     )
-    assert _errors(filled, clip).mean() < _errors(raw, clip).mean() + 0.03
+    assert _errors(filled, clip).mean() < _errors(raw, clip).mean() + 0.04
     np.testing.assert_array_equal(raw, estimate(clip.frames[1], clip.frames[0]))

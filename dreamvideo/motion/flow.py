@@ -28,6 +28,7 @@ _TEXTURE = 0.5
 """Squared slope, in (levels of 255 per px)^2, above which a place's own flow counts more."""
 _FAR = 0.02
 """Weight of the motion of most of the picture against cells that are near and alike."""
+_RESIDUAL_SIGMA = 4.0
 _IDENTITY = np.array([1, 0, 1], np.float32)
 """As xx, xy, yy."""
 _ROUNDS, _APART = 3, 1.0
@@ -240,13 +241,13 @@ def _residual(
 ) -> NDArray[np.float32]:
     """Return how little a frame resembles the other one moved along a flow: H x W."""
     difference = np.abs(frame - warp(other, flow, interpolation="linear")).mean(-1)
-    return _blur(difference, 2 * frame.shape[1] / _REFERENCE_WIDTH)
+    return _blur(difference, _RESIDUAL_SIGMA * frame.shape[1] / _REFERENCE_WIDTH)
 
 
 def _dominant_motion(
     cells: NDArray[np.float32], size: tuple[int, int], scale: float
 ) -> NDArray[np.float32]:
-    """Return the affine motion of most of the picture at each cell: columns * rows x 2, px.
+    """Return the affine motion of most of the picture's edge at each cell: columns * rows x 2, px.
 
     Iteratively reweighted least squares from the median; what moves otherwise loses its weight.
 
@@ -263,17 +264,31 @@ def _dominant_motion(
     tensors = cells[:, [0, 1, 1, 2]].reshape(-1, 2, 2).astype(np.float64)
     strength = tensors[:, 0, 0] + tensors[:, 1, 1] + 1e-9
     flows = _cell_flows(cells).astype(np.float64)
-    start = np.median(flows[strength >= np.median(strength)], axis=0)
+    # What has no texture is mostly background, and subjects are in the middle.
+    outer = np.maximum(abs(x), abs(y)) ** 2
+    start = _weighted_median(flows, outer * strength)
     motion = np.array([start[0], 0, 0, start[1], 0, 0])
     fitted = basis.transpose(0, 2, 1) @ tensors
     for tolerance in _TOLERANCES:
         off = basis @ motion - flows
         squared = np.einsum("ni,nij,nj->n", off, tensors, off) / strength
-        weight = 1 / (1 + squared / (tolerance * scale) ** 2) ** 2
+        weight = outer / (1 + squared / (tolerance * scale) ** 2) ** 2
         left = np.einsum("n,nij,njk->ik", weight, fitted, basis) + 1e-6 * np.eye(6)
         right = np.einsum("n,nij,nj->i", weight, basis.transpose(0, 2, 1), cells[:, 3:])
         motion = np.linalg.solve(left, right + 1e-6 * motion)
     return np.asarray(basis @ motion, np.float32)
+
+
+def _weighted_median(
+    values: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weighted median of each column of N x K values."""
+    order = np.argsort(values, axis=0)
+    reached = np.cumsum(weight[order], axis=0)
+    middle = (reached < reached[-1:] / 2).sum(0)
+    columns = np.arange(values.shape[1])
+    chosen: NDArray[np.float64] = values[order[middle, columns], columns]
+    return chosen
 
 
 def _cell_flows(cells: NDArray[np.float32]) -> NDArray[np.float32]:
