@@ -20,7 +20,7 @@ from dreamvideo.render.frames import planner
 from dreamvideo.render.parallel import pool
 from dreamvideo.settings import DreamSettings
 
-_WORK = pool._run_worker
+_WORK = pool.run_worker
 
 
 class Swirler:
@@ -56,12 +56,12 @@ def worker(*arguments: Any) -> None:
 def without_network(patch: pytest.MonkeyPatch) -> None:
     """Let renders of this process dream so, and their workers too."""
     patch.setattr(planner, "Dreamer", Swirler)
-    patch.setattr(pool, "_run_worker", worker)
+    patch.setattr(pool, "run_worker", worker)
 
 
 if __name__ == "__main__":
     # A worker imports its function from here by this name, not from the main program.
-    vars(pool)["_run_worker"] = import_module("slow_dreamer").worker
+    vars(pool)["run_worker"] = import_module("slow_dreamer").worker
     vars(planner)["Dreamer"] = Swirler
     clip, output, count = sys.argv[1:]
     sys.argv[1:] = ["video", clip, "-o", output, "--workers", count]

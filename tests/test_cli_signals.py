@@ -17,6 +17,7 @@ import pytest
 from media_clips import make, picture, tone
 from tiny import QUICK, contents
 
+from dreamvideo.cancel import GRACE, check, handle_signals
 from dreamvideo.cli import entry
 from dreamvideo.cli.entry import run
 from dreamvideo.render.job.job import Job, job_folder
@@ -134,35 +135,45 @@ def hit() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_second_ctrl_c_does_not_disturb_the_tidying(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_ctrl_c_does_not_disturb_the_tidying(capsys: pytest.CaptureFixture[str]) -> None:
     tidied = []
 
-    def dispatch(_: list[str]) -> None:
+    def command(_: list[str]) -> None:
         try:
             hit()
+            check()
         finally:
             for number in range(100):
                 hit()
                 tidied.append(number)
 
-    monkeypatch.setattr(entry, "_dispatch", dispatch)
-    assert run([]) == 130
+    assert run([], command) == 130
     assert len(tidied) == 100
     assert capsys.readouterr().err == "dreamvideo: stopped before the end\n"
+
+
+def test_nothing_is_raised_but_where_work_looks() -> None:
+    seen = []
+
+    def command(_: list[str]) -> None:
+        for number in range(100):
+            hit()
+            seen.append(number)
+        check()
+
+    assert run([], command) == 130
+    assert seen == list(range(100))
 
 
 @pytest.mark.parametrize(("stopped", "code"), [(True, 130), (False, 0)])
 def test_a_ctrl_c_when_all_is_said_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, stopped: bool, code: int
 ) -> None:
-    unwind = entry._signals_unwind
     heard: list[bool] = []
 
     class Late:
         def __init__(self) -> None:
-            self.inner = unwind()
+            self.inner = handle_signals()
 
         def __enter__(self) -> Any:
             return self.inner.__enter__()
@@ -172,59 +183,127 @@ def test_a_ctrl_c_when_all_is_said_changes_nothing(
             heard.append(True)
             self.inner.__exit__(*how)
 
-    monkeypatch.setattr(entry, "_dispatch", lambda _: hit() if stopped else None)
-    monkeypatch.setattr(entry, "_signals_unwind", Late)
-    assert run([]) == code
+    def command(_: list[str]) -> None:
+        if stopped:
+            hit()
+            check()
+
+    monkeypatch.setattr(entry, "handle_signals", Late)
+    assert run([], command) == code
     assert heard == [True]
+    check()
 
 
-def test_what_goes_wrong_while_tidying_is_no_other_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def dispatch(_: list[str]) -> None:
+def test_what_goes_wrong_while_tidying_is_no_other_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(_: list[str]) -> None:
         try:
             hit()
+            check()
         finally:
             raise ValueError("generator already executing")
 
-    monkeypatch.setattr(entry, "_dispatch", dispatch)
-    assert run([]) == 130
+    assert run([], command) == 130
     assert capsys.readouterr().err == "dreamvideo: stopped before the end\n"
 
 
-def test_a_tidying_without_end_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dispatch(_: list[str]) -> None:
-        try:
-            hit()
-        finally:
-            while True:
-                hit()
-
-    monkeypatch.setattr(entry, "_dispatch", dispatch)
-    monkeypatch.setattr(entry, "UNWINDING", 0.05)
-    assert run([]) == 130
-
-
-def test_a_ctrl_c_that_somebody_swallows_does_not_make_the_next_one_vanish(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def dispatch(_: list[str]) -> None:
+def test_a_ctrl_c_that_somebody_swallows_does_not_make_the_next_one_vanish() -> None:
+    def command(_: list[str]) -> None:
         with suppress(BaseException):
             hit()
-        hit()
-        raise AssertionError("the second one was not heard")
+            check()
+        check()
+        raise AssertionError("it was not heard")
 
-    monkeypatch.setattr(entry, "_dispatch", dispatch)
-    assert run([]) == 130
+    assert run([], command) == 130
+
+
+BUSY = {
+    "tidying without end": "try:\n  say(); waiting()\nfinally:\n  while True: time.sleep(0.01)",
+    # No line of Python runs meanwhile.
+    "a library": "say(); hashlib.pbkdf2_hmac('sha256', b'a', b'b', 2**31 - 1)",
+    "an import": "say()\nwhile True: import_module('colorsys'); sys.modules.pop('colorsys')",
+}
+
+
+def start(body: str, prelude: str = "") -> subprocess.Popen[str]:
+    """A command that does something else, once it has said so."""
+    lines = "\n    ".join(body.splitlines())
+    script = (
+        "import hashlib, signal, sys, time\n"
+        "from importlib import import_module\n"
+        "from dreamvideo import cancel\n"
+        "from dreamvideo.cli import entry\n"
+        f"{prelude}\n"
+        "def say(): print('begun', flush=True)\n"
+        "def waiting():\n"
+        "    while True: cancel.check(); time.sleep(0.01)\n"
+        f"def command(_):\n    {lines}\n"
+        "sys.exit(entry.run([], command))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("busy", BUSY)
+def test_a_second_signal_stops_at_once_whatever_is_going_on(
+    busy: str, number: signal.Signals
+) -> None:
+    process = start(BUSY[busy])
+    try:
+        process.send_signal(number)
+        time.sleep(GRACE / 2)
+        assert process.poll() is None
+        process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.2)
+        time.sleep(GRACE / 2)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=5)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 128 + number
+    assert said == "dreamvideo: stopped at once\n"
+
+
+def test_tensorflow_s_import_can_be_stopped() -> None:
+    process = start(
+        "from dreamvideo.dream.runtime import tensorflow\nsay()\ntensorflow()\n"
+        "raise AssertionError('it was imported')"
+    )
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "dreamvideo: stopped before the end\n")
+
+
+def test_a_wait_for_another_program_can_be_stopped(tmp_path: Path) -> None:
+    """ffmpeg has nothing to say for a minute, and is gone when its reader is."""
+    source = f"sine=duration=60,arealtime,ametadata=print:file={tmp_path / 'meta'}"
+    process = start(
+        "from dreamvideo.media import ffmpeg\nsay()\n"
+        f"ffmpeg.run(['-f', 'lavfi', '-i', {source!r}, '-f', 'null', '-'], subject='nothing')"
+    )
+    meta = tmp_path / "meta"
+    until = time.monotonic() + 20
+    while not ffmpegs_on(meta) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert ffmpegs_on(meta)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=5)
+    assert (process.returncode, said) == (143, "dreamvideo: stopped before the end\n")
+    assert not ffmpegs_on(meta)
 
 
 def test_a_job_in_the_background_ignores_ctrl_c_as_its_shell_asked() -> None:
-    script = (
-        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from dreamvideo.cli import entry\n"
-        "entry._dispatch = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
-        "print(entry.run([]))"
+    process = start(
+        "say(); signal.raise_signal(signal.SIGINT); cancel.check()",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)",
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("0\n", "")
+    _, said = process.communicate()
+    assert (process.returncode, said) == (0, "")

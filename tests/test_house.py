@@ -16,12 +16,13 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
-LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
+LEAVES = {"cancel", "errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
+    "cancel": set(),
     "errors": set(),
     "memory": set(),
     "processors": set(),
@@ -126,6 +127,14 @@ def test_each_library_has_its_room(path: Path) -> None:
         runs = ("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "os.fork")
         assert not used & {"subprocess", "pty"}
         assert not [name for name in calls(path) if name.startswith(runs)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_signals_and_sudden_ends_have_one_place(path: Path) -> None:
+    if name_of(path) != "cancel.py":
+        assert "signal" not in {name.split(".")[0] for name in imports(path)}
+        assert not {"os._exit", "os.abort", "os.kill"} & set(calls(path))
+    assert list(calls(path)).count("os._exit") <= 1
 
 
 # What executes data, or gives a file name to a shell.

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tiny import Cli, pixels_of
 
+from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
-from dreamvideo.studio.child_process import ChildStopped
 from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
 from dreamvideo.studio.jobs import Jobs, RenderJob, format_clock
 from dreamvideo.studio.render_worker import Broken, Done, Left, Order, run_order
@@ -90,10 +90,10 @@ def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) ->
 
     def stopping(progress: Progress) -> None:
         if progress.stage == "dreaming" and progress.done == 3:
-            raise ChildStopped
+            raise Interrupted(143)
 
     broken = tmp_path / "broken.mp4"
-    with pytest.raises(ChildStopped):
+    with pytest.raises(Interrupted):
         run_order(replace(order, output=broken), stopping)
     went_on = cli(*list_arguments(QUICK, str(source), str(broken)))
     assert went_on.code == 0 and "resuming" in went_on.err

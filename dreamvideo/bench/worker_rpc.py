@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
+from dreamvideo.cancel import wait_for_pipe
 from dreamvideo.errors import DreamVideoError
 
 PACKAGE = Path(__file__).parents[2]
@@ -108,8 +110,12 @@ class Worker:
             raise self._gone() from None
 
     def receive(self) -> Any:
-        """The answer to what was sent. Raises WorkerError with the worker's own words."""
+        """The answer to what was sent. Raises WorkerError with the worker's own words,
+        Interrupted.
+        """
         assert self._process.stdout is not None
+        # Nothing is buffered: each request has one answer.
+        wait_for_pipe(self._process.stdout, selectors.EVENT_READ)
         line = self._process.stdout.readline()
         if not line:
             raise self._gone()
@@ -146,6 +152,20 @@ def changed_environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
+def _read_lines(pipe: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of an unbuffered pipe. Raises Interrupted."""
+    rest = b""
+    while True:
+        wait_for_pipe(pipe, selectors.EVENT_READ)
+        data = pipe.read(1 << 16)
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in lines)
+        if not data:
+            break
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
 def lines_of(command: Sequence[str]) -> Generator[str, None, None]:
     """Run a command; what it says, line by line as it says it. Closed early, it ends the command.
 
@@ -156,17 +176,15 @@ def lines_of(command: Sequence[str]) -> Generator[str, None, None]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
+        bufsize=0,
         env=changed_environment({}),
         start_new_session=True,
     ) as process:
         line = ""
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                yield line.rstrip("\n")
+            for line in _read_lines(process.stdout):
+                yield line
         except BaseException:
             # Politely, so that it ends what it has started itself.
             process.terminate()

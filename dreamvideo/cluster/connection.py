@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from distributed import Client
 
+from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.media.paths import escape_text
 
@@ -60,7 +61,8 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, which runs in another thread: this one may have a loop already.
 
-    Whatever is raised here meanwhile, as by Ctrl-C, cancels it, and is raised when it has ended.
+    Whatever stops this thread meanwhile, such as Ctrl-C, cancels it, and is raised when it has
+    ended.
     """
     started: Future[asyncio.Task[T]] = Future()
     ended: Future[T] = Future()
@@ -79,8 +81,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     try:
         thread.start()
         while not ended.done():
-            # Windows would not interrupt a wait without an end.
-            wait([ended], timeout=1)
+            cancel.check()
+            wait([ended], timeout=cancel.TICK)
     except BaseException:
         # There is no thread yet if it was the first instruction that was interrupted; and no loop
         # any more if it was the last one.

@@ -7,8 +7,6 @@ Between calls it keeps its networks and all that the next frame needs.
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -18,6 +16,7 @@ from multiprocessing import connection, current_process, get_context
 from pathlib import Path
 from typing import Any, Literal
 
+from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.job.checkpoint import Arrays, pack_checkpoint
 from dreamvideo.render.job.job import Job
@@ -26,7 +25,7 @@ from dreamvideo.render.job.segment_store import FrameRecord, SegmentSink, Segmen
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.parallel.pool import use_threads
 from dreamvideo.render.parallel.renderer import Renderer
-from dreamvideo.render.processes import signals_blocked, unblock_signals
+from dreamvideo.render.processes import start_child
 
 
 @dataclass(frozen=True)
@@ -177,22 +176,18 @@ _dreamer: list[SegmentDreamer] = []
 
 def initialize_process(job: RemoteJob, alive: connection.Connection) -> None:
     """Make a new process ready to dream; it ends when the other end of ``alive`` is closed."""
-
-    def end_with_worker() -> None:
-        connection.wait([alive])
-        os._exit(1)
-
-    # Ctrl-C in a worker's terminal is for the worker to follow.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    unblock_signals()
-    threading.Thread(target=end_with_worker, daemon=True).start()
+    cancel.set_up_child(alive)
     use_threads(job.manifest.threads)
     _dreamer[:] = [SegmentDreamer(job)]
 
 
 def call_dreamer(method: str, *arguments: Any, **options: Any) -> Any:
     """Call a method of the process's ``SegmentDreamer``."""
-    return getattr(_dreamer[0], method)(*arguments, **options)
+    try:
+        return getattr(_dreamer[0], method)(*arguments, **options)
+    except cancel.Interrupted:
+        # To the worker, a process that was told to end is one that is lost.
+        cancel.stop_at_once(1)
 
 
 class ProcessLostError(Exception):
@@ -207,7 +202,7 @@ class DreamProcess:
         context = get_context("spawn")
         theirs, self._alive = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(1, context, initialize, (job, theirs))
-        with _children_allowed(), signals_blocked():
+        with _children_allowed(), start_child():
             self._pool.submit(call_dreamer, "take")
         theirs.close()
 

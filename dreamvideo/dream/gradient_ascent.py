@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.dream.convolution import bfloat16_gradient
 from dreamvideo.dream.device import choose_device
 from dreamvideo.dream.float16 import run_in_float16
@@ -115,6 +116,9 @@ class GradientAscent:
 
         Returns:
             The image and the objective before each step.
+
+        Raises:
+            Interrupted: This process was asked to stop.
         """
         tf = tensorflow()
         height, width = image.shape[:2]
@@ -128,6 +132,7 @@ class GradientAscent:
             evenness = tf.constant(float(even))
             given = self._tensors(extras or {})
             for index, shift in enumerate(shifts):
+                check()
                 if tile == (height, width):
                     current, loss = self._whole(current, size, evenness, tf.constant(shift), given)
                 else:
@@ -202,6 +207,7 @@ class GradientAscent:
         cut = list(tiles((height, width), shape, turn))
         losses = []
         for done, tile in enumerate(cut, 1):
+            check()
             place = np.ix_(
                 (tile.rows.places - shift[0]) % height, (tile.columns.places - shift[1]) % width
             )

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dreamvideo.cancel import check
+
 # What TensorFlow prints at its start: absl's log lines, and the line that announces them.
 _CHATTER = re.compile(rb"^(?:[IWE]\d{4} |WARNING: All log messages before absl).*\n?", re.MULTILINE)
 _XLA_CACHE = "--tf_xla_persistent_cache_directory="
@@ -28,7 +30,8 @@ def tensorflow() -> Any:
 
     oneDNN is switched on before the import, since TensorFlow leaves it off on many processors (a
     value set by the user is kept), and start-up messages are suppressed. One operation runs at a
-    time on all cores (or ``use_threads``), which is best for a chain of convolutions.
+    time on all cores (or ``use_threads``), which is best for a chain of convolutions. Raises
+    Interrupted.
     """
     if not _started:
         with _lock:
@@ -68,7 +71,7 @@ def _start() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
-        with _uncollected():
+        with _uncollected(), _interruptible():
             import tensorflow as tf
         if _owned:
             gc.freeze()
@@ -103,6 +106,25 @@ def _uncollected() -> Iterator[None]:
     finally:
         if wanted:
             gc.enable()
+
+
+class _CheckingFinder:
+    """Finds no module, but raises Interrupted if this process was asked to stop."""
+
+    @staticmethod
+    def find_spec(*_: Any) -> None:
+        check()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the import of thousands of modules, which takes seconds, be stopped at each of them."""
+    finder: Any = _CheckingFinder
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _keep_compiled(environment: Any) -> None:

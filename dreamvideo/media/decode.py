@@ -274,7 +274,7 @@ def _fill(process: ffmpeg.Process, pixels: NDArray[Any]) -> bool:
     view = pixels.reshape(-1).view(np.uint8).data
     got = 0
     while got < len(view):
-        more = process.stdout.readinto(view[got:])  # type: ignore[attr-defined]
+        more = process.read_into(view[got:])
         if not more:
             return False
         got += more

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamvideo import cancel
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.mp4 import display_matrix
@@ -188,7 +189,7 @@ def count_packets(path: Path) -> int:
     """Count the picture's packets in a finished film. Raises MediaError."""
     with opened(path) as container:
         video = container.streams.video[:1]
-        return sum(packet.size > 0 for packet in container.demux(video)) if video else 0
+        return sum(packet.size > 0 for packet in _packets(container, video)) if video else 0
 
 
 def last_packet_end(path: Path, index: int, since: Fraction) -> tuple[Fraction, Fraction] | None:
@@ -211,7 +212,7 @@ def last_packet_end(path: Path, index: int, since: Fraction) -> tuple[Fraction, 
                 container.seek(0)
         last = None
         try:
-            for packet in container.demux(stream):
+            for packet in _packets(container, stream):
                 if packet.pts is not None and packet.duration:
                     now = packet.pts * tick, (packet.pts + packet.duration) * tick
                     last = now if last is None else max(last, now)
@@ -233,12 +234,19 @@ def content_end(path: Path) -> Fraction:
         start = Fraction(container.start_time or 0, 1_000_000)
         streams = [*container.streams.video, *container.streams.audio]
         try:
-            for packet in container.demux(streams):
+            for packet in _packets(container, streams):
                 if packet.pts is not None and packet.time_base:
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         except av.FFmpegError:
             pass
     return end - start
+
+
+def _packets(container: InputContainer, streams: Any) -> Iterator[Any]:
+    """Yield all packets of some streams. Raises Interrupted."""
+    for packet in container.demux(streams):
+        cancel.check()
+        yield packet
 
 
 def is_plausible(rate: Fraction, tick: Fraction) -> bool:
@@ -295,7 +303,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 def _why(path: Path) -> str:
     """Return ffmpeg's reason why a file cannot be opened; libav gives only a number."""
     with ffmpeg.Process(["-copyts", *ffmpeg.input_file(path)]) as process:
-        process.stdout.read()
+        process.read_all()
         process.wait()
         hint = "; rename it, % stands for numbers" if "%" in path.name else ""
         return f"{process.reason()}{hint}"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import os
 import re
+import selectors
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from dreamvideo import cancel
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import escape_text
 
@@ -136,6 +138,9 @@ class Process:
             )
         except OSError as error:
             raise MediaError(f"ffmpeg does not start: {error}") from error
+        if feed and sys.platform != "win32":
+            assert self._process.stdin is not None
+            os.set_blocking(self._process.stdin.fileno(), False)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -157,32 +162,43 @@ class Process:
                 with suppress(BrokenPipeError):
                     pipe.close()
 
-    @property
-    def stdout(self) -> IO[bytes]:
-        """Raw output of ffmpeg."""
+    def read_into(self, buffer: memoryview) -> int:
+        """Read some of its raw output; return how many bytes, 0 at the end. Raises Interrupted."""
         assert self._process.stdout is not None
-        return self._process.stdout
+        cancel.wait_for_pipe(self._process.stdout, selectors.EVENT_READ)
+        return int(self._process.stdout.readinto(buffer))  # type: ignore[attr-defined]
 
     def pieces(self, size: int) -> Iterator[bytes]:
         """Yield its raw output in pieces of that many bytes; the last one may be shorter."""
-        rest = bytearray()
-        while more := self.stdout.read(size - len(rest)):
-            rest += more
-            if len(rest) == size:
-                yield bytes(rest)
-                rest.clear()
-        if rest:
-            yield bytes(rest)
+        piece = bytearray(size)
+        got = 0
+        while more := self.read_into(memoryview(piece)[got:]):
+            got += more
+            if got == size:
+                yield bytes(piece)
+                got = 0
+        if got:
+            yield bytes(piece[:got])
+
+    def read_all(self) -> bytes:
+        """Return its raw output. Raises Interrupted."""
+        return b"".join(self.pieces(1 << 16))
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Write all chunks to ffmpeg's standard input and close it; stops if ffmpeg ends."""
-        assert self._process.stdin is not None
+        """Write all chunks to its standard input and close it; stops if ffmpeg ends.
+
+        Raises Interrupted.
+        """
+        pipe = self._process.stdin
+        assert pipe is not None
         try:
             for chunk in chunks:
                 left = memoryview(chunk)
                 while left:
-                    left = left[self._process.stdin.write(left) :]
-            self._process.stdin.close()
+                    cancel.wait_for_pipe(pipe, selectors.EVENT_WRITE)
+                    # None: another look at the pipe finds it full.
+                    left = left[pipe.write(left) or 0 :]
+            pipe.close()
         except BrokenPipeError:
             pass
 
@@ -191,8 +207,15 @@ class Process:
         self._process.kill()
 
     def wait(self) -> int:
-        """Return the exit code, once ffmpeg has ended and all of its log was read."""
-        code = self._process.wait()
+        """Return the exit code, once ffmpeg has ended and all of its log was read.
+
+        Raises Interrupted.
+        """
+        while True:
+            cancel.check()
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(cancel.TICK)
+                break
         self._listener.join()
         return code
 
@@ -249,6 +272,7 @@ def run(
         detail: Its log level.
 
     Raises:
+        Interrupted: This process was asked to stop; ffmpeg is killed.
         MediaError: The exit code is not 0; the message is "``subject``: ffmpeg's reason".
     """
     lines: list[str] = []
@@ -256,7 +280,7 @@ def run(
     with Process(arguments, feed=fed, on_line=lines.append, detail=detail) as process:
         if feed is not None:
             process.feed(feed)
-        output = process.stdout.read()
+        output = process.read_all()
         code = process.wait()
         if code != 0:
             raise MediaError(f"{subject}: {process.reason()}")

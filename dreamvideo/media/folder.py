@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.paths import (
@@ -114,6 +115,7 @@ def write_folder(
     try:
         part.mkdir()
         for number, frame in enumerate(frames, 1):
+            check()
             with replace_atomically(part / (name % number), sync=False) as temporary:
                 if form == "png" and (wishes.depth, size) == (kind.depth, kind.size):
                     shutil.copyfile(frame.path, temporary)

@@ -100,10 +100,12 @@ class Proxy:
 
     def _feed(self) -> None:
         chunks = self._chunks()
-        self._process.feed(chunks)
-        # If the encoder has died, nothing may keep waiting for space in the queue.
-        for _ in chunks:
-            pass
+        try:
+            self._process.feed(chunks)
+        finally:
+            # However feeding ended, nothing may keep waiting for space in the queue.
+            for _ in chunks:
+                pass
 
     def _chunks(self) -> Iterator[bytes]:
         yield ivf_header(CLOCK)

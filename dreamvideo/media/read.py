@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
 from dreamvideo.media.demux import count_packets
@@ -322,6 +323,7 @@ def _finished(
 ) -> Generator[Frame, None, None]:
     try:
         for raw in frames:
+            check()
             colors, alpha = raw.pixels[..., :3], None
             if raw.pixels.shape[2] == 4:
                 alpha = raw.pixels[..., 3]

@@ -158,7 +158,7 @@ def _run(path: Path, arguments: Sequence[str]) -> tuple[list[str], bytes]:
 
     with ffmpeg.Process(arguments, on_line=listen, detail="info") as process:
         running.append(process)
-        output = process.stdout.read()
+        output = process.read_all()
         if process.wait() != 0:
             if len(lines) >= _MOST_LINES:
                 raise MediaError(f"{escape_text(path)}: the image is damaged")

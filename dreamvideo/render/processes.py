@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-def unblock_signals() -> None:
-    """Unblock signals in a process that was started under ``signals_blocked``."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+from dreamvideo.cancel import signals_held
 
 
 def describe_exit(code: int) -> str:
@@ -23,19 +16,16 @@ def describe_exit(code: int) -> str:
 
 
 @contextmanager
-def signals_blocked() -> Iterator[None]:
-    """Block signals while a process is started; they wait, in it too, until it is ready.
+def start_child() -> Iterator[None]:
+    """Wrap the start of a child process, whose first call is ``cancel.set_up_child``.
 
-    Ctrl-C reaches all processes of a terminal. Also hides ``__main__`` from the child, which must
-    not run the program that called us again, as a script without a main guard would.
+    Also hides ``__main__`` from the child, which must not run the program that called us again, as
+    a script without a main guard would.
     """
     main = sys.modules["__main__"]
-    has_masks = hasattr(signal, "pthread_sigmask")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if has_masks else set()
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        if has_masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with signals_held():
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
-from types import FrameType
+from multiprocessing import get_context, parent_process
 from typing import Any
 
-from dreamvideo.render.processes import signals_blocked, unblock_signals
+from dreamvideo import cancel
+from dreamvideo.render import processes
 
 # Seconds that a process may take to shut down cleanly when asked.
 PATIENCE = 15.0
@@ -45,7 +42,7 @@ class ChildProcess:
         self._hear, self._ended = hear, ended
         # Not a daemon in the sense of multiprocessing: those may not have child processes.
         self.process = context.Process(target=target, args=(theirs, *arguments), daemon=False)
-        with signals_blocked():
+        with processes.start_child():
             self.process.start()
         theirs.close()
         self._thread = threading.Thread(target=self._listen, name="studio-child", daemon=True)
@@ -86,32 +83,11 @@ class ChildProcess:
         self._ended(self.process.exitcode or 0)
 
 
-class ChildStopped(BaseException):
-    """This process was asked to end: unwind, so that nothing is left behind."""
-
-
-def start_child() -> None:
+def set_up_child() -> None:
     """Set up a child process: it shuts down cleanly when asked, and when its parent dies.
 
-    Must be called first. Ctrl-C reaches all processes of a terminal, but only the parent handles
-    it.
+    Must be called first.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _dismiss)
-    unblock_signals()
-    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-
-
-def _dismiss(_number: int, _frame: FrameType | None) -> None:
-    # Only once: a second signal must not interrupt the clean-up.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise ChildStopped
-
-
-def _follow_parent() -> None:
     parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(PATIENCE)
-        os._exit(1)
+    assert parent is not None
+    cancel.set_up_child(parent.sentinel, PATIENCE)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import cancel
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes, to_float
@@ -32,7 +33,7 @@ from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import Look, MachineSettings, look_from_values
 from dreamvideo.settings.derive import derive_look
 from dreamvideo.studio import frames
-from dreamvideo.studio.child_process import ChildStopped, start_child
+from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.messages import (
     Answer,
     Failed,
@@ -65,13 +66,13 @@ class _SupersededError(Exception):
 
 def run_preview_worker(pipe: Connection) -> None:
     """Answer requests until the pipe is closed or this process is asked to end."""
-    start_child()
+    set_up_child()
     try:
         studio = _Dreaming(pipe)
         studio.warm_up()
         while True:
-            studio.serve(pipe.recv())
-    except (ChildStopped, EOFError, BrokenPipeError):
+            studio.serve(cancel.wait_for_message(pipe))
+    except (cancel.Interrupted, EOFError, BrokenPipeError):
         return
 
 

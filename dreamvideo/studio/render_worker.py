@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.render.image import dream_image
 from dreamvideo.render.progress import OnProgress, Progress
@@ -15,7 +16,7 @@ from dreamvideo.render.result import RenderResult
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values
-from dreamvideo.studio.child_process import ChildStopped, start_child
+from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.form_state import Choice, format_seconds
 
 
@@ -57,11 +58,11 @@ Said = Progress | Done | Broken | Left
 
 def run_render_worker(pipe: Connection, order: Order) -> None:
     """Run an order and report its progress."""
-    start_child()
+    set_up_child()
     try:
         made = run_order(order, pipe.send)
         pipe.send(Done(made.frames, made.notes))
-    except ChildStopped as stop:
+    except cancel.Interrupted as stop:
         _say(pipe, Left(left(stop)))
     except BrokenPipeError:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import signal
 import socket
 import webbrowser
 from base64 import b64decode
@@ -11,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -19,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from nicegui import ui
 
+from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.media.paths import describe_os_error
 from dreamvideo.studio.auth import NAMES, Gate, Guard
@@ -32,7 +31,6 @@ _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = {"cache-control": "no-store"}
 # Seconds that open pages get to disconnect when the studio is closed.
 _GRACE = 1
-_ENDING = [n for n in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, n)]
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,15 @@ def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
     material = None if wishes.source is None else inspect_upload(wishes.source)
     if not wishes.folder.is_dir():
         raise UsageError(f"{wishes.folder}: no such folder to write films into")
-    with _bound(wishes.port) as sock:
+    token = CancelToken()
+    with handle_signals(token, ENDING_A_SESSION), _bound(wishes.port) as sock:
         gate = Gate(sock.getsockname()[1])
         studio = Studio(wishes.folder, wishes.most_upload)
         try:
             studio.previewer.start()
             if material is not None:
                 studio.take(material)
-            _run(application(studio, gate), sock, lambda: _opened(gate, wishes.opens, say))
+            _run(application(studio, gate), sock, token, lambda: _opened(gate, wishes.opens, say))
         finally:
             left = studio.close()
     for command in left:
@@ -177,33 +176,29 @@ def _opened(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
 class _Server(uvicorn.Server):
     """A server for which Ctrl-C is the normal way to end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, token: CancelToken, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._token = token
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start serving, and report it."""
         await super().startup(sockets)
         self._ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to shut down."""
+        return self._token.cancelled or await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Shut down cleanly at the first signal; at once at the second."""
-        before = {name: signal.getsignal(getattr(signal, name)) for name in _ENDING}
-        for name in _ENDING:
-            signal.signal(getattr(signal, name), self._end)
-        try:
-            yield
-        finally:
-            for name, how in before.items():
-                signal.signal(getattr(signal, name), how)
-
-    def _end(self, _number: int, _frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
+        """Leave signals to ``serve``, which has started more than the server."""
+        yield
 
 
-def _run(app: Any, sock: socket.socket, ready: Callable[[], None]) -> None:
+def _run(app: Any, sock: socket.socket, token: CancelToken, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app,
         log_level="error",
@@ -212,7 +207,7 @@ def _run(app: Any, sock: socket.socket, ready: Callable[[], None]) -> None:
         timeout_graceful_shutdown=_GRACE,
         lifespan="on",
     )
-    _Server(config, ready).run([sock])
+    _Server(config, token, ready).run([sock])
 
 
 _ICON = (

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_deep
@@ -47,6 +48,7 @@ def run_backward_pass(
     """
     later: tuple[Image, Image] | None = None
     for index in reversed(range(len(films))):
+        check()
         source = to_float(load_deep(sources[index].path)[0])
         stored, _ = load_deep(films[index].path)
         dreamt = to_float(stored)

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes
@@ -106,6 +107,7 @@ def dream_clip(
 
     Raises:
         DreamVideoError: A dream contains NaN or Inf even when retried from the source frame.
+        Interrupted: This process was asked to stop.
     """
     always = FramePlan(settings)
     if settings.coherence == 0 and (direct is None or not follow):
@@ -121,6 +123,7 @@ def dream_clip(
 
     with closing(prefetch(observations, ahead)) as stream:
         for group in group_keyframes(map(told, stream), settings.cadence):
+            check()
             last = state
             *others, key = group
             state, loss, again = _dream_frame(key, state, dreamer)

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from dreamvideo.cancel import check
+
 # The byte that is locked on Windows: beyond anything that is ever read.
 _FAR = 2**30
 
@@ -31,6 +33,7 @@ def lock_job(path: Path, patience: float = 0) -> Iterator[None]:
     """
     until = time.monotonic() + patience
     while True:
+        check()
         path.parent.mkdir(exist_ok=True)
         try:
             file = path.open("a+b")

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
@@ -78,6 +79,7 @@ def join_segments(
                 ways.setdefault(number, []).append((segment, share))
         work = [(number, folder, frames[number], ways[number]) for number in sorted(ways)]
         for done, path in enumerate(pool.map(_join, *zip(*work, strict=True)), 1):
+            check()
             number = work[done - 1][0]
             made[number] = replace(made[number], path=path)
             on_progress(Progress("joining", "frame", done, len(work)))

@@ -7,16 +7,14 @@ neither on which process dreams it nor on what else is being dreamt.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import cv2
 
+from dreamvideo import cancel
 from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.job.job import Job
@@ -24,7 +22,7 @@ from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.parallel.executor import Capacity, ProgressTracker
 from dreamvideo.render.parallel.renderer import Renderer
 from dreamvideo.render.planning.worker_count import count_cores
-from dreamvideo.render.processes import describe_exit, signals_blocked, unblock_signals
+from dreamvideo.render.processes import describe_exit, start_child
 from dreamvideo.render.progress import OnProgress
 from dreamvideo.settings.machine import MachineSettings
 
@@ -76,7 +74,8 @@ class _PoolRun:
         for _ in range(min(count, len(self.tracker.waiting))):
             self._start(self.tracker.waiting.popleft())
         while self.workers:
-            ready = connection.wait([w.pipe for w in self.workers])
+            cancel.check()
+            ready = connection.wait([w.pipe for w in self.workers], cancel.TICK)
             for worker in [w for w in self.workers if w.pipe in ready]:
                 try:
                     self._hear(worker, worker.pipe.recv())
@@ -100,12 +99,12 @@ class _PoolRun:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_run_worker,
+            target=run_worker,
             args=(self.job.folder, theirs),
             name="dreamvideo-worker",
             daemon=True,
         )
-        with signals_blocked():
+        with start_child():
             process.start()
             self.workers.append(_Worker(process, ours, segment))
         theirs.close()
@@ -138,18 +137,24 @@ class _PoolRun:
         self._start(worker.segment)
 
 
-def _run_worker(folder: Path, pipe: connection.Connection) -> None:
-    """Run a worker: segments in, (frames done, objective, ended) out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _exit_on_signal)
-    unblock_signals()
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+def run_worker(folder: Path, pipe: connection.Connection) -> None:
+    """Run a worker: segments in, (frames done, objective, ended) out.
+
+    Asked to stop, it saves its state first.
+
+    Args:
+        folder: The job's folder.
+        pipe: The pipe to the process that started it.
+    """
+    parent = parent_process()
+    assert parent is not None
+    cancel.set_up_child(parent.sentinel)
     try:
         job = Job.at(folder)
         own_process()
         use_threads(job.manifest.threads)
         renderer = Renderer(job)
-        while (segment := pipe.recv()) is not None:
+        while (segment := cancel.wait_for_message(pipe)) is not None:
             loss = float("nan")
 
             def told(frames: int, objective: float) -> None:
@@ -168,15 +173,3 @@ def use_threads(count: int) -> None:
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     settle_threads(count)
     cv2.setNumThreads(count)
-
-
-def _exit_with_parent() -> None:
-    """Exit if the parent dies: a parent that was killed cannot stop its workers."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import pairwise, zip_longest
 from threading import Event
 
+from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError
 from dreamvideo.media.decode import has_index
 from dreamvideo.media.paths import escape_text
@@ -111,6 +112,7 @@ def _scan_in_parallel(
                 for place, (begin, end) in enumerate(zip_longest(bounds, bounds[1:]))
             ]
             while wait(work, TICK).not_done:
+                check()
                 told(sum(counts))
         finally:
             stop.set()

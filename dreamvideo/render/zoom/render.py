@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
@@ -262,6 +263,7 @@ def dream_zoom(
     """
     backwards = plan.closed and is_zooming_out(plan.settings, plan.rate)
     for number in range(kept, plan.count):
+        check()
         if pixels is None:
             image, loss = start_zoom(plan)
         else:
