@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +12,11 @@ from synthetic import glide, join, scene
 from test_frames_pipeline import HEIGHT, WIDTH, same, stored
 from tiny import frames_of, quick_dream
 
+from dreamvideo.cancel import TOKEN, Interrupted
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.read import Frame
-from dreamvideo.render.frames import tracking
 from dreamvideo.render.frames.pipeline import dream_clip
-from dreamvideo.render.frames.tracking import is_prefetching, prefetch, start_first, track_frames
+from dreamvideo.render.frames.tracking import prefetch, start_first, track_frames
 from dreamvideo.settings import CoherenceSettings
 
 
@@ -96,10 +93,10 @@ def test_the_first_item_is_made_at_once_and_the_others_when_they_are_asked_for()
             yield number
 
     with start_first(items()) as stream:
-        assert began.wait(10) and is_prefetching()
+        assert began.wait(10) and makers()
         assert next(stream) == 0 and made == [0]
         assert list(stream) == [1, 2]
-    assert not is_prefetching() and not makers()
+    assert not makers()
     with start_first(iter(())) as nothing:
         assert list(nothing) == []
 
@@ -117,26 +114,23 @@ def test_what_fails_at_the_first_item_is_raised_where_it_is_taken() -> None:
     assert not makers()
 
 
-def test_a_thread_that_a_signal_meets_at_its_start_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def interrupted(work: Any, arguments: tuple[()]) -> None:
-        _thread.start_new_thread(work, arguments)
-        raise SystemExit(143)
+def test_a_stop_ends_what_is_produced_ahead_too() -> None:
+    made: list[int] = []
 
     def items() -> Iterator[int]:
-        time.sleep(0.2)
-        yield 0
+        for number in range(1000):
+            TOKEN.check()
+            made.append(number)
+            yield number
 
-    for waits in (start_first, lambda stream: closing(prefetch(stream, 1))):
-        stream = items()
-        with monkeypatch.context() as patch:
-            patch.setattr(tracking, "start_new_thread", interrupted)
-            with pytest.raises(SystemExit), waits(stream) as made:
-                next(made)
-        assert not makers()
-        # Not while a thread is at it.
-        stream.close()  # type: ignore[attr-defined]
+    try:
+        with pytest.raises(Interrupted):
+            for number in prefetch(items(), 3):
+                if number == 2:
+                    TOKEN.cancel()
+    finally:
+        TOKEN.reset()
+    assert len(made) <= 6 and not makers()
 
 
 def test_a_thread_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from _thread import start_new_thread
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,7 +26,7 @@ class _End:
     """Marks the end of the items."""
 
 
-END = _End()
+_END = _End()
 
 
 @dataclass(frozen=True)
@@ -95,18 +93,16 @@ def prefetch(items: Iterable[T], count: int) -> Generator[T, None, None]:
     if count < 1:
         yield from items
         return
-    with _prefetch_thread(iter(items)) as maker:
-        maker.ask()
-        asked = 1
-        while True:
-            item = maker.take()
-            asked -= 1
-            if isinstance(item, _End):
-                return
-            while asked < count:
-                maker.ask()
-                asked += 1
+    source = iter(items)
+    pool = ThreadPoolExecutor(1, _NAME)
+    try:
+        waiting = deque([pool.submit(next, source, _END)])
+        while not isinstance(item := waiting.popleft().result(), _End):
+            while len(waiting) < count:
+                waiting.append(pool.submit(next, source, _END))
             yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -115,97 +111,13 @@ def start_first(items: Iterator[T]) -> Iterator[Iterator[T]]:
 
     When the block ends the thread has ended and no further items are produced.
     """
-    with _prefetch_thread(items) as maker:
-        maker.ask()
+    with ThreadPoolExecutor(1, _NAME) as pool:
+        first = pool.submit(next, items, _END)
 
         def all_of_them() -> Iterator[T]:
-            item = maker.take()
+            item = first.result()
             if not isinstance(item, _End):
                 yield item
                 yield from items
 
         yield all_of_them()
-
-
-def is_prefetching() -> bool:
-    """Return whether a prefetch thread is still running because it could not be waited for."""
-    return any(thread.name == _NAME for thread in threading.enumerate())
-
-
-@contextmanager
-def _prefetch_thread(items: Iterator[T]) -> Iterator[_PrefetchThread[T]]:
-    """Run a thread for the duration of the block and wait for it, even through a Ctrl-C."""
-    maker = _PrefetchThread(items)
-    try:
-        maker.start()
-        yield maker
-    finally:
-        try:
-            maker.end()
-        except BaseException:
-            maker.end()
-            raise
-
-
-class _PrefetchThread(Generic[T]):
-    """A thread that produces an item on request.
-
-    Signals may raise in the main thread at any moment, including inside the locks of futures,
-    events and ordinary queues, which are Python code and would then stay locked for good.
-    ``SimpleQueue`` and the start of a raw thread are not: a signal finds each either not done or
-    done.
-    """
-
-    def __init__(self, items: Iterator[T]) -> None:
-        self._alive = False
-        self._items = items
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
-        self._made: SimpleQueue[tuple[T | _End, BaseException | None]] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread; it produces nothing yet."""
-        begin = self._begin
-        # Nothing may come between these two.
-        self._alive = True
-        start_new_thread(begin, ())
-
-    def ask(self) -> None:
-        """Request one more item."""
-        self._wanted.put(True)
-
-    def take(self) -> T | _End:
-        """Return the next item once it is produced; raise the error if producing it failed."""
-        item, error = self._made.get()
-        if error is not None:
-            raise error
-        return item
-
-    def end(self) -> None:
-        """Stop producing; return once nothing is being produced."""
-        with suppress(Empty):
-            while True:
-                self._wanted.get_nowait()
-        self._wanted.put(False)
-        while self._alive or self._thread in threading.enumerate():
-            time.sleep(0.0005)
-
-    def _begin(self) -> None:
-        # Runs in a raw thread, because starting an ordinary one waits for an event of Python's.
-        try:
-            self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
-            self._thread.start()
-        except BaseException as error:
-            # For example, the system has no thread left.
-            self._made.put((END, error))
-            self._alive = False
-
-    def _work(self) -> None:
-        try:
-            while self._wanted.get():
-                try:
-                    self._made.put((next(self._items, END), None))
-                except BaseException as error:
-                    self._made.put((END, error))
-        finally:
-            self._alive = False
