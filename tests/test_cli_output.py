@@ -15,7 +15,7 @@ from media_clips import Pixels, make, picture
 from tiny import QUICK, Cli, contents, pixels_of
 
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import read_deep, read_still, store_frame, to_depth
 from dreamvideo.render.encode import deepen
 from dreamvideo.render.recipe import load_recorded_look
@@ -60,7 +60,7 @@ def ghost(number: int) -> tuple[Pixels, Pixels]:
 
 
 def alphas_of(film: Path) -> list[Pixels | None]:
-    with open_source(film, keep_alpha=True) as source:
+    with open_source(film, ReadOptions(keep_alpha=True)) as source:
         return [frame.alpha for frame in source]
 
 
@@ -200,7 +200,7 @@ def test_a_deep_source_stays_deep_in_a_film(cli: Cli, stock: Path, tmp_path: Pat
 
 def lumas_of(film: Path) -> np.ndarray:
     """BT.709's grey of all frames, in levels of 255; 4:2:0 blurs the colours alone."""
-    with open_source(film, deep=True) as source:
+    with open_source(film, ReadOptions(deep=True)) as source:
         frames = [frame.deep for frame in source if frame.deep is not None]
     return np.asarray(np.stack(frames) / 257 @ np.array([0.2126, 0.7152, 0.0722]))
 

@@ -19,7 +19,7 @@ from truth import GRAIN, HEIGHT, SAMPLES, WIDTH, moving_camera, photo, still_cam
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.pixels import to_float
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.metrics.film_report import FilmReport, measure
 from dreamvideo.metrics.frame_stats import Pair, measure_frame
 from dreamvideo.metrics.reference_flow import Correspondence, make_known_correspondence
@@ -57,7 +57,7 @@ def synthetic(clip: Clip) -> Footage:
 
 
 def filmed(first: int, last: int) -> Footage:
-    with open_source(SAMPLES / "bunny.mp4", size=(320, 180)) as source:
+    with open_source(SAMPLES / "bunny.mp4", ReadOptions(size=(320, 180))) as source:
         return Footage([to_float(f.pixels) for f in source if first <= f.index < last])
 
 

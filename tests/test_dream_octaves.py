@@ -17,6 +17,7 @@ from dreamvideo.dream.gradient_ascent import GradientAscent, OnStep, OnTile
 from dreamvideo.dream.objectives import layer_mean
 from dreamvideo.dream.octaves import (
     OctaveSchedule,
+    StepMap,
     StepProgress,
     count_octaves,
     draw_jitter,
@@ -128,11 +129,11 @@ def test_no_steps_give_the_base_back_to_the_bit(ascent: GradientAscent) -> None:
 def test_where_nothing_may_be_dreamt_nothing_is(ascent: GradientAscent) -> None:
     image = noise(72, 96)
     ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 3, 0.03, 8, seed=7)
-    still = dream(ascent, image, ladder, step_scale=np.zeros((72, 96), np.float32))
+    still = dream(ascent, image, ladder, where=StepMap(np.zeros((72, 96), np.float32)))
     np.testing.assert_array_equal(still.image, image)
     half = np.zeros((72, 96), np.float32)
     half[:, 48:] = 1
-    dreamt = dream(ascent, image, ladder, step_scale=half).image
+    dreamt = dream(ascent, image, ladder, where=StepMap(half)).image
     # Some pixels of the seam are shared by the coarser octaves.
     np.testing.assert_array_equal(dreamt[:, :36], image[:, :36])
     assert np.abs(dreamt[:, 60:] - image[:, 60:]).mean() > 0.02
@@ -151,7 +152,8 @@ def test_coarse_dreams_leave_the_base_as_sharp_as_it_was() -> None:
     scale = np.linspace(0, 1, 96, dtype=np.float32)[None].repeat(72, 0)
     ladder = OctaveSchedule(list_octave_sizes(72, 96, 3, 1.4), 1, 0.05, 0, seed=0)
     added = (
-        dream(cast(GradientAscent, Brightening()), image, ladder, step_scale=scale).image - image
+        dream(cast(GradientAscent, Brightening()), image, ladder, where=StepMap(scale)).image
+        - image
     )
     # What was added is as smooth as the map: nothing of the base's checks is in it.
     np.testing.assert_allclose(added[..., 0], 3 * 0.05 * scale, atol=5e-3)

@@ -10,8 +10,9 @@ import pytest
 from media_clips import Pixels, make
 from PIL import Image
 
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import read_still, store_frame
 from dreamvideo.media.write import StoredFrame, encode
 
@@ -118,9 +119,11 @@ def test_colours_come_out_as_they_went_in(
         duration_of_last=Fraction(1, 25),
         source=None,
         rate=Fraction(25),
-        codec=codec,
-        depth=depth,
-        quality=None if name.endswith(".gif") else 100 if animation else 4,
+        options=EncodeOptions(
+            codec=codec,
+            depth=depth,
+            quality=None if name.endswith(".gif") else 100 if animation else 4,
+        ),
     )
     # Equal frames make a WebP a still.
     seen = read_still(tmp_path / name) if name.endswith(".webp") else first(tmp_path / name)
@@ -141,12 +144,10 @@ def test_ten_bits_are_read_as_ten_bits_and_written(tmp_path: Path) -> None:
         duration_of_last=Fraction(1),
         source=None,
         rate=Fraction(1),
-        codec="x265",
-        depth=10,
-        quality=0,
+        options=EncodeOptions(codec="x265", depth=10, quality=0),
     )
     assert probe(tmp_path / "a.mp4").depth == 10
-    with open_source(tmp_path / "a.mp4", deep=True) as source:
+    with open_source(tmp_path / "a.mp4", ReadOptions(deep=True)) as source:
         frame = next(iter(source))
     assert frame.deep is not None
     assert len(np.unique(frame.deep[8, :, 1])) > 2 * len(np.unique(frame.pixels[8, :, 1]))

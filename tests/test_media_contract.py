@@ -13,8 +13,9 @@ import pytest
 from media_clips import film, make, picture, times_of, tone
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import Frame, open_source
+from dreamvideo.media.read import Frame, ReadOptions, open_source
 from dreamvideo.media.stills import open_still, store_frame, write_still
 from dreamvideo.media.write import StoredFrame, encode, supported_endings
 
@@ -79,7 +80,7 @@ def test_every_source_keeps_the_promises(source: Callable[[str], Path], name: st
         assert frame.pixels.shape == (48, 64, 3) and frame.pixels.dtype == np.uint8
         assert frame.pixels.flags.c_contiguous and frame.pixels.flags.writeable
     start, end = Fraction(1, 5), Fraction(7, 10)
-    with open_source(path, start=start, end=end, size=(32, 24)) as frames:
+    with open_source(path, ReadOptions(start=start, end=end, size=(32, 24))) as frames:
         part = list(frames)
     inside = [f for f in whole if start <= f.time < end]
     assert [f.time for f in part] == [f.time for f in inside]
@@ -122,7 +123,7 @@ def test_every_sink_keeps_the_promises(tmp_path: Path, name: str) -> None:
         duration_of_last=TICK,
         source=None,
         rate=1 / TICK,
-        on_frame=seen.append,
+        options=EncodeOptions(on_frame=seen.append),
     )
     assert seen in ([1, 2, 3, 4, 5], [])
     assert all("\n" not in note for note in notes)
@@ -135,7 +136,7 @@ def test_every_sink_keeps_the_promises(tmp_path: Path, name: str) -> None:
             duration_of_last=TICK,
             source=None,
             rate=1 / TICK,
-            overwrite=True,
+            options=EncodeOptions(overwrite=True),
         )
     assert len(times_of(tmp_path / name)) == 5
 
@@ -155,7 +156,7 @@ class Real:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
     folder = tmp_path_factory.mktemp("bunny")
     stored = []
-    with open_source(BUNNY, start=Real.start, end=Real.end, size=(240, 134)) as source:
+    with open_source(BUNNY, ReadOptions(start=Real.start, end=Real.end, size=(240, 134))) as source:
         frames = list(source)
     for frame in frames:
         store_frame(folder / f"{frame.index}.png", frame.pixels)

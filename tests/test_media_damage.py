@@ -11,14 +11,14 @@ import pytest
 from media_clips import make, picture, tone
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 
 FAST = ["-movflags", "+faststart", "-g", "25"]
 
 
 def read(path: Path, **wishes: Fraction) -> tuple[int, int, list[str]]:
     """Frames that came, frames missing, notes."""
-    with open_source(path, **wishes) as source:  # type: ignore[arg-type]
+    with open_source(path, ReadOptions(**wishes)) as source:  # type: ignore[arg-type]
         return sum(1 for _ in source), source.missing, source.notes
 
 

@@ -15,9 +15,10 @@ from media_clips import film, make, picture, times_of, tone
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.audio import choose_tracks
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.languages import same_language, three_letters
 from dreamvideo.media.probe import is_film, probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import load_deep, store_frame
 from dreamvideo.media.timeline import Timeline
 from dreamvideo.media.write import StoredFrame, encode
@@ -38,7 +39,7 @@ def unchanged(
     folder = to.parent / f"{to.name}.frames"
     folder.mkdir()
     frames = []
-    with open_source(source, start=start, end=end) as opened:
+    with open_source(source, ReadOptions(start=start, end=end)) as opened:
         for frame in opened:
             store_frame(folder / f"{frame.index}.png", frame.pixels)
             frames.append(StoredFrame(folder / f"{frame.index}.png", frame.time))
@@ -53,8 +54,7 @@ def unchanged(
             source_start=start,
             source_end=end,
             rate=opened.info.rate,
-            audio_track=audio_track,
-            no_audio=no_audio,
+            options=EncodeOptions(audio_track=audio_track, no_audio=no_audio),
         ),
     ]
 
@@ -217,9 +217,9 @@ def test_twelve_frames_are_twelve_frames(tmp_path: Path, name: str, rate: str) -
     clip = make(tmp_path / name, *picture(1, rate))
     info = probe(clip)
     for count in (1, 7, 12):
-        with open_source(clip, end=count / info.rate) as source:
+        with open_source(clip, ReadOptions(end=count / info.rate)) as source:
             assert sum(1 for _ in source) == count
-        with open_source(clip, start=count / info.rate) as source:
+        with open_source(clip, ReadOptions(start=count / info.rate)) as source:
             assert next(iter(source)).time == count / info.rate
 
 

@@ -11,7 +11,8 @@ from media_clips import film, make, picture
 
 from dreamvideo.media import read, series
 from dreamvideo.media.decode import decode_frames
-from dreamvideo.media.read import Frame, SeekPoint, compute_checksum, open_source
+from dreamvideo.media.film_encode import EncodeOptions
+from dreamvideo.media.read import Frame, ReadOptions, SeekPoint, compute_checksum, open_source
 from dreamvideo.media.stills import open_still
 from dreamvideo.media.write import encode
 
@@ -50,7 +51,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[Fraction]:
 
 
 def frames_of(clip: Path, opening: SeekPoint | None = None, **how: Any) -> list[Frame]:
-    with open_source(clip, opening=opening, **how) as source:
+    with open_source(clip, ReadOptions(**how), opening=opening) as source:
         return list(source)
 
 
@@ -95,7 +96,14 @@ def test_a_clip_whose_frames_last_as_they_like(tmp_path: Path, starts: list[Frac
     clip = tmp_path / "vfr.mkv"
     stored = film(tmp_path / "frames", times)
     last = Fraction(1, 25)
-    encode(stored, clip, duration_of_last=last, source=None, rate=Fraction(25), overwrite=True)
+    encode(
+        stored,
+        clip,
+        duration_of_last=last,
+        source=None,
+        rate=Fraction(25),
+        options=EncodeOptions(overwrite=True),
+    )
     check_openings(clip, count=7)
     assert len(starts) == 8
     # At a constant rate, what an opening shows may have begun long before it.

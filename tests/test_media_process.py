@@ -19,6 +19,7 @@ from media_clips import film, make, picture
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.paths import partial_path
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import store_frame
@@ -107,7 +108,7 @@ def test_a_failed_encoding_keeps_the_old_film(tmp_path: Path) -> None:
             duration_of_last=Fraction(1, 25),
             source=None,
             rate=Fraction(25),
-            overwrite=True,
+            options=EncodeOptions(overwrite=True),
         )
     assert (tmp_path / "a.mp4").read_text() == "the old film"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "f"]

@@ -11,7 +11,7 @@ from media_clips import make, picture, times_of, tone
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import store_frame
 
 
@@ -46,7 +46,7 @@ def test_varying_times_are_kept_frame_by_frame(clips: Path) -> None:
 
 
 def test_frames_are_writable_rgb_of_the_wanted_size(clips: Path) -> None:
-    with open_source(clips / "plain.mp4", size=(32, 20)) as source:
+    with open_source(clips / "plain.mp4", ReadOptions(size=(32, 20))) as source:
         frames = list(source)
     assert source.size == (32, 20)
     assert all(f.pixels.shape == (20, 32, 3) and f.pixels.dtype == np.uint8 for f in frames)
@@ -58,7 +58,9 @@ def test_frames_are_writable_rgb_of_the_wanted_size(clips: Path) -> None:
 def test_a_range_holds_the_very_frames_of_the_whole(clips: Path, name: str) -> None:
     with open_source(clips / name) as source:
         whole = [f for f in source if Fraction(1, 2) <= f.time < Fraction(9, 10)]
-    with open_source(clips / name, start=Fraction(1, 2), end=Fraction(9, 10)) as source:
+    with open_source(
+        clips / name, ReadOptions(start=Fraction(1, 2), end=Fraction(9, 10))
+    ) as source:
         part = list(source)
     assert [f.time for f in part] == [f.time for f in whole]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(part, whole, strict=True))
@@ -66,15 +68,15 @@ def test_a_range_holds_the_very_frames_of_the_whole(clips: Path, name: str) -> N
 
 
 def test_resampling_shows_what_the_source_shows_at_each_tick(clips: Path) -> None:
-    with open_source(clips / "plain.mp4", end=Fraction(1)) as source:
+    with open_source(clips / "plain.mp4", ReadOptions(end=Fraction(1))) as source:
         by_time = {f.time: f.pixels for f in source}
-    with open_source(clips / "plain.mp4", end=Fraction(1), fps=Fraction(10)) as source:
+    with open_source(clips / "plain.mp4", ReadOptions(end=Fraction(1), fps=Fraction(10))) as source:
         ticks = list(source)
     assert [f.time for f in ticks] == [Fraction(n, 10) for n in range(10)]
     for frame in ticks:
         shown = max(time for time in by_time if time <= frame.time)
         assert np.array_equal(frame.pixels, by_time[shown])
-    with open_source(clips / "plain.mp4", fps=Fraction(60)) as source:
+    with open_source(clips / "plain.mp4", ReadOptions(fps=Fraction(60))) as source:
         assert sum(1 for _ in source) == 120
 
 
@@ -106,7 +108,7 @@ def _shots(folder: Path, numbers: list[int], size: tuple[int, int] = (16, 12)) -
 def test_a_folder_plays_in_the_order_of_its_numbers(tmp_path: Path) -> None:
     _shots(tmp_path / "s", list(range(9_998, 10_003)))
     for path in (tmp_path / "s", tmp_path / "s" / "shot%d.png", tmp_path / "s" / "shot%04d.png"):
-        with open_source(path, fps=Fraction(12)) as source:
+        with open_source(path, ReadOptions(fps=Fraction(12))) as source:
             frames = list(source)
         assert [f.pixels[0, 0, 0] for f in frames] == [n % 256 for n in range(9_998, 10_003)]
         assert [f.time for f in frames] == [Fraction(n, 12) for n in range(5)]
@@ -166,6 +168,6 @@ def test_a_name_is_only_ever_a_name(
 
 def test_an_impossible_range_is_a_usage_error(clips: Path) -> None:
     with pytest.raises(UsageError, match="before it starts"):
-        open_source(clips / "plain.mp4", start=Fraction(1), end=Fraction(1, 2))
+        open_source(clips / "plain.mp4", ReadOptions(start=Fraction(1), end=Fraction(1, 2)))
     with pytest.raises(UsageError, match="lasts 2 s"):
-        open_source(clips / "plain.mp4", start=Fraction(9))
+        open_source(clips / "plain.mp4", ReadOptions(start=Fraction(9)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from media_clips import Pixels, make, times_of
 
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import store_frame
-from dreamvideo.media.write import StoredFrame, encode
+from dreamvideo.media.write import EncodeOptions, StoredFrame, encode
 
 BUNNY = Path(__file__).parents[1] / "samples" / "bunny.mp4"
 
@@ -32,7 +33,7 @@ def frames_of(path: Path) -> list[Pixels]:
         return [frame.pixels for frame in source]
 
 
-def rendered(clip: Path, to: Path, **wishes: object) -> Path:
+def rendered(clip: Path, to: Path, **wishes: Any) -> Path:
     """The clip through the whole way, nothing dreamt."""
     stored = []
     folder = to.parent / f"frames of {to.name}"
@@ -48,7 +49,7 @@ def rendered(clip: Path, to: Path, **wishes: object) -> Path:
         duration_of_last=frame.duration,
         source=clip,
         rate=source.info.rate,
-        **wishes,  # type: ignore[arg-type]
+        options=EncodeOptions(**wishes),
     )
     return to
 
@@ -165,7 +166,7 @@ def test_an_odd_size_of_odd_pixels(clip: Path, tmp_path: Path, ending: str) -> N
 @pytest.mark.parametrize("rate", [Fraction(25, 2), Fraction(60), Fraction(30000, 1001)])
 def test_another_rate_shows_what_is_there_at_each_tick(clip: Path, rate: Fraction) -> None:
     whole = frames_of(clip)
-    with open_source(clip, fps=rate) as source:
+    with open_source(clip, ReadOptions(fps=rate)) as source:
         frames = list(source)
     assert [frame.time for frame in frames] == [n / rate for n in range(len(frames))]
     assert abs(frames[-1].time + frames[-1].duration - len(whole) * Fraction(1, 25)) < 1 / rate
@@ -185,7 +186,7 @@ def test_a_figure_cut_out_of_a_film(clip: Path, tmp_path: Path) -> None:
     for name in ("a.gif", "a.webp", "a.webm", "a"):
         out = tmp_path / name
         encode(stored, out, duration_of_last=Fraction(1, 25), source=None, rate=Fraction(25))
-        with open_source(out, keep_alpha=True) as source:
+        with open_source(out, ReadOptions(keep_alpha=True)) as source:
             masks = [frame.alpha for frame in source]
         assert len(masks) == 4
         for mask in masks:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import open_source
 from dreamvideo.media.round_trip import store_as
@@ -37,7 +38,7 @@ def test_a_frame_comes_back_as_from_a_film(
         duration_of_last=Fraction(1, 25),
         source=None,
         rate=Fraction(25),
-        quality=0,
+        options=EncodeOptions(quality=0),
     )
     with open_source(film) as source:
         written = next(iter(source)).pixels.astype(int)

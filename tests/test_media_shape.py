@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from media_clips import Pixels, film, make, picture, times_of
 
 from dreamvideo.errors import UsageError
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import Frame, open_source
+from dreamvideo.media.read import Frame, ReadOptions, open_source
 from dreamvideo.media.stills import read_deep, store_frame
 from dreamvideo.media.write import StoredFrame, check_output, encode
 
@@ -22,12 +24,13 @@ CORNERS[:16, :24, 0] = CORNERS[:16, 24:, 1] = CORNERS[16:, :24, 2] = 255
 CORNERS[16:, 24:] = 255
 
 
-def out(frames: list[StoredFrame], to: Path, **wishes: object) -> list[str]:
-    return encode(frames, to, duration_of_last=TICK, source=None, rate=1 / TICK, **wishes)  # type: ignore[arg-type]
+def out(frames: list[StoredFrame], to: Path, **wishes: Any) -> list[str]:
+    options = EncodeOptions(**wishes)
+    return encode(frames, to, duration_of_last=TICK, source=None, rate=1 / TICK, options=options)
 
 
-def first(path: Path, **wishes: object) -> Frame:
-    with open_source(path, **wishes) as source:  # type: ignore[arg-type]
+def first(path: Path, **wishes: Any) -> Frame:
+    with open_source(path, ReadOptions(**wishes)) as source:
         return next(iter(source))
 
 
@@ -129,7 +132,7 @@ def _clear(folder: Path) -> list[StoredFrame]:
 def test_transparency_is_kept_where_there_is_room(tmp_path: Path, name: str) -> None:
     codec = "vp9" if name == "a.mkv" else None
     assert not out(_clear(tmp_path / "f"), tmp_path / name, codec=codec)[1:]
-    with open_source(tmp_path / name, keep_alpha=True) as source:
+    with open_source(tmp_path / name, ReadOptions(keep_alpha=True)) as source:
         frames = list(source)
         assert source.info.has_alpha
     assert len(frames) == 3
@@ -160,7 +163,7 @@ def test_numbered_pictures_come_out_by_pattern(tmp_path: Path, ending: str) -> N
     assert names == [f"shot_{n:03d}{ending}" for n in range(1, 13)]
     assert len(times_of(pattern)) == len(times_of(tmp_path / "shots")) == 12
     with pytest.raises(UsageError, match="-y"):
-        check_output(pattern, overwrite=False)
+        check_output(pattern, EncodeOptions(overwrite=False))
 
 
 @pytest.mark.parametrize("codec", ["png", "tiff"])
@@ -194,10 +197,10 @@ def test_deep_pictures_come_out_deep(tmp_path: Path, codec: str) -> None:
     ],
 )
 def test_impossible_wishes_are_refused_with_the_possible(
-    tmp_path: Path, name: str, wishes: dict[str, object], advice: str
+    tmp_path: Path, name: str, wishes: dict[str, Any], advice: str
 ) -> None:
     with pytest.raises(UsageError, match=advice):
-        check_output(tmp_path / name, overwrite=False, **wishes)  # type: ignore[arg-type]
+        check_output(tmp_path / name, EncodeOptions(**wishes))
 
 
 @pytest.mark.parametrize(("loop", "plays"), [(0, 0), (-1, 1), (3, 4)])

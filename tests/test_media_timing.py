@@ -13,8 +13,9 @@ import pytest
 from media_clips import film, make, picture, times_of, tone
 
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe, read_tags
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import store_frame
 from dreamvideo.media.write import StoredFrame, encode
 
@@ -82,7 +83,7 @@ def decoded(
     """The frames of a range, stored, and how long the last one is shown."""
     folder = Path(tempfile.mkdtemp(prefix=f"{source.name}.", dir=source.parent))
     stored = []
-    with open_source(source, start=start, end=end) as frames:
+    with open_source(source, ReadOptions(start=start, end=end)) as frames:
         for frame in frames:
             store_frame(folder / f"{frame.index}.png", frame.pixels)
             stored.append(StoredFrame(folder / f"{frame.index}.png", frame.time))
@@ -132,7 +133,7 @@ def test_a_cut_between_frames_moves_the_picture_by_less_than_a_frame(
     if not clip.exists():
         make(clip, *picture(1, str(rate)), *tone(1))
     start = Fraction(507, 1000)
-    with open_source(clip, start=start) as source:
+    with open_source(clip, ReadOptions(start=start)) as source:
         late = next(iter(source)).time - start
     out = dreamt(clip, folder / f"between{rate.numerator}{ending}.out{ending}", start)
     assert 0 < late < 1 / rate
@@ -188,7 +189,7 @@ def test_every_codec_keeps_times_and_the_end(
         duration_of_last=last,
         source=None,
         rate=rate,
-        codec=codec,
+        options=EncodeOptions(codec=codec),
     )
     errors = [abs(a - b) for a, b in zip(times_of(tmp_path / name), times, strict=True)]
     assert max(errors) <= (Fraction(1, 90_000) if name == "a.mp4" else Fraction(1, 1000))
@@ -257,7 +258,7 @@ def test_a_size_that_changes_midway_is_brought_to_the_first(folder: Path) -> Non
 
 def test_a_cut_range_needs_no_decoding_from_the_start(folder: Path) -> None:
     clip = make(folder / "long.mp4", *picture(20), "-g", "25")
-    with open_source(clip, start=Fraction(18), end=Fraction(181, 10)) as source:
+    with open_source(clip, ReadOptions(start=Fraction(18), end=Fraction(181, 10))) as source:
         assert [f.time for f in source] == [Fraction(n, 25) for n in (450, 451, 452)]
 
 
@@ -272,7 +273,7 @@ def test_tags_travel_and_new_ones_join_them(folder: Path, ending: str) -> None:
         duration_of_last=Fraction(1, 25),
         source=clip,
         rate=Fraction(25),
-        metadata={"synopsis": settings},
+        options=EncodeOptions(metadata={"synopsis": settings}),
     )
     tags = {key.lower(): value for key, value in read_tags(folder / f"tags{ending}").items()}
     assert tags["title"] == "Ein = Film; #1"

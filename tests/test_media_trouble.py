@@ -18,6 +18,7 @@ from media_clips import film, make, picture, tone
 from test_media_process import children, little_room
 
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.paths import check_place, replace_atomically, sync_files
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import load_frame, store_frame
@@ -33,8 +34,7 @@ def made(frames: list[StoredFrame], output: Path, source: Path | None = None) ->
         duration_of_last=Fraction(1, 25),
         source=source,
         rate=Fraction(25),
-        overwrite=True,
-        on_frame=None,
+        options=EncodeOptions(overwrite=True, on_frame=None),
     )
 
 
@@ -56,7 +56,7 @@ def test_an_encoder_that_is_killed_is_one_line_and_the_frames_stay(
             duration_of_last=Fraction(1, 25),
             source=None,
             rate=Fraction(25),
-            on_frame=kill,
+            options=EncodeOptions(on_frame=kill),
         )
     assert "\n" not in str(caught.value) and children() == []
     assert [path.name for path in tmp_path.iterdir()] == ["f"]

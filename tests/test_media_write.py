@@ -8,8 +8,9 @@ import pytest
 from media_clips import film, make, picture, times_of, tone
 
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import load_frame
 from dreamvideo.media.write import StoredFrame, check_output, encode, supported_endings
 
@@ -95,7 +96,7 @@ def test_colour_is_tagged(tmp_path: Path) -> None:
 
 def test_a_range_cuts_the_sound_with_the_picture(source: Path, tmp_path: Path) -> None:
     start, end = Fraction(1, 2), Fraction(1)
-    with open_source(source, start=start, end=end) as clip:
+    with open_source(source, ReadOptions(start=start, end=end)) as clip:
         times = [f.time for f in clip]
     encode(
         film(tmp_path / "f", times),
@@ -133,7 +134,7 @@ def test_a_folder_holds_the_frames_untouched(tmp_path: Path) -> None:
             duration_of_last=Fraction(1, 25),
             source=None,
             rate=None,
-            overwrite=True,
+            options=EncodeOptions(overwrite=True),
         )
         names = sorted(p.name for p in (tmp_path / "out").iterdir())
         assert names == ["000001.png", "000002.png"]
@@ -143,7 +144,7 @@ def test_a_folder_holds_the_frames_untouched(tmp_path: Path) -> None:
             duration_of_last=Fraction(1, 25),
             source=None,
             rate=None,
-            overwrite=True,
+            options=EncodeOptions(overwrite=True),
         )
     copied = load_frame(tmp_path / "out" / "000003.png")
     assert np.array_equal(copied, load_frame(frames[2].path))
@@ -186,10 +187,10 @@ def test_outputs_that_must_not_be_are_refused(tmp_path: Path) -> None:
     }
     for name, hint in refused.items():
         with pytest.raises(UsageError, match=hint):
-            check_output(tmp_path / name, overwrite=False)
-    check_output(tmp_path / "a.mp4", overwrite=True)
+            check_output(tmp_path / name, EncodeOptions(overwrite=False))
+    check_output(tmp_path / "a.mp4", EncodeOptions(overwrite=True))
     with pytest.raises(UsageError, match="holds other files"):
-        check_output(tmp_path / "holiday", overwrite=True)
+        check_output(tmp_path / "holiday", EncodeOptions(overwrite=True))
 
 
 def test_strange_names_are_written_as_they_are(tmp_path: Path) -> None:

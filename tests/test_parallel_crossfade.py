@@ -24,7 +24,7 @@ from tiny import contents
 from dreamvideo import dream_video, make_look
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import load_deep, png_bytes, store_frame
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.metrics.frame_stats import Mean, measure_warping_error
@@ -144,7 +144,7 @@ def glide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def correspondence(clip: Path, size: tuple[int, int], number: int) -> Correspondence:
     """What moved where from the frame before to this one."""
-    with open_source(clip, size=size) as source:
+    with open_source(clip, ReadOptions(size=size)) as source:
         before, now = islice((to_float(frame.pixels) for frame in source), number - 1, number + 1)
     return estimate_correspondence(now, before)
 

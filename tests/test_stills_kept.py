@@ -13,7 +13,7 @@ from still_files import smooth, tiff
 from tiny import QUICK, Cli, pixels_of
 
 from dreamvideo.media.probe import probe, read_tags
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import open_still, store_frame, write_still
 from dreamvideo.render.recipe import load_recorded_look
 
@@ -83,7 +83,7 @@ def test_a_growing_dream_is_transparent_too(
 ) -> None:
     out, grow = tmp_path / name, ["--every", "1"]
     assert cli("image", shelf / "sticker.png", "-o", out, *QUICK, "--steps", "2", *grow).code == 0
-    with open_source(out, keep_alpha=True) as frames:
+    with open_source(out, ReadOptions(keep_alpha=True)) as frames:
         for frame in frames:
             assert frame.alpha is not None
             assert np.mean((frame.alpha > 127) != (CLEAR > 127)) < 0.1

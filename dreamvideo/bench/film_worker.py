@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dreamvideo.bench.stage_timer import watched
 from dreamvideo.bench.step_api import peak_memory
 from dreamvideo.bench.worker_rpc import serve
+from dreamvideo.media.film_encode import EncodeOptions
 
 RATE = Fraction(25)
 # Pixels a frame that the scene and the ball before it move, in a frame 640 wide.
@@ -104,7 +105,12 @@ def make_clip(path: str, width: int, height: int, frames: int, shots: int = 1) -
             stored.append(StoredFrame(Path(folder, f"{number:06d}.png"), number / RATE))
             store_frame(stored[-1].path, frame)
         encode(
-            stored, Path(path), duration_of_last=1 / RATE, source=None, rate=RATE, overwrite=True
+            stored,
+            Path(path),
+            duration_of_last=1 / RATE,
+            source=None,
+            rate=RATE,
+            options=EncodeOptions(overwrite=True),
         )
 
 

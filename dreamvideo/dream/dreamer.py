@@ -31,6 +31,7 @@ from dreamvideo.dream.octaves import (
     Dream,
     ExtrasAt,
     OctaveSchedule,
+    StepMap,
     StepProgress,
     count_octaves,
     count_octaves_for_size,
@@ -236,11 +237,9 @@ class Dreamer:
             self._ascent,
             image,
             replace(self.ladder(height, width, steps), coarse_bias=coarse_bias),
-            step_scale=step_scale,
-            within=within,
             # The whole gradient of a place objective lies near it; divided by the deviation of the
             # whole picture, a few steps would burn it.
-            even=even or bool(self._of(PLACE)),
+            where=StepMap(step_scale, within, even or bool(self._of(PLACE))),
             frame=frame,
             extras=self._extras(image),
             on_step=on_step,

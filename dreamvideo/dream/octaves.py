@@ -184,14 +184,31 @@ class OctaveSchedule:
         return taken, longer * self.step_size * (work / max(taken, 1))
 
 
+@dataclass(frozen=True)
+class StepMap:
+    """Where steps are taken, and how long they are there.
+
+    Attributes:
+        scale: H x W, multiplies the step at each place.
+        within: Boxes outside of which ``scale`` must be 0; only they, and the context they need,
+            are computed.
+        even: Whether to avoid overshooting in areas that are new (``Step.update``).
+    """
+
+    scale: Image | None = None
+    within: Sequence[Box] = ()
+    even: bool = False
+
+
+EVERYWHERE = StepMap()
+
+
 def dream(
     ascent: GradientAscent,
     base: Image,
     ladder: OctaveSchedule,
     *,
-    step_scale: Image | None = None,
-    within: Sequence[Box] = (),
-    even: bool = False,
+    where: StepMap = EVERYWHERE,
     frame: int = 0,
     extras: ExtrasAt | None = None,
     on_step: OnStep | None = None,
@@ -206,10 +223,7 @@ def dream(
         ascent: The compiled step.
         base: H x W x 3 in [-1, 1].
         ladder: The octaves.
-        step_scale: H x W, multiplies the step at each place.
-        within: Boxes outside of which ``step_scale`` must be 0; only they, and the context they
-            need, are computed.
-        even: Whether to avoid overshooting in areas that are new (``Step.update``).
+        where: Where steps are taken.
         frame: Selects the random numbers of the jitter.
         extras: (height, width) -> what the step needs besides the image.
         on_step: Called after each step.
@@ -225,18 +239,25 @@ def dream(
         if added is not None:
             start = start + resize(added, size)
         step: float | Image = step_size
-        if step_scale is not None:
-            step = step_size * resize(step_scale, size)
+        if where.scale is not None:
+            step = step_size * resize(where.scale, size)
         shifts = draw_jitter(ladder.seed, frame, octave, steps, ladder.jitter)
         report = on_step and _make_reporter(on_step, before, size, base)
         given = extras(size) if extras else None
         boxes: Sequence[Box] = (Box(0, 0, *size),)
-        if within and ascent.takes_any_size:
-            boxes = find_windows(within, base.shape[:2], size)
+        if where.within and ascent.takes_any_size:
+            boxes = find_windows(where.within, base.shape[:2], size)
         current = start
         for box in boxes:
             current, seen = ascent.climb(
-                current, step, shifts, report, even=even, within=box, extras=given, on_tile=on_tile
+                current,
+                step,
+                shifts,
+                report,
+                even=where.even,
+                within=box,
+                extras=given,
+                on_tile=on_tile,
             )
             losses += seen
         before += steps

@@ -11,7 +11,7 @@ from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import is_still, read_still
 from dreamvideo.parsing import parse_size
 
@@ -46,7 +46,7 @@ def extract_clip_stills(path: Path, count: int, size: str | None, widest: int) -
 
 def _read_at(path: Path, info: MediaInfo, time: Fraction) -> Image:
     for start in (time, Fraction(0)):
-        with open_source(path, start=start) as source:
+        with open_source(path, ReadOptions(start=start)) as source:
             for frame in source:
                 return to_float(frame.pixels)
     raise MediaError(f"{info.path}: no frame could be decoded")

@@ -27,7 +27,7 @@ from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.settings import Look
 
 
-def show_gallery(
+def show_gallery(  # noqa: PLR0913  (public: one keyword per choice)
     picture: Path,
     output: Path | None,
     look: Look,

@@ -192,24 +192,11 @@ def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
     return quality
 
 
-def picture_arguments(
-    codec: Codec,
-    *,
-    muxer: str,
-    size: tuple[int, int],
-    pixels: str,
-    quality: int,
-    color: Color,
-    aspect: Fraction,
-    reorder: bool,
-    loop: int,
-    alone: bool = False,
-    resize: Sequence[str] = (),
-) -> list[str]:
-    """Return filter and encoder arguments for stored frames.
+@dataclass(frozen=True)
+class PictureOptions:
+    """What decides how stored frames are encoded, besides the codec.
 
-    Args:
-        codec: The codec.
+    Attributes:
         muxer: ffmpeg's name of the container.
         size: (width, height) of the frames.
         pixels: ffmpeg's pixel format.
@@ -221,20 +208,49 @@ def picture_arguments(
         alone: Whether each frame is coded without reference to its neighbours.
         resize: Filters that come first.
     """
+
+    muxer: str
+    size: tuple[int, int]
+    pixels: str
+    quality: int
+    color: Color
+    aspect: Fraction
+    reorder: bool
+    loop: int
+    alone: bool = False
+    resize: Sequence[str] = ()
+
+
+def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
+    """Return filter and encoder arguments for stored frames."""
     if codec.encoder == "gif":
-        chain = ",".join([*resize, _GIF_FILTERS[pixels]])
-        return ["-vf", chain, "-c:v", "gif", "-loop", str(loop)]
-    chain = ",".join([*resize, *_padding(codec, size), yuv_filter(pixels, color, aspect)])
-    arguments = ["-vf", chain, "-c:v", codec.encoder, codec.scale, str(quality), *codec.options]
-    if codec.encoder == "libx265" and muxer in ("mp4", "mov"):
+        chain = ",".join([*picture.resize, _GIF_FILTERS[picture.pixels]])
+        return ["-vf", chain, "-c:v", "gif", "-loop", str(picture.loop)]
+    chain = ",".join(
+        [
+            *picture.resize,
+            *_padding(codec, picture.size),
+            yuv_filter(picture.pixels, picture.color, picture.aspect),
+        ]
+    )
+    arguments = [
+        "-vf",
+        chain,
+        "-c:v",
+        codec.encoder,
+        codec.scale,
+        str(picture.quality),
+        *codec.options,
+    ]
+    if codec.encoder == "libx265" and picture.muxer in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]
     if codec.encoder == "libwebp_anim":
-        arguments += ["-loop", str(webp_plays(loop))]
-    if pixels.startswith("yuva") and codec.encoder == "libvpx-vp9":
+        arguments += ["-loop", str(webp_plays(picture.loop))]
+    if picture.pixels.startswith("yuva") and codec.encoder == "libvpx-vp9":
         arguments += ["-auto-alt-ref", "0"]
-    if codec.reorders and not reorder:
+    if codec.reorders and not picture.reorder:
         arguments += ["-bf", "0"]
-    if alone and codec.encoder != "libwebp_anim":
+    if picture.alone and codec.encoder != "libwebp_anim":
         arguments += ["-g", "1"]
     return arguments
 

@@ -81,33 +81,20 @@ def decode_frames(
     Raises:
         MediaError: Nothing can be decoded, or ffmpeg dies.
     """
-    times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
-    counts = (0, 0, 0)
-    fields = False
-
-    def listen(line: str) -> None:
-        nonlocal counts, fields
-        match = _TIME.search(line)
-        if match:
-            times.put(int(match[2]) * Fraction(int(match[3]), int(match[4])))
-        elif found := _READ.search(line):
-            counts = int(found[1]), int(found[2] or 0), int(found[3] or 0)
-        elif _FIELDS.search(line):
-            fields = True
-
+    log = _DecodeLog()
     shape = (size[1], size[0], 4 if info.has_alpha else 3)
     seeks = begin > _SEEK_MARGIN if checked else has_index(info)
     arguments = _arguments(info, size, begin if seeks else Fraction(0), depth)
     timeline = Timeline(info.first_time, 1 / info.rate, leaps=info.clock_may_leap)
     last = Fraction(0)
     count = 0
-    with ffmpeg.Process(arguments, on_line=listen, on_end=lambda: times.put(None)) as process:
+    with ffmpeg.Process(arguments, on_line=log.read, on_end=log.end) as process:
         try:
             while True:
                 pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
                 if not _fill(process, pixels):
                     break
-                moment = times.get()
+                moment = log.times.get()
                 if moment is None:
                     raise MediaError(
                         f"{escape_text(info.path)}: ffmpeg gave a frame without a time"
@@ -123,7 +110,7 @@ def decode_frames(
         report.complaints = process.complaint_count
         if code < 0 or (code != 0 and count == 0):
             raise MediaError(f"{escape_text(info.path)}: decoding stopped: {process.reason()}")
-        if fields and not info.interlaced:
+        if log.fields and not info.interlaced:
             report.notes.append("deinterlaced where it consists of fields")
         if timeline.is_broken:
             report.notes.append("its time stamps restart or jump: its parts are joined")
@@ -131,7 +118,36 @@ def decode_frames(
             report.last_duration = info.frame_times[-1] - last
         elif count:
             report.last_duration = _last_duration(info, last, process.complaint_count > 0)
-        _judge(info, counts, last, process, report, joined=timeline.is_broken)
+        _judge(info, log.counts, last, process, report, joined=timeline.is_broken)
+
+
+class _DecodeLog:
+    """What ffmpeg's log tells of the frames.
+
+    Attributes:
+        times: Their time stamps in seconds as they are decoded; None at the end.
+        counts: Packets read, frames decoded and errors.
+        fields: Whether a frame consists of fields.
+    """
+
+    def __init__(self) -> None:
+        self.times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
+        self.counts = (0, 0, 0)
+        self.fields = False
+
+    def read(self, line: str) -> None:
+        """Read a line of the log."""
+        match = _TIME.search(line)
+        if match:
+            self.times.put(int(match[2]) * Fraction(int(match[3]), int(match[4])))
+        elif found := _READ.search(line):
+            self.counts = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+        elif _FIELDS.search(line):
+            self.fields = True
+
+    def end(self) -> None:
+        """Note that there are no more lines."""
+        self.times.put(None)
 
 
 def has_index(info: MediaInfo) -> bool:

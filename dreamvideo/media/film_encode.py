@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -28,18 +28,41 @@ _FINE_CLOCK = Fraction(1, 90_000)
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """The user's options; the fields are arguments of ``write.encode``."""
+    """How a film is written.
 
-    codec: str | None
-    depth: int
-    quality: int | None
-    loop: int
-    background: Background
-    max_size: int | None
-    metadata: Mapping[str, str]
-    on_frame: Callable[[int], None] | None
-    alone: bool
+    Attributes:
+        codec: One of ``codecs.CODECS``; None: the container's default.
+        depth: Bits per channel (8, 10; 16 in pictures).
+        quality: On the codec's own scale.
+        loop: How often an animation is repeated, 0 forever, -1 never.
+        background: Colour that transparent areas are composited over if alpha cannot be kept.
+        max_size: Maximum size of an animation in bytes; it is reduced to fit.
+        metadata: Tags to add.
+        alone: Whether to code each frame without reference to its neighbours: larger, and as good
+            at the end as at the beginning.
+        strip_metadata: Whether to drop the source's own tags.
+        no_audio: Whether to drop the sound.
+        audio_track: Keep only this track (``audio.choose_tracks``).
+        overwrite: Whether to replace an existing output.
+        on_frame: Called with the number of frames passed to the encoder.
+    """
+
+    codec: str | None = None
+    depth: int = 8
+    quality: int | None = None
+    loop: int = 0
+    background: Background = (0, 0, 0)
+    max_size: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
     strip_metadata: bool = False
+    no_audio: bool = False
+    audio_track: str | None = None
+    overwrite: bool = False
+    on_frame: Callable[[int], None] | None = None
+
+
+DEFAULT_ENCODING = EncodeOptions()
 
 
 @dataclass(frozen=True)
@@ -125,14 +148,14 @@ class Film:
         return aspect if abs(aspect - 1) > Fraction(1, 100) else Fraction(1)
 
 
-def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> list[str]:
+def encode_part(film: Film, output: Path, part: Path, options: EncodeOptions) -> list[str]:
     """Write the film under its temporary name and count its frames.
 
     Args:
         film: The frames and what to keep of their source.
         output: The final name, whose extension chooses the container.
         part: The temporary name.
-        wishes: The user's options.
+        options: The user's options.
 
     Returns:
         Notes for the user.
@@ -142,7 +165,7 @@ def encode_part(film: Film, output: Path, part: Path, wishes: EncodeOptions) -> 
     """
     container = containers.choose_container(output)
     with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
-        return _encode(film, output, part, wishes, titles, chapters)
+        return _encode(film, output, part, options, titles, chapters)
 
 
 @contextmanager
@@ -200,14 +223,14 @@ def _encode(
     film: Film,
     output: Path,
     part: Path,
-    wishes: EncodeOptions,
+    options: EncodeOptions,
     titles: Path | None,
     chapters: Path | None,
 ) -> list[str]:
     container = containers.choose_container(output)
-    codec = codecs.choose_codec(output, wishes.codec)
+    codec = codecs.choose_codec(output, options.codec)
     arguments = _picture_input(film, container)
-    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, wishes)]
+    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, options)]
     tail += _last_shown(film, container)
     notes: list[str] = []
     if film.source is not None:
@@ -222,10 +245,10 @@ def _encode(
             chapters_from=(3 if titles else 2) if chapters else 1,
         )
         arguments += [*_source_input(film, film.source, carried.input_options), *inputs]
-        strips = wishes.strip_metadata
+        strips = options.strip_metadata
         tail += containers.without_tags(carried.arguments) if strips else carried.arguments
         notes = carried.notes
-    tags, tag_notes = _tags(film, container, wishes.metadata)
+    tags, tag_notes = _tags(film, container, options.metadata)
     tail += tags
     notes = [*notes, *tag_notes]
     clock = (
@@ -233,19 +256,19 @@ def _encode(
     )
     tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
-    keep_alpha = codecs.holds_alpha(codec, output, wishes.depth)
+    keep_alpha = codecs.holds_alpha(codec, output, options.depth)
     pictures = pngs(
         film.frames,
         film.kind,
         keep_alpha=keep_alpha,
-        background=wishes.background,
+        background=options.background,
         # ffmpeg clears the canvas only after GIF frames that are not fully opaque.
         pinhole=container.muxer == "gif",
     )
     lines, _ = ffmpeg.run(
         [*arguments, *tail],
         subject=f"{escape_text(output)}: encoding failed",
-        feed=ivf(film.ticks, film.clock, _counted(pictures, wishes.on_frame)),
+        feed=ivf(film.ticks, film.clock, _counted(pictures, options.on_frame)),
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
@@ -255,7 +278,7 @@ def _encode(
             f"{escape_text(output)}: encoding failed: {got} of {wanted} frames arrived"
         )
     if merges and not webp.is_animation(part):
-        webp.make_animation(part, film.size, film.length, codecs.webp_plays(wishes.loop))
+        webp.make_animation(part, film.size, film.length, codecs.webp_plays(options.loop))
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
 
 
@@ -301,7 +324,7 @@ def _picture_input(film: Film, container: Container) -> list[str]:
 
 
 def _picture_output(
-    film: Film, output: Path, container: Container, codec: Codec, wishes: EncodeOptions
+    film: Film, output: Path, container: Container, codec: Codec, options: EncodeOptions
 ) -> list[str]:
     resize = []
     if film.resized:
@@ -310,17 +333,19 @@ def _picture_output(
         resize = [f"scale={film.size[0]}:{film.size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"]
     return codecs.picture_arguments(
         codec,
-        muxer=container.muxer,
-        size=film.size,
-        pixels=codecs.pixel_format(codec, output, wishes.depth, film.kind.alpha),
-        quality=codecs.check_quality(codec, output, wishes.quality),
-        color=film.source.color if film.source else Color(),
-        aspect=film.aspect,
-        # Reordered frames of uneven length make MP4's total duration wrong.
-        reorder=film.rate is not None,
-        loop=wishes.loop,
-        alone=wishes.alone,
-        resize=resize,
+        codecs.PictureOptions(
+            muxer=container.muxer,
+            size=film.size,
+            pixels=codecs.pixel_format(codec, output, options.depth, film.kind.alpha),
+            quality=codecs.check_quality(codec, output, options.quality),
+            color=film.source.color if film.source else Color(),
+            aspect=film.aspect,
+            # Reordered frames of uneven length make MP4's total duration wrong.
+            reorder=film.rate is not None,
+            loop=options.loop,
+            alone=options.alone,
+            resize=resize,
+        ),
     )
 
 

@@ -88,7 +88,7 @@ def write_folder(
     frames: Sequence[StoredFrame],
     output: Path,
     kind: Kind,
-    wishes: EncodeOptions,
+    options: EncodeOptions,
     size: tuple[int, int],
 ) -> list[str]:
     """Write all frames, then move the folder to its name, replacing an earlier run's frames.
@@ -99,7 +99,7 @@ def write_folder(
         frames: The stored frames.
         output: The folder or pattern.
         kind: What the stored frames are.
-        wishes: The user's options.
+        options: The user's options.
         size: (width, height) to write.
 
     Returns:
@@ -108,7 +108,7 @@ def write_folder(
     Raises:
         MediaError: A frame cannot be read or written.
     """
-    folder, form = _folder(output), _format(output, wishes.codec)
+    folder, form = _folder(output), _format(output, options.codec)
     name = output.name if _is_pattern(output) else f"%06d.{form}"
     part = partial_path(folder)
     shutil.rmtree(part, ignore_errors=True)
@@ -117,12 +117,12 @@ def write_folder(
         for number, frame in enumerate(frames, 1):
             check()
             with replace_atomically(part / (name % number), sync=False) as temporary:
-                if form == "png" and (wishes.depth, size) == (kind.depth, kind.size):
+                if form == "png" and (options.depth, size) == (kind.depth, kind.size):
                     shutil.copyfile(frame.path, temporary)
                 else:
-                    _convert(frame.path, temporary, form, wishes, size)
-            if wishes.on_frame:
-                wishes.on_frame(number)
+                    _convert(frame.path, temporary, form, options, size)
+            if options.on_frame:
+                options.on_frame(number)
         sync_files(part.iterdir())
         _take_name(part, folder)
     except OSError as error:
@@ -152,22 +152,22 @@ def _take_name(part: Path, folder: Path) -> None:
 
 
 def _convert(
-    stored: Path, to: Path, form: str, wishes: EncodeOptions, size: tuple[int, int]
+    stored: Path, to: Path, form: str, options: EncodeOptions, size: tuple[int, int]
 ) -> None:
     pixels, alpha = load_deep(stored)
     if pixels.shape[1::-1] != size:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
         alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)
     if form == "jpg":
-        pixels, alpha = flatten(pixels, alpha, wishes.background), None
+        pixels, alpha = flatten(pixels, alpha, options.background), None
     layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])
-    options = {
+    flags = {
         "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
-        "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if wishes.quality is None else wishes.quality],
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if options.quality is None else options.quality],
         "tiff": [cv2.IMWRITE_TIFF_COMPRESSION, 32946],
     }[form]
     done, data = cv2.imencode(
-        f".{form}", np.ascontiguousarray(to_depth(layers, wishes.depth)), options
+        f".{form}", np.ascontiguousarray(to_depth(layers, options.depth)), flags
     )
     if not done:
         raise MediaError(f"{escape_text(to)}: the frame does not encode as {form}")

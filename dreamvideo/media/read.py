@@ -125,27 +125,11 @@ class Source:
         return self._frames
 
 
-def open_source(
-    path: Path | str,
-    *,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
-    size: Size | None = None,
-    fps: Fraction | None = None,
-    background: Color = (0, 0, 0),
-    deep: bool = False,
-    keep_alpha: bool = False,
-    opening: SeekPoint | None = None,
-    series: SeriesOptions = STRICT,
-) -> Source:
-    """Open a film for one pass over its frames with ``start <= time < end``.
+@dataclass(frozen=True)
+class ReadOptions:
+    """Which frames of a film to read, and how.
 
-    With an ``opening``, which was found with the same other arguments, the frames from there on are
-    delivered exactly as if read from the start; what precedes it is read only if it cannot be
-    reached otherwise.
-
-    Args:
-        path: The film, a folder of pictures or a pattern of them.
+    Attributes:
         start: Seconds; None: the beginning.
         end: Seconds; None: the end.
         size: (width, height) of the delivered frames; None: the film's own.
@@ -154,35 +138,65 @@ def open_source(
         background: Colour that transparent areas are composited over, unless ``keep_alpha``.
         deep: Whether to deliver 16 bits as well.
         keep_alpha: Whether to deliver straight colours and their alpha.
-        opening: The frame to start at.
         series: What a folder of pictures may lack.
+    """
+
+    start: Fraction | None = None
+    end: Fraction | None = None
+    size: Size | None = None
+    fps: Fraction | None = None
+    background: Color = (0, 0, 0)
+    deep: bool = False
+    keep_alpha: bool = False
+    series: SeriesOptions = STRICT
+
+
+WHOLE_FILM = ReadOptions()
+
+
+def open_source(
+    path: Path | str, options: ReadOptions = WHOLE_FILM, *, opening: SeekPoint | None = None
+) -> Source:
+    """Open a film for one pass over its frames with ``start <= time < end``.
+
+    With an ``opening``, which was found with the same options, the frames from there on are
+    delivered exactly as if read from the start; what precedes it is read only if it cannot be
+    reached otherwise.
+
+    Args:
+        path: The film, a folder of pictures or a pattern of them.
+        options: The range, size, rate and form of the frames.
+        opening: The frame to start at.
 
     Raises:
         MediaError: The file cannot be read.
         UsageError: The range is empty.
     """
-    info = probe(path, series)
+    start, end, fps = options.start, options.end, options.fps
+    info = probe(path, options.series)
     if info.kind == "sequence" and fps is not None:
         info = info.at_rate(fps)
     begin = start if start is not None and start > 0 else Fraction(0)
     _check_range(info, begin, end)
-    size = size or (info.width, info.height)
+    size = options.size or (info.width, info.height)
     report = DecodeReport(notes=_notes(info))
     resampled = fps if info.kind != "sequence" else None
 
     def frames_from(opening: SeekPoint | None) -> Generator[Frame, None, None]:
         since, index = (begin, 0) if opening is None else (opening.time, opening.index)
         if info.kind == "sequence":
-            timed = read_series(info, size, since, background, report)
+            timed = read_series(info, size, since, options.background, report)
         else:
-            timed = decode_frames(info, size, since, 16 if deep else 8, report, opening is not None)
+            timed = decode_frames(
+                info, size, since, 16 if options.deep else 8, report, opening is not None
+            )
         frames = _add_durations(timed, info, report)
         if resampled is not None:
             # What is displayed at an opening may have started before it.
             frames = _resample(_clip_range(frames, begin, end, 0), resampled, begin, index)
         else:
             frames = _clip_range(frames, since, end, index)
-        return _finished(frames, background, deep, keep_alpha)
+        return _finished(frames, options)
 
     if opening is None:
         return Source(info, size, frames_from(None), report)
@@ -318,30 +332,28 @@ def _resample(frames: _Raws, fps: Fraction, begin: Fraction, index: int) -> _Raw
         frames.close()
 
 
-def _finished(
-    frames: _Raws, background: Color, deep: bool, keep_alpha: bool
-) -> Generator[Frame, None, None]:
+def _finished(frames: _Raws, options: ReadOptions) -> Generator[Frame, None, None]:
     try:
         for raw in frames:
             check()
             colors, alpha = raw.pixels[..., :3], None
             if raw.pixels.shape[2] == 4:
                 alpha = raw.pixels[..., 3]
-                clear = keep_alpha and bool((alpha < np.iinfo(alpha.dtype).max).any())
+                clear = options.keep_alpha and bool((alpha < np.iinfo(alpha.dtype).max).any())
                 if clear:
                     # The colour under full transparency is arbitrary: replace it with the chosen
                     # one.
                     hidden = np.where(alpha == 0, alpha, np.iinfo(alpha.dtype).max)
-                    colors = flatten(colors, hidden, background)
+                    colors = flatten(colors, hidden, options.background)
                 else:
-                    colors = flatten(colors, alpha, background)
+                    colors = flatten(colors, alpha, options.background)
                 alpha = to_depth(alpha, 8) if clear else None
             yield Frame(
                 index=raw.index,
                 time=raw.time,
                 duration=raw.duration,
                 pixels=np.ascontiguousarray(to_depth(colors, 8)),
-                deep=np.ascontiguousarray(to_depth(colors, 16)) if deep else None,
+                deep=np.ascontiguousarray(to_depth(colors, 16)) if options.deep else None,
                 alpha=alpha,
             )
     finally:

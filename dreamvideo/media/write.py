@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,59 +11,39 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import codecs, containers, ffmpeg, folder, gif
 from dreamvideo.media.audio import choose_tracks, find_undecodable
 from dreamvideo.media.containers import supported_endings
-from dreamvideo.media.film_encode import EncodeOptions, Film, encode_part
+from dreamvideo.media.film_encode import DEFAULT_ENCODING, EncodeOptions, Film, encode_part
 from dreamvideo.media.paths import check_parent, check_place, escape_text, replace_atomically
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.stills import Color
 from dreamvideo.media.stored import StoredFrame, kind_of
 
-__all__ = ["StoredFrame", "check_output", "encode", "supported_endings"]
+__all__ = ["EncodeOptions", "StoredFrame", "check_output", "encode", "supported_endings"]
 
 _ANIMATIONS = (".gif", ".webp")
 
 
-def check_output(
-    output: Path,
-    overwrite: bool,
-    *,
-    codec: str | None = None,
-    depth: int = 8,
-    quality: int | None = None,
-    loop: int = 0,
-    max_size: int | None = None,
-) -> None:
+def check_output(output: Path, options: EncodeOptions = DEFAULT_ENCODING) -> None:
     """Refuse, before any work, an output that cannot or must not be written.
 
-    Args:
-        output: The film, or a folder of numbered pictures.
-        overwrite: Whether an existing output may be replaced.
-        codec: As in ``encode``, like the following.
-        depth: Bits per channel.
-        quality: On the codec's own scale.
-        loop: How often an animation is repeated.
-        max_size: Maximum size of an animation in bytes.
-
-    Raises:
-        UsageError: The output cannot or must not be written.
+    ``output`` is a film, or a folder of numbered pictures. Raises UsageError.
     """
     numbered = folder.is_folder(output)
     if numbered:
-        folder.check_format(output, codec, depth, quality)
+        folder.check_format(output, options.codec, options.depth, options.quality)
     else:
         containers.choose_container(output)
-        chosen = codecs.choose_codec(output, codec)
-        codecs.pixel_format(chosen, output, depth, alpha=False)
-        codecs.check_quality(chosen, output, quality)
+        chosen = codecs.choose_codec(output, options.codec)
+        codecs.pixel_format(chosen, output, options.depth, alpha=False)
+        codecs.check_quality(chosen, output, options.quality)
     if output.suffix.lower() not in _ANIMATIONS:
-        if max_size is not None:
+        if options.max_size is not None:
             raise UsageError(f"{escape_text(output)}: only GIF and WebP can be limited to a size")
-        if loop:
+        if options.loop:
             raise UsageError(f"{escape_text(output)}: only GIF and WebP have a repeat count")
     if numbered:
         check_parent(folder.place_of(output))
-        folder.check_folder(output, overwrite)
+        folder.check_folder(output, options.overwrite)
     else:
-        check_place(output, overwrite)
+        check_place(output, options.overwrite)
 
 
 def encode(
@@ -71,23 +51,11 @@ def encode(
     output: Path,
     *,
     duration_of_last: Fraction,
+    rate: Fraction | None,
     source: Path | None,
     source_start: Fraction = Fraction(0),
     source_end: Fraction | None = None,
-    rate: Fraction | None,
-    quality: int | None = None,
-    loop: int = 0,
-    overwrite: bool = False,
-    metadata: Mapping[str, str] | None = None,
-    codec: str | None = None,
-    depth: int = 8,
-    background: Color = (0, 0, 0),
-    max_size: int | None = None,
-    on_frame: Callable[[int], None] | None = None,
-    alone: bool = False,
-    no_audio: bool = False,
-    audio_track: str | None = None,
-    strip_metadata: bool = False,
+    options: EncodeOptions = DEFAULT_ENCODING,
 ) -> list[str]:
     """Encode stored frames at their exact times, with everything else from ``source``.
 
@@ -101,25 +69,12 @@ def encode(
         output: The film; its extension chooses the container. Without one it is a folder of
             numbered pictures.
         duration_of_last: Duration of the last frame in seconds.
+        rate: A constant rate; if the times do not keep to it (or it is None) every frame keeps its
+            own time.
         source: The film that sound, subtitles, chapters and tags come from.
         source_start: Start of the frames in the source, in seconds.
         source_end: End of the frames in the source, in seconds; None: its end.
-        rate: A constant rate; if the times do not keep to it (or it is None) every frame keeps its
-            own time.
-        quality: On the codec's own scale.
-        loop: How often an animation is repeated, 0 forever, -1 never.
-        overwrite: Whether to replace an existing output.
-        metadata: Tags to add.
-        codec: One of ``codecs.CODECS``; None: the container's default.
-        depth: Bits per channel (8, 10; 16 in pictures).
-        background: Colour that transparent areas are composited over if alpha cannot be kept.
-        max_size: Maximum size of an animation in bytes; it is reduced to fit.
-        on_frame: Called with the number of frames passed to the encoder.
-        alone: Whether to code each frame without reference to its neighbours: larger, and as good
-            at the end as at the beginning.
-        no_audio: Whether to drop the sound.
-        audio_track: Keep only this track (``audio.choose_tracks``).
-        strip_metadata: Whether to drop the source's own tags.
+        options: How it is written.
 
     Returns:
         Notes for the user: what was converted or left out.
@@ -127,53 +82,36 @@ def encode(
     Raises:
         UsageError: As in ``check_output``.
         MediaError: The film cannot be written.
+        Interrupted: This process was asked to stop; no part of the film is left.
     """
-    wishes = EncodeOptions(
-        codec,
-        depth,
-        quality,
-        loop,
-        background,
-        max_size,
-        dict(metadata or {}),
-        on_frame,
-        alone,
-        strip_metadata,
-    )
-    check_output(
-        output,
-        overwrite,
-        codec=codec,
-        depth=depth,
-        quality=quality,
-        loop=loop,
-        max_size=max_size,
-    )
+    check_output(output, options)
     if not frames:
         raise MediaError(f"{escape_text(output)}: there is no frame to write")
     info = probe(source) if source is not None else None
     if info is not None and info.kind == "sequence":
         info = None
     if info is not None:
-        info = replace(info, audio=() if no_audio else choose_tracks(info, audio_track))
+        info = replace(
+            info, audio=() if options.no_audio else choose_tracks(info, options.audio_track)
+        )
     kind = kind_of(frames)
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
     if folder.is_folder(output) or output.suffix.lower() in _ANIMATIONS:
         film, shape = _with_square_pixels(film)
     if folder.is_folder(output):
-        notes = folder.write_folder(frames, output, kind, wishes, film.size)
+        notes = folder.write_folder(frames, output, kind, options, film.size)
         sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
         return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:
-        return [*shape, *_encode_animation(film, output, wishes)]
+        return [*shape, *_encode_animation(film, output, options)]
     with replace_atomically(output) as part:
         try:
-            return encode_part(film, output, part, wishes)
+            return encode_part(film, output, part, options)
         except MediaError as error:
             if film.source is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
                 raise
             # A broken sound track must not cost hours of dreaming.
-            return _encode_rest(film, film.source, output, part, wishes, error)
+            return _encode_rest(film, film.source, output, part, options, error)
 
 
 def _with_square_pixels(film: Film) -> tuple[Film, list[str]]:
@@ -195,7 +133,7 @@ def _encode_rest(
     source: MediaInfo,
     output: Path,
     part: Path,
-    wishes: EncodeOptions,
+    options: EncodeOptions,
     error: MediaError,
 ) -> list[str]:
     """Encode without the tracks that are broken or, if none can be identified, without any."""
@@ -203,7 +141,7 @@ def _encode_rest(
     if whole and (len(whole) < len(source.audio) or source.subtitle_tracks):
         rest = replace(source, audio=whole, subtitle_tracks=())
         try:
-            notes = encode_part(replace(film, source=rest), output, part, wishes)
+            notes = encode_part(replace(film, source=rest), output, part, options)
         except MediaError:
             pass
         else:
@@ -214,11 +152,11 @@ def _encode_rest(
     if not (source.audio or source.subtitle_tracks):
         raise error
     silent = replace(source, audio=(), subtitle_tracks=())
-    notes = encode_part(replace(film, source=silent), output, part, wishes)
+    notes = encode_part(replace(film, source=silent), output, part, options)
     return [*notes, f"sound and subtitles are left out: the source's are broken ({error})"]
 
 
-def _encode_animation(film: Film, output: Path, wishes: EncodeOptions) -> list[str]:
+def _encode_animation(film: Film, output: Path, options: EncodeOptions) -> list[str]:
     """Encode a GIF or WebP, repeatedly if it must not exceed a size."""
     whole = film
     if output.suffix.lower() == ".gif":
@@ -227,15 +165,15 @@ def _encode_animation(film: Film, output: Path, wishes: EncodeOptions) -> list[s
     with replace_atomically(output) as part:
         while attempt is not None:
             tried = _attempted(whole, attempt)
-            notes = encode_part(tried, output, part, wishes)
+            notes = encode_part(tried, output, part, options)
             got = part.stat().st_size
-            if wishes.max_size is None or got <= wishes.max_size:
+            if options.max_size is None or got <= options.max_size:
                 return [*notes, _size_note(output, tried, len(film.frames), got)]
             rate = len(whole.frames) / whole.length
-            attempt = gif.shrink_gif(attempt, got, wishes.max_size, rate, whole.size[0])
+            attempt = gif.shrink_gif(attempt, got, options.max_size, rate, whole.size[0])
         part.unlink()
         raise MediaError(
-            f"{escape_text(output)}: does not fit into {wishes.max_size} bytes even at "
+            f"{escape_text(output)}: does not fit into {options.max_size} bytes even at "
             f"{tried.size[0]} x {tried.size[1]} ({got} bytes); allow more, or take a shorter range"
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.metrics.film_report import FilmReport, measure
 from dreamvideo.parsing import parse_rate, parse_time
@@ -66,7 +66,7 @@ def measure_film(
     with (
         open_source(film) as seen,
         open_source(
-            source, start=begin, end=finish, size=size, fps=rate if fps else None
+            source, ReadOptions(start=begin, end=finish, size=size, fps=rate if fps else None)
         ) as original,
     ):
         return measure(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import escape_text, readable
-from dreamvideo.media.read import Frame, open_source
+from dreamvideo.media.read import Frame, ReadOptions, open_source
 from dreamvideo.media.sequence import is_sequence
 from dreamvideo.media.stills import is_still, read_deep, to_depth
 
@@ -84,7 +84,9 @@ class FilmMask:
 
     def _rewind(self) -> None:
         self._open.close()
-        self._frames = iter(self._open.enter_context(open_source(self._path, keep_alpha=True)))
+        self._frames = iter(
+            self._open.enter_context(open_source(self._path, ReadOptions(keep_alpha=True)))
+        )
         first = next(self._frames, None)
         if first is None:
             raise MediaError(f"{escape_text(self._path)}: the mask holds no picture")

@@ -3,76 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.media.write import StoredFrame, check_output, encode
+from dreamvideo.media.write import EncodeOptions, StoredFrame, encode
+from dreamvideo.render.job.segment_store import FrameRecord
 from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.result import RenderResult
+from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look, OutputSettings, look_to_toml
 from dreamvideo.version import __version__
 
 
-def check_output_settings(output: Path, wanted: OutputSettings, *, overwrite: bool) -> None:
-    """Refuse, before any work, an output that cannot or must not be written.
+def make_encode_options(
+    wanted: OutputSettings, look: Look | None = None, *, overwrite: bool, alone: bool = False
+) -> EncodeOptions:
+    """Return the options by which a film is encoded.
 
     Args:
-        output: The output.
         wanted: Output settings.
-        overwrite: Whether an existing output may be replaced.
-
-    Raises:
-        UsageError: The output cannot or must not be written.
+        look: The look, recorded in the film's tags.
+        overwrite: Whether to replace an existing output.
+        alone: Whether to code each frame without reference to its neighbours.
     """
-    check_output(
-        output,
-        overwrite,
+    return EncodeOptions(
         codec=wanted.codec,
         depth=wanted.depth,
         quality=wanted.quality,
         loop=wanted.repeat,
+        background=wanted.background_color,
         max_size=wanted.most_bytes,
+        metadata={} if look is None or wanted.strip_metadata else format_recipe(look),
+        alone=alone,
+        strip_metadata=wanted.strip_metadata,
+        no_audio=wanted.no_audio,
+        audio_track=wanted.audio_track,
+        overwrite=overwrite,
     )
 
 
+@dataclass(frozen=True)
+class StoredFilm:
+    """All that a film is encoded from, besides how.
+
+    Attributes:
+        frames: Stored frames in the order they are shown.
+        records: Their records in the order they were dreamt.
+        rate: Frames per second.
+        source: The clip that sound and metadata are copied from, and the range of it that the
+            frames show.
+        notes: Lines for the user.
+        missing: Further frames that a damaged source should have had.
+    """
+
+    frames: Sequence[StoredFrame]
+    records: Sequence[FrameRecord]
+    rate: Fraction
+    source: ClipRange | None = None
+    notes: Sequence[str] = ()
+    missing: int = 0
+
+
 def encode_film(
-    frames: Sequence[StoredFrame],
-    output: Path,
-    look: Look,
-    wanted: OutputSettings,
-    *,
-    rate: Fraction,
-    duration_of_last: Fraction,
-    overwrite: bool,
-    on_progress: OnProgress,
-    source: Path | None = None,
-    source_range: tuple[Fraction, Fraction | None] = (Fraction(0), None),
-    alone: bool = False,
-) -> list[str]:
-    """Encode the frames, with everything but the picture from ``source``.
+    film: StoredFilm, output: Path, options: EncodeOptions, on_progress: OnProgress
+) -> RenderResult:
+    """Encode a film, with everything but the picture from its source.
 
     Args:
-        frames: Stored frames in the order they are shown.
-        output: The film.
-        look: The look, recorded in the film's tags.
-        wanted: Output settings.
-        rate: Frames per second.
-        duration_of_last: Duration of the last frame in seconds.
-        overwrite: Whether to replace an existing output.
+        film: The frames and where they come from.
+        output: The film's file, or a folder.
+        options: How it is written.
         on_progress: Called after each frame.
-        source: The clip that sound and metadata are copied from.
-        source_range: The part of the source that the frames show, in seconds.
-        alone: Whether to code each frame without reference to its neighbours.
 
     Returns:
-        Notes for the user.
+        The result of its render; notes on the encoding come last.
 
     Raises:
         MediaError: The film cannot be written.
+        Interrupted: This process was asked to stop.
     """
-    total = len(frames)
+    total = len(film.frames)
     last_told = 0
 
     def told(done: int) -> None:
@@ -80,32 +94,32 @@ def encode_film(
         last_told = done
         on_progress(Progress("encoding", "frame", done, total))
 
+    source = film.source
+    if source is not None and source.info.kind == "sequence":
+        source = None
     notes = encode(
-        frames,
+        film.frames,
         output,
-        duration_of_last=duration_of_last,
-        source=source,
-        source_start=source_range[0],
-        source_end=source_range[1],
-        rate=rate,
-        quality=wanted.quality,
-        loop=wanted.repeat,
-        overwrite=overwrite,
-        metadata={} if wanted.strip_metadata else format_recipe(look),
-        strip_metadata=wanted.strip_metadata,
-        codec=wanted.codec,
-        depth=wanted.depth,
-        background=wanted.background_color,
-        max_size=wanted.most_bytes,
-        on_frame=told,
-        alone=alone,
-        no_audio=wanted.no_audio,
-        audio_track=wanted.audio_track,
+        duration_of_last=film.records[-1].duration,
+        rate=film.rate,
+        source=source.info.path if source else None,
+        source_start=source.begin if source else Fraction(0),
+        source_end=source.end if source else None,
+        options=replace(options, on_frame=told),
     )
     if last_told != total:
         # An animation that had to be made smaller or slower has fewer frames.
         told(total)
-    return notes
+    losses = tuple(record.loss for record in film.records)
+    shown = sorted(film.records, key=lambda record: record.time)
+    return RenderResult(
+        output,
+        len(losses),
+        losses,
+        (*film.notes, *notes),
+        missing=film.missing,
+        seconds=tuple(record.seconds for record in shown),
+    )
 
 
 def format_recipe(look: Look) -> dict[str, str]:

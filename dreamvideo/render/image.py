@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,17 +17,19 @@ from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.read import Frame
+from dreamvideo.media.write import check_output
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
-from dreamvideo.render.encode import check_output_settings, encode_film, format_recipe
+from dreamvideo.render.encode import StoredFilm, format_recipe, make_encode_options
 from dreamvideo.render.frames.carry import make_headroom_map, store_pixels
 from dreamvideo.render.frames.frame_plan import WeightedDream, make_target_map
 from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
-from dreamvideo.render.job.job import open_job
+from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import list_look_files, make_manifest
 from dreamvideo.render.photo import Photo, check_still, collect_picture_notes, read_photo
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
+from dreamvideo.render.run import JobRequest, run_job
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
 
 
@@ -125,7 +127,7 @@ GROWTH_RATE = Fraction(10)
 OnStep = Callable[[StillProgress], None]
 
 
-def dream_image(
+def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     photo: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
@@ -171,25 +173,8 @@ def dream_image(
     output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")
     output_paths.check_apart(output, photo)
     is_film = not output_paths.is_picture(output)
-    if is_film and not every:
-        raise UsageError(
-            f"{output}: a picture ends in {', '.join(STILL_ENDINGS)}; "
-            "for a film of the dream growing add --every N"
-        )
-    if every is not None and every < 1:
-        raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
-    if is_film:
-        check_output_settings(output, wanted, overwrite=overwrite)
-    else:
-        check_still(output, wanted)
-        output_paths.check_picture(output, overwrite)
-    try:
-        read = read_photo(photo, output, wanted, size, machine.most_bytes)
-    except MediaError:
-        if shows_film(photo):
-            line = f"{photo}: not an image but a film; dream it with 'dreamvideo video'"
-            raise MediaError(line) from None
-        raise
+    _check_image_output(output, wanted, every, overwrite)
+    read = _read_photo(photo, output, wanted, size, machine)
     still = read.image
     planner = make_planner(freeze_look(look), FilmSpan(still.shape[1::-1]), machine=machine)
     total = count_steps(planner, still)
@@ -214,7 +199,13 @@ def dream_image(
         return dreamt.image, dreamt.losses
 
     if is_film:
-        return _render_growth(photo, read, output, look, wanted, overwrite, on_progress, climb)
+        request = JobRequest(
+            output,
+            make_manifest("image", look, wanted, {}, {"the picture": photo}),
+            make_encode_options(wanted, look, overwrite=overwrite),
+            resumable=False,
+        )
+        return _render_growth(request, read, climb, on_progress)
     kept = [output.with_stem(f"{output.stem}-{n:06d}") for n in between]
     for path in kept:
         output_paths.check_picture(path, overwrite)
@@ -228,37 +219,59 @@ def dream_image(
     return RenderResult(output, 1, losses, notes, kept=tuple(kept))
 
 
+def _check_image_output(
+    output: Path, wanted: OutputSettings, every: int | None, overwrite: bool
+) -> None:
+    """Refuse, before any work, an output that cannot or must not be written."""
+    is_film = not output_paths.is_picture(output)
+    if is_film and not every:
+        raise UsageError(
+            f"{output}: a picture ends in {', '.join(STILL_ENDINGS)}; "
+            "for a film of the dream growing add --every N"
+        )
+    if every is not None and every < 1:
+        raise UsageError(f"--every {every}: keep the picture at every 1 or more steps")
+    if is_film:
+        check_output(output, make_encode_options(wanted, overwrite=overwrite))
+    else:
+        check_still(output, wanted)
+        output_paths.check_picture(output, overwrite)
+
+
+def _read_photo(
+    photo: Path, output: Path, wanted: OutputSettings, size: str | None, machine: MachineSettings
+) -> Photo:
+    try:
+        return read_photo(photo, output, wanted, size, machine.most_bytes)
+    except MediaError:
+        if shows_film(photo):
+            line = f"{photo}: not an image but a film; dream it with 'dreamvideo video'"
+            raise MediaError(line) from None
+        raise
+
+
 def _render_growth(
-    photo: Path,
+    request: JobRequest,
     read: Photo,
-    output: Path,
-    look: Look,
-    wanted: OutputSettings,
-    overwrite: bool,
-    on_progress: OnProgress,
     climb: Callable[[OnStep], tuple[Image, tuple[float, ...]]],
+    on_progress: OnProgress,
 ) -> RenderResult:
     """Make the film of a dream growing, from the picture itself to the last step."""
-    asked = make_manifest("image", look, wanted, {}, {"the picture": photo})
-    with open_job(output, asked, resumable=False) as job:
-        part = job.segment_stores()[0]
+    losses: tuple[float, ...] = ()
+
+    def dream(job: Job) -> StoredFilm:
+        nonlocal losses
+        (part,) = job.segment_stores()
 
         def add(image: Image) -> None:
-            time = len(part.records) / GROWTH_RATE
+            time = part.count / GROWTH_RATE
             part.add(to_bytes(image), time, 1 / GROWTH_RATE, alpha=read.alpha_bytes)
 
         add(read.image)
         image, losses = climb(lambda step: add(step.image()))
         add(image)
-        notes = encode_film(
-            part.frames,
-            output,
-            look,
-            wanted,
-            rate=GROWTH_RATE,
-            duration_of_last=1 / GROWTH_RATE,
-            overwrite=overwrite,
-            on_progress=on_progress,
-        )
-    further = collect_picture_notes(*list_look_files(look).values())
-    return RenderResult(output, len(part.records), losses, (*read.notes, *further, *notes))
+        further = collect_picture_notes(*list_look_files(job.manifest.decoded_look).values())
+        return StoredFilm(part.frames, part.records, GROWTH_RATE, notes=(*read.notes, *further))
+
+    made = run_job(request, dream, on_progress)
+    return replace(made, losses=losses, seconds=())

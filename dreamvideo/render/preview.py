@@ -18,7 +18,7 @@ WIDEST = 320
 MOST_RATE = Fraction(12)
 
 
-def preview(
+def preview(  # noqa: PLR0913  (public: one keyword per choice)
     clip: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,

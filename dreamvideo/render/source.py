@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamvideo.media.audio import choose_tracks
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import SeekPoint, Source, open_source
+from dreamvideo.media.read import ReadOptions, SeekPoint, Source, open_source
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.settings import OutputSettings
@@ -107,15 +107,17 @@ class ClipRange:
         """
         return open_source(
             self.info.path,
-            start=self.begin,
-            end=self.end,
-            size=self.size,
-            fps=self.rate if self.resampled else None,
-            background=self.wanted.background_color,
-            deep=self.wanted.depth > 8,
-            keep_alpha=True,
+            ReadOptions(
+                start=self.begin,
+                end=self.end,
+                size=self.size,
+                fps=self.rate if self.resampled else None,
+                background=self.wanted.background_color,
+                deep=self.wanted.depth > 8,
+                keep_alpha=True,
+                series=self.series,
+            ),
             opening=opening,
-            series=self.series,
         )
 
 

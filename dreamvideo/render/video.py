@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import make_octave_schedule
-from dreamvideo.errors import UsageError
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
-from dreamvideo.media.write import StoredFrame
+from dreamvideo.media.write import StoredFrame, check_output
 from dreamvideo.render import output_paths
-from dreamvideo.render.encode import check_output_settings, encode_film
+from dreamvideo.render.encode import StoredFilm, make_encode_options
 from dreamvideo.render.frames.backward_pass import run_backward_pass
 from dreamvideo.render.job import disk_space
-from dreamvideo.render.job.job import Job, open_job, read_job
+from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import Manifest, list_look_files, make_manifest
-from dreamvideo.render.job.segment_store import FrameRecord, write_atomically
+from dreamvideo.render.job.segment_store import write_atomically
 from dreamvideo.render.job.segments import WHOLE
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.parallel.crossfade import join_segments
@@ -34,12 +33,13 @@ from dreamvideo.render.planning.worker_count import (
 )
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
+from dreamvideo.render.run import JobRequest, encode_partial, run_job
 from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
-from dreamvideo.settings import Look, OutputSettings, make_output
+from dreamvideo.settings import Look, OutputSettings
 from dreamvideo.settings.machine import MachineSettings
 
 
-def dream_video(
+def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     clip: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
@@ -99,7 +99,7 @@ def dream_video(
         75
     """
     clip, output = _resolve_names(clip, output)
-    check_output_settings(output, wanted, overwrite=overwrite)
+    check_output(output, make_encode_options(wanted, overwrite=overwrite))
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
     read = _open_checked(request, wanted, look)
     if executor is None:
@@ -127,7 +127,8 @@ def dream_video(
         budget=fitting.mark,
     )
     asked = asked.model_copy(update={"frames": read.expected})
-    with open_job(output, asked, restart=options.restart, keep=options.keep_job) as job:
+
+    def dream(job: Job) -> StoredFilm:
         at_work = _settle_segments(job, read, machine, options, executor, most, on_progress)
         job.report_resumed(output, on_progress)
         roomy = _check_room(job, read)
@@ -135,19 +136,18 @@ def dream_video(
             _render_here(job, on_progress)
         else:
             at_work.render(job, on_progress)
-        records = [record for part in job.segment_stores() for record in part.records]
         frames = join_segments(
             job.folder, job.manifest.segments, job.frames, count_cores(machine), on_progress
         )
         if look.coherence.passes > 1:
-            frames = _run_second_pass(job, frames, records, on_progress)
-        notes = _encode(frames, records, job, output, wanted, overwrite, on_progress)
+            frames = _run_second_pass(job, frames, on_progress)
         said, missing = _collect_notes(job)
-    further = collect_picture_notes(*list_look_files(look).values())
-    said = [*roomy, *said, *further, *_note_depth(read.info, wanted), *notes]
-    losses = tuple(record.loss for record in records)
-    took = tuple(record.seconds for record in records)
-    return RenderResult(output, len(records), losses, tuple(said), missing=missing, seconds=took)
+        further = collect_picture_notes(*list_look_files(look).values())
+        notes = (*roomy, *said, *further, *_note_depth(read.info, wanted))
+        return StoredFilm(frames, job.records, read.rate, read, notes, missing)
+
+    encoding = make_encode_options(wanted, look, overwrite=overwrite)
+    return run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
 
 
 def partial_film(
@@ -168,15 +168,12 @@ def partial_film(
         MediaError: A file cannot be read or written.
     """
     _, output = _resolve_names(clip, output)
-    job = read_job(output)
-    records = [record for part in job.segment_stores() for record in part.records]
-    if not records:
-        raise UsageError(f"{output}: no frame of it is finished yet")
-    so_far = output_paths.partial_output(output)
-    wanted = make_output(**job.manifest.wanted)
-    check_output_settings(so_far, wanted, overwrite=True)
-    notes = _encode(job.frames, records, job, so_far, wanted, True, on_progress)
-    return RenderResult(so_far, len(records), tuple(r.loss for r in records), tuple(notes))
+
+    def collect(job: Job) -> StoredFilm:
+        read = open_job_source(job)
+        return StoredFilm(job.frames, job.records, read.rate, read)
+
+    return encode_partial(output, collect, on_progress)
 
 
 def _resolve_names(clip: Path | str, output: Path | str | None) -> tuple[Path, Path]:
@@ -306,7 +303,7 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
 
 
 def _run_second_pass(
-    job: Job, dreamt: Sequence[StoredFrame], records: list[FrameRecord], on_progress: OnProgress
+    job: Job, dreamt: Sequence[StoredFrame], on_progress: OnProgress
 ) -> list[StoredFrame]:
     """Run the backward pass, resuming after the frames of an earlier run."""
     sources = [replace(frame, path=job.source_path(n)) for n, frame in enumerate(dreamt)]
@@ -316,7 +313,7 @@ def _run_second_pass(
         left -= 1
     # The pass resumes from the frames that are done already.
     films = [*dreamt[:left], *made[left : left + 1]]
-    starts = [record.starts for record in records]
+    starts = [record.starts for record in job.records]
     fill = job.manifest.decoded_look.coherence.flow == "filled"
     passed = run_backward_pass(films, sources[: len(films)], starts[: len(films)], fill=fill)
     for index, pixels in passed:
@@ -326,31 +323,6 @@ def _run_second_pass(
             done = len(made) - index
             on_progress(Progress("second pass", "frame", done, len(made)))
     return made
-
-
-def _encode(
-    frames: Sequence[StoredFrame],
-    records: Sequence[FrameRecord],
-    job: Job,
-    output: Path,
-    wanted: OutputSettings,
-    overwrite: bool,
-    on_progress: OnProgress,
-) -> list[str]:
-    """Encode the frames, with everything else from the clip. Returns notes for the user."""
-    read = open_job_source(job)
-    return encode_film(
-        frames,
-        output,
-        job.manifest.decoded_look,
-        wanted,
-        rate=read.rate,
-        duration_of_last=records[-1].duration,
-        overwrite=overwrite,
-        on_progress=on_progress,
-        source=None if read.info.kind == "sequence" else read.info.path,
-        source_range=(read.begin, read.end),
-    )
 
 
 def _collect_notes(job: Job) -> tuple[list[str], int]:

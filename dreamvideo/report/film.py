@@ -50,7 +50,7 @@ def check_report(output: Path, overwrite: bool, *read: Path | None) -> None:
     check_place(output, overwrite)
 
 
-def report_film(
+def report_film(  # noqa: PLR0913  (public: one keyword per choice)
     film: Path | str,
     source: Path | str | None,
     output: Path | str | None = None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import Frame, Source, open_source
+from dreamvideo.media.read import Frame, ReadOptions, Source, open_source
 from dreamvideo.media.sequence import SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_time
 
@@ -76,7 +76,7 @@ class FilmPair:
         with ExitStack() as stack:
             sequence = self.film.kind == "sequence" and self.source is not None
             fps = self.source.rate if sequence and self.source else None
-            film = stack.enter_context(open_source(self.film.path, size=size, fps=fps))
+            film = stack.enter_context(open_source(self.film.path, ReadOptions(size=size, fps=fps)))
             if self.source is None:
                 yield from (FramePair(frame, None) for frame in film)
             else:
@@ -94,11 +94,13 @@ class FilmPair:
         start, end = self.excerpt.start, self.excerpt.end
         return open_source(
             self.source.path,
-            start=parse_time(start, "--start", named) if start else None,
-            end=parse_time(end, "--end", named) if end else None,
-            size=size,
-            fps=rate,
-            series=self.excerpt.series,
+            ReadOptions(
+                start=parse_time(start, "--start", named) if start else None,
+                end=parse_time(end, "--end", named) if end else None,
+                size=size,
+                fps=rate,
+                series=self.excerpt.series,
+            ),
         )
 
     def _matched(self, film: Source, source: Source) -> Iterator[FramePair]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import is_still, read_still
 
 # Dreaming this many pixels takes two or three seconds on two cores.
@@ -30,7 +30,7 @@ def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
             pass
     # The last frame may start a moment before the reported end of the clip.
     for start in (Fraction(at).limit_denominator(10_000), Fraction(at) * Fraction(9, 10), 0):
-        with suppress(UsageError), open_source(path, start=Fraction(start)) as source:
+        with suppress(UsageError), open_source(path, ReadOptions(start=Fraction(start))) as source:
             for frame in source:
                 return frame.pixels
     raise MediaError(f"{path}: no frame could be decoded")

@@ -185,71 +185,40 @@ def _finish_frame(dream: Image, cue: TimedFrame) -> NDArray[np.uint8]:
     return to_bytes(dream if finish is None else finish(dream, cue.seen.source))
 
 
-class Scene:
-    """Camera, sound, masks, palette and networks of one clip's render."""
+def open_planner(
+    look: Look,
+    footage: ClipRange,
+    camera: VirtualCamera,
+    machine: MachineSettings = DEFAULT_MACHINE,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> FramePlanner:
+    """Open everything that a look needs for a clip: its sound, masks, palette and networks.
 
-    def __init__(
-        self,
-        look: Look,
-        footage: ClipRange,
-        machine: MachineSettings = DEFAULT_MACHINE,
-        on_tile: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Open everything that the look needs.
+    Args:
+        look: The look.
+        footage: The clip and the range of it to dream.
+        camera: The camera over the clip.
+        machine: Device, threads and limits.
+        on_tile: Called with (done, total) for the tiles of large frames.
 
-        Args:
-            look: The look.
-            footage: The clip and the range of it to dream.
-            machine: Device, threads and limits.
-            on_tile: Called with (done, total) for the tiles of large frames.
-
-        Raises:
-            UsageError: The look makes no sense for this clip.
-            MediaError: A file, or the clip's sound, cannot be read.
-            WeightsError: The weights cannot be loaded.
-        """
-        self._footage = footage
-        frames = footage.expected
-        span = FilmSpan(footage.size, footage.rate, footage.begin, _find_length(footage))
-        self._viewpoint = make_virtual_camera(look, footage)
-        sound = measure_sound(footage.info, footage.begin, footage.end) if look.sounds else None
-        planner = make_planner(look, span, sound=sound, machine=machine)
-        times = (footage.begin + n / footage.rate for n in range(frames or 0))
-        look.check(planner.moment(time) for time in times)
-        self.planner = self._matching_first(planner)
-        if on_tile is not None:
-            self.planner = self.planner.with_progress(on_tile)
-
-    def dream(
-        self, frames: Iterator[Frame], state: State | None, ahead: int = 0
-    ) -> Generator[DreamedFrame, None, None]:
-        """Dream source frames.
-
-        Args:
-            frames: The source frames.
-            state: State of the frame before the first one; None to start fresh.
-            ahead: Frames that are decoded and tracked while another is dreamt (``dream_clip``).
-        """
-        planner = self.planner
-        return dream_clip(
-            map(self._viewpoint.apply, frames),
-            planner.dreamers[0],
-            planner.look.coherence,
-            state=state,
-            direct=planner,
-            follow=planner.needs_motion,
-            ahead=ahead,
-        )
-
-    def _matching_first(self, planner: FramePlanner) -> FramePlanner:
-        """Give the planner the palette of the first frame if colours are matched to it."""
-        if not planner.needs_first:
-            return planner
-        with self._footage.open() as source:
+    Raises:
+        UsageError: The look makes no sense for this clip.
+        MediaError: A file, or the clip's sound, cannot be read.
+        WeightsError: The weights cannot be loaded.
+    """
+    span = FilmSpan(footage.size, footage.rate, footage.begin, _find_length(footage))
+    sound = measure_sound(footage.info, footage.begin, footage.end) if look.sounds else None
+    planner = make_planner(look, span, sound=sound, machine=machine)
+    times = (footage.begin + n / footage.rate for n in range(footage.expected or 0))
+    look.check(planner.moment(time) for time in times)
+    if planner.needs_first:
+        # Its colours are matched to those of the first frame.
+        with footage.open() as source:
             for frame in source:
-                palette = dream_first_palette(planner, self._viewpoint.apply(frame))
-                return replace(planner, palette=palette)
-        return planner
+                palette = dream_first_palette(planner, camera.apply(frame))
+                planner = replace(planner, palette=palette)
+                break
+    return planner if on_tile is None else planner.with_progress(on_tile)
 
 
 def make_virtual_camera(look: Look, footage: ClipRange) -> VirtualCamera:

@@ -21,7 +21,7 @@ from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.job import manifest as manifests
 from dreamvideo.render.job.lock import LockedError, lock_job
 from dreamvideo.render.job.manifest import Manifest
-from dreamvideo.render.job.segment_store import SegmentStore, source_path
+from dreamvideo.render.job.segment_store import FrameRecord, SegmentStore, source_path
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.progress import OnProgress, Progress
 
@@ -69,9 +69,14 @@ class Job:
         return [frame for part in self.segment_stores() for frame in part.frames]
 
     @property
+    def records(self) -> list[FrameRecord]:
+        """The records of all stored frames, in film order."""
+        return [record for part in self.segment_stores() for record in part.records]
+
+    @property
     def done(self) -> int:
         """Number of stored frames."""
-        return sum(len(part.records) for part in self.segment_stores())
+        return len(self.records)
 
     def report_resumed(self, output: Path, on_progress: OnProgress) -> None:
         """Report that an earlier run is resumed, if there is one."""

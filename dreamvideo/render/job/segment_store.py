@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
@@ -189,6 +189,28 @@ class SegmentSink:
         self._checked = count
         cost = monotonic() - began
         self._waits_until = began + cost / SHARE
+
+
+@contextmanager
+def keeping_state(store: SegmentSink) -> Iterator[Callable[[Arrays], None]]:
+    """Give a function that is called with the state after the frame just added.
+
+    It keeps a checkpoint if one is due, and the last state in any case if the block fails.
+    """
+    last: tuple[Arrays, int] | None = None
+
+    def keep(arrays: Arrays) -> None:
+        nonlocal last
+        last = arrays, store.count
+        store.checkpoint(*last)
+
+    try:
+        yield keep
+    except BaseException:
+        if last is not None:
+            with suppress(DreamVideoError):
+                store.checkpoint(*last, now=True)
+        raise
 
 
 class SegmentStore(SegmentSink):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,19 @@ from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
 from dreamvideo.render.encode import deepen
 from dreamvideo.render.frames.carry import State
-from dreamvideo.render.frames.pipeline import DreamedFrame, Scene
+from dreamvideo.render.frames.pipeline import (
+    DreamedFrame,
+    dream_clip,
+    make_virtual_camera,
+    open_planner,
+)
+from dreamvideo.render.frames.planner import FramePlanner
 from dreamvideo.render.frames.tracking import start_first
 from dreamvideo.render.job.checkpoint import Arrays
 from dreamvideo.render.job.disk_space import FreeSpaceMonitor, estimate_reserve
 from dreamvideo.render.job.job import PATIENCE, Job
 from dreamvideo.render.job.lock import LockedError, lock_job
-from dreamvideo.render.job.segment_store import SegmentSink
+from dreamvideo.render.job.segment_store import SegmentSink, keeping_state
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.parallel.crossfade import make_ahead_png
 from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
@@ -55,22 +62,33 @@ class Renderer:
         self._on_tile = on_tile
         self.look: Look = job.manifest.decoded_look
         self.footage = open_job_source(job)
-        self._scene: Scene | None = None
+        self._camera = make_virtual_camera(self.look, self.footage)
         width, height = self.footage.size
         depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
         self._room = FreeSpaceMonitor(
             job.folder, estimate_reserve(width, height, depth=depth, alpha=alpha)
         )
 
-    def dream(
+    @cached_property
+    def _planner(self) -> FramePlanner:
+        return open_planner(
+            self.look, self.footage, self._camera, self.job.manifest.machine, self._on_tile
+        )
+
+    def _dream(
         self, frames: Iterator[Frame], state: State | None
     ) -> Generator[DreamedFrame, None, None]:
-        """Dream source frames, continuing from ``state``."""
-        if self._scene is None:
-            self._scene = Scene(self.look, self.footage, self.job.manifest.machine, self._on_tile)
-        # A process with a single thread gains nothing from a second one.
-        ahead = AHEAD if self.job.manifest.threads > 1 else 0
-        return self._scene.dream(frames, state, ahead)
+        planner = self._planner
+        return dream_clip(
+            map(self._camera.apply, frames),
+            planner.dreamers[0],
+            planner.look.coherence,
+            state=state,
+            direct=planner,
+            follow=planner.needs_motion,
+            # A process with a single thread gains nothing from a second one.
+            ahead=AHEAD if self.job.manifest.threads > 1 else 0,
+        )
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
         """Dream the missing frames of a segment. Raises MediaError.
@@ -119,7 +137,6 @@ class Renderer:
         wanted = segment.first + kept
         begin = wanted if kept else segment.first - segment.warm_up
         end = None if segment.count is None else segment.first + segment.count
-        left: tuple[Arrays, int] | None = None
         again: list[str] = []
         # Decode the first frame while the network is loading.
         passage = range(begin, sys.maxsize if end is None else end)
@@ -127,25 +144,18 @@ class Renderer:
             self.footage.open(segment.opening) as source,
             start_first(select_frames(source, passage)) as frames,
         ):
-            try:
-                with closing(self.dream(frames, state)) as film:
-                    for dreamt in film:
-                        if dreamt.index < wanted:
-                            part.put_ahead(dreamt.index, make_ahead_png(*_to_stored_pixels(dreamt)))
-                            continue
-                        self._room.look()
-                        self._store(part, dreamt)
-                        if dreamt.again:
-                            again.append(f"frame {dreamt.index}: {RETRIED_NON_FINITE}")
-                        if dreamt.state is not None:
-                            left = _to_arrays(dreamt.state), part.count
-                            part.checkpoint(*left)
-                        yield part.count, dreamt.loss
-            except BaseException:
-                if left is not None:
-                    with suppress(DreamVideoError):
-                        part.checkpoint(*left, now=True)
-                raise
+            with keeping_state(part) as keep, closing(self._dream(frames, state)) as film:
+                for dreamt in film:
+                    if dreamt.index < wanted:
+                        part.put_ahead(dreamt.index, make_ahead_png(*_to_stored_pixels(dreamt)))
+                        continue
+                    self._room.look()
+                    self._store(part, dreamt)
+                    if dreamt.again:
+                        again.append(f"frame {dreamt.index}: {RETRIED_NON_FINITE}")
+                    if dreamt.state is not None:
+                        keep(_to_arrays(dreamt.state))
+                    yield part.count, dreamt.loss
             name = escape_text(self.footage.info.path)
             if not part.count:
                 raise MediaError(f"{name}: no frame could be decoded in that range")

@@ -6,7 +6,7 @@ The film can be endless, a loop, or a zoom that arrives at a picture.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import load_frame, read_still
+from dreamvideo.media.write import check_output
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import output_paths
-from dreamvideo.render.encode import check_output_settings, encode_film
+from dreamvideo.render.encode import StoredFilm, make_encode_options
 from dreamvideo.render.frames.pipeline import DreamedFrame
-from dreamvideo.render.job.checkpoint import Arrays
 from dreamvideo.render.job.disk_space import (
     FreeSpaceMonitor,
     check_memory,
@@ -30,12 +30,14 @@ from dreamvideo.render.job.disk_space import (
     estimate_disk_bytes,
     estimate_reserve,
 )
-from dreamvideo.render.job.job import Job, open_job, read_job
+from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import list_look_files, make_manifest
+from dreamvideo.render.job.segment_store import keeping_state
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.photo import collect_picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
+from dreamvideo.render.run import JobRequest, encode_partial, run_job
 from dreamvideo.render.zoom.loop_quality import LoopMeter
 from dreamvideo.render.zoom.loop_rate import choose_rate, is_zooming_out
 from dreamvideo.render.zoom.plan import ZoomPlan
@@ -43,13 +45,13 @@ from dreamvideo.render.zoom.prepare import prepare_zoom
 from dreamvideo.render.zoom.stages import make_stage_dreamers
 from dreamvideo.render.zoom.start_image import fit_to_size, make_start_image, read_picture
 from dreamvideo.render.zoom.step import iterate_frames, start_zoom
-from dreamvideo.settings import Look, MachineSettings, OutputSettings, make_output
+from dreamvideo.settings import Look, MachineSettings, OutputSettings
 from dreamvideo.settings.derive import derive_look
 
 ZOOM_FPS = "25"
 
 
-def zoom(
+def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     photo: Path | str | None,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
@@ -101,7 +103,7 @@ def zoom(
     photo = Path(photo) if photo is not None else None
     output = _name_output(photo, output)
     output_paths.check_apart(output, photo, to)
-    check_output_settings(output, wanted, overwrite=overwrite)
+    check_output(output, make_encode_options(wanted, overwrite=overwrite))
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
@@ -124,24 +126,26 @@ def zoom(
         fps=fps,
         size=size,
     )
-    with open_job(output, asked, restart=options.restart, keep=options.keep_job) as job:
+
+    def dream(job: Job) -> StoredFilm:
         if job.segment_stores()[0].ending is None:
             still = _read_start(photo, size, wanted, look) if start is None else start
             height, width = still.shape[:2]
             goal = _read_goal(to, wanted, width, height)
             parts = make_stage_dreamers(look, height, width, job.manifest.machine)
             plan = prepare_zoom(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
+            job.save_manifest(job.manifest.model_copy(update={"frames": plan.count}))
             _dream(job, plan, output, on_progress)
-        part = job.segment_stores()[0]
-        notes = _encode(job, output, wanted, overwrite, on_progress)
-    said = part.ending.notes if part.ending else ()
-    losses = tuple(record.loss for record in part.records)
-    shown = sorted(part.records, key=lambda record: record.time)
-    took = tuple(record.seconds for record in shown)
-    read = collect_picture_notes(
-        photo, files["the picture of --to"], *list_look_files(look).values()
-    )
-    return RenderResult(output, len(losses), losses, (*read, *notes, *chosen, *said), seconds=took)
+        ending = job.segment_stores()[0].ending
+        chosen.extend(ending.notes if ending else ())
+        read = collect_picture_notes(*files.values(), *list_look_files(look).values())
+        return replace(_collect(job), notes=read)
+
+    # Otherwise the last frame of a loop would be coded worse than the first: a seam that the dream
+    # did not make.
+    encoding = make_encode_options(wanted, look, overwrite=overwrite, alone=loop)
+    made = run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
+    return replace(made, notes=(*made.notes, *chosen))
 
 
 def partial_zoom(
@@ -159,15 +163,7 @@ def partial_zoom(
         MediaError: The film cannot be written.
     """
     output = _name_output(None if photo is None else Path(photo), output)
-    job = read_job(output)
-    losses = tuple(record.loss for record in job.segment_stores()[0].records)
-    if not losses:
-        raise UsageError(f"{output}: no frame of it is finished yet")
-    so_far = output_paths.partial_output(output)
-    wanted = make_output(**job.manifest.wanted)
-    check_output_settings(so_far, wanted, overwrite=True)
-    notes = _encode(job, so_far, wanted, True, on_progress)
-    return RenderResult(so_far, len(losses), losses, tuple(notes))
+    return encode_partial(output, _collect, on_progress)
 
 
 def _name_output(photo: Path | None, output: Path | str | None) -> Path:
@@ -191,7 +187,6 @@ def _read_goal(
 
 def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> None:
     """Dream the frames that are not stored yet."""
-    job.save_manifest(job.manifest.model_copy(update={"frames": plan.count}))
     (part,) = job.segment_stores()
     kept, arrays = part.resume()
     job.report_resumed(output, on_progress)
@@ -205,48 +200,23 @@ def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> N
     check_memory(width, height)
     check_room(job.folder, estimate_disk_bytes(plan.count - kept, width, height))
     room = FreeSpaceMonitor(job.folder, estimate_reserve(width, height))
-    left: tuple[Arrays, int] | None = None
-    try:
+    duration = 1 / plan.rate
+    with keeping_state(part) as keep:
         for dreamt in dream_zoom(plan, kept, None if arrays is None else arrays["pixels"]):
             room.look()
-            part.add(
-                dreamt.pixels,
-                dreamt.time,
-                1 / plan.rate,
-                loss=dreamt.loss,
-                starts=dreamt.starts_shot,
-            )
-            left = {"pixels": dreamt.pixels}, len(part.records)
-            part.checkpoint(*left)
+            pixels, loss = dreamt.pixels, dreamt.loss
+            part.add(pixels, dreamt.time, duration, loss=loss, starts=dreamt.starts_shot)
+            keep({"pixels": pixels})
             if plan.closed:
-                meter.watch(dreamt.pixels)
-            done = len(part.records)
-            on_progress(Progress("dreaming", "frame", done, plan.count, dreamt.loss))
-    except BaseException:
-        if left is not None:
-            with suppress(DreamVideoError):
-                part.checkpoint(*left, now=True)
-        raise
+                meter.watch(pixels)
+            on_progress(Progress("dreaming", "frame", part.count, plan.count, loss))
     part.finish((str(meter.seam()),) if plan.closed else ())
 
 
-def _encode(
-    job: Job, output: Path, wanted: OutputSettings, overwrite: bool, on_progress: OnProgress
-) -> list[str]:
-    rate = parse_rate(job.manifest.request["fps"] or ZOOM_FPS)
-    return encode_film(
-        sorted(job.frames, key=lambda frame: frame.time),
-        output,
-        job.manifest.decoded_look,
-        wanted,
-        rate=rate,
-        duration_of_last=1 / rate,
-        overwrite=overwrite,
-        on_progress=on_progress,
-        # Otherwise the last frame would be coded worse than the first: a seam that the dream did
-        # not make.
-        alone=job.manifest.request["loop"] is not None,
-    )
+def _collect(job: Job) -> StoredFilm:
+    """Return the frames of a zoom so far; one that zooms out may be dreamt from its end."""
+    frames = sorted(job.frames, key=lambda frame: frame.time)
+    return StoredFilm(frames, job.records, parse_rate(job.manifest.request["fps"] or ZOOM_FPS))
 
 
 def dream_zoom(

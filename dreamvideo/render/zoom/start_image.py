@@ -11,7 +11,7 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
 from dreamvideo.media.pixels import to_float
-from dreamvideo.media.read import open_source
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import Color, is_still, read_still
 from dreamvideo.parsing import parse_size
 
@@ -30,7 +30,7 @@ def read_picture(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]
     if is_still(path):
         return read_still(path, background)
     last = None
-    with open_source(path, background=background) as source:
+    with open_source(path, ReadOptions(background=background)) as source:
         for frame in source:
             last = frame.pixels
     if last is None:
