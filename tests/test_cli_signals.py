@@ -125,6 +125,34 @@ def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, ti
     assert Job.at(job_folder(output)).done
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_render_that_was_told_to_end_goes_on_to_the_same_film(
+    tmp_path: Path, workers: str
+) -> None:
+    shots = ["-f", "lavfi", "-i", "mandelbrot=size=160x90:rate=25"]
+    join = "[0]trim=duration=2[a];[1][a]concat=n=2"
+    clip = make(tmp_path / "clip.mp4", *shots, *picture(2, size="160x90"), "-filter_complex", join)
+    script = str(Path(__file__).with_name("slow_dreamer.py"))
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    command = [sys.executable, script, str(clip)]
+    subprocess.run([*command, str(whole), "1"], check=True, capture_output=True)
+    with subprocess.Popen(
+        [*command, str(stopped), workers], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any(line.startswith("dreaming: ") for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read().splitlines()
+    assert process.returncode == 143
+    assert re.match(r"dreamvideo: stopped .*; \d+ of 100 frames are kept, resume", said[-1])
+    assert Job.at(job_folder(stopped)).done < 100
+    again = subprocess.run(
+        [*command, str(stopped), workers], check=False, capture_output=True, text=True
+    )
+    assert again.returncode == 0 and "resuming" in again.stderr
+    assert contents(stopped) == contents(whole)
+
+
 def test_a_command_leaves_the_callers_signals_as_they_were() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert run(["models"]) == 0
