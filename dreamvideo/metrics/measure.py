@@ -15,6 +15,7 @@ from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.metrics.film_report import FilmReport, measure
 from dreamvideo.parsing import parse_rate, parse_time
+from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream, shrink_image
 from dreamvideo.render.frames.carry import start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -105,7 +106,10 @@ def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Calla
 
     def dream(index: int) -> Image:
         frame = recent.frames[index]
-        state, _ = start_shot(frame, parts, np.ones(frame.shape[:2], np.float32))
-        return to_float(store_as(to_bytes(state.dream), pixel_format))
+        size = choose_dream_size(settings.dream_size, (frame.shape[1], frame.shape[0]))
+        small = shrink_image(frame, size)
+        state, _ = start_shot(small, parts, np.ones(small.shape[:2], np.float32))
+        dreamt = state.dream if small is frame else enlarge_dream(state.dream, small, frame)
+        return to_float(store_as(to_bytes(dreamt), pixel_format))
 
     return dream

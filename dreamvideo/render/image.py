@@ -20,6 +20,13 @@ from dreamvideo.media.read import Frame
 from dreamvideo.media.write import check_output
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
+from dreamvideo.render.dream_size import (
+    STILL_PIXELS,
+    ShrunkFrame,
+    choose_dream_size,
+    enlarge_dream,
+    shrink_image,
+)
 from dreamvideo.render.encode import StoredFilm, format_recipe, make_encode_options
 from dreamvideo.render.frames.carry import make_headroom_map, store_pixels
 from dreamvideo.render.frames.frame_plan import WeightedDream, make_target_map
@@ -60,6 +67,7 @@ def dream_still(
     on_step: Callable[[StillProgress], None] | None = None,
     *,
     deep: bool = False,
+    full: Image | None = None,
 ) -> DreamedStill:
     """Dream a picture as the planner's first frame.
 
@@ -68,8 +76,10 @@ def dream_still(
         image: H x W x 3 in [-1, 1].
         on_step: Called after each step.
         deep: Whether to skip rounding to 8-bit levels, for a file of more depth.
+        full: H x W x 3, the picture at full size that ``image`` was made from: the dream is
+            brought to its size.
     """
-    plan = planner(_make_frame(image), image)
+    plan = planner(_make_frame(image, full), image)
     target = make_target_map(plan, image.shape)
     parts = [part for part in plan.parts if np.any(target * part.share)]
     total, done = _count_total(parts, image), 0
@@ -77,9 +87,11 @@ def dream_still(
 
     def finish_still(picture: Image) -> Image:
         kept = store_pixels(picture, image, target)
-        if deep:
+        if deep or full is not None:
             kept = np.where(target[..., None] > 0, picture, image)
-        return kept if finish is None else finish(kept, image)
+        if full is not None:
+            kept = enlarge_dream(kept, image, full, plan.undreamt)
+        return kept if finish is None else finish(kept, image if full is None else full)
 
     current = make_headroom(image, make_headroom_map(parts, target))
     losses: list[float] = []
@@ -117,8 +129,12 @@ def _count_total(parts: Sequence[WeightedDream], image: Image) -> int:
     )
 
 
-def _make_frame(image: Image) -> Frame:
-    return Frame(0, Fraction(0), Fraction(1, 25), to_bytes(image))
+def _make_frame(image: Image, full: Image | None = None) -> Frame:
+    frame = Frame(0, Fraction(0), Fraction(1, 25), to_bytes(image))
+    if full is None:
+        return frame
+    whole = replace(frame, pixels=to_bytes(full))
+    return ShrunkFrame(frame.index, frame.time, frame.duration, frame.pixels, full=whole)
 
 
 # Pictures per second in a film of a dream growing.
@@ -175,8 +191,11 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     is_film = not output_paths.is_picture(output)
     _check_image_output(output, wanted, every, overwrite)
     read = _read_photo(photo, output, wanted, size, machine)
-    still = read.image
-    planner = make_planner(freeze_look(look), FilmSpan(still.shape[1::-1]), machine=machine)
+    frozen, full = freeze_look(look), read.image
+    whole = (full.shape[1], full.shape[0])
+    still = shrink_image(full, choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS))
+    span = FilmSpan(still.shape[1::-1], full_size=whole)
+    planner = make_planner(frozen, span, machine=machine)
     total = count_steps(planner, still)
     between = range(every, total, every) if every else range(0)
 
@@ -195,7 +214,10 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
                 on_step(step)
 
         deep = read.depth > 8
-        dreamt = dream_still(planner.with_progress(tile), still, on_step=told, deep=deep)
+        shrunk = None if still is full else full
+        dreamt = dream_still(
+            planner.with_progress(tile), still, on_step=told, deep=deep, full=shrunk
+        )
         return dreamt.image, dreamt.losses
 
     if is_film:

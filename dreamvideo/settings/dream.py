@@ -10,10 +10,16 @@ from pydantic import AfterValidator, Field
 
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings.base import Settings, validate
-from dreamvideo.settings.terms import Timeline, class_timeline, layer_timeline
+from dreamvideo.settings.terms import (
+    Timeline,
+    check_dream_size,
+    class_timeline,
+    layer_timeline,
+)
 
 Layers = Annotated[str | None, AfterValidator(lambda text: validate(layer_timeline, text))]
 Classes = Annotated[str | None, AfterValidator(lambda text: validate(class_timeline, text))]
+DreamSize = Annotated[str, AfterValidator(lambda text: validate(check_dream_size, text))]
 
 
 class DreamSettings(Settings):
@@ -87,6 +93,14 @@ class DreamSettings(Settings):
         le=0.5,
         description="How far the source's white and black are pulled in, so that blown-out skies "
         "and deep shadows can show a dream. 0: not at all.",
+        json_schema_extra={"constant": True},
+    )
+    dream_size: DreamSize = Field(
+        default="auto",
+        description="Size at which the dream is made, then laid over the full-size source: "
+        "`640x360`, `640`, `50%`. `auto`: smaller for frames above 1000x562 and pictures above "
+        "1440x810, which takes a fraction of the time; `full`: the output's. Zooms are always "
+        "dreamt at theirs.",
         json_schema_extra={"constant": True},
     )
     octaves: int | None = Field(

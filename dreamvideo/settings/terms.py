@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dreamvideo.parsing import parse_classes, parse_layers
+from dreamvideo.errors import UsageError
+from dreamvideo.parsing import parse_classes, parse_layers, parse_size
 from dreamvideo.schedules import Schedule, ScheduleError, TimePoint, parse_time_spec
 from dreamvideo.schedules.easing import KNOWN
 from dreamvideo.schedules.keys import Key
@@ -103,3 +104,17 @@ def _weights(terms: tuple[str, ...], weighted: Weighted) -> tuple[float, ...]:
     for term, weight in weighted:
         found[term] += weight
     return (*found.values(), sum(map(abs, found.values())))
+
+
+AUTO, FULL = "auto", "full"
+"""Settings of the dream's size that are no sizes."""
+
+
+def check_dream_size(text: str) -> None:
+    """Raise ValueError unless ``text`` is ``auto``, ``full`` or a size."""
+    if text in (AUTO, FULL):
+        return
+    try:
+        parse_size(text, 1920, 1080)
+    except UsageError as error:
+        raise ValueError(f"auto, full, or a size: {error}") from None

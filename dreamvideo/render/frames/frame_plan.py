@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import Dream, StepProgress
@@ -64,6 +65,8 @@ class FramePlan:
             [-1, 1]); it does not affect what is carried on.
         changing: Whether the dream changes with time, so that even a repeated source frame keeps
             dreaming.
+        undreamt: H x W at the output's size, where nothing is to be dreamt; known only where the
+            dream is made at a smaller size and enlarged.
     """
 
     coherence: CoherenceSettings
@@ -71,6 +74,7 @@ class FramePlan:
     parts: tuple[WeightedDream, ...] = ()
     finish: Callable[[Image, Image], Image] | None = None
     changing: bool = False
+    undreamt: NDArray[np.bool_] | None = None
 
 
 def make_target_map(plan: FramePlan, shape: tuple[int, ...]) -> Image:

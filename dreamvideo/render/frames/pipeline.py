@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.media.pixels import to_bytes
+from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.media.sound import measure_sound
 from dreamvideo.motion.flow import Motion
+from dreamvideo.render.dream_size import (
+    choose_dream_size,
+    enlarge_dream,
+    get_full_frame,
+    shrink_frame,
+)
 from dreamvideo.render.frames.camera import VirtualCamera
 from dreamvideo.render.frames.carry import NotFiniteError, State, is_settled, propagate, start_shot
 from dreamvideo.render.frames.frame_plan import (
@@ -56,7 +62,7 @@ class DreamedFrame:
         starts_shot: Whether nothing was carried to this frame.
         state: What a later run resumes from after this frame (``dream_clip``); None where it must
             resume from an earlier one.
-        frame: The source frame.
+        frame: The source frame, at the output's size.
         again: Whether the first dream contained NaN or Inf and was retried from the source frame.
     """
 
@@ -90,7 +96,7 @@ def dream_clip(
     Each shot starts a fresh dream; with ``coherence`` 0 each frame does.
 
     Args:
-        frames: Source frames.
+        frames: Source frames; of those that ``shrink_frame`` made the dream is enlarged again.
         dreamer: Dreams each frame for which ``direct`` names no dreamer.
         settings: Coherence; ``cadence`` and ``cut_threshold`` apply throughout, the rest only
             without ``direct``.
@@ -129,7 +135,7 @@ def dream_clip(
             state, loss, again = _dream_frame(key, state, dreamer)
             if others and last is not None:
                 yield from _interpolate_group(last, state, group)
-            seen, pixels = key.seen.frame, _finish_frame(state.dream, key)
+            seen, pixels = get_full_frame(key.seen.frame), _finish_frame(state.dream, key)
             yield DreamedFrame(
                 seen.index, seen.time, pixels, loss, key.starts_shot, state, seen, again
             )
@@ -174,15 +180,20 @@ def _interpolate_group(
     for cue, back in zip(group[:-1], chain_backward_motion(group), strict=False):
         target = make_target_map(cue.plan, cue.seen.source.shape)
         dream = interpolate(before, after, cue, back, cue.at / whole, target)
-        frame = cue.seen.frame
+        frame = get_full_frame(cue.seen.frame)
         yield DreamedFrame(
             frame.index, frame.time, _finish_frame(dream, cue), math.nan, False, None, frame
         )
 
 
 def _finish_frame(dream: Image, cue: TimedFrame) -> NDArray[np.uint8]:
-    finish = cue.plan.finish
-    return to_bytes(dream if finish is None else finish(dream, cue.seen.source))
+    """Return a dream as it is delivered: at the output's size, with its colours graded."""
+    source, plan = cue.seen.source, cue.plan
+    full = get_full_frame(cue.seen.frame)
+    if full is not cue.seen.frame:
+        small, source = source, to_float(full.pixels)
+        dream = enlarge_dream(dream, small, source, plan.undreamt)
+    return to_bytes(dream if plan.finish is None else plan.finish(dream, source))
 
 
 def open_planner(
@@ -206,7 +217,8 @@ def open_planner(
         MediaError: A file, or the clip's sound, cannot be read.
         WeightsError: The weights cannot be loaded.
     """
-    span = FilmSpan(footage.size, footage.rate, footage.begin, _find_length(footage))
+    size = choose_dream_size(look.dream.dream_size, footage.size)
+    span = FilmSpan(size, footage.rate, footage.begin, _find_length(footage), footage.size)
     sound = measure_sound(footage.info, footage.begin, footage.end) if look.sounds else None
     planner = make_planner(look, span, sound=sound, machine=machine)
     times = (footage.begin + n / footage.rate for n in range(footage.expected or 0))
@@ -215,7 +227,8 @@ def open_planner(
         # Its colours are matched to those of the first frame.
         with footage.open() as source:
             for frame in source:
-                palette = dream_first_palette(planner, camera.apply(frame))
+                first = shrink_frame(camera.apply(frame), size)
+                palette = dream_first_palette(planner, first)
                 planner = replace(planner, palette=palette)
                 break
     return planner if on_tile is None else planner.with_progress(on_tile)

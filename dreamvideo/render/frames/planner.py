@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Protocol
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
@@ -24,6 +26,7 @@ from dreamvideo.motion.flow import Motion
 from dreamvideo.paint.colour import extract_palette, finish, is_identity, needs_first, read_palette
 from dreamvideo.paint.palette import Palette
 from dreamvideo.paint.regions import RegionMasks
+from dreamvideo.render.dream_size import get_full_frame
 from dreamvideo.render.frames.carry import State, start_shot
 from dreamvideo.render.frames.frame_plan import FramePlan, WeightedDream, make_target_map
 from dreamvideo.schedules import TimePoint
@@ -75,12 +78,14 @@ class FilmSpan:
         rate: Frames per second.
         begin: Time of the first frame on the source's clock, in seconds.
         length: Length of the film, in seconds.
+        full_size: (width, height) of the output, if the dream is made at a smaller ``size``.
     """
 
     size: tuple[int, int]
     rate: Fraction = Fraction(25)
     begin: Fraction = Fraction(0)
     length: float = float("inf")
+    full_size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -96,6 +101,7 @@ class FramePlanner:
     areas: RegionMasks
     sound: SoundSource | None = None
     palette: Palette | None = None
+    full_areas: RegionMasks | None = None
     _changes: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,7 +141,8 @@ class FramePlanner:
             )
             if not isinstance(share, np.ndarray) or share.any()
         )
-        return FramePlan(look.coherence, target, parts, self._finish(look, whole), self._changes)
+        finishing, undreamt = self._finish(look, whole), self._find_undreamt(frame, look)
+        return FramePlan(look.coherence, target, parts, finishing, self._changes, undreamt)
 
     def moment(self, time: Fraction) -> TimePoint:
         """Convert a time of the source to a time point of the film."""
@@ -161,6 +168,16 @@ class FramePlanner:
     def close(self) -> None:
         """Close mask films."""
         self.areas.close()
+        if self.full_areas is not None:
+            self.full_areas.close()
+
+    def _find_undreamt(self, frame: Frame, look: Look) -> NDArray[np.bool_] | None:
+        full = get_full_frame(frame)
+        if self.full_areas is None or full is frame:
+            return None
+        shares = self.full_areas.shares(frame.time, to_float(full.pixels), now=look)
+        nothing: NDArray[np.bool_] = np.add.reduce(shares) <= 0
+        return nothing
 
     def _dreams(self, look: Look) -> list[DreamSettings]:
         return [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
@@ -169,7 +186,14 @@ class FramePlanner:
         if is_identity(look.colour):
             return None
         palette = self.palette
-        return lambda dreamt, source: finish(dreamt, source, look.colour, palette, share)
+
+        def grade(dreamt: Image, source: Image) -> Image:
+            size = (dreamt.shape[1], dreamt.shape[0])
+            fits = share is None or share.shape == dreamt.shape[:2]
+            part = share if fits else cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+            return finish(dreamt, source, look.colour, palette, part)
+
+        return grade
 
 
 def make_planner(
@@ -199,12 +223,17 @@ def make_planner(
     if look.sounds and sound is None:
         raise UsageError("the settings follow a sound, but there is none")
     areas = RegionMasks.of(look, span.size, span.rate)
+    full_areas = None
+    # A mask that follows motion is known at the dream's size alone.
+    if span.full_size not in (None, span.size) and not (areas.covers_all or areas.needs_motion):
+        full_areas = RegionMasks.of(look, span.full_size, span.rate)
     palette = read_palette(look.colour)
     made: dict[DreamSettings, Dreamer] = {}
     for dream in dreams:
         if dream not in made:
             made[dream] = make_dreamer(dream, look, machine)
-    return FramePlanner(look, span, tuple(made[dream] for dream in dreams), areas, sound, palette)
+    dreamers = tuple(made[dream] for dream in dreams)
+    return FramePlanner(look, span, dreamers, areas, sound, palette, full_areas)
 
 
 def dream_first_palette(planner: FramePlanner, frame: Frame) -> Palette:

@@ -19,6 +19,7 @@ from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
+from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
 from dreamvideo.render.encode import deepen
 from dreamvideo.render.frames.carry import State
 from dreamvideo.render.frames.pipeline import (
@@ -63,6 +64,7 @@ class Renderer:
         self.look: Look = job.manifest.decoded_look
         self.footage = open_job_source(job)
         self._camera = make_virtual_camera(self.look, self.footage)
+        self._dream_size = choose_dream_size(self.look.dream.dream_size, self.footage.size)
         width, height = self.footage.size
         depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
         self._room = FreeSpaceMonitor(
@@ -80,7 +82,7 @@ class Renderer:
     ) -> Generator[DreamedFrame, None, None]:
         planner = self._planner
         return dream_clip(
-            map(self._camera.apply, frames),
+            (shrink_frame(self._camera.apply(frame), self._dream_size) for frame in frames),
             planner.dreamers[0],
             planner.look.coherence,
             state=state,

@@ -18,6 +18,7 @@ from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import SeekPoint, compute_checksum
 from dreamvideo.motion.cuts import is_cut
+from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
 from dreamvideo.render.frames.pipeline import make_virtual_camera
 from dreamvideo.render.job.segments import Segment, add_seek_points, divide_shots
 from dreamvideo.render.options import RenderOptions
@@ -138,13 +139,14 @@ def _scan_chunk(
     """Scan the frames between two times; ``told`` returns whether to continue."""
     camera = make_virtual_camera(look, read)
     follow = not is_independent(look)
+    size = choose_dream_size(look.dream.dream_size, read.size)
     frames: list[SeekPoint] = []
     cuts: list[int] = []
     following = before = None
     with replace(read, begin=begin).open() as source:
         for frame in source:
             if follow:
-                now = to_float(camera.apply(frame).pixels)
+                now = to_float(shrink_frame(camera.apply(frame), size).pixels)
                 if before is not None and is_cut(now, before, look.coherence.cut_threshold):
                     cuts.append(len(frames))
                 before = now

@@ -18,6 +18,7 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import MAX_WIDTH, Motion
 from dreamvideo.processors import available_processors
+from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream, shrink_image
 from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -40,11 +41,19 @@ ONE_WAY = 0.65
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds per pixel on this machine: a gradient step, motion both ways, and the rest."""
+    """Seconds per pixel on this machine.
+
+    Attributes:
+        step: A gradient step.
+        flow: Motion both ways.
+        rest: All else that a frame takes at the dream's size.
+        enlarging: Bringing a smaller dream to full size, and storing it there.
+    """
 
     step: float
     flow: float
     rest: float
+    enlarging: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,10 +115,13 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     motion = Motion(np.full((*small, 2), np.float32(0.5)), whole)
     carrying = _time_call(lambda: propagate(state, other, motion, parts, look.coherence, whole))
     pixels = small[0] * small[1]
+    half = shrink_image(picture, (small[1] // 2, small[0] // 2))
+    enlarging = _time_call(lambda: to_bytes(enlarge_dream(half[::-1], half, picture)))
     return Cost(
         step / count_dreamt_pixels(look.dream, small[::-1], 1),
         flow / count_flow_pixels(small[::-1]),
         carrying * (1 + STORING) / pixels,
+        (enlarging + carrying * STORING) / pixels,
     )
 
 
@@ -125,7 +137,8 @@ def estimate_seconds(
         frames: Number of frames.
         workers: Number of processes that share it.
     """
-    first = sum(cost.step * count_dreamt_pixels(dream, size) for dream in _list_dreams(look))
+    dreamt = choose_dream_size(look.dream.dream_size, size)
+    first = sum(cost.step * count_dreamt_pixels(dream, dreamt) for dream in _list_dreams(look))
     return (first + frames * estimate_seconds_per_frame(cost, look, size)) / estimate_gain(workers)
 
 
@@ -137,6 +150,7 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
         look: The look.
         size: (width, height) in pixels.
     """
+    full, size = size, choose_dream_size(look.dream.dream_size, size)
     coherence, passes = look.coherence, look.coherence.passes
     carried = coherence.coherence > 0
     dreaming = 0.0
@@ -150,7 +164,10 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
     if carried or look.over_time:
         flows += ONE_WAY if coherence.cadence == 1 else 1.0
     motion = flows * cost.flow * count_flow_pixels(size)
-    return dreaming + motion + passes * cost.rest * size[0] * size[1]
+    rest = passes * cost.rest * size[0] * size[1]
+    if full != size:
+        rest += cost.enlarging * full[0] * full[1]
+    return dreaming + motion + rest
 
 
 def _list_dreams(look: Look) -> list[DreamSettings]:

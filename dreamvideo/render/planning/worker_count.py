@@ -10,6 +10,7 @@ from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import UsageError
 from dreamvideo.memory import available_memory
 from dreamvideo.processors import available_processors
+from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.frames.carry import resolve_coherence
 from dreamvideo.render.job.disk_space import estimate_memory
 from dreamvideo.render.planning.estimate import THREADS_GAIN
@@ -55,7 +56,8 @@ def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> i
         # One process keeps a GPU busy.
         return 1
     width, height = read.size
-    pixels = sum(h * w for h, w in make_octave_schedule(look.dream, height, width).sizes)
+    dreamt = choose_dream_size(look.dream.dream_size, read.size)
+    pixels = sum(h * w for h, w in make_octave_schedule(look.dream, *dreamt[::-1]).sizes)
     steps = resolve_coherence(look.coherence, look.dream.steps).steps
     frame = pixels * steps / PIXEL_STEPS
     fit = available_memory() // (OWN_MEMORY + estimate_memory(width, height))

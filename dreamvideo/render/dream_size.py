@@ -1,0 +1,116 @@
+"""Dream at a smaller size than the output's, and bring the dreamt detail up to full size.
+
+A dream's cost grows with its pixels, and its largest forms are a share of the picture at any size.
+So a large frame is dreamt small, and only what the dream added is enlarged and laid over the
+full-size source, which keeps its own sharpness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.media.read import Frame
+from dreamvideo.parsing import parse_size
+from dreamvideo.settings.terms import AUTO, FULL
+
+Size = tuple[int, int]
+
+# Pixels of the dreams of large frames and pictures, in automatic mode. A picture is dreamt once.
+FRAME_PIXELS = 800 * 450
+STILL_PIXELS = 1152 * 648
+# Reducing a frame by less than this factor saves too little time.
+LEAST_REDUCTION = 1.25
+
+
+def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> Size:
+    """Return the (width, height) to dream an output of that size at.
+
+    Args:
+        setting: ``auto``, ``full``, or a size as ``parse_size`` takes it.
+        size: (width, height) of the output in pixels.
+        pixels: Pixels of the dream in automatic mode.
+
+    Raises:
+        UsageError: It is not a size.
+
+    Example:
+        >>> choose_dream_size("auto", (1920, 1080))
+        (800, 450)
+        >>> choose_dream_size("auto", (640, 360))
+        (640, 360)
+    """
+    if setting == FULL:
+        return size
+    width, height = size
+    if setting == AUTO:
+        reduction = (width * height / pixels) ** 0.5
+        if reduction < LEAST_REDUCTION:
+            return size
+        return max(1, round(width / reduction)), max(1, round(height / reduction))
+    wanted = parse_size(setting, width, height)
+    # A dream larger than its output would be made only to be thrown away.
+    return wanted if wanted[0] < width and wanted[1] < height else size
+
+
+@dataclass(frozen=True)
+class ShrunkFrame(Frame):
+    """A frame at the dream's size, with the frame at full size that it was made from."""
+
+    full: Frame | None = None
+
+
+def shrink_frame(frame: Frame, size: Size) -> Frame:
+    """Return a frame at the dream's size; itself if it has that size already."""
+    if frame.pixels.shape[1::-1] == size:
+        return frame
+    small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    return ShrunkFrame(
+        frame.index, frame.time, frame.duration, np.asarray(small, np.uint8), full=frame
+    )
+
+
+def shrink_image(image: Image, size: Size) -> Image:
+    """Return an H x W x 3 picture at the dream's size."""
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def get_full_frame(frame: Frame) -> Frame:
+    """Return the frame at full size that a frame was made from, or itself."""
+    return frame.full if isinstance(frame, ShrunkFrame) and frame.full is not None else frame
+
+
+def enlarge_dream(
+    dream: Image, small: Image, source: Image, undreamt: NDArray[np.bool_] | None = None
+) -> Image:
+    """Lay what a small dream added over the source at full size.
+
+    The enlarged detail is smooth, so the result has the source's sharpness and no edges of its own
+    that the dream does not have. Where nothing was dreamt the source is returned unchanged.
+
+    Args:
+        dream: h x w x 3 in [-1, 1], the dream of ``small``.
+        small: h x w x 3, the source at the dream's size.
+        source: H x W x 3 in [-1, 1], the source at full size.
+        undreamt: H x W, where the source is to stay as it is.
+
+    Returns:
+        H x W x 3 in [-1, 1].
+    """
+    size = source.shape[1::-1]
+    added = dream - small
+    detail = cv2.resize(added, size, interpolation=cv2.INTER_CUBIC)
+    dreamt = (added != 0).any(-1)
+    if not dreamt.all():
+        # The kernel must not carry detail into what is not dreamt.
+        share = cv2.resize(dreamt.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        detail[share == 0] = 0
+    if undreamt is not None:
+        detail[undreamt] = 0
+    return np.asarray(np.clip(source + detail, -1, 1), np.float32)
