@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
 from dreamvideo.settings.over_time import SettingError, extract_schedules, find_name, find_path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -190,9 +195,7 @@ def _validated(values: Mapping[str, Any], origin: str) -> Look:
 
 def _from_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises ValueError for invalid text."""
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    values: dict[str, Any] = tomllib.loads(text)
-    return values
+    return dict(tomllib.loads(text))
 
 
 def _toml_value(value: Any) -> str:
