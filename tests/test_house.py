@@ -16,13 +16,17 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
-LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
+LEAVES = {
+    *("errors", "imaging", "memory", "parsing", "processors"),
+    *("schedules", "settings", "version"),
+}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "imaging": {"errors"},
     "memory": set(),
     "processors": set(),
     "version": set(),

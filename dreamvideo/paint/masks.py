@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import smoothstep
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
 from dreamvideo.paint.moving import measure_own_speed
 from dreamvideo.paint.pictures import FilmMask, StillMask, open_mask
-from dreamvideo.paint.ranges import match_brightness, match_hue, smoothstep
+from dreamvideo.paint.ranges import match_brightness, match_hue
 from dreamvideo.paint.shapes import ShapePose, draw_shape
 from dreamvideo.settings import Mask
 from dreamvideo.settings.shapes import Shape, parse_range, parse_shapes

@@ -9,9 +9,10 @@ import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.gallery.contact_sheet import Pixels
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.pictures.clone import Clone, scale_picture
+from dreamvideo.pictures.clone import Clone
 from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
 from dreamvideo.render.image import dream_still
 from dreamvideo.settings import make_look
@@ -30,7 +31,7 @@ BLENDED = 0.5
 def make_bunny_strip(clone: Clone) -> None:
     """Make three frames of the sample clip above their dreams."""
     rows = [
-        np.hstack([scale_picture(frames[index], STRIP_WIDTH) for index in STRIP])
+        np.hstack([shrink_to_width(frames[index], STRIP_WIDTH) for index in STRIP])
         for frames in (_frames(clone.sample("bunny.mp4")), _frames(clone.bunny()))
     ]
     clone.save("samples/showcase/bunny-strip.jpg", np.vstack(rows))
@@ -86,7 +87,7 @@ def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
 
 
 def _sized_frames(path: Path) -> list[Pixels]:
-    return [scale_picture(frame, COHERENCE_WIDTH) for frame in _frames(path)]
+    return [shrink_to_width(frame, COHERENCE_WIDTH) for frame in _frames(path)]
 
 
 def _frames(path: Path) -> list[Pixels]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.stills import read_still
-from dreamvideo.pictures.clone import Clone, scale_picture
+from dreamvideo.pictures.clone import Clone
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -83,7 +84,7 @@ def _take(clone: Clone, page: Page, name: str) -> None:
     # A click scrolls to its target.
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=shot)
-    clone.save(name, scale_picture(read_still(shot), SCREEN_WIDTH))
+    clone.save(name, shrink_to_width(read_still(shot), SCREEN_WIDTH))
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL.Image import Exif
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import encode_jpeg
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.settings import look_values
 from dreamvideo.studio import frames
@@ -241,7 +242,8 @@ class Studio:
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):
-            picture = frames.encode_jpeg(frames.shrink(frames.read_frame(wanted.path, wanted.at)))
+            pixels = frames.shrink(frames.read_frame(wanted.path, wanted.at))
+            picture = encode_jpeg(pixels, frames.JPEG_QUALITY)
             self._hear(SourceSeen(wanted.ticket, picture))
 
     def _needed(self, material: SourceFile) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import blur
 
 Numbers = NDArray[np.float32]
 
@@ -151,7 +152,7 @@ def _refine(image: Image, wanted: ImageStatistics, pull: float, weight: Numbers)
     seen = np.clip(image, -1, 1)
     sharper = math.sqrt(wanted.fineness / max(_measure_fineness(seen, weight), 1e-8)) ** pull - 1
     saturated = (wanted.saturation / max(_measure_saturation(seen, weight), 1e-4)) ** pull - 1
-    fine = image - cv2.GaussianBlur(image, (0, 0), 1)
+    fine = image - blur(image, 1)
     image = image + np.float32(np.clip(sharper, -MOST_SHARPER, MOST_SHARPER)) * fine
     grey = image.mean(2, keepdims=True)
     scale = np.float32(1 + np.clip(saturated, -MOST_SATURATED, MOST_SATURATED))

@@ -1,6 +1,4 @@
-"""The page's script: synchronised players, a divider, curves with a cursor, links that seek."""
-
-SCRIPT = r"""
+// Synchronised players, a divider, curves with a cursor, links that seek.
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const one = (query, root = document) => root.querySelector(query);
@@ -240,4 +238,3 @@ for (const button of all("button[data-copy]")) button.addEventListener("click", 
   button.textContent = "Copied";
 });
 show(0);
-"""

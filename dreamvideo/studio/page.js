@@ -1,7 +1,4 @@
-"""The page's own script: dropped files, the source preview, copying of text."""
-
-SCRIPT = r"""
-<script>
+// Dropped files, the source preview, copying of text.
 (() => {
   const say = (text, bad) => {
     const line = document.getElementById('upload-line');
@@ -62,5 +59,3 @@ SCRIPT = r"""
   const kept = localStorage.getItem('dreamvideo-scheme');
   window.studioScheme = kept === 'dark' || kept === 'light' ? kept : 'auto';
 })();
-</script>
-"""
