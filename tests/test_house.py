@@ -17,7 +17,7 @@ ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
 LEAVES = {
-    *("errors", "imaging", "memory", "parsing", "processors"),
+    *("control_groups", "errors", "formatting", "imaging", "memory", "parsing", "processors"),
     *("schedules", "settings", "version"),
 }
 # The other program that a benchmark measures against is its own reference in TensorFlow.
@@ -27,8 +27,10 @@ RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "imaging": {"errors"},
-    "memory": set(),
-    "processors": set(),
+    "control_groups": set(),
+    "formatting": set(),
+    "memory": {"control_groups"},
+    "processors": {"control_groups"},
     "version": set(),
     "guide": {"errors"},
     "schedules": {"errors"},

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dreamvideo.cli.entry import run
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_seconds
 from dreamvideo.render import image, video
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.zoom import render
@@ -27,7 +28,6 @@ from dreamvideo.studio.form_state import (
     Slider,
     choose_output_name,
     format_command,
-    format_seconds,
     format_toml,
     list_arguments,
     list_descriptions,

@@ -114,7 +114,8 @@ def preview(
     look: Look,
 ) -> None:
     """Dream a few seconds of a clip, small and coarse, and estimate the time for all of it."""
-    from dreamvideo.cli.display import format_clock, progress_display
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.formatting import format_clock
     from dreamvideo.render.preview import preview as render_preview
 
     with progress_display(quiet) as listen:

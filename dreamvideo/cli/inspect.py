@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamvideo.cli.app import Debug, Size, app
-from dreamvideo.cli.display import format_clock
+from dreamvideo.cli.common import print_table
 from dreamvideo.cli.options import look_options
+from dreamvideo.formatting import format_bytes, format_clock
 from dreamvideo.settings import Look
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def info(
         wanted = parse_size(size, *wanted)
     facts = _facts(found)
     if not as_json:
+        # Not a table: the last line follows seconds later.
         for key, value in facts.items():
             if value not in (None, [], 0):
                 print(f"{key:<14} {_shown(value)}")
@@ -63,7 +65,7 @@ def info(
     elif guess is not None:
         print(
             f"{'render':<14} about {format_clock(guess.seconds)} at {wanted[0]} x {wanted[1]} "
-            f"({guess.seconds_per_frame:.2g} s a frame, {guess.disk_bytes / 1e6:.0f} MB of disk)"
+            f"({guess.seconds_per_frame:.2g} s a frame, {format_bytes(guess.disk_bytes)} of disk)"
         )
 
 
@@ -169,10 +171,7 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    widths = {key: max(len(key), *(len(_shown(r[key])) for r in rows)) for key in rows[0]}
-    print("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
-    for row in rows:
-        print("  ".join(_shown(row[key]).ljust(widths[key]) for key in widths).rstrip())
+    print_table([[_shown(value) for value in row.values()] for row in rows], list(rows[0]))
 
 
 def _shown(value: Any) -> str:

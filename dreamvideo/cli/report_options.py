@@ -47,7 +47,7 @@ EmbedSize = Annotated[
 
 def embed_of(height: int | None, size: str | None) -> Embed:
     """Return how to embed films, from the options. Raises UsageError."""
-    from dreamvideo.settings.output import parse_bytes
+    from dreamvideo.parsing import parse_bytes
 
     try:
         most = USUAL.most_bytes if size is None else parse_bytes(size)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamvideo.errors import MediaError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.color_profile import (
     ColorSpace,
     deep_profile_to_srgb,
@@ -261,9 +262,9 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
     if need > allowed:
         why = "are allowed by --max-memory" if allowed == most_bytes else "may be taken"
         raise MediaError(
-            f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of "
-            "memory, "
-            f"{allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
+            f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {format_bytes(need)} "
+            f"of memory, {format_bytes(allowed)} {why}; make it smaller, or dream it at a smaller "
+            "--size"
         )
 
 

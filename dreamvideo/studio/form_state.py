@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from dreamvideo.formatting import format_seconds
 from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
 from dreamvideo.settings.derive import format_option
@@ -205,11 +206,6 @@ def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int 
 def _part(choice: Choice) -> list[str]:
     ends = (("--start", choice.start), ("--end", choice.end))
     return [part for name, at in ends if at is not None for part in (name, format_seconds(at))]
-
-
-def format_seconds(seconds: float) -> str:
-    """Format seconds for the command line."""
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _field(group: str, name: str) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_bytes, format_clock
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
@@ -85,13 +86,6 @@ def seconds_left(job: RenderJob, now: float) -> float | None:
         return None
     began, before = job.pace_from
     return (p.total - p.done) * (now - began) / (p.done - before)
-
-
-def format_clock(seconds: float) -> str:
-    """Format seconds as ``2:03``, or ``1:02:03``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Jobs:
@@ -247,6 +241,5 @@ class Jobs:
 
 
 def _made(job: RenderJob, frames: int) -> str:
-    size = job.order.output.stat().st_size / 1e6 if job.order.output.is_file() else 0
-    much = f"{size:.1f} MB" if size >= 1 else f"{size * 1000:.0f} kB"
+    much = format_bytes(job.order.output.stat().st_size if job.order.output.is_file() else 0)
     return f"Done: {frames} frames, {much}" if frames > 1 else f"Done: {much}"

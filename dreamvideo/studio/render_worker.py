@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.formatting import format_seconds
 from dreamvideo.render.image import dream_image
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
@@ -16,7 +17,7 @@ from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values
 from dreamvideo.studio.child_process import ChildStopped, start_child
-from dreamvideo.studio.form_state import Choice, format_seconds
+from dreamvideo.studio.form_state import Choice
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.probe import MediaInfo, probe
@@ -183,7 +184,7 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
                 taken += len(chunk)
                 if taken > most:
                     raise UsageError(
-                        f"{make_safe_name(name)}: larger than {megabytes(most)}; --max-upload "
+                        f"{make_safe_name(name)}: larger than {format_bytes(most)}; --max-upload "
                         "allows more"
                     )
                 file.write(chunk)
@@ -196,8 +197,3 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
     except BaseException:
         shutil.rmtree(own, ignore_errors=True)
         raise
-
-
-def megabytes(size: int) -> str:
-    """Format a size: ``500 MB``."""
-    return f"{size / 1e6:.4g} MB"
