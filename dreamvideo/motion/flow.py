@@ -384,8 +384,8 @@ def estimate_confidence(
     """
     scale = current.shape[1] / REFERENCE_WIDTH
     back = warp(forward, backward, interpolation="linear")
-    lengths = _squared(back) + _squared(backward)
-    mismatch = _squared(back + backward) / (0.01 * lengths + 0.5 * scale**2)
+    lengths = _square(back) + _square(backward)
+    mismatch = _square(back + backward) / (0.01 * lengths + 0.5 * scale**2)
     difference = _difference(current, warp(previous, backward, interpolation="linear"), mismatch)
     change = blur(difference, scale) / 0.2
     doubt = np.maximum(np.minimum(mismatch / 4, 1.5) / 2 + change / 2, change)
@@ -418,7 +418,7 @@ def _levels(image: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float
     return mean, float(np.sqrt(max(0.0, (deviations**2 + means**2).mean() - mean**2)))
 
 
-def _squared(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _square(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return squared lengths: H x W of H x W x 2."""
     x, y = vectors[..., 0], vectors[..., 1]
     length: NDArray[np.float32] = x * x + y * y

@@ -94,7 +94,7 @@ def finish(
         if wanted is not None:
             own, turns = Palette.of(new, share), settings.match_colour not in OF_FRAMES
             new = match_palette(new, own, wanted, settings.match_strength, turns=turns)
-    new = _bound(
+    new = _limit(
         _grade(_keep_lightness(new, old, settings), old, settings, share), old, settings, share
     )
     finished = from_oklab(new)
@@ -121,7 +121,7 @@ def _grade(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> L
     return np.asarray(graded * np.float32(settings.brightness), np.float32)
 
 
-def _bound(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+def _limit(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
     light, colours = new[..., 0], new[..., 1:]
     if settings.max_saturation is not None:
         reference = max(_mean(chroma(old), share), LEAST_CHROMA)

@@ -113,14 +113,14 @@ class Masker:
 
     def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
         """Return the share that one frame determines: mask, and the source's brightness and hue."""
-        share = self._placed(time, now)
+        share = self._place(time, now)
         if now.bright is not None:
             share = share * match_brightness(source, *parse_range(now.bright, 1))
         if now.hue is not None:
             share = share * match_hue(source, *parse_range(now.hue, 360, wraps=True))
         return share
 
-    def _placed(self, time: Fraction, now: Mask) -> Map:
+    def _place(self, time: Fraction, now: Mask) -> Map:
         """Return the share of the picture or drawing, feathered on the dreamt side."""
         width, height = self.size
         if self.source is None:

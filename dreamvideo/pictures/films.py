@@ -56,13 +56,13 @@ def make_loops(clone: Clone) -> None:
 def make_coherence(clone: Clone) -> None:
     """Make four frames of a clip: the source, and its dream made in three ways."""
     part = ("--start", f"{FIRST}f", "--end", f"{LAST}f", "--size", str(COHERENCE_WIDTH))
-    source = _sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
+    source = _read_sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
     alone = clone.film("alone.mp4", "video", "samples/bunny.mp4", *part, "--coherence", "0")
     ours = clone.film("coherent.mp4", "video", "samples/bunny.mp4", *part)
     rows = (
         ("source", source),
         ("each frame alone", _frames(alone)),
-        ("blended with the last, no flow", list(_blended(source))),
+        ("blended with the last, no flow", list(_dream_blended(source))),
         ("dreamvideo video", _frames(ours)),
     )
     tiles = [
@@ -73,7 +73,7 @@ def make_coherence(clone: Clone) -> None:
     clone.save_sheet("samples/showcase/coherence.jpg", tiles, len(SHOWN))
 
 
-def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
+def _dream_blended(frames: list[Pixels]) -> Iterator[Pixels]:
     """Yield the naive way: each frame is dreamt over a mixture of itself and the last dream."""
     look = freeze_look(make_look())
     last: Image | None = None
@@ -86,7 +86,7 @@ def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
         yield to_bytes(last)
 
 
-def _sized_frames(path: Path) -> list[Pixels]:
+def _read_sized_frames(path: Path) -> list[Pixels]:
     return [shrink_to_width(frame, COHERENCE_WIDTH) for frame in _frames(path)]
 
 

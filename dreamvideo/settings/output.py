@@ -25,7 +25,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _known_depth(depth: int) -> int:
+def _check_depth(depth: int) -> int:
     if depth not in _DEPTHS:
         raise ValueError(f"choose {', '.join(map(str, _DEPTHS))}")
     return depth
@@ -47,7 +47,7 @@ class OutputSettings(Settings):
         "JPEG and WebP higher.",
         json_schema_extra={"none": "x264 16, x265 18, vp9 20, av1 24, webp 90, jpg 95"},
     )
-    depth: Annotated[int, AfterValidator(_known_depth)] = Field(
+    depth: Annotated[int, AfterValidator(_check_depth)] = Field(
         default=8,
         description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture with "
         "16 keeps them unless this option is given.",

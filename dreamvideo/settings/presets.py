@@ -55,9 +55,9 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
     values: dict[str, Any] = {}
     look = Look()
     for name in presets:
-        values = _merged(values, read_preset(name))
-        look = _validated(values, f"preset {name!r}: ")
-    return _validated(_merged(values, overrides), "") if overrides else look
+        values = _merge(values, read_preset(name))
+        look = _validate(values, f"preset {name!r}: ")
+    return _validate(_merge(values, overrides), "") if overrides else look
 
 
 def look_from_toml(text: str, origin: str) -> Look:
@@ -66,7 +66,7 @@ def look_from_toml(text: str, origin: str) -> Look:
         values = _from_toml(text)
     except ValueError as error:
         raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
-    return _validated(complete_earlier(values), f"{origin}: ")
+    return _validate(complete_earlier(values), f"{origin}: ")
 
 
 def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     path = preset_paths()[EARLIER_DEFAULTS]
     earlier = _from_toml(path.read_text(encoding="utf-8"))
     del earlier["description"]
-    return _merged(earlier, values)
+    return _merge(earlier, values)
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -159,10 +159,10 @@ def look_values(look: Look) -> dict[str, Any]:
 
 def look_from_values(values: Mapping[str, Any]) -> Look:
     """Return the look of nested plain values. Raises UsageError, naming the option, if invalid."""
-    return _validated(values, "")
+    return _validate(values, "")
 
 
-def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for group, fields in given.items():
         before = merged.get(group, {})
@@ -177,7 +177,7 @@ def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _validated(values: Mapping[str, Any], origin: str) -> Look:
+def _validate(values: Mapping[str, Any], origin: str) -> Look:
     style = "." if origin else "--"
     try:
         numbers, texts = extract_schedules(values, Look)

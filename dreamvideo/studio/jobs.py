@@ -204,7 +204,7 @@ class Jobs:
                 job.progress = said
             elif isinstance(said, Done):
                 job.notes = said.notes
-                job.state, job.line = "done", _made(job, said.frames)
+                job.state, job.line = "done", _describe_output(job, said.frames)
             elif isinstance(said, Broken):
                 job.state = "failed"
                 job.line = f"{said.line}; {said.kept}" if said.kept else said.line
@@ -240,6 +240,6 @@ class Jobs:
         shutil.rmtree(job_folder(job.order.output), ignore_errors=True)
 
 
-def _made(job: RenderJob, frames: int) -> str:
+def _describe_output(job: RenderJob, frames: int) -> str:
     much = format_bytes(job.order.output.stat().st_size if job.order.output.is_file() else 0)
     return f"Done: {frames} frames, {much}" if frames > 1 else f"Done: {much}"

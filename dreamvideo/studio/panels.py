@@ -204,8 +204,8 @@ class KindPanel(Panel):
             self.part = box("div", "part")
             with self.part:
                 self.part_words = words("span", "")
-                button("Begin here", lambda: self._bound(start=studio.at), "link")
-                button("End here", lambda: self._bound(end=studio.at), "link")
+                button("Begin here", lambda: self._set_range(start=studio.at), "link")
+                button("End here", lambda: self._set_range(end=studio.at), "link")
                 self.whole = button("Whole clip", self._whole, "link")
             self.go = button("Render", on_render, "primary wide")
             self.line = words("p", "", "line")
@@ -222,7 +222,7 @@ class KindPanel(Panel):
     def _pick(self, kind: Kind) -> None:
         self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
 
-    def _bound(self, start: float | None = None, end: float | None = None) -> None:
+    def _set_range(self, start: float | None = None, end: float | None = None) -> None:
         choice = self.studio.choice
         start = choice.start if start is None else start
         end = choice.end if end is None else end

@@ -51,7 +51,7 @@ class StagePanel(Panel):
                 self.move = button("Moving preview", self._toggle_film)
             with box("div", "scrub") as self.scrub:
                 words("span", "Time", "slider-label")
-                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._scrubbed)
+                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._on_scrub)
                 self.clock = words("span", "", "slider-value")
         self.serials: tuple[object, ...] = ()
         self.material: object = None
@@ -146,6 +146,6 @@ class StagePanel(Panel):
             self.studio.ask_moving()
         self.refresh()
 
-    def _scrubbed(self, value: float) -> None:
+    def _on_scrub(self, value: float) -> None:
         self.shows_film = False
         self.studio.go_to(value)

@@ -29,13 +29,13 @@ class RecipePanel(Panel):
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         with section("Command line", "recipe"):
-            self.command = self._copied("command", "Copy the command line")
+            self.command = self._add_copyable("command", "Copy the command line")
             with box("details"):
                 words("summary", "The look as a preset file (TOML)")
-                self.toml = self._copied("toml", "Copy the preset")
+                self.toml = self._add_copyable("toml", "Copy the preset")
         self.seen: object = None
 
-    def _copied(self, name: str, label: str) -> TextElement:
+    def _add_copyable(self, name: str, label: str) -> TextElement:
         with box("div", "copied"):
             with box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
                 made = words("code", "")

@@ -123,7 +123,7 @@ class Studio:
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
-        if old is not None and old.is_private and not self._needed(old):
+        if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
         self.ask()
@@ -246,7 +246,7 @@ class Studio:
             picture = encode_jpeg(pixels, frames.JPEG_QUALITY)
             self._hear(SourceSeen(wanted.ticket, picture))
 
-    def _needed(self, material: SourceFile) -> bool:
+    def _is_needed(self, material: SourceFile) -> bool:
         return any(
             job.material == material and job.state not in ("done", "stopped")
             for job in self.jobs.all

@@ -147,7 +147,7 @@ class NumberInput:
         self._on_move = on_move
         self.element.on(
             self.event,
-            lambda event: self._moved(event.args),
+            lambda event: self._on_input(event.args),
             throttle=0.05,
             js_handler="(e) => emit(e.target.value)",
         )
@@ -171,7 +171,7 @@ class NumberInput:
             f"if (e) e.value = {number_text(value)};}}, 50)"
         )
 
-    def _moved(self, text: str) -> None:
+    def _on_input(self, text: str) -> None:
         try:
             moved = float(text)
         except ValueError:
