@@ -25,9 +25,9 @@ from dreamvideo.studio.uploads import SourceFile, inspect_upload
 BY_NAME = {slider.name: slider for slider in SLIDERS}
 QUICK = (
     Choice(kind="video", preset="brush")
-    .changed(BY_NAME["steps"], 2)
-    .changed(BY_NAME["octaves"], 1)
-    .changed(BY_NAME["coherence"], 0.5)
+    .change(BY_NAME["steps"], 2)
+    .change(BY_NAME["octaves"], 1)
+    .change(BY_NAME["coherence"], 0.5)
 )
 
 

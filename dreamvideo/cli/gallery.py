@@ -9,7 +9,7 @@ import typer
 
 from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, say
 from dreamvideo.cli.options import look_options
-from dreamvideo.gallery.across import Across
+from dreamvideo.gallery import Across
 from dreamvideo.settings import Look
 
 SIDE = 320

@@ -45,7 +45,7 @@ EmbedSize = Annotated[
 ]
 
 
-def embed_of(height: int | None, size: str | None) -> Embed:
+def make_embed(height: int | None, size: str | None) -> Embed:
     """Return how to embed films, from the options. Raises UsageError."""
     from dreamvideo.parsing import parse_bytes
 

@@ -61,7 +61,7 @@ class KerasNetwork:
         self._by_name = _stable_names(model.layers)
 
     @classmethod
-    def untrained(cls, entry: ModelEntry) -> KerasNetwork:
+    def build_untrained(cls, entry: ModelEntry) -> KerasNetwork:
         """Build the architecture only, to list its layers."""
         return cls(_build(entry, None), entry.preprocess)
 

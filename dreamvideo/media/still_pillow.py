@@ -158,8 +158,8 @@ def _take_values(data: bytes, image: Image.Image, factor: int) -> Decoded:
             color, clear = _list_reduced(color, clear, factor)
         alpha = None if clear is None else np.array(clear)
         if color.mode in ("L", "RGB", "CMYK", "LAB"):
-            color, said = _in_srgb(color, profile)
-            notes += said
+            color, added = _in_srgb(color, profile)
+            notes += added
             if profile is not None:
                 space = ColorSpace()
         values = _values(color)
@@ -254,8 +254,8 @@ def _list_reduced(
 def _in_srgb(color: Image.Image, profile: bytes | None) -> tuple[Image.Image, list[str]]:
     """Convert an 8-bit picture to sRGB, or grey; return it and notes."""
     if profile is not None:
-        converted, said = profile_to_srgb(color, profile)
-        return converted, [said] if said else []
+        converted, note = profile_to_srgb(color, profile)
+        return converted, [note] if note else []
     if color.mode in ("L", "RGB"):
         return color, []
     if color.mode == "LAB":

@@ -281,8 +281,8 @@ def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[
         if alpha is not None:
             alpha = np.asarray(np.rint(np.clip(alpha, 0, 1) * 65535), np.uint16)
     elif decoded.space != ColorSpace():
-        values, said = _converted(values, decoded.space)
-        notes += [said] if said else []
+        values, note = _converted(values, decoded.space)
+        notes += [note] if note else []
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if alpha is not None:
@@ -298,10 +298,10 @@ def _converted(values: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], s
         deep = deep_profile_to_srgb(values, space.profile)
         if deep is not None:
             return deep
-    image, said = profile_to_srgb(Image.fromarray(to_depth(values, 8)), space.profile)
-    if values.dtype == np.uint8 or not said.startswith("colours"):
-        return (values if not said.startswith("colours") else np.array(image)), said
-    return np.array(image), f"{said}, with 8 bits a channel: its profile is a table"
+    image, note = profile_to_srgb(Image.fromarray(to_depth(values, 8)), space.profile)
+    if values.dtype == np.uint8 or not note.startswith("colours"):
+        return (values if not note.startswith("colours") else np.array(image)), note
+    return np.array(image), f"{note}, with 8 bits a channel: its profile is a table"
 
 
 def _straight(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

@@ -105,11 +105,11 @@ def _page(size: tuple[int, int]) -> Iterator[Page]:
 def _studio(root: Path, films: Path) -> Iterator[str]:
     """Run the studio in its own process; gives its address."""
     context = multiprocessing.get_context("spawn")
-    said: Any = context.SimpleQueue()
-    process = context.Process(target=_serve, args=(root, films, said))
+    answers: Any = context.SimpleQueue()
+    process = context.Process(target=_serve, args=(root, films, answers))
     process.start()
     try:
-        line: str = said.get()
+        line: str = answers.get()
         if not line.startswith("dreamvideo studio: "):
             raise DreamVideoError(f"the studio did not start: {line}")
         yield line.partition(": ")[2]
@@ -120,15 +120,15 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
             process.kill()
 
 
-def _serve(root: Path, films: Path, said: Any) -> None:
+def _serve(root: Path, films: Path, answers: Any) -> None:
     from dreamvideo.studio.server import StudioOptions, serve
 
     # The page shows the source as it was named, and no private path belongs in the README.
     os.chdir(root)
     try:
-        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)
+        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), answers.put)
     except DreamVideoError as error:
-        said.put(str(error))
+        answers.put(str(error))
 
 
 def _browser() -> str | None:

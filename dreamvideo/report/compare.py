@@ -239,8 +239,8 @@ def _overlay(one: Review, other: Review) -> list[Panel]:
             for name, panel, times in (("A", ours, None), ("B", theirs, other.times))
             if panel.lines
         )
-        told = ours if ours.lines else theirs
-        made.append(Panel(told.title, told.words, lines, told.capped))
+        known = ours if ours.lines else theirs
+        made.append(Panel(known.title, known.words, lines, known.capped))
     return made
 
 

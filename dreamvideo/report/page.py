@@ -201,7 +201,7 @@ def _render_bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield '<button id="back" type="button" aria-label="One frame back">&#9664;</button>'
     yield '<button id="on" type="button" aria-label="One frame forward">&#9654;</button>'
     yield f'<input id="scrub" type="range" min="0" max="{max(0, len(page.times) - 1)}" value="0" '
-    yield 'aria-label="Frame"><output id="told"></output></div>\n<div class="bar">'
+    yield 'aria-label="Frame"><output id="position"></output></div>\n<div class="bar">'
     if len(sides) == 2:
         views = [("split", "divided"), ("beside", "side by side"), *sides]
         yield '<fieldset aria-label="View">'

@@ -71,9 +71,9 @@ class OverTime:
     parts: int = 1
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return AfterValidator(self.checked).__get_pydantic_core_schema__(source, handler)
+        return AfterValidator(self.check).__get_pydantic_core_schema__(source, handler)
 
-    def checked(self, given: float | str | None) -> float | str | None:
+    def check(self, given: float | str | None) -> float | str | None:
         """Return ``given``, as a number if it is one. Raises ScheduleError if it is not valid."""
         if given is None:
             return None

@@ -181,8 +181,8 @@ class Jobs:
         job.child = ChildProcess(
             render_worker.run_render_worker,
             (job.order,),
-            lambda said: self._hear(job, said),
-            lambda code: self._ended(job, code),
+            lambda message: self._hear(job, message),
+            lambda code: self._on_exit(job, code),
         )
         self._changed()
 
@@ -195,36 +195,38 @@ class Jobs:
         child.ask_to_end()
         self._changed()
 
-    def _hear(self, job: RenderJob, said: Said) -> None:
+    def _hear(self, job: RenderJob, message: Said) -> None:
         with self._lock:
-            if isinstance(said, Progress):
+            if isinstance(message, Progress):
                 before = job.progress
-                if before is None or before.stage != said.stage or said.note:
-                    job.pace_from = (time.monotonic(), said.done)
-                job.progress = said
-            elif isinstance(said, Done):
-                job.notes = said.notes
-                job.state, job.line = "done", _describe_output(job, said.frames)
-            elif isinstance(said, Broken):
+                if before is None or before.stage != message.stage or message.note:
+                    job.pace_from = (time.monotonic(), message.done)
+                job.progress = message
+            elif isinstance(message, Done):
+                job.notes = message.notes
+                job.state, job.line = "done", _describe_output(job, message.frames)
+            elif isinstance(message, Broken):
                 job.state = "failed"
-                job.line = f"{said.line}; {said.kept}" if said.kept else said.line
+                job.line = f"{message.line}; {message.kept}" if message.kept else message.line
             else:
-                self._left(job, said)
+                self._on_left(job, message)
         self._changed()
 
-    def _left(self, job: RenderJob, said: Left) -> None:
+    def _on_left(self, job: RenderJob, message: Left) -> None:
         if job.state == "stopping":
             self._forget(job)
             job.state, job.line = "stopped", "Stopped; its frames are deleted"
         else:
             job.state = "paused"
-            job.line = f"Paused: {said.kept}" if said.kept else "Paused before the first frame"
+            job.line = (
+                f"Paused: {message.kept}" if message.kept else "Paused before the first frame"
+            )
 
-    def _ended(self, job: RenderJob, code: int) -> None:
+    def _on_exit(self, job: RenderJob, code: int) -> None:
         with self._lock:
             job.child = None
             if job.state in ("pausing", "stopping"):
-                self._left(job, Left(""))
+                self._on_left(job, Left(""))
             elif job.state in BUSY:
                 job.state = "failed"
                 how = describe_exit(code)

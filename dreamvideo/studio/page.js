@@ -16,10 +16,10 @@
       }
     };
     request.onload = () => {
-      let said = {};
-      try { said = JSON.parse(request.responseText); } catch (e) { said = {}; }
-      if (request.status === 200) { say(''); document.body.dataset.taken = said.serial; }
-      else say(said.error || 'The file was refused (' + request.status + ')', true);
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch (e) { answer = {}; }
+      if (request.status === 200) { say(''); document.body.dataset.taken = answer.serial; }
+      else say(answer.error || 'The file was refused (' + request.status + ')', true);
     };
     request.onerror = () => say('The studio does not answer: is its command still running?', true);
     say('Taking in ' + file.name);

@@ -14,7 +14,7 @@ from dreamvideo.studio.widgets import (
     button,
     change,
     picture,
-    shown,
+    show,
     with_attributes,
     words,
 )
@@ -91,15 +91,15 @@ class StagePanel(Panel):
                 alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
             )
             change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
-            shown(self.film, plays)
-            shown(self.image, not plays and material is not None)
-        shown(self.empty, material is None)
+            show(self.film, plays)
+            show(self.image, not plays and material is not None)
+        show(self.empty, material is None)
         for each in (self.source, self.move):
             change(each, disabled=material is None)
-        shown(self.move, studio.choice.kind != "image")
+        show(self.move, studio.choice.kind != "image")
         change(self.source, aria_pressed="true" if self.shows_source else "false")
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
-        shown(self.scrub, studio.choice.kind == "video" and material is not None)
+        show(self.scrub, studio.choice.kind == "video" and material is not None)
         self.clock.text = f"{studio.at:.2f} s"
         self.time.show(studio.at, self.clock.text)
         self._say(seen)

@@ -142,7 +142,7 @@ class Studio:
 
     def move(self, slider: Slider, value: float | None) -> None:
         """Move a slider; None resets it to the look's value."""
-        self.choose(self.choice.changed(slider, value))
+        self.choose(self.choice.change(slider, value))
 
     def roll(self, slider: Slider) -> None:
         """Set a seed to a random number."""

@@ -90,7 +90,7 @@ class ImageStatistics:
             blacks=float((counted <= -CLIPPED).mean()),
         )
 
-    def settled(self, *, balanced: bool = False) -> ImageStatistics:
+    def make_goal(self, *, balanced: bool = False) -> ImageStatistics:
         """Return the statistics to hold a zoom to that starts with these.
 
         ``balanced`` is whether the gradients of its dream are: such a dream is soft.
