@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from dreamvideo.cli.app import Debug, app
-from dreamvideo.cli.common import print_table
+from dreamvideo.cli.common import note, print_table
 from dreamvideo.cli.inspect import Json
 
 
@@ -55,6 +55,7 @@ def measure(
         against_independent=against == "independent",
         pairs=pairs,
     )
+    note(False, report.notes)
     if as_json:
         print(json.dumps(report.to_json_able(), indent=2))
         return

@@ -14,7 +14,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.settings.embed import Embed
 
 if TYPE_CHECKING:
-    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.metrics.pairing import Excerpt
 
 Page = Annotated[
     Path | None,
@@ -54,7 +54,7 @@ def default_report_output(
     Raises:
         UsageError: Both a source and ``alone`` are given.
     """
-    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.metrics.pairing import Excerpt
     from dreamvideo.report.recipe import find_recorded_source
 
     if alone and source is not None:

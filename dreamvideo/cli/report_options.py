@@ -91,8 +91,8 @@ def page_after(
     Raises:
         DreamVideoError: The page cannot be made; the message says that the film itself is complete.
     """
+    from dreamvideo.metrics.pairing import Excerpt
     from dreamvideo.report.film import report_film
-    from dreamvideo.report.pairing import Excerpt
 
     program, *words = sys.argv
     ran = Path(program).stem in ("dreamvideo", "__main__")

@@ -92,6 +92,7 @@ class FilmReport:
         trail: How much of a moving thing's old dream stays on the ground behind it.
         drift: Drift of metrics over the film.
         independent: Comparison with frames dreamt independently.
+        notes: What to know about how film and source were paired.
     """
 
     frames: int
@@ -108,6 +109,7 @@ class FilmReport:
     trail: float | None
     drift: Drifts
     independent: Comparison | None
+    notes: tuple[str, ...] = ()
 
     def to_json_able(self) -> dict[str, Any]:
         """Return the report as plain dictionaries, lists, numbers and None."""

@@ -20,10 +20,10 @@ from dreamvideo.media.preview_encoder import Proxy, plays_everywhere
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.metrics.film_report import FilmReport, Observation, measure
 from dreamvideo.metrics.frame_stats import FrameStats, Pair, measure_frame
+from dreamvideo.metrics.pairing import FilmPair, FramePair
 from dreamvideo.metrics.reference_flow import Frame
 from dreamvideo.motion.cuts import is_cut
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.report.pairing import FilmPair, FramePair
 from dreamvideo.report.stills import Sheet, SheetFrame, Still, WorstFrames
 from dreamvideo.settings.embed import Embed
 
