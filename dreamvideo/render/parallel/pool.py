@@ -19,6 +19,11 @@ import cv2
 
 from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.frames.planner import (
+    DreamerFactory,
+    dreamer_factory,
+    set_dreamer_factory,
+)
 from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.parallel.executor import Capacity, ProgressTracker
@@ -101,7 +106,7 @@ class _PoolRun:
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_run_worker,
-            args=(self.job.folder, theirs),
+            args=(self.job.folder, theirs, dreamer_factory()),
             name="dreamvideo-worker",
             daemon=True,
         )
@@ -138,12 +143,13 @@ class _PoolRun:
         self._start(worker.segment)
 
 
-def _run_worker(folder: Path, pipe: connection.Connection) -> None:
+def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFactory) -> None:
     """Run a worker: segments in, (frames done, objective, ended) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     unblock_signals()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    set_dreamer_factory(factory)
     try:
         job = Job.at(folder)
         own_process()
