@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.imaging import REFERENCE_WIDTH, blur, resize, to_grey, to_levels
+from dreamvideo.imaging import REFERENCE_WIDTH, blur, blur_in_proportion, resize, to_grey, to_levels
 from dreamvideo.motion.warp import inside, warp
 
 Quality = Literal["fast", "medium", "fine"]
@@ -149,7 +149,7 @@ def fill_flow(
     size = (columns, max(2, round(height / cell)))
     tensor = _structure_tensor(frame) * (trust * trust)[..., None]
     cells = _measure_cells(tensor, flow, size)
-    surroundings = _find_surroundings(cells, frame, size, width / _REFERENCE_WIDTH)
+    surroundings = _find_surroundings(cells, frame, size, width / REFERENCE_WIDTH)
     wide = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_LINEAR)
     window = 2 * round(cell) + 1
     texture = cv2.boxFilter(tensor, -1, (window, window))
@@ -208,7 +208,7 @@ def _find_surroundings(
     around = alike @ votes + far
     for _ in range(_ROUNDS):
         # What moves otherwise than most of them is another thing.
-        apart = _squared(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
+        apart = _square(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
         around = (alike / (1 + apart / np.float32(_APART * scale) ** 2)) @ votes + far
     return _solve(around[:, :3], around[:, 3:]).reshape(size[1], size[0], 2)
 
@@ -229,8 +229,8 @@ def _fill_both(
 
 def _structure_tensor(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return xx, xy, yy of the slopes, H x W x 3 in (levels of 255 per px of 320 wide)^2."""
-    scale = frame.shape[1] / _REFERENCE_WIDTH
-    grey = _blur((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5), scale)
+    scale = frame.shape[1] / REFERENCE_WIDTH
+    grey = blur(to_levels(to_grey(frame)), scale)
     x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=scale / 32)
     y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=scale / 32)
     return np.asarray(cv2.merge((x * x, x * y, y * y)), np.float32)
@@ -241,7 +241,7 @@ def _residual(
 ) -> NDArray[np.float32]:
     """Return how little a frame resembles the other one moved along a flow: H x W."""
     difference = np.abs(frame - warp(other, flow, interpolation="linear")).mean(-1)
-    return _blur(difference, _RESIDUAL_SIGMA * frame.shape[1] / _REFERENCE_WIDTH)
+    return blur_in_proportion(difference, _RESIDUAL_SIGMA)
 
 
 def _dominant_motion(
