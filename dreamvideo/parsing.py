@@ -17,6 +17,8 @@ _DECIMAL = rf"(?:{_WHOLE}(?:\.[0-9]{{0,9}})?|\.[0-9]{{1,9}})"
 _SIZE = re.compile(rf"({_WHOLE})?x({_WHOLE})?|({_WHOLE})|({_DECIMAL})%")
 _TIME = re.compile(rf"(?:{_WHOLE}:){{0,2}}{_DECIMAL}s?")
 _RATE = re.compile(rf"{_DECIMAL}|{_WHOLE}/{_WHOLE}")
+_BYTE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_BYTES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([kmg]i?)?b?", re.IGNORECASE)
 # 23.98, the coarsest of the usual spellings, is this far from 24000/1001.
 _NTSC_TOLERANCE = Fraction(1, 5000)
 
@@ -67,6 +69,15 @@ def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
             f"sides must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
     raise UsageError(f"--size {text!r} is not a size: write 640x360, 640, x360 or 50%")
+
+
+def parse_bytes(text: str) -> int:
+    """Parse ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000`` to bytes; ValueError otherwise."""
+    match = _BYTES.fullmatch(text.strip())
+    size = int(float(match[1]) * _BYTE_UNITS[(match[2] or "").lower()]) if match else 0
+    if size < 1:
+        raise ValueError("write a size as 5MB, 800kB or 70000 (bytes)")
+    return size
 
 
 def parse_time(text: str, option: str, rate: Fraction | None = None) -> Fraction:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import own_process
-from dreamvideo.render.frames import planner
+from dreamvideo.render.frames.planner import dreamer_factory, set_dreamer_factory
 from dreamvideo.settings import DreamSettings, MachineSettings
 
 MOST = 8
@@ -40,8 +40,11 @@ def shared(
 
 
 @pytest.fixture(autouse=True)
-def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def compiled_once() -> Iterator[None]:
     """Renders of this process use shared dreamers; and TensorFlow is no garbage."""
     own_process()
-    if vars(planner)["Dreamer"] is Dreamer:
-        monkeypatch.setattr(planner, "Dreamer", shared)
+    before = dreamer_factory()
+    if before is Dreamer:
+        set_dreamer_factory(shared)
+    yield
+    set_dreamer_factory(before)

@@ -7,20 +7,18 @@ starts at once, so that it can be killed often.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 
 from dreamvideo.cli.entry import main
 from dreamvideo.dream.octaves import Dream
-from dreamvideo.render.frames import planner
-from dreamvideo.render.parallel import pool
+from dreamvideo.render.frames.planner import set_dreamer_factory
 from dreamvideo.settings import DreamSettings
-
-_WORK = pool.run_worker
 
 
 class Swirler:
@@ -47,22 +45,19 @@ class Swirler:
         return Dream(image, (float(image.std()),))
 
 
-def worker(*arguments: Any) -> None:
-    """A worker process of such a render."""
-    vars(planner)["Dreamer"] = Swirler
-    _WORK(*arguments)
-
-
-def without_network(patch: pytest.MonkeyPatch) -> None:
-    """Let renders of this process dream so, and their workers too."""
-    patch.setattr(planner, "Dreamer", Swirler)
-    patch.setattr(pool, "run_worker", worker)
+@contextmanager
+def without_network() -> Iterator[None]:
+    """Let renders of this process dream so in the block, and their workers too."""
+    before = set_dreamer_factory(Swirler)
+    try:
+        yield
+    finally:
+        set_dreamer_factory(before)
 
 
 if __name__ == "__main__":
-    # A worker imports its function from here by this name, not from the main program.
-    vars(pool)["run_worker"] = import_module("slow_dreamer").worker
-    vars(planner)["Dreamer"] = Swirler
+    # Workers import the class by this name, not from the main program.
+    set_dreamer_factory(import_module("slow_dreamer").Swirler)
     clip, output, count = sys.argv[1:]
     sys.argv[1:] = ["video", clip, "-o", output, "--workers", count]
     main()

@@ -18,7 +18,7 @@ from slow_dreamer import Swirler
 
 from dreamvideo.cluster.process import initialize_process
 from dreamvideo.cluster.worker import DreamPlugin
-from dreamvideo.render.frames import planner
+from dreamvideo.render.frames.planner import set_dreamer_factory
 from dreamvideo.render.job.segment_store import SegmentSink
 
 _add = SegmentSink.add
@@ -38,7 +38,7 @@ def initialize(*arguments: Any) -> None:
     """What a dreaming process of such a worker starts with."""
     with Path(os.environ["SWIRLING_LOG"]).with_suffix(".pids").open("a") as pids:
         pids.write(f"{os.getpid()}\n")
-    vars(planner)["Dreamer"] = Swirler
+    set_dreamer_factory(Swirler)
     SegmentSink.add = add_slowly  # type: ignore[method-assign]
     if "SWIRLING_BLIND" in os.environ:
         sys.addaudithook(touches_nothing)

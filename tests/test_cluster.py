@@ -26,7 +26,7 @@ from tiny import QUICK, Cli, contents
 import dreamvideo
 from dreamvideo import dream_video, make_look
 from dreamvideo.cli.entry import run
-from dreamvideo.cluster import DaskExecutor, connection, coordinator, executor
+from dreamvideo.cluster import DaskExecutor, connection, coordinator
 from dreamvideo.cluster.connection import run_async
 from dreamvideo.cluster.discover_workers import uses_gpus
 from dreamvideo.cluster.environment import difference, signature
@@ -62,8 +62,7 @@ def clip(ours: Path) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_network() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_network(patch)
+    with without_network():
         yield
 
 
@@ -324,7 +323,7 @@ def test_what_is_no_cluster_is_told_in_one_line(
         ended = cli("video", clip, "-o", out, *QUICK, "--cluster", cluster)
         assert (ended.code, len(ended.err.splitlines())) == (code, 1), ended.err
         assert words in ended.err
-    monkeypatch.setattr(executor, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     ended = cli("video", clip, "-o", out, *QUICK, "--cluster", "tcp://127.0.0.1:9")
     assert (ended.code, 'pip install -e ".[cluster]"' in ended.err) == (2, True)
     assert contents(tmp_path) == {}

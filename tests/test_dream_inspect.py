@@ -60,7 +60,7 @@ def test_every_layer_of_the_bundled_network() -> None:
 def test_every_layer_of_a_keras_network() -> None:
     from dreamvideo.dream.keras_networks import KerasNetwork
 
-    network = KerasNetwork.untrained(models.find_entry("mobilenet-v2"))
+    network = KerasNetwork.build_untrained(models.find_entry("mobilenet-v2"))
     found = measure_activity(network, noise(64, 96))
     assert [at.layer for at in found] == list(network.layers)
     for at in found:

@@ -23,9 +23,9 @@ from dreamvideo.dream.octaves import (
     draw_jitter,
     dream,
     list_octave_sizes,
-    resize,
 )
 from dreamvideo.dream.patches import Box
+from dreamvideo.imaging import resize
 
 SIDES = st.integers(16, 1500)
 

@@ -104,7 +104,7 @@ def test_an_empty_gradient_stays_finite_in_every_shape() -> None:
     tf = tensorflow()
     nothing = tf.zeros((20, 24, 3))
     for shaping in (Shaping(smooth=True), Shaping(levels=3), Shaping(norm="mean-abs")):
-        shaped = shaping.shaped(nothing, {"smooth": np.float32(2)})
+        shaped = shaping.shape(nothing, {"smooth": np.float32(2)})
         np.testing.assert_array_equal(shaped.numpy(), 0)
 
 
@@ -137,7 +137,7 @@ def test_only_what_is_asked_for_is_compiled() -> None:
     assert PLAIN.extras == frozenset()
     assert Dreamer(DreamSettings(layers="block1")).terms == ("block1",)
     gradient = tensorflow().constant(noise(8, 8))
-    assert PLAIN.shaped(gradient, {}) is gradient
+    assert PLAIN.shape(gradient, {}) is gradient
 
 
 def test_smoothing_changes_over_time_without_a_new_compilation() -> None:

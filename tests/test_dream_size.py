@@ -97,7 +97,7 @@ def test_a_shrunk_frame_keeps_its_own() -> None:
     assert shrink_frame(frame, (WIDE, HIGH)) is frame and get_full_frame(frame) is frame
     small = shrink_frame(frame, (64, 48))
     assert small.pixels.shape == (48, 64, 3) and get_full_frame(small) is frame
-    assert (small.index, small.time, small.duration) == (3, 1, Fraction(1, 25))
+    assert (small.index, small.time, small.duration) == (3, Fraction(1), Fraction(1, 25))
 
 
 @pytest.fixture(scope="module")

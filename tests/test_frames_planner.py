@@ -21,7 +21,7 @@ from dreamvideo.render.frames.pipeline import dream_clip
 from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
 from dreamvideo.render.image import dream_still
 from dreamvideo.render.job.manifest import list_look_files
-from dreamvideo.settings import Look, make_look
+from dreamvideo.settings import Look, make_look, make_machine
 
 HEIGHT, WIDTH = 48, 64
 QUICK = {"layers": "block3_expand", "steps": 4, "step_size": 0.06, "octaves": 1}
@@ -175,14 +175,12 @@ def test_every_file_that_a_look_names_is_an_input(tmp_path: Path) -> None:
     assert list_look_files(look_of(mask={"mask": "left 0.5"})) == {}
 
 
-def test_the_tiles_of_a_large_picture_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "dreamvideo.dream.memory_estimate.MemoryEstimate.most_pixels", lambda *_: 64 * 600
-    )
+def test_the_tiles_of_a_large_picture_are_told() -> None:
+    little = make_machine(max_memory="880MB")
     told: list[tuple[int, int]] = []
     source = to_float(to_bytes(scene(64, 1100, glide(1)).frames[0]))
     look = look_of(dream={"steps": 1})
-    planner = make_planner(freeze_look(look), FilmSpan((1100, 64))).with_progress(
+    planner = make_planner(freeze_look(look), FilmSpan((1100, 64)), machine=little).with_progress(
         lambda *at: told.append(at)
     )
     dream_still(planner, source)

@@ -16,7 +16,10 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
-LEAVES = {"cancel", "errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
+LEAVES = {
+    *("cancel", "control_groups", "errors", "formatting", "imaging", "memory", "parsing"),
+    *("processors", "schedules", "settings", "version"),
+}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.py"}
@@ -24,8 +27,11 @@ RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.
 MAY_IMPORT: dict[str, set[str]] = {
     "cancel": set(),
     "errors": set(),
-    "memory": set(),
-    "processors": set(),
+    "imaging": {"errors"},
+    "control_groups": set(),
+    "formatting": set(),
+    "memory": {"control_groups"},
+    "processors": {"control_groups"},
     "version": set(),
     "guide": {"errors"},
     "schedules": {"errors"},

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dreamvideo.errors import MediaError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.stills import png_bytes
 from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.disk_space import (
@@ -19,7 +20,6 @@ from dreamvideo.render.job.disk_space import (
     check_room,
     estimate_disk_bytes,
     estimate_reserve,
-    format_bytes,
 )
 
 

@@ -193,7 +193,7 @@ def test_chained_motions_lead_where_both_lead_and_trust_what_both_trust() -> Non
 def _blank(frame: np.ndarray, amount: np.ndarray, tone: float, seed: int) -> np.ndarray:
     """Fade a frame to a tone with a little grain, by an amount in [0, 1] (H x W)."""
     noise = np.random.default_rng(seed).normal(0, 0.02, frame.shape)
-    return (frame + amount[..., None] * (tone + noise - frame)).astype(np.float32)
+    return np.asarray(frame + amount[..., None] * (tone + noise - frame), np.float32)
 
 
 @pytest.mark.parametrize("velocity", [5 + 4j, 9 - 6j])

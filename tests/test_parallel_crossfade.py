@@ -129,8 +129,7 @@ def test_only_frames_that_two_parts_have_dreamt_are_made_anew(tmp_path: Path) ->
 
 @pytest.fixture
 def no_network() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_network(patch)
+    with without_network():
         yield
 
 

@@ -90,13 +90,13 @@ def test_a_clip_read_in_stretches_is_the_clip_read_at_once(
     at_once = scanned(clip, 5, **request_)
     assert len(at_once.cuts) == 2 and at_once.sound
     asked: list[int] = []
-    side_by_side = scanning._scan_in_parallel
+    side_by_side = scanning.scan_in_parallel
 
     def noted(read: ClipRange, look: Look, bounds: list[Fraction], told: Any) -> Any:
         asked.append(len(bounds))
         return side_by_side(read, look, bounds, told)
 
-    monkeypatch.setattr(scanning, "_scan_in_parallel", noted)
+    monkeypatch.setattr(scanning, "scan_in_parallel", noted)
     monkeypatch.setattr(scanning, "MIN_CHUNK_SECONDS", 0.5)
     assert scanned(clip, 5, **request_) == at_once
     assert asked == ([5] if name in ("a.mp4", "b.mkv") and "fps" not in request_ else [])

@@ -42,8 +42,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_network() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_network(patch)
+    with without_network():
         yield
 
 
@@ -225,12 +224,12 @@ def test_a_picture_is_dreamt_on_the_threads_that_are_asked_for(
     threads: list[int] = []
     monkeypatch.setattr(runtime, "_started", started)
     monkeypatch.setattr(runtime, "_threads", threads)
-    without_network(monkeypatch)
     render = ["image", shelf / "photo.png", "-q", "-o", tmp_path / "a.png", "--overwrite"]
-    assert cli(*render).code == 0 and threads == []
-    assert cli(*render, "--threads", "3").code == 0 and threads == [3]
-    runtime.settle_threads(5)
-    assert threads == [3], "a process has one number of threads"
-    threads.clear()
-    started.append("TensorFlow")
-    assert cli(*render, "--threads", "3").code == 0 and threads == []
+    with without_network():
+        assert cli(*render).code == 0 and threads == []
+        assert cli(*render, "--threads", "3").code == 0 and threads == [3]
+        runtime.settle_threads(5)
+        assert threads == [3], "a process has one number of threads"
+        threads.clear()
+        started.append("TensorFlow")
+        assert cli(*render, "--threads", "3").code == 0 and threads == []

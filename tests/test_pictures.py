@@ -13,9 +13,10 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.stills import read_still
 from dreamvideo.pictures.__main__ import PICTURES, make_pictures, parse_names
-from dreamvideo.pictures.clone import SAMPLES, Clone, scale_picture
+from dreamvideo.pictures.clone import SAMPLES, Clone
 from dreamvideo.pictures.films import LOOPS
 from dreamvideo.pictures.stills import LOOK_FOLDER, PLAIN, make_preset_tiles
 from dreamvideo.settings import Look, make_look, preset_paths
@@ -120,5 +121,5 @@ def test_mistakes_are_one_line(
 
 def test_pictures_are_only_made_smaller() -> None:
     pixels = np.zeros((60, 90, 3), np.uint8)
-    assert scale_picture(pixels, 30).shape == (20, 30, 3)
-    assert scale_picture(pixels, 200) is pixels
+    assert shrink_to_width(pixels, 30).shape == (20, 30, 3)
+    assert shrink_to_width(pixels, 200) is pixels

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tiny import quick_dream
 
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_duration
 from dreamvideo.render.planning import budget as budgets
 from dreamvideo.render.planning.budget import (
     choose_quality,
     fit_budget,
-    format_duration,
     list_quality_steps,
     parse_budget,
 )

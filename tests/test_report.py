@@ -18,10 +18,11 @@ from tiny import QUICK, Cli, contents
 
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame
+from dreamvideo.metrics.measure import measure_film
+from dreamvideo.metrics.pairing import Excerpt, open_film_pair
 from dreamvideo.render.job.segment_store import FrameRecord, SegmentStore
 from dreamvideo.report.compare import compare_films
 from dreamvideo.report.film import report_film
-from dreamvideo.report.pairing import Excerpt, open_film_pair
 from dreamvideo.report.recipe import find_recorded_source
 from dreamvideo.report.review import Review, review
 from dreamvideo.report.stills import Sheet, WorstFrames
@@ -325,3 +326,23 @@ def test_sound_is_heard_in_a_stand_in_too(world: Path, tmp_path: Path) -> None:
     seen = review(open_film_pair(loud, world / "source.mkv", Excerpt()), embed=Embed())
     assert seen.film_clip is not None and seen.source_clip is not None
     assert b"mp4a" in seen.film_clip.data and b"mp4a" not in seen.source_clip.data
+
+
+def test_measure_and_report_pair_frames_alike(world: Path, tmp_path: Path) -> None:
+    """By time, with the same notes: of a part, at another rate, against a source that ends."""
+    source, exact = str(world / "source.mkv"), ("-c:v", "ffv1")
+    part = make(tmp_path / "part.mkv", "-ss", "0.2", "-i", source, *exact)
+    halved = ("-vf", "select=not(mod(n\\,2))", "-r", "25/2")
+    half = make(tmp_path / "half.mkv", "-i", source, *halved, *exact)
+    short = make(tmp_path / "short.mkv", "-i", source, "-frames:v", "6", *exact)
+    for film, clip, start in (
+        (part, world / "source.mkv", "0.2"),
+        (part, world / "source.mkv", None),
+        (half, world / "source.mkv", None),
+        (world / "source.mkv", short, None),
+    ):
+        seen = reviewed(film, clip, **({"start": start} if start else {}))
+        report = measure_film(film, clip, start=start)
+        assert report.notes == seen.notes
+        assert seen.figures is not None and report.frames == seen.figures.frames
+        assert report.strength == pytest.approx(seen.figures.strength, abs=1e-6)

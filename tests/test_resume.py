@@ -34,8 +34,7 @@ class Enough(BaseException):
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_network() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_network(patch)
+    with without_network():
         yield
 
 

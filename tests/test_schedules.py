@@ -154,4 +154,4 @@ def test_a_setting_over_time_keeps_to_its_bounds() -> None:
         with pytest.raises(ValidationError):
             ZoomSettings.model_validate({"rate": bad})
     with pytest.raises(ValueError, match="from 0 to 1"):
-        OverTime(0, 1, parts=2).checked("0.5x1.5")
+        OverTime(0, 1, parts=2).check("0.5x1.5")

@@ -239,7 +239,7 @@ def test_layers_and_weights(pairs: list[tuple[str, float]]) -> None:
 
 def test_a_layer_weighs_one_unless_it_says_otherwise() -> None:
     assert parse_layers("mixed3,mixed5:0.5") == (("mixed3", 1.0), ("mixed5", 0.5))
-    assert DreamSettings().weighted_layers(["a", "b"]) == (("a", 1.0), ("b", 1.0))
+    assert DreamSettings().list_weighted_layers(["a", "b"]) == (("a", 1.0), ("b", 1.0))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_bundled_presets_are_whole(name: str) -> None:
     assert 10 < len(look.description) < 100
     assert "\n" not in look.description
     default = models.find_entry(look.dream.model).default_layers
-    terms = [parse_term(term) for term, _ in look.dream.weighted_layers(default)]
+    terms = [parse_term(term) for term, _ in look.dream.list_weighted_layers(default)]
     assert {term.layer for term in terms} <= layers_of(look.dream.model)
     assert terms or look.dream.classes
     assert look.model_copy(update={"description": ""}) != Look(), "it changes something"

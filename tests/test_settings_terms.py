@@ -138,9 +138,9 @@ def test_what_is_no_timeline(text: str, message: str) -> None:
 
 def test_settings_know_what_they_raise() -> None:
     own = ("a", "b")
-    assert DreamSettings().weighted_layers(own) == (("a", 1), ("b", 1))
-    assert DreamSettings(classes="tabby").weighted_layers(own) == ()
-    assert DreamSettings(classes="tabby", layers="c").weighted_layers(own) == (("c", 1),)
+    assert DreamSettings().list_weighted_layers(own) == (("a", 1), ("b", 1))
+    assert DreamSettings(classes="tabby").list_weighted_layers(own) == ()
+    assert DreamSettings(classes="tabby", layers="c").list_weighted_layers(own) == (("c", 1),)
     keyed = DreamSettings(layers="c -> 4s: d")
-    assert keyed.weighted_layers(own) == (("c", 1), ("d", 0))
-    assert keyed.weighted_layers(own, TimePoint(4)) == (("c", 0), ("d", 1))
+    assert keyed.list_weighted_layers(own) == (("c", 1), ("d", 0))
+    assert keyed.list_weighted_layers(own, TimePoint(4)) == (("c", 0), ("d", 1))

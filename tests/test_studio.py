@@ -383,7 +383,7 @@ def test_a_port_that_is_taken_is_told(cli: Cli) -> None:
 def test_without_its_extra_it_says_what_to_install(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamvideo.cli.studio.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "nicegui", None)
     ended = cli("studio")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dreamvideo.cli.entry import run
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_seconds
 from dreamvideo.render import image, video
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.zoom import render
@@ -27,7 +28,6 @@ from dreamvideo.studio.form_state import (
     Slider,
     choose_output_name,
     format_command,
-    format_seconds,
     format_toml,
     list_arguments,
     list_descriptions,
@@ -71,7 +71,7 @@ def choices(draw: st.DrawFn) -> Choice:
         preset=draw(st.sampled_from([None, *list_descriptions()])),
     )
     for slider in draw(st.lists(st.sampled_from(SLIDERS), max_size=4, unique=True)):
-        choice = choice.changed(slider, draw(positions(slider)))
+        choice = choice.change(slider, draw(positions(slider)))
     start = draw(st.none() | st.floats(0, 4))
     return replace(
         choice,
@@ -116,20 +116,20 @@ def test_the_preset_is_the_look(choice: Choice) -> None:
 
 
 def test_a_slider_that_is_moved_replaces_the_presets_number() -> None:
-    choice = Choice(preset="eyes").changed(STRENGTH, 0.5)
+    choice = Choice(preset="eyes").change(STRENGTH, 0.5)
     assert choice.look.dream.strength == 0.5
     assert choice.look.dream.layers == Choice(preset="eyes").look.dream.layers
-    assert choice.changed(STRENGTH, None) == Choice(preset="eyes")
+    assert choice.change(STRENGTH, None) == Choice(preset="eyes")
 
 
 def test_a_slider_holds_to_its_range_and_to_whole_numbers() -> None:
-    assert STRENGTH.taken(9) == 2
-    assert STRENGTH.taken(0.1 + 0.2) == 0.3
-    assert OCTAVES.taken(3.0) == 3 and isinstance(OCTAVES.taken(3.0), int)
+    assert STRENGTH.convert(9) == 2
+    assert STRENGTH.convert(0.1 + 0.2) == 0.3
+    assert OCTAVES.convert(3.0) == 3 and isinstance(OCTAVES.convert(3.0), int)
 
 
 def test_a_seed_keeps_all_its_digits() -> None:
-    choice = Choice().changed(CREATURES, CREATURES.high)
+    choice = Choice().change(CREATURES, CREATURES.high)
     assert choice.look.dream.creatures == 2**31 - 1
     arguments = list_arguments(choice, "a.jpg", "b.png")
     assert arguments[arguments.index("--creatures") + 1] == "2147483647"
@@ -148,17 +148,17 @@ def test_the_first_controls_of_the_picture_are_there(label: str, option: str) ->
 
 def test_what_a_look_leaves_open_stands_where_it_is_derived() -> None:
     assert OCTAVES.value_in(Look(), 4.0) == 4
-    assert OCTAVES.value_in(Choice().changed(OCTAVES, 2).look, 4.0) == 2
+    assert OCTAVES.value_in(Choice().change(OCTAVES, 2).look, 4.0) == 2
 
 
 def test_numbers_of_another_kind_of_render_wait_for_it() -> None:
-    still = Choice(kind="image").changed(SPEED, 2.0)
+    still = Choice(kind="image").change(SPEED, 2.0)
     assert still.look == Look()
     assert replace(still, kind="zoom").look.zoom.rate == 2.0
 
 
 def test_a_new_look_forgets_what_was_changed_of_the_last_one() -> None:
-    choice = Choice(kind="zoom").changed(STRENGTH, 0.5).changed(SPEED, 2.0).with_preset("fur")
+    choice = Choice(kind="zoom").change(STRENGTH, 0.5).change(SPEED, 2.0).with_preset("fur")
     assert choice.look.dream.strength == 1.0
     assert choice.look.zoom.rate == 2.0
 
@@ -167,13 +167,13 @@ def test_a_new_look_forgets_what_was_changed_of_the_last_one() -> None:
 def test_every_slider_says_what_turning_it_does(slider: Slider) -> None:
     assert slider.help
     with_low, with_high = (
-        Choice(kind=slider.kinds[0]).changed(slider, at).look for at in (slider.low, slider.high)
+        Choice(kind=slider.kinds[0]).change(slider, at).look for at in (slider.low, slider.high)
     )
     assert with_low != with_high
 
 
 def test_values_below_zero_are_no_options() -> None:
-    choice = Choice(kind="zoom").changed(ROTATE, -5)
+    choice = Choice(kind="zoom").change(ROTATE, -5)
     assert "--rotate=-5" in list_arguments(choice, "a.jpg", "b.mp4")
 
 

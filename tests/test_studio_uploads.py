@@ -101,7 +101,7 @@ def test_sound_alone_and_nothing_are_refused(shelf: Path, tmp_path: Path) -> Non
 
 
 def test_what_is_too_large_is_not_kept(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cat\.png: larger than 0\.002 MB; --max-upload"):
+    with pytest.raises(UsageError, match=r"cat\.png: larger than 2 kB; --max-upload"):
         taken(bytes(5000), "cat.png", tmp_path, most=2000)
     assert not list(tmp_path.iterdir())
 

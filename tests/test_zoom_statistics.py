@@ -120,7 +120,7 @@ def test_the_pull_is_the_same_in_a_second_at_any_rate() -> None:
 
 def test_a_balanced_dream_settles_softer_in_its_finest_band_alone() -> None:
     fresh = ImageStatistics.of(cat(64, 64))
-    plain, balanced = fresh.settled(), fresh.settled(balanced=True)
+    plain, balanced = fresh.make_goal(), fresh.make_goal(balanced=True)
     assert plain.fineness == 0.5 * fresh.fineness and (plain.bands == fresh.bands).all()
     assert balanced.fineness == 0.25 * fresh.fineness
     assert balanced.bands[0] == pytest.approx(0.75 * fresh.bands[0])

@@ -30,6 +30,8 @@ Size = Annotated[
         show_default="the input's",
     ),
 ]
+# Wider than any row: where nothing wraps lines, neither do we.
+WIDEST_LINE = 10_000
 _RESUMING = "Resuming"
 Restart = Annotated[
     bool,
@@ -79,6 +81,26 @@ def machine_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
         return run
 
     return decorate
+
+
+def print_table(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
+    """Print rows of cells as aligned columns.
+
+    On a terminal a cell that is too long continues below itself; elsewhere a row is a line, so that
+    it can be searched.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console(width=None if sys.stdout.isatty() else WIDEST_LINE, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def say(quiet: bool, *lines: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dreamvideo.formatting import format_clock
 from dreamvideo.render.progress import OnProgress, Progress, silent
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -65,13 +66,6 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
     if math.isfinite(progress.loss):
         parts.append(f"loss {progress.loss:.4g}")
     return ", ".join(parts)
-
-
-def format_clock(seconds: float) -> str:
-    """Format seconds as ``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @contextmanager

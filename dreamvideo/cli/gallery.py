@@ -9,7 +9,7 @@ import typer
 
 from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, say
 from dreamvideo.cli.options import look_options
-from dreamvideo.gallery.across import Across
+from dreamvideo.gallery import Across
 from dreamvideo.settings import Look
 
 SIDE = 320
@@ -114,7 +114,8 @@ def preview(
     look: Look,
 ) -> None:
     """Dream a few seconds of a clip, small and coarse, and estimate the time for all of it."""
-    from dreamvideo.cli.display import format_clock, progress_display
+    from dreamvideo.cli.display import progress_display
+    from dreamvideo.formatting import format_clock
     from dreamvideo.render.preview import preview as render_preview
 
     with progress_display(quiet) as listen:

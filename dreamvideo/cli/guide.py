@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from dreamvideo.cli.app import Debug, app
+from dreamvideo.cli.common import print_table
 from dreamvideo.guide import TOPICS, printable, read_page, summary
 
 
@@ -22,9 +23,7 @@ def guide(
 ) -> None:
     """Print a page of the guide, or list its pages."""
     if topic is None:
-        longest = max(map(len, TOPICS))
-        for name in TOPICS:
-            print(f"{name:<{longest}}  {summary(name)}")
+        print_table([(name, summary(name)) for name in TOPICS])
         return
     text = printable(read_page(topic.lower()))
     if sys.stdout.isatty():

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamvideo.cli.app import Debug, Size, app
-from dreamvideo.cli.display import format_clock
+from dreamvideo.cli.common import print_table
 from dreamvideo.cli.options import look_options
+from dreamvideo.formatting import format_bytes, format_clock
 from dreamvideo.settings import Look
 
 if TYPE_CHECKING:
@@ -51,19 +52,20 @@ def info(
     wanted = (found.width, found.height)
     if size:
         wanted = parse_size(size, *wanted)
-    facts = _facts(found)
+    facts = _list_facts(found)
     if not as_json:
+        # Not a table: the last line follows seconds later.
         for key, value in facts.items():
             if value not in (None, [], 0):
-                print(f"{key:<14} {_shown(value)}")
+                print(f"{key:<14} {_format(value)}")
     # Without a duration in the container there is nothing to estimate.
     guess = _estimate(found, wanted, look) if estimate and found.duration else None
     if as_json:
-        print(json.dumps({**facts, "render": _guess_facts(guess, wanted)}, indent=2))
+        print(json.dumps({**facts, "render": _list_guess_facts(guess, wanted)}, indent=2))
     elif guess is not None:
         print(
             f"{'render':<14} about {format_clock(guess.seconds)} at {wanted[0]} x {wanted[1]} "
-            f"({guess.seconds_per_frame:.2g} s a frame, {guess.disk_bytes / 1e6:.0f} MB of disk)"
+            f"({guess.seconds_per_frame:.2g} s a frame, {format_bytes(guess.disk_bytes)} of disk)"
         )
 
 
@@ -103,7 +105,7 @@ def models(
     if name is None:
         if on is not None:
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
-        _print_rows([_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
+        _print_rows([_list_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
     elif on is None:
         weighted = parse_layers(",".join(registry.find_entry(name).default_layers))
         defaults = {parse_term(term).layer for term, _ in weighted}
@@ -138,7 +140,7 @@ def _class_rows(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def _model_facts(entry: Any) -> dict[str, Any]:
+def _list_model_facts(entry: Any) -> dict[str, Any]:
     return {
         "model": entry.name,
         "network": entry.title,
@@ -169,13 +171,10 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    widths = {key: max(len(key), *(len(_shown(r[key])) for r in rows)) for key in rows[0]}
-    print("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
-    for row in rows:
-        print("  ".join(_shown(row[key]).ljust(widths[key]) for key in widths).rstrip())
+    print_table([[_format(value) for value in row.values()] for row in rows], list(rows[0]))
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, list):
@@ -183,7 +182,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _facts(found: MediaInfo) -> dict[str, Any]:
+def _list_facts(found: MediaInfo) -> dict[str, Any]:
     return {
         "file": str(found.path),
         "kind": found.kind,
@@ -213,7 +212,7 @@ def _estimate(found: MediaInfo, size: tuple[int, int], look: Look) -> Estimate:
     return estimate_clip(found, size, look)
 
 
-def _guess_facts(guess: Estimate | None, size: tuple[int, int]) -> dict[str, Any] | None:
+def _list_guess_facts(guess: Estimate | None, size: tuple[int, int]) -> dict[str, Any] | None:
     if guess is None:
         return None
     return {

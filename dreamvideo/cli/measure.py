@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from dreamvideo.cli.app import Debug, app
+from dreamvideo.cli.common import note, print_table
 from dreamvideo.cli.inspect import Json
 
 
@@ -54,8 +55,8 @@ def measure(
         against_independent=against == "independent",
         pairs=pairs,
     )
+    note(False, report.notes)
     if as_json:
         print(json.dumps(report.to_json_able(), indent=2))
         return
-    for name, value in make_rows(report):
-        print(f"{name:<32} {value}")
+    print_table(make_rows(report))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
+from dreamvideo.cli.common import print_table
 from dreamvideo.errors import UsageError
 from dreamvideo.settings import make_look, preset_paths
 
@@ -54,9 +55,7 @@ def presets(
     if as_json:
         print(json.dumps([{"preset": n, "description": d} for n, d in described.items()], indent=2))
         return
-    longest = max(map(len, described))
-    for name, description in described.items():
-        print(f"{name:<{longest}}  {description}")
+    print_table(list(described.items()))
 
 
 def _show(

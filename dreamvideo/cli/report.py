@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
-from dreamvideo.cli.report_options import EmbedHeight, EmbedSize, embed_of
+from dreamvideo.cli.report_options import EmbedHeight, EmbedSize, make_embed
 from dreamvideo.errors import UsageError
 from dreamvideo.settings.embed import Embed
 
 if TYPE_CHECKING:
-    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.metrics.pairing import Excerpt
 
 Page = Annotated[
     Path | None,
@@ -54,7 +54,7 @@ def default_report_output(
     Raises:
         UsageError: Both a source and ``alone`` are given.
     """
-    from dreamvideo.report.pairing import Excerpt
+    from dreamvideo.metrics.pairing import Excerpt
     from dreamvideo.report.recipe import find_recorded_source
 
     if alone and source is not None:
@@ -100,7 +100,7 @@ def report(
             source,
             output,
             excerpt=excerpt,
-            embed=embed_of(embed_height, embed_size),
+            embed=make_embed(embed_height, embed_size),
             overwrite=overwrite,
             on_progress=listen,
         )
@@ -148,7 +148,7 @@ def compare(
         output = a.with_name(f"{a.stem}-{b.stem}.compare.html")
     if output is not None:
         check_report(output, overwrite, a, b, source)
-    embed = Embed(height=0) if output is None else embed_of(embed_height, embed_size)
+    embed = Embed(height=0) if output is None else make_embed(embed_height, embed_size)
     with progress_display(quiet or as_json) as listen:
         compared = compare_films(a, b, source, excerpt=excerpt, embed=embed, on_progress=listen)
     if output is not None:

@@ -45,9 +45,9 @@ EmbedSize = Annotated[
 ]
 
 
-def embed_of(height: int | None, size: str | None) -> Embed:
+def make_embed(height: int | None, size: str | None) -> Embed:
     """Return how to embed films, from the options. Raises UsageError."""
-    from dreamvideo.settings.output import parse_bytes
+    from dreamvideo.parsing import parse_bytes
 
     try:
         most = USUAL.most_bytes if size is None else parse_bytes(size)
@@ -91,8 +91,8 @@ def page_after(
     Raises:
         DreamVideoError: The page cannot be made; the message says that the film itself is complete.
     """
+    from dreamvideo.metrics.pairing import Excerpt
     from dreamvideo.report.film import report_film
-    from dreamvideo.report.pairing import Excerpt
 
     program, *words = sys.argv
     ran = Path(program).stem in ("dreamvideo", "__main__")

@@ -11,7 +11,7 @@ import typer
 
 from dreamvideo.cli.app import Debug, app
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.settings.output import parse_bytes
+from dreamvideo.parsing import parse_bytes
 
 
 @app.command()

@@ -89,7 +89,7 @@ def pointwise_conv(x: Any, kernel: Array) -> Any:
 def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
     """Convolve with stride 1; its gradient is a convolution too, computed in ``precision``."""
     tf = tensorflow()
-    weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turned(kernel), precision)
+    weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turn_kernel(kernel), precision)
     rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
     around = [[0, 0], [rows, rows], [columns, columns], [0, 0]] if padding == "VALID" else "SAME"
 
@@ -104,6 +104,6 @@ def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
     return forth(x)
 
 
-def _turned(kernel: Array) -> Array:
+def _turn_kernel(kernel: Array) -> Array:
     """Return the kernel for the gradient of a convolution of stride 1."""
     return np.ascontiguousarray(kernel[::-1, ::-1].transpose(0, 1, 3, 2))

@@ -37,12 +37,12 @@ from dreamvideo.dream.octaves import (
     count_octaves_for_size,
     dream,
     list_octave_sizes,
-    resize,
 )
 from dreamvideo.dream.patches import Box
 from dreamvideo.dream.shaping import COLOUR, SIGMA, Shaping
 from dreamvideo.dream.step import Step
 from dreamvideo.errors import UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, MachineSettings
 

@@ -47,7 +47,7 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
     Returns:
         The outputs in the order of ``wanted``.
     """
-    needed = _needed(model, wanted)
+    needed = _find_needed(model, wanted)
     readers = defaultdict(list)
     for operation in needed:
         for parent in _parents(operation):
@@ -91,7 +91,7 @@ def affine(norm: Any) -> Affine:
     return Affine(scale, beta - mean * scale)
 
 
-def _needed(model: Any, wanted: Sequence[Any]) -> list[Any]:
+def _find_needed(model: Any, wanted: Sequence[Any]) -> list[Any]:
     """Return the wanted operations and everything they depend on, in order of computation."""
     needed = set(wanted)
     for operation in reversed(model.operations):
@@ -168,12 +168,12 @@ def _finish(value: Any, layer: Any, norm: Affine | None) -> Any:
     return tensorflow().nn.bias_add(value, _constant(bias, value.dtype))
 
 
-def _scaled(kernel: Array, norm: Affine | None) -> Array:
+def _scale(kernel: Array, norm: Affine | None) -> Array:
     return kernel if norm is None else kernel * norm.scale
 
 
 def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
-    kernel = _scaled(_array(layer.kernel), norm)
+    kernel = _scale(_array(layer.kernel), norm)
     if x.shape[-1] == PIXEL:
         bias = _bias(layer, norm)
         return stem_conv(x, kernel, layer.strides[0], layer.padding.upper(), bias)
@@ -201,13 +201,13 @@ def _depthwise_conv(layer: Any, norm: Affine | None, x: Any) -> Any:
 
 def _separable(layer: Any, norm: Affine | None, x: Any) -> Any:
     spread = _depthwise(layer, _array(layer.depthwise_kernel), x)
-    kernel = _scaled(_array(layer.pointwise_kernel), norm)
+    kernel = _scale(_array(layer.pointwise_kernel), norm)
     return _finish(conv(spread, kernel, 1, "VALID"), layer, norm)
 
 
 def _dense(layer: Any, norm: Affine | None, x: Any) -> Any:
     """Apply a dense layer over the channels of a picture, as a 1 x 1 convolution."""
-    kernel = _scaled(_array(layer.kernel), norm)
+    kernel = _scale(_array(layer.kernel), norm)
     return _finish(conv(x, kernel[None, None], 1, "VALID"), layer, norm)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.octaves import resize
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.imaging import resize
 from dreamvideo.parsing import THIRDS
 
 Array = NDArray[np.float32]

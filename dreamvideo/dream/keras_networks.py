@@ -61,7 +61,7 @@ class KerasNetwork:
         self._by_name = _stable_names(model.layers)
 
     @classmethod
-    def untrained(cls, entry: ModelEntry) -> KerasNetwork:
+    def build_untrained(cls, entry: ModelEntry) -> KerasNetwork:
         """Build the architecture only, to list its layers."""
         return cls(_build(entry, None), entry.preprocess)
 
@@ -80,10 +80,10 @@ class KerasNetwork:
             WeightsError: The weights cannot be loaded.
         """
         if classify:
-            whole = _downloaded(entry, top=True) if weights is None else _top_file(entry, weights)
-            model, classifier = _fitted(entry, weights, whole), _classifier(entry, whole)
+            whole = _download(entry, top=True) if weights is None else _top_file(entry, weights)
+            model, classifier = _fit_weights(entry, weights, whole), _classifier(entry, whole)
         else:
-            model = _downloaded(entry) if weights is None else _from_file(entry, weights)
+            model = _download(entry) if weights is None else _from_file(entry, weights)
             classifier = None
         model.trainable = False
         return cls(model, entry.preprocess, classifier)
@@ -153,7 +153,7 @@ def _build(entry: ModelEntry, weights: str | None, *, top: bool = False) -> Any:
     return build(include_top=False, weights=weights, input_shape=(None, None, 3))
 
 
-def _downloaded(entry: ModelEntry, *, top: bool = False) -> Any:
+def _download(entry: ModelEntry, *, top: bool = False) -> Any:
     try:
         with _silence_limit(SILENCE_LIMIT):
             return _build(entry, "imagenet", top=top)
@@ -181,12 +181,12 @@ def _silence_limit(seconds: float) -> Iterator[None]:
 
 def _from_file(entry: ModelEntry, path: Path) -> Any:
     if _is_whole_model(entry, path):
-        return _fitted(entry, path, _whole_model(path))
+        return _fit_weights(entry, path, _whole_model(path))
     model = _build(entry, None)
     try:
         _read_weights(model, path)
     except Exception:
-        return _fitted(entry, path, _top_file(entry, path))
+        return _fit_weights(entry, path, _top_file(entry, path))
     return model
 
 
@@ -235,7 +235,7 @@ def _whole_model(path: Path) -> Any:
         raise WeightsError(f"{path} is not a Keras model that can be loaded safely") from error
 
 
-def _fitted(entry: ModelEntry, path: Path | None, whole: Any) -> Any:
+def _fit_weights(entry: ModelEntry, path: Path | None, whole: Any) -> Any:
     """Return the network without classifier, with a whole model's weights matched in order."""
     model = _build(entry, None)
     sources = [layer for layer in whole.layers if layer.weights]

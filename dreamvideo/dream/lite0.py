@@ -82,7 +82,7 @@ def layer_table() -> list[tuple[str, int, int]]:
 
 
 @lru_cache(maxsize=1)
-def folded_weights() -> dict[str, tuple[Array, Array]]:
+def fold_weights() -> dict[str, tuple[Array, Array]]:
     """Return layer -> (kernel, bias) with batch norm folded in: k * gamma / sqrt(var + eps) etc."""
     archive = resources.files("dreamvideo.dream.weights") / "efficientnet-lite0.npz"
     with resources.as_file(archive) as path, np.load(path, allow_pickle=False) as data:
@@ -120,7 +120,7 @@ def class_logits(image: Any) -> Any:
     """Return the 1,000 ImageNet logits (1, 1000) of an image (1, H, W, 3) in [-1, 1]."""
     import tensorflow as tf
 
-    kernel, bias = folded_weights()["top"]
+    kernel, bias = fold_weights()["top"]
     features = tf.reduce_mean(activations(image, ["head"])["head"], axis=(1, 2))
     return features @ kernel + bias
 
@@ -128,7 +128,7 @@ def class_logits(image: Any) -> Any:
 def _walk(image: Any) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights, dtype = folded_weights(), image.dtype
+    weights, dtype = fold_weights(), image.dtype
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]

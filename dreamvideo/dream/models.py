@@ -207,7 +207,7 @@ def list_layers(name: str) -> tuple[Layer, ...]:
         return Lite0().layers
     from dreamvideo.dream.keras_networks import KerasNetwork
 
-    return KerasNetwork.untrained(found).layers
+    return KerasNetwork.build_untrained(found).layers
 
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
@@ -261,7 +261,7 @@ class Lite0:
     @property
     def classifier(self) -> Classifier:
         """The classifier for the 1,000 classes of ImageNet."""
-        return Classifier("head", lite0.folded_weights()["top"][0])
+        return Classifier("head", lite0.fold_weights()["top"][0])
 
     @property
     def layers(self) -> tuple[Layer, ...]:

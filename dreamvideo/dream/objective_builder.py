@@ -46,7 +46,7 @@ class WeightedObjective:
         """
         classes = settings.class_timeline
         found = {
-            **dict(settings.weighted_layers(self.default_layers, moment)),
+            **dict(settings.list_weighted_layers(self.default_layers, moment)),
             **({f"class {name}": w for name, w in classes.at(moment)} if classes else {}),
             "tv": -settings.tv,
             "fidelity": -settings.fidelity,

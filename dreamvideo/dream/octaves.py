@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
 from dreamvideo.dream.patches import Box, find_windows
+from dreamvideo.imaging import resize
 
 OnStep = Callable[["StepProgress"], None]
 ExtrasAt = Callable[[tuple[int, int]], Mapping[str, NDArray[np.float32]]]
@@ -118,16 +118,6 @@ def draw_jitter(seed: int, frame: int, octave: int, steps: int, jitter: int) -> 
     words = np.random.SeedSequence((seed, frame, octave))
     shifts = np.random.default_rng(words).integers(-jitter, jitter + 1, (steps, 2))
     return shifts.astype(np.int32)
-
-
-def resize(image: Image, size: tuple[int, int]) -> Image:
-    """Resample H x W or H x W x C to (height, width): area when shrinking, cubic when growing."""
-    height, width = size
-    if image.shape[:2] == size:
-        return image
-    shrinks = height * width < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.float32)
 
 
 @dataclass(frozen=True)

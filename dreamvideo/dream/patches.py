@@ -83,7 +83,7 @@ def find_windows(
     found = [_window(box, whole, size) for box in boxes]
     merged = merge_overlapping(found)
     while len(merged) < len(found):
-        found = [_rounded(box, size) for box in merged]
+        found = [_round_box(box, size) for box in merged]
         merged = merge_overlapping(found)
     if sum(box.area for box in merged) > MOST * size[0] * size[1]:
         return (Box(0, 0, *size),)
@@ -109,10 +109,10 @@ def _window(box: Box, whole: tuple[int, int], size: tuple[int, int]) -> Box:
         int(np.ceil(box.bottom * down)) + GUARD,
         int(np.ceil(box.right * across)) + GUARD,
     )
-    return _rounded(grown, size)
+    return _round_box(grown, size)
 
 
-def _rounded(box: Box, size: tuple[int, int]) -> Box:
+def _round_box(box: Box, size: tuple[int, int]) -> Box:
     top, bottom = _side(box.top, box.bottom, size[0])
     left, right = _side(box.left, box.right, size[1])
     return Box(top, left, bottom, right)

@@ -62,7 +62,7 @@ class Shaping:
     def _balances(self) -> bool:
         return self.opponent and not self.levels
 
-    def shaped(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
+    def shape(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
         """Return the gradient smoothed and with its bands balanced, as requested."""
         if self.smooth:
             gradient = smooth(gradient, extras[SIGMA])

@@ -84,7 +84,7 @@ class Step:
             extras: Tensors of ``extras_spec``.
         """
         tf = tensorflow()
-        gradient = self._shaping.shaped(gradient, extras)
+        gradient = self._shaping.shape(gradient, extras)
 
         def moved(scale: Any) -> Any:
             return image + gradient * (size / (scale + STD_EPSILON))

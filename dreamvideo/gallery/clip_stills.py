@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import ReadOptions, open_source

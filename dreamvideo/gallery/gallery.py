@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from dreamvideo.errors import UsageError
-from dreamvideo.gallery.across import Across
+from dreamvideo.gallery import Across
 from dreamvideo.gallery.clip_stills import ClipStill, extract_clip_stills
 from dreamvideo.gallery.contact_sheet import make_contact_sheet
 from dreamvideo.gallery.page import make_gallery_page

@@ -14,7 +14,7 @@ from dreamvideo.dream import models
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.inspect import measure_activity
 from dreamvideo.errors import UsageError
-from dreamvideo.gallery.across import Across
+from dreamvideo.gallery import Across
 from dreamvideo.parsing import parse_term
 from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
 from dreamvideo.render.image import dream_still

@@ -110,7 +110,7 @@ def plan_audio(
             which = f"sound track {number}" if len(tracks) > 1 else "the sound"
             notes.append(f"{which} is left out: its {track.codec} cannot be decoded ({reason})")
             continue
-        plans.append(_converted(track, encoder, keeps_pcm))
+        plans.append(_plan_conversion(track, encoder, keeps_pcm))
         notes.append(plans[-1].note)
     return plans, list(dict.fromkeys(notes))
 
@@ -138,13 +138,13 @@ def _is_copied(path: Path, track: AudioStream, muxer: str, copied: tuple[str, ..
     return True
 
 
-def _converted(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
+def _plan_conversion(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
     if keeps_pcm and track.codec.startswith("pcm_"):
         pcm = "pcm_s16le" if track.bits <= 16 else "pcm_s24le"
         return AudioPlan(track, pcm, note=f"sound converted from {track.codec} to {pcm}")
     name = encoder.removeprefix("lib")
     note = f"sound converted from {track.codec} to {name}"
-    count = _unnamed_channels(track.channels)
+    count = _count_unnamed_channels(track.channels)
     if count is None and track.channels in _MANY:
         filters = "aformat=channel_layouts=7.1"
         return AudioPlan(track, encoder, filters, "", f"{note}, {track.channels} mixed to 7.1")
@@ -161,7 +161,7 @@ def _converted(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
     return AudioPlan(track, encoder, filters, f"{count}C", note)
 
 
-def _unnamed_channels(layout: str) -> int | None:
+def _count_unnamed_channels(layout: str) -> int | None:
     """Return how many channels a layout without speaker names has; None for a usual layout."""
     unnamed = _UNNAMED.match(layout)
     if unnamed and (not unnamed[2] or int(unnamed[1]) > 8):

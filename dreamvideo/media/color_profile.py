@@ -126,8 +126,8 @@ def _light_to_srgb(pixels: NDArray[Any], cicp: Cicp) -> tuple[NDArray[np.uint16]
             values, light.primaries_matrix(light.PRIMARIES[cicp.primaries][1])
         )
     result = light.develop_light(values, expose=False)
-    said = f"tone-mapped from {name} to sRGB"
-    words = f"{said}: {result.words}" if result.words else said
+    change = f"tone-mapped from {name} to sRGB"
+    words = f"{change}: {result.words}" if result.words else change
     return np.asarray(np.rint(result.values * 65535), np.uint16), words
 
 

@@ -52,12 +52,12 @@ def keep_exif(source: Image.Exif) -> Image.Exif | None:
     """
     try:
         with pillow():
-            return _kept(source)
+            return _keep_tags(source)
     except Exception:  # Pillow's parsers raise anything on damaged blocks
         return None
 
 
-def _kept(source: Image.Exif) -> Image.Exif | None:
+def _keep_tags(source: Image.Exif) -> Image.Exif | None:
     kept, filled = Image.Exif(), 0
     for tag in map(int, _KEPT):
         if tag in source:
@@ -99,7 +99,7 @@ def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
 
     A text of an earlier dream, which starts alike, is replaced.
     """
-    copy = Image.Exif() if exif is None else _copied(exif)
+    copy = Image.Exif() if exif is None else _copy(exif)
     own = str(copy.get(DESCRIPTION, "")).strip(" \0")
     copy[HISTORY if own and own[:_ALIKE] != words[:_ALIKE] else DESCRIPTION] = words
     return copy
@@ -107,7 +107,7 @@ def with_words(exif: Image.Exif | None, words: str) -> Image.Exif:
 
 def without_maker_note(exif: Image.Exif) -> Image.Exif:
     """Return a copy without the camera's private block, which may exceed what a JPEG can hold."""
-    copy = _copied(exif)
+    copy = _copy(exif)
     copy.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
     return copy
 
@@ -135,7 +135,7 @@ def exif_bytes(exif: Image.Exif) -> bytes:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
-def _copied(exif: Image.Exif) -> Image.Exif:
+def _copy(exif: Image.Exif) -> Image.Exif:
     copy = Image.Exif()
     copy.load(exif.tobytes())
     return copy
@@ -148,9 +148,9 @@ def _serializable(exif: Image.Exif) -> Image.Exif:
             exif.get_ifd(CAMERA).pop(_MAKER_NOTE, None)
         with suppress(Exception):
             # Directories are read on demand: find damaged ones now, not on writing.
-            tried = _copied(exif)
+            tried = _copy(exif)
             for directory in (CAMERA, PLACE):
                 if directory in tried:
                     tried.get_ifd(directory)
-            return _copied(exif)
+            return _copy(exif)
     raise ValueError("the EXIF block cannot be written")

@@ -200,7 +200,7 @@ def probe(path: Path | str, options: SeriesOptions = STRICT) -> MediaInfo:
         return _probe_sequence(path, options)
     path = readable(path)
     now = path.stat()
-    return _known(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
+    return _probe_cached(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
 
 
 def is_film(path: Path | str) -> bool:
@@ -265,7 +265,7 @@ def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
 
 
 @lru_cache(maxsize=16)
-def _known(path: Path, _state: tuple[int, ...]) -> MediaInfo:
+def _probe_cached(path: Path, _state: tuple[int, ...]) -> MediaInfo:
     """Probe a file, cached: a render asks for the same one repeatedly."""
     return _probe_file(path)
 
@@ -294,7 +294,7 @@ def _probe_file(path: Path) -> MediaInfo:
     displayed, audio = _as_ffmpeg_gives_it(
         path, picture.index, picture.codec, decoder, contents.audio
     )
-    return _described(path, contents, picture, decoder, displayed, audio)
+    return _describe(path, contents, picture, decoder, displayed, audio)
 
 
 def _decoder(picture: Picture) -> str | None:
@@ -390,7 +390,7 @@ def _ratio(text: str) -> Fraction:
     return Fraction(above, below) if above > 0 and below > 0 else Fraction(0)
 
 
-def _described(
+def _describe(
     path: Path,
     contents: Contents,
     picture: Picture,
@@ -471,7 +471,7 @@ def _probe_webp(path: Path) -> MediaInfo:
     delays = webp.frame_durations(path)
     length = sum(delays, Fraction(0))
     displayed = _first_displayed(path, 0, "webp", None)
-    rate = _snapped(len(delays) / length, Fraction(1, 1000)) if length else SEQUENCE_RATE
+    rate = _snap_rate(len(delays) / length, Fraction(1, 1000)) if length else SEQUENCE_RATE
     return MediaInfo(
         path=path,
         kind="animation",
@@ -500,7 +500,7 @@ def _pixel_format(path: Path, picture: Picture, decoder: str | None) -> str:
     return picture.pixel_format or demux.pixel_format_by_ffmpeg(path, picture.index)
 
 
-def _tagged_length(picture: Picture) -> Fraction | None:
+def _find_tagged_length(picture: Picture) -> Fraction | None:
     """Return the stream's own duration in seconds, which Matroska files usually note."""
     tag = re.match(r"(\d+):(\d+):([\d.]+)$", picture.tags.get("duration", ""))
     return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]) if tag else None
@@ -513,7 +513,7 @@ def _picture_length(picture: Picture, rate: Fraction, may_leap: bool) -> Fractio
     if picture.whole and may_leap:
         # Recordings without time stamps: frames follow each other at the rate.
         return picture.packets / rate
-    return _tagged_length(picture) or picture.duration
+    return _find_tagged_length(picture) or picture.duration
 
 
 def _rate_of_times(times: Sequence[Fraction]) -> tuple[Fraction, bool]:
@@ -536,7 +536,7 @@ def _rate(picture: Picture) -> tuple[Fraction, bool]:
         if len(times) > 1 and not (picture.frames and varies):
             return (len(times) - 1) / (times[-1] - times[0]), True
     rate = average if varies and average else nominal
-    return _snapped(rate or average or SEQUENCE_RATE, tick), varies
+    return _snap_rate(rate or average or SEQUENCE_RATE, tick), varies
 
 
 def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool:
@@ -584,7 +584,7 @@ def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None
     return min(fitting, key=error) if fitting else None
 
 
-def _snapped(rate: Fraction, tick: Fraction) -> Fraction:
+def _snap_rate(rate: Fraction, tick: Fraction) -> Fraction:
     """Return the NTSC or whole rate that a container with rounded times can only approximate."""
     ticks = 1 / (rate * tick)
     own = 1 / (max(1, round(ticks)) * tick)

@@ -49,7 +49,7 @@ def sequence_files(path: Path) -> list[Path]:
 
     Raises MediaError if there are no pictures, or several series in one folder.
     """
-    return [file for _, file in _numbered(path)]
+    return [file for _, file in _list_numbered(path)]
 
 
 def numbered_files(path: Path, options: SeriesOptions = STRICT) -> list[tuple[int, Path]]:
@@ -57,7 +57,7 @@ def numbered_files(path: Path, options: SeriesOptions = STRICT) -> list[tuple[in
 
     Raises MediaError like ``sequence_files``, and for gaps, by name, unless they are held.
     """
-    files = _numbered(path)
+    files = _list_numbered(path)
     if not options.hold_gaps:
         _refuse_gaps(path, files)
     first = files[0][0]
@@ -67,7 +67,7 @@ def numbered_files(path: Path, options: SeriesOptions = STRICT) -> list[tuple[in
     ]
 
 
-def _numbered(path: Path) -> list[tuple[int | None, Path]]:
+def _list_numbered(path: Path) -> list[tuple[int | None, Path]]:
     files = _in_folder(path) if path.is_dir() else _matching(path)
     if not files:
         kinds = "(.png, .jpg, .tif, .heic, .exr and the like)"

@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
+from dreamvideo.imaging import resize
 from dreamvideo.media.decode import DecodeReport, Size, Timed
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
@@ -61,11 +61,11 @@ def _frame(
 ) -> NDArray[Any]:
     layers = still.pixels if still.alpha is None else np.dstack([still.pixels, still.alpha])
     if still.size == (info.width, info.height) or info.fit == "stretch":
-        return _resize(layers, size)
+        return resize(layers, size[::-1], "lanczos")
     if info.fit is None:
         raise MediaError(f"{escape_text(file)}: its size has changed since the start")
     if info.fit == "crop":
-        return _resize(_crop(layers, (info.width, info.height)), size)
+        return resize(_crop(layers, (info.width, info.height)), size[::-1], "lanczos")
     return _pad(layers, (info.width, info.height), size, background)
 
 
@@ -89,13 +89,5 @@ def _pad(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> ND
     frame = np.empty((size[1], size[0], layers.shape[2]), layers.dtype)
     frame[:] = border[: layers.shape[2]]
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    frame[top : top + height, left : left + width] = _resize(layers, (width, height))
+    frame[top : top + height, left : left + width] = resize(layers, (height, width), "lanczos")
     return frame
-
-
-def _resize(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    if pixels.shape[1::-1] == size:
-        return pixels
-    shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
-    return np.asarray(cv2.resize(pixels, size, interpolation=how), pixels.dtype)

@@ -136,13 +136,13 @@ def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
     ``mid`` and ``high`` are those of the bands below 200 Hz, up to 2000 Hz and above; ``onset``
     jumps up where a sound starts and then fades.
     """
-    rows = np.concatenate([np.zeros((0, 5), np.float32), *_analysed(_framed(samples))])
+    rows = np.concatenate([np.zeros((0, 5), np.float32), *_analyse(_cut_windows(samples))])
     energy, rise = rows[:, :4], rows[:, 4]
     heard = np.sqrt(energy) ** STEVENS
     fullest = [max(_fullness(column), SILENCE**STEVENS) for column in heard.T]
     floor = FAINTEST_BAND * max(fullest[1:])
-    curves = [_scaled(heard[:, 0], fullest[0])]
-    curves += [_scaled(heard[:, n], max(fullest[n], floor)) for n in (1, 2, 3)]
+    curves = [_scale(heard[:, 0], fullest[0])]
+    curves += [_scale(heard[:, n], max(fullest[n], floor)) for n in (1, 2, 3)]
     named = dict(zip(SOUNDS, (fade_levels(curve, DECAY) for curve in curves), strict=False))
     return {**named, "onset": fade_levels(_beats(rise), BEAT)}
 
@@ -186,7 +186,7 @@ def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterato
             )
 
 
-def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
+def _cut_windows(samples: Iterator[Curve]) -> Iterator[Curve]:
     """Yield overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
     rest = np.zeros(WINDOW // 2, np.float32)
     for piece in samples:
@@ -200,7 +200,7 @@ def _framed(samples: Iterator[Curve]) -> Iterator[Curve]:
         yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[::HOP]
 
 
-def _analysed(groups: Iterator[Curve]) -> Iterator[Curve]:
+def _analyse(groups: Iterator[Curve]) -> Iterator[Curve]:
     """For each window, yield the mean square in total and in each band, and how much it rose."""
     shape = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     edges = [1, *(round(hertz * WINDOW / SAMPLES) for hertz in (LOW_END, HIGH_BEGIN))]
@@ -224,7 +224,7 @@ def _fullness(curve: Curve) -> float:
     return max(float(np.percentile(curve, 98)), float(curve.max()) / 2) if len(curve) else 0.0
 
 
-def _scaled(curve: Curve, full: float) -> Curve:
+def _scale(curve: Curve, full: float) -> Curve:
     """Scale to 0 .. 1 from what is quiet in this film; a constant sound stays full."""
     if not len(curve):
         return curve

@@ -71,7 +71,7 @@ def decode_whole(job: Job, data: bytes) -> Decoded:
             load(image)
         except Exception:  # Pillow's decoders raise anything on damage
             raise UndecodableError("the image is damaged") from None
-        return _taken(data, image, factor)
+        return _take_values(data, image, factor)
 
 
 def _leniently(job: Job, data: bytes) -> Decoded:
@@ -82,7 +82,7 @@ def _leniently(job: Job, data: bytes) -> Decoded:
             load(image)
         except Exception:
             raise UndecodableError("the image is damaged") from None
-        decoded = _taken(data, image, factor)
+        decoded = _take_values(data, image, factor)
     share = _share_decoded(decoded.values)
     if share < (0.001 if image.format in _MADE_TO_LOAD else _LEAST_SHARE):
         raise UndecodableError("the image is damaged")
@@ -140,7 +140,7 @@ def _check_plausible(job: Job, image: Image.Image, length: int) -> None:
         )
 
 
-def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
+def _take_values(data: bytes, image: Image.Image, factor: int) -> Decoded:
     """Return the values of a loaded picture, in sRGB if Pillow can apply its profile."""
     form, size = image.format, image.info.get("full_size") or upright_size(image)
     exif, notes = _exif_of(image)
@@ -153,13 +153,13 @@ def _taken(data: bytes, image: Image.Image, factor: int) -> Decoded:
         values, alpha = deep
         values, alpha = downscale(values, alpha, factor)
     else:
-        color, clear = _separated(image)
+        color, clear = _separate_alpha(image)
         if factor > 1:
-            color, clear = _reduced_images(color, clear, factor)
+            color, clear = _list_reduced(color, clear, factor)
         alpha = None if clear is None else np.array(clear)
         if color.mode in ("L", "RGB", "CMYK", "LAB"):
-            color, said = _in_srgb(color, profile)
-            notes += said
+            color, added = _in_srgb(color, profile)
+            notes += added
             if profile is not None:
                 space = ColorSpace()
         values = _values(color)
@@ -221,7 +221,7 @@ def _space(data: bytes, image: Image.Image, exif: Image.Exif | None) -> ColorSpa
     return ColorSpace(is_adobe=exif is not None and is_adobe_rgb(exif))
 
 
-def _separated(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _separate_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return a picture as grey, RGB, CMYK or LAB, and its alpha."""
     mode = image.mode
     if mode == "1":
@@ -239,7 +239,7 @@ def _separated(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     return image.convert("RGB"), None
 
 
-def _reduced_images(
+def _list_reduced(
     color: Image.Image, clear: Image.Image | None, factor: int
 ) -> tuple[Image.Image, Image.Image | None]:
     if color.mode not in ("L", "RGB", "CMYK"):
@@ -254,8 +254,8 @@ def _reduced_images(
 def _in_srgb(color: Image.Image, profile: bytes | None) -> tuple[Image.Image, list[str]]:
     """Convert an 8-bit picture to sRGB, or grey; return it and notes."""
     if profile is not None:
-        converted, said = profile_to_srgb(color, profile)
-        return converted, [said] if said else []
+        converted, note = profile_to_srgb(color, profile)
+        return converted, [note] if note else []
     if color.mode in ("L", "RGB"):
         return color, []
     if color.mode == "LAB":

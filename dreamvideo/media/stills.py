@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamvideo.errors import MediaError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.color_profile import (
     ColorSpace,
     deep_profile_to_srgb,
@@ -261,9 +262,9 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
     if need > allowed:
         why = "are allowed by --max-memory" if allowed == most_bytes else "may be taken"
         raise MediaError(
-            f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {need / 1e9:.2g} GB of "
-            "memory, "
-            f"{allowed / 1e9:.2g} {why}; make it smaller, or dream it at a smaller --size"
+            f"{escape_text(path)}: {size[0]} x {size[1]} pixels need {format_bytes(need)} "
+            f"of memory, {format_bytes(allowed)} {why}; make it smaller, or dream it at a smaller "
+            "--size"
         )
 
 
@@ -280,8 +281,8 @@ def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[
         if alpha is not None:
             alpha = np.asarray(np.rint(np.clip(alpha, 0, 1) * 65535), np.uint16)
     elif decoded.space != ColorSpace():
-        values, said = _converted(values, decoded.space)
-        notes += [said] if said else []
+        values, note = _converted(values, decoded.space)
+        notes += [note] if note else []
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if alpha is not None:
@@ -297,10 +298,10 @@ def _converted(values: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], s
         deep = deep_profile_to_srgb(values, space.profile)
         if deep is not None:
             return deep
-    image, said = profile_to_srgb(Image.fromarray(to_depth(values, 8)), space.profile)
-    if values.dtype == np.uint8 or not said.startswith("colours"):
-        return (values if not said.startswith("colours") else np.array(image)), said
-    return np.array(image), f"{said}, with 8 bits a channel: its profile is a table"
+    image, note = profile_to_srgb(Image.fromarray(to_depth(values, 8)), space.profile)
+    if values.dtype == np.uint8 or not note.startswith("colours"):
+        return (values if not note.startswith("colours") else np.array(image)), note
+    return np.array(image), f"{note}, with 8 bits a channel: its profile is a table"
 
 
 def _straight(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media import codecs, containers, ffmpeg, folder, gif
 from dreamvideo.media.audio import choose_tracks, find_undecodable
 from dreamvideo.media.containers import supported_endings
@@ -192,6 +193,6 @@ def _size_note(output: Path, film: Film, whole: int, size: int) -> str:
     kept = len(film.frames)
     left_out = f", {kept} of {whole} frames" if kept < whole else ""
     return (
-        f"{escape_text(output)}: {size / 1e6:.3g} MB, {film.size[0]} x {film.size[1]}{left_out}, "
+        f"{escape_text(output)}: {format_bytes(size)}, {film.size[0]} x {film.size[1]}{left_out}, "
         f"{float(rate):.4g} frames a second"
     )

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from itertools import chain, repeat
 from typing import Any
 
-import cv2
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import resize
 from dreamvideo.metrics.frame_stats import (
     FrameStats,
     Mean,
@@ -92,6 +92,7 @@ class FilmReport:
         trail: How much of a moving thing's old dream stays on the ground behind it.
         drift: Drift of metrics over the film.
         independent: Comparison with frames dreamt independently.
+        notes: What to know about how film and source were paired.
     """
 
     frames: int
@@ -108,6 +109,7 @@ class FilmReport:
     trail: float | None
     drift: Drifts
     independent: Comparison | None
+    notes: tuple[str, ...] = ()
 
     def to_json_able(self) -> dict[str, Any]:
         """Return the report as plain dictionaries, lists, numbers and None."""
@@ -240,7 +242,7 @@ def _track(
             trail = measure_trails(pair, previous, correspondence)
             if independent is not None and index in sample:
                 first, second = (
-                    _fit_size(independent(t), pair.film.shape) for t in (index - 1, index)
+                    resize(independent(t), pair.film.shape[:2], "area") for t in (index - 1, index)
                 )
                 pair_stats = measure_pair(index, pair, previous, (first, second), correspondence)
         yield Observation(
@@ -300,14 +302,7 @@ def _measure_pair(film: Frame, source: Frame, max_width: int) -> Pair:
         )
     shrink = min(1.0, max_width / width)
     shape = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    return Pair(_fit_size(film, shape), _fit_size(source, shape))
-
-
-def _fit_size(frame: Frame, shape: tuple[int, ...]) -> Frame:
-    if frame.shape[:2] == tuple(shape[:2]):
-        return frame
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.float32)
+    return Pair(resize(film, shape, "area"), resize(source, shape, "area"))
 
 
 def _measure_errors(found: Iterable[tuple[Mean, Mean] | None]) -> Errors | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import blur, blur_in_proportion, measure_sharpness, to_grey
 from dreamvideo.metrics.reference_flow import Correspondence, Frame
 from dreamvideo.motion.warp import warp
 
-_REFERENCE_WIDTH = 320
 _DETAIL_SIGMA = 4.0
 _TINT_SIGMA = 20.0
 _BAND_SIGMAS = (1.0, 2.5, 6.0, 15.0)
@@ -77,8 +76,8 @@ def measure_frame(pair: Pair) -> FrameStats:
     return FrameStats(
         strength=_measure_rms(dream),
         contrast=_measure_rms(extract_fine(dream)),
-        tint=_measure_rms(_blur(dream, _TINT_SIGMA)),
-        sharpness=float(cv2.Laplacian(_to_grey(pair.film), cv2.CV_32F).var()),
+        tint=_measure_rms(blur_in_proportion(dream, _TINT_SIGMA)),
+        sharpness=measure_sharpness(to_grey(pair.film)),
         brightness=float(dream.mean()),
         saturation=_measure_saturation(pair.film) - _measure_saturation(pair.source),
         clipped=_measure_clipping(pair.film) - _measure_clipping(pair.source),
@@ -93,7 +92,7 @@ def measure_bands(pair: Pair) -> NDArray[np.float64]:
     """
     dream = pair.film - pair.source
     scale = dream.shape[1] / _BAND_WIDTH
-    blurs = [dream, *(cv2.GaussianBlur(dream, (0, 0), sigma * scale) for sigma in _BAND_SIGMAS)]
+    blurs = [dream, *(blur(dream, sigma * scale) for sigma in _BAND_SIGMAS)]
     energies = np.empty((2, len(BANDS)))
     for band, (finer, coarser) in enumerate(pairwise(blurs)):
         detail = finer - coarser
@@ -157,24 +156,15 @@ def measure_trails(
 
 def extract_fine(dream: Frame) -> Frame:
     """Remove what is coarser than 4 px (at 320 px width) from the dream: d - G4 d."""
-    return dream - _blur(dream, _DETAIL_SIGMA)
+    return dream - blur_in_proportion(dream, _DETAIL_SIGMA)
 
 
 def _fit_line(a: Frame, b: Frame) -> Mean:
     return Mean(float((a * b).sum(dtype=np.float64)), float((b * b).sum(dtype=np.float64)))
 
 
-def _blur(image: Frame, sigma: float) -> Frame:
-    width = sigma * image.shape[1] / _REFERENCE_WIDTH
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), width), np.float32)
-
-
 def _measure_rms(values: Frame) -> float:
     return float(np.sqrt(np.mean(values**2, dtype=np.float64)))
-
-
-def _to_grey(frame: Frame) -> Frame:
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _measure_saturation(frame: Frame) -> float:

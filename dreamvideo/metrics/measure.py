@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.media.pixels import to_bytes, to_float
-from dreamvideo.media.probe import probe
-from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.metrics.film_report import FilmReport, measure
-from dreamvideo.parsing import parse_rate, parse_time
+from dreamvideo.metrics.pairing import Excerpt, open_film_pair
 from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream, shrink_image
 from dreamvideo.render.frames.carry import start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
@@ -39,6 +39,8 @@ def measure_film(
 ) -> FilmReport:
     """Measure a film file against the clip that it was dreamt from.
 
+    Each frame is compared with what the source shows at its time (``FilmPair``).
+
     Args:
         film: The film.
         source: The clip.
@@ -51,31 +53,23 @@ def measure_film(
 
     Raises:
         MediaError: A file cannot be read.
-        DreamVideoError: Film and source do not belong together.
+        DreamVideoError: They have no frames in common.
     """
     film, source = Path(film), Path(source)
-    shown = probe(film)
-    origin = probe(source)
-    rate = parse_rate(fps) if fps else origin.rate
-    begin = parse_time(start, "--start", rate) if start else None
-    finish = parse_time(end, "--end", rate) if end else None
+    opened = open_film_pair(film, source, Excerpt(start, end, fps))
+    shown = opened.film
     recent = _Recent()
     settings = (dream or load_recorded_look(film).dream) if against_independent else None
     alone = _alone(settings, recent, shown.pixel_format) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
-    size = (shown.width, shown.height)
-    with (
-        open_source(film) as seen,
-        open_source(
-            source, ReadOptions(start=begin, end=finish, size=size, fps=rate if fps else None)
-        ) as original,
-    ):
-        return measure(
-            (to_float(frame.pixels) for frame in seen),
-            recent.passing(to_float(frame.pixels) for frame in original),
-            independent=alone,
-            sample=sample_frames(frames, pairs),
-        )
+    ours, theirs = tee(opened.pairs((shown.width, shown.height)))
+    report = measure(
+        (to_float(pair.film.pixels) for pair in ours),
+        recent.passing(to_float(pair.source.pixels) for pair in theirs if pair.source is not None),
+        independent=alone,
+        sample=sample_frames(frames, pairs),
+    )
+    return replace(report, notes=tuple(opened.notes))
 
 
 def sample_frames(frames: int, pairs: int) -> set[int]:

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import REFERENCE_WIDTH, blur, to_grey, to_levels
 from dreamvideo.metrics.tvl1 import estimate_flow
 from dreamvideo.motion.flow import arrivals
 from dreamvideo.motion.warp import inside, warp
 
 Frame = NDArray[np.float32]
 
-_REFERENCE_WIDTH = 320
 _TOLERANCE = 0.5
 _UNLIKE = 0.04
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -61,11 +61,11 @@ def estimate_correspondence(current: Frame, previous: Frame) -> Correspondence:
     little of the previous frame arrives and the picture resembles neither what was there before nor
     what the flow would have brought.
     """
-    now, before = _to_grey(current), _to_grey(previous)
+    now, before = to_levels(to_grey(current)), to_levels(to_grey(previous))
     backward, forward = estimate_flow(now, before), estimate_flow(before, now)
     back = warp(forward, backward, interpolation="linear")
     lengths = (back**2).sum(-1) + (backward**2).sum(-1)
-    bound = 0.01 * lengths + _TOLERANCE * (current.shape[1] / _REFERENCE_WIDTH) ** 2
+    bound = 0.01 * lengths + _TOLERANCE * (current.shape[1] / REFERENCE_WIDTH) ** 2
     there = inside(backward)
     agree = there & (((back + backward) ** 2).sum(-1) < bound)
     visible = cv2.erode(agree.astype(np.uint8), _CROSS) > 0
@@ -86,15 +86,10 @@ def chain_correspondences(earlier: Correspondence, latest: Correspondence) -> Co
 
 
 def _measure_difference(current: Frame, other: Frame) -> NDArray[np.float32]:
-    difference = np.abs(current - other).mean(-1)
-    return np.asarray(cv2.GaussianBlur(difference, (0, 0), 1), np.float32)
+    return blur(np.abs(current - other).mean(-1), 1)
 
 
 def _open_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Remove what is thinner than 3 px, which errors of the flow leave along edges."""
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.asarray(opened > 0, np.bool_)
-
-
-def _to_grey(frame: Frame) -> NDArray[np.float32]:
-    return np.asarray((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5))

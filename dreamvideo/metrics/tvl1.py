@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import blur
+
 Picture = NDArray[np.float32]
 
 _GRAIN_SIGMA = 0.7
@@ -47,10 +49,10 @@ def estimate_flow(current: Picture, previous: Picture) -> Picture:
 
 
 def _build_pyramid(grey: Picture) -> list[Picture]:
-    levels = [_blur(grey, _GRAIN_SIGMA)]
+    levels = [blur(grey, _GRAIN_SIGMA)]
     while min(levels[-1].shape) * _ZOOM >= _LEAST_SIDE:
         height, width = (round(side * _ZOOM) for side in levels[-1].shape)
-        smooth = _blur(levels[-1], _ANTIALIAS_SIGMA)
+        smooth = blur(levels[-1], _ANTIALIAS_SIGMA)
         small = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
         levels.append(np.asarray(small, np.float32))
     return levels
@@ -141,7 +143,3 @@ def _minimise(flow: Picture, dual: Picture, slope: Picture, rest: Picture) -> Pi
             np.add(toward, step, out=toward)
             np.divide(toward, length, out=toward)
     return flow
-
-
-def _blur(grey: Picture, sigma: float) -> Picture:
-    return np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32)

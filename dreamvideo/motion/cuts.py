@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import blur, to_grey, to_levels
 from dreamvideo.motion.warp import inside, warp
 
 THRESHOLD = 0.52
@@ -80,17 +81,15 @@ def _shift(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
 
 
 def _structure(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    detail = grey - cv2.GaussianBlur(grey, (0, 0), _SIGMA)
-    contrast = cv2.GaussianBlur(detail * detail, (0, 0), _SIGMA)
+    detail = grey - blur(grey, _SIGMA)
+    contrast = blur(detail * detail, _SIGMA)
     normal: NDArray[np.float32] = detail / np.sqrt(contrast + _NOISE**2)
     return normal
 
 
 def _small_grey(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     small = cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA)
-    grey = (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5)
-    smooth: NDArray[np.float32] = cv2.GaussianBlur(grey, (0, 0), _GRAIN_SIGMA)
-    return smooth
+    return blur(to_levels(to_grey(small)), _GRAIN_SIGMA)
 
 
 def _bytes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import REFERENCE_WIDTH, blur, blur_in_proportion, resize, to_grey, to_levels
 from dreamvideo.motion.warp import inside, warp
 
 Quality = Literal["fast", "medium", "fine"]
 
 MAX_WIDTH = 640
 _MIN_SIDE = 32
-_REFERENCE_WIDTH = 320
 _GRAIN_SIGMA = 0.7
 """Removes a quarter of the error that grain causes and costs clean pictures nothing."""
 
@@ -149,7 +149,7 @@ def fill_flow(
     size = (columns, max(2, round(height / cell)))
     tensor = _structure_tensor(frame) * (trust * trust)[..., None]
     cells = _measure_cells(tensor, flow, size)
-    surroundings = _find_surroundings(cells, frame, size, width / _REFERENCE_WIDTH)
+    surroundings = _find_surroundings(cells, frame, size, width / REFERENCE_WIDTH)
     wide = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_LINEAR)
     window = 2 * round(cell) + 1
     texture = cv2.boxFilter(tensor, -1, (window, window))
@@ -208,7 +208,7 @@ def _find_surroundings(
     around = alike @ votes + far
     for _ in range(_ROUNDS):
         # What moves otherwise than most of them is another thing.
-        apart = _squared(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
+        apart = _square(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
         around = (alike / (1 + apart / np.float32(_APART * scale) ** 2)) @ votes + far
     return _solve(around[:, :3], around[:, 3:]).reshape(size[1], size[0], 2)
 
@@ -229,8 +229,8 @@ def _fill_both(
 
 def _structure_tensor(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return xx, xy, yy of the slopes, H x W x 3 in (levels of 255 per px of 320 wide)^2."""
-    scale = frame.shape[1] / _REFERENCE_WIDTH
-    grey = _blur((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) + 1) * np.float32(127.5), scale)
+    scale = frame.shape[1] / REFERENCE_WIDTH
+    grey = blur(to_levels(to_grey(frame)), scale)
     x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=scale / 32)
     y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=scale / 32)
     return np.asarray(cv2.merge((x * x, x * y, y * y)), np.float32)
@@ -241,7 +241,7 @@ def _residual(
 ) -> NDArray[np.float32]:
     """Return how little a frame resembles the other one moved along a flow: H x W."""
     difference = np.abs(frame - warp(other, flow, interpolation="linear")).mean(-1)
-    return _blur(difference, _RESIDUAL_SIGMA * frame.shape[1] / _REFERENCE_WIDTH)
+    return blur_in_proportion(difference, _RESIDUAL_SIGMA)
 
 
 def _dominant_motion(
@@ -325,7 +325,7 @@ def _stillness(shape: tuple[int, ...]) -> Motion:
 
 def _small(frame: NDArray[np.float32], max_width: int) -> NDArray[np.float32]:
     """Shrink a frame to the size at which flow is estimated."""
-    return _resized(frame, _working_size(frame.shape, max_width))
+    return resize(frame, _working_size(frame.shape, max_width)[::-1], "area")
 
 
 def _motion(
@@ -358,7 +358,7 @@ def estimate(
         max_width: Largest width in pixels to estimate at.
     """
     size = _working_size(current.shape, max_width)
-    flow = _dis(_resized(current, size), _resized(previous, size), quality)
+    flow = _dis(resize(current, size[::-1], "area"), resize(previous, size[::-1], "area"), quality)
     return _flow_at(flow, current.shape)
 
 
@@ -382,16 +382,16 @@ def estimate_confidence(
         backward: H x W x 2, px, current -> previous.
         forward: H x W x 2, px, previous -> current.
     """
-    scale = current.shape[1] / _REFERENCE_WIDTH
+    scale = current.shape[1] / REFERENCE_WIDTH
     back = warp(forward, backward, interpolation="linear")
-    lengths = _squared(back) + _squared(backward)
-    mismatch = _squared(back + backward) / (0.01 * lengths + 0.5 * scale**2)
+    lengths = _square(back) + _square(backward)
+    mismatch = _square(back + backward) / (0.01 * lengths + 0.5 * scale**2)
     difference = _difference(current, warp(previous, backward, interpolation="linear"), mismatch)
-    change = _blur(difference, scale) / 0.2
+    change = blur(difference, scale) / 0.2
     doubt = np.maximum(np.minimum(mismatch / 4, 1.5) / 2 + change / 2, change)
     trust = np.minimum(np.clip(1.5 - doubt, 0, 1), np.clip((arrivals(forward) - 0.3) / 0.4, 0, 1))
     trust[~inside(backward)] = 0
-    return np.clip(_blur(trust, scale), 0, 1)
+    return np.clip(blur(trust, scale), 0, 1)
 
 
 def _difference(
@@ -418,7 +418,7 @@ def _levels(image: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float
     return mean, float(np.sqrt(max(0.0, (deviations**2 + means**2).mean() - mean**2)))
 
 
-def _squared(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _square(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return squared lengths: H x W of H x W x 2."""
     x, y = vectors[..., 0], vectors[..., 1]
     length: NDArray[np.float32] = x * x + y * y
@@ -467,8 +467,8 @@ def _dis(
 
 
 def _grey(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
-    grey = _blur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), _GRAIN_SIGMA)
-    levels: NDArray[np.uint8] = np.clip(np.rint((grey + 1) * 127.5), 0, 255).astype(np.uint8)
+    grey = blur(to_grey(frame), _GRAIN_SIGMA)
+    levels: NDArray[np.uint8] = np.clip(np.rint(to_levels(grey)), 0, 255).astype(np.uint8)
     return levels
 
 
@@ -477,13 +477,6 @@ def _working_size(shape: tuple[int, ...], max_width: int) -> tuple[int, int]:
     height, width = shape[:2]
     shrink = min(1.0, max_width / width)
     return max(_MIN_SIDE, round(width * shrink)), max(_MIN_SIDE, round(height * shrink))
-
-
-def _resized(frame: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    if frame.shape[1::-1] == size:
-        return frame
-    small: NDArray[np.float32] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return small
 
 
 def _flow_at(flow: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -500,8 +493,3 @@ def _confidence_at(trust: NDArray[np.float32], shape: tuple[int, ...]) -> NDArra
         trust, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR
     )
     return wide
-
-
-def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    blurred: NDArray[np.float32] = cv2.GaussianBlur(image, (0, 0), sigma)
-    return blurred

@@ -86,7 +86,7 @@ def _lanczos(
     It rounds positions to 1/32 px, so a slow move would stand still; and the kernel's centre of
     mass is off by up to 0.014 px, which adds up in chained warps with a constant step.
     """
-    (x0, rest_x), (y0, rest_y) = _rounded(x), _rounded(y)
+    (x0, rest_x), (y0, rest_y) = _round_position(x), _round_position(y)
     moved = _remap(image, x0, y0, cv2.INTER_LANCZOS4, border)
     coarse = cv2.GaussianBlur(image, (0, 0), _COARSE_SIGMA, borderType=cv2.BORDER_REFLECT_101)
     for along, at, rest in ((_SLOPE, x0, rest_x), (_SLOPE.T, y0, rest_y)):
@@ -98,7 +98,9 @@ def _lanczos(
     return moved
 
 
-def _rounded(position: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _round_position(
+    position: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     steps = np.float32(cv2.INTER_TAB_SIZE)
     nearest = np.rint(position * steps) / steps
     return nearest, position - nearest

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.stills import read_still
 from dreamvideo.paint.oklab import Lab, chroma, from_oklab, to_oklab
@@ -50,7 +50,7 @@ def needs_first(settings: ColourSettings) -> bool:
 
 def extract_palette(image: Frame) -> Palette:
     """Return the palette of a picture, H x W x 3 in [-1, 1], such as the first dreamt frame."""
-    return Palette.of(to_oklab(_small(image)))
+    return Palette.of(to_oklab(shrink_to_width(image, PALETTE_WIDTH)))
 
 
 def read_palette(settings: ColourSettings) -> Palette | None:
@@ -94,7 +94,7 @@ def finish(
         if wanted is not None:
             own, turns = Palette.of(new, share), settings.match_colour not in OF_FRAMES
             new = match_palette(new, own, wanted, settings.match_strength, turns=turns)
-    new = _bound(
+    new = _limit(
         _grade(_keep_lightness(new, old, settings), old, settings, share), old, settings, share
     )
     finished = from_oklab(new)
@@ -121,7 +121,7 @@ def _grade(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> L
     return np.asarray(graded * np.float32(settings.brightness), np.float32)
 
 
-def _bound(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
+def _limit(new: Lab, old: Lab, settings: ColourSettings, share: Map | None) -> Lab:
     light, colours = new[..., 0], new[..., 1:]
     if settings.max_saturation is not None:
         reference = max(_mean(chroma(old), share), LEAST_CHROMA)
@@ -159,11 +159,3 @@ def _mean(values: Map, share: Map | None) -> float:
 
 def _deviation(values: Map, share: Map | None) -> float:
     return math.sqrt(_mean((values - np.float32(_mean(values, share))) ** 2, share))
-
-
-def _small(image: Frame) -> Frame:
-    height, width = image.shape[:2]
-    if width <= PALETTE_WIDTH:
-        return image
-    size = (PALETTE_WIDTH, max(1, round(height * PALETTE_WIDTH / width)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)

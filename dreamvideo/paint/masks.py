@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import smoothstep
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
 from dreamvideo.paint.moving import measure_own_speed
 from dreamvideo.paint.pictures import FilmMask, StillMask, open_mask
-from dreamvideo.paint.ranges import match_brightness, match_hue, smoothstep
+from dreamvideo.paint.ranges import match_brightness, match_hue
 from dreamvideo.paint.shapes import ShapePose, draw_shape
 from dreamvideo.settings import Mask
 from dreamvideo.settings.shapes import Shape, parse_range, parse_shapes
@@ -112,14 +113,14 @@ class Masker:
 
     def _static(self, time: Fraction, source: Frame, now: Mask) -> Map:
         """Return the share that one frame determines: mask, and the source's brightness and hue."""
-        share = self._placed(time, now)
+        share = self._place(time, now)
         if now.bright is not None:
             share = share * match_brightness(source, *parse_range(now.bright, 1))
         if now.hue is not None:
             share = share * match_hue(source, *parse_range(now.hue, 360, wraps=True))
         return share
 
-    def _placed(self, time: Fraction, now: Mask) -> Map:
+    def _place(self, time: Fraction, now: Mask) -> Map:
         """Return the share of the picture or drawing, feathered on the dreamt side."""
         width, height = self.size
         if self.source is None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import REFERENCE_WIDTH, blur, to_grey
 from dreamvideo.motion.flow import Motion
 
 Map = NDArray[np.float32]
@@ -27,7 +28,6 @@ LEAST_CONFIDENCE = 0.05
 # The camera's motion is fitted to every Nth pixel of a frame 320 wide, in this many rounds.
 STRIDE = 8
 ROUNDS = 10
-REFERENCE_WIDTH = 320
 
 
 def measure_own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
@@ -45,8 +45,8 @@ def measure_own_speed(source: Frame, motion: Motion, seconds: float) -> Map:
     drift = motion.flow - estimate_camera_drift(motion.flow, weight)
     pixels = np.hypot(drift[..., 0], drift[..., 1])
     sigma = max(NEIGHBOURHOOD_SIGMA * width, 0.5)
-    moved = cv2.GaussianBlur(weight * pixels, (0, 0), sigma)
-    seen = cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(DOUBT)
+    moved = blur(weight * pixels, sigma)
+    seen = blur(weight, sigma) + np.float32(DOUBT)
     return np.asarray(moved / seen / np.float32(width * seconds), np.float32)
 
 
@@ -82,8 +82,8 @@ def _affine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
 def _structure(source: Frame) -> Map:
     """Return how much texture there is at each pixel: 0 = none, near 1 = edges and texture."""
     scale = source.shape[1] / REFERENCE_WIDTH
-    grey = cv2.GaussianBlur(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY), (0, 0), 0.7 * max(scale, 1))
+    grey = blur(to_grey(source), 0.7 * max(scale, 1))
     slope = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125) ** 2
     slope += cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125) ** 2
-    energy = cv2.GaussianBlur(slope, (0, 0), max(STRUCTURE_SIGMA * source.shape[1], 0.5)) * scale**2
+    energy = blur(slope, max(STRUCTURE_SIGMA * source.shape[1], 0.5)) * scale**2
     return np.asarray(energy / (energy + np.float32(ENOUGH_STRUCTURE)), np.float32)

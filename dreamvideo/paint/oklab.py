@@ -42,8 +42,8 @@ def to_oklab(image: Frame) -> Lab:
     """Convert frames of any shape (..., 3) in [-1, 1] to (..., 3) L, a, b."""
     unit = np.clip((image + 1) / 2, 0, 1)
     linear = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
-    cones = np.cbrt(_mixed(linear, _CONES))
-    return _mixed(cones, _LAB)
+    cones = np.cbrt(_multiply(linear, _CONES))
+    return _multiply(cones, _LAB)
 
 
 def from_oklab(lab: Lab) -> Frame:
@@ -72,21 +72,21 @@ def _fitting(lab: Lab) -> Lab:
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     for _ in range(_HALVINGS):
         middle = np.asarray((low + high) / 2, np.float32)
-        linear = _linear(_faded(lab, middle))
+        linear = _linear(_fade(lab, middle))
         fits = ((linear >= -_SLACK) & (linear <= 1 + _SLACK)).all(-1)
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
-    return _faded(lab, low)
+    return _fade(lab, low)
 
 
-def _faded(lab: Lab, share: NDArray[np.float32]) -> Lab:
+def _fade(lab: Lab, share: NDArray[np.float32]) -> Lab:
     return np.stack([lab[:, 0], lab[:, 1] * share, lab[:, 2] * share], -1)
 
 
 def _linear(lab: Lab) -> NDArray[np.float32]:
-    return _mixed(_mixed(lab, _BACK_LAB) ** 3, _BACK_CONES)
+    return _multiply(_multiply(lab, _BACK_LAB) ** 3, _BACK_CONES)
 
 
-def _mixed(values: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+def _multiply(values: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
     """Multiply each (..., 3) value by the matrix."""
     flat = np.ascontiguousarray(values.reshape(-1, 1, 3), np.float32)
     mixed: NDArray[np.float32] = cv2.transform(flat, matrix)

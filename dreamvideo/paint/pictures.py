@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
+from dreamvideo.imaging import resize
 from dreamvideo.media.paths import escape_text, readable
 from dreamvideo.media.read import Frame, ReadOptions, open_source
 from dreamvideo.media.sequence import is_sequence
@@ -33,7 +34,7 @@ class StillMask:
         """Read the mask. Raises MediaError. ``size`` is the frame's (width, height)."""
         pixels, alpha = read_deep(path)
         clear = None if alpha is None else to_depth(alpha, 8)
-        self._map = _fitted(_levels(to_depth(pixels, 8), clear), size)
+        self._map = resize(_levels(to_depth(pixels, 8), clear), size[::-1], "linear")
 
     def at(self, time: Fraction) -> Map:
         """Return the map, H x W in [0, 1]."""
@@ -94,7 +95,7 @@ class FilmMask:
 
     def _show(self, frame: Frame) -> None:
         self._frame = frame
-        self._map = _fitted(_levels(frame.pixels, frame.alpha), self._size)
+        self._map = resize(_levels(frame.pixels, frame.alpha), self._size[::-1], "linear")
 
 
 def open_mask(name: str, size: Size, end: Literal["hold", "loop"] = "hold") -> StillMask | FilmMask:
@@ -124,11 +125,3 @@ def _levels(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Map:
     grey = alpha if alpha is not None and clear else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     share = (grey.astype(np.float32) - BLACK) / np.float32(WHITE - BLACK)
     return np.asarray(np.clip(share, 0, 1), np.float32)
-
-
-def _fitted(share: Map, size: Size) -> Map:
-    if share.shape[1::-1] == size:
-        return share
-    shrinks = size[0] * size[1] < share.size
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(share, size, interpolation=how), np.float32)

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import blur, smoothstep
+
 Map = NDArray[np.float32]
 Frame = NDArray[np.float32]
 
@@ -51,12 +53,5 @@ def match_hue(source: Frame, low: float, high: float) -> Map:
     return smoothstep(1 - off / SOFT_HUE) * smoothstep(colour)
 
 
-def smoothstep(value: NDArray[np.float32]) -> Map:
-    """Return 0 up to 0, 1 from 1 on, and a smooth ramp in between."""
-    share = np.clip(value, 0, 1)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)
-
-
 def _smooth(source: Frame) -> Frame:
-    sigma = SMOOTHING * source.shape[1]
-    return np.asarray(cv2.GaussianBlur(source, (0, 0), sigma), np.float32)
+    return blur(source, SMOOTHING * source.shape[1])

@@ -13,6 +13,7 @@ import numpy as np
 from dreamvideo.cli.entry import run
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.gallery.contact_sheet import Pixels, make_contact_sheet
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.paths import replace_atomically
 
 SAMPLES = ("bunny.mp4", "chelsea.jpg", "coffee.jpg")
@@ -116,13 +117,4 @@ class Clone:
             columns: Pictures per row.
             quality: Of the JPEG.
         """
-        self.save(name, scale_picture(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)
-
-
-def scale_picture(pixels: Pixels, width: int) -> Pixels:
-    """Shrink a picture if it is wider than ``width``."""
-    tall, wide = pixels.shape[:2]
-    if wide <= width:
-        return pixels
-    size = (width, round(tall * width / wide))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        self.save(name, shrink_to_width(make_contact_sheet(tiles, columns), SHEET_WIDTH), quality)

@@ -9,9 +9,10 @@ import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.gallery.contact_sheet import Pixels
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import open_source
-from dreamvideo.pictures.clone import Clone, scale_picture
+from dreamvideo.pictures.clone import Clone
 from dreamvideo.render.frames.planner import FilmSpan, freeze_look, make_planner
 from dreamvideo.render.image import dream_still
 from dreamvideo.settings import make_look
@@ -30,7 +31,7 @@ BLENDED = 0.5
 def make_bunny_strip(clone: Clone) -> None:
     """Make three frames of the sample clip above their dreams."""
     rows = [
-        np.hstack([scale_picture(frames[index], STRIP_WIDTH) for index in STRIP])
+        np.hstack([shrink_to_width(frames[index], STRIP_WIDTH) for index in STRIP])
         for frames in (_frames(clone.sample("bunny.mp4")), _frames(clone.bunny()))
     ]
     clone.save("samples/showcase/bunny-strip.jpg", np.vstack(rows))
@@ -55,13 +56,13 @@ def make_loops(clone: Clone) -> None:
 def make_coherence(clone: Clone) -> None:
     """Make four frames of a clip: the source, and its dream made in three ways."""
     part = ("--start", f"{FIRST}f", "--end", f"{LAST}f", "--size", str(COHERENCE_WIDTH))
-    source = _sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
+    source = _read_sized_frames(clone.sample("bunny.mp4"))[FIRST:LAST]
     alone = clone.film("alone.mp4", "video", "samples/bunny.mp4", *part, "--coherence", "0")
     ours = clone.film("coherent.mp4", "video", "samples/bunny.mp4", *part)
     rows = (
         ("source", source),
         ("each frame alone", _frames(alone)),
-        ("blended with the last, no flow", list(_blended(source))),
+        ("blended with the last, no flow", list(_dream_blended(source))),
         ("dreamvideo video", _frames(ours)),
     )
     tiles = [
@@ -72,7 +73,7 @@ def make_coherence(clone: Clone) -> None:
     clone.save_sheet("samples/showcase/coherence.jpg", tiles, len(SHOWN))
 
 
-def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
+def _dream_blended(frames: list[Pixels]) -> Iterator[Pixels]:
     """Yield the naive way: each frame is dreamt over a mixture of itself and the last dream."""
     look = freeze_look(make_look())
     last: Image | None = None
@@ -85,8 +86,8 @@ def _blended(frames: list[Pixels]) -> Iterator[Pixels]:
         yield to_bytes(last)
 
 
-def _sized_frames(path: Path) -> list[Pixels]:
-    return [scale_picture(frame, COHERENCE_WIDTH) for frame in _frames(path)]
+def _read_sized_frames(path: Path) -> list[Pixels]:
+    return [shrink_to_width(frame, COHERENCE_WIDTH) for frame in _frames(path)]
 
 
 def _frames(path: Path) -> list[Pixels]:

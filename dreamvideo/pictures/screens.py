@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.stills import read_still
-from dreamvideo.pictures.clone import Clone, scale_picture
+from dreamvideo.pictures.clone import Clone
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -83,7 +84,7 @@ def _take(clone: Clone, page: Page, name: str) -> None:
     # A click scrolls to its target.
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=shot)
-    clone.save(name, scale_picture(read_still(shot), SCREEN_WIDTH))
+    clone.save(name, shrink_to_width(read_still(shot), SCREEN_WIDTH))
 
 
 @contextmanager
@@ -104,11 +105,11 @@ def _page(size: tuple[int, int]) -> Iterator[Page]:
 def _studio(root: Path, films: Path) -> Iterator[str]:
     """Run the studio in its own process; gives its address."""
     context = multiprocessing.get_context("spawn")
-    said: Any = context.SimpleQueue()
-    process = context.Process(target=_serve, args=(root, films, said))
+    answers: Any = context.SimpleQueue()
+    process = context.Process(target=_serve, args=(root, films, answers))
     process.start()
     try:
-        line: str = said.get()
+        line: str = answers.get()
         if not line.startswith("dreamvideo studio: "):
             raise DreamVideoError(f"the studio did not start: {line}")
         yield line.partition(": ")[2]
@@ -119,15 +120,15 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
             process.kill()
 
 
-def _serve(root: Path, films: Path, said: Any) -> None:
+def _serve(root: Path, films: Path, answers: Any) -> None:
     from dreamvideo.studio.server import StudioOptions, serve
 
     # The page shows the source as it was named, and no private path belongs in the README.
     os.chdir(root)
     try:
-        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), said.put)
+        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), answers.put)
     except DreamVideoError as error:
-        said.put(str(error))
+        answers.put(str(error))
 
 
 def _browser() -> str | None:

@@ -11,10 +11,11 @@ import numpy as np
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.gallery.contact_sheet import Pixels
 from dreamvideo.gallery.preset_sheet import dream_in_look
+from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_still, write_still
-from dreamvideo.pictures.clone import Clone, scale_picture
+from dreamvideo.pictures.clone import Clone
 from dreamvideo.settings import make_look, preset_paths
 
 LOOK_FOLDER = "dreamvideo/studio/looks"
@@ -95,7 +96,7 @@ def make_studio_tiles(clone: Clone) -> None:
     left, top, right, bottom = FACE
     face = read_still(clone.sample("chelsea.jpg"))[top:bottom, left:right]
     for name, made in _dreamt_looks(face, face.shape[1]):
-        clone.save(f"{LOOK_FOLDER}/{name}.jpg", scale_picture(made, STUDIO_WIDTH), TILE_QUALITY)
+        clone.save(f"{LOOK_FOLDER}/{name}.jpg", shrink_to_width(made, STUDIO_WIDTH), TILE_QUALITY)
     _remove_gone(clone, LOOK_FOLDER, "")
 
 
@@ -148,7 +149,7 @@ def _dreamt_looks(pixels: Pixels, width: int) -> Iterator[tuple[str, Pixels]]:
     """Yield a picture in the default look and in every preset of the same network, by name."""
     bundled = make_look().dream.model
     presets = [n for n in preset_paths() if make_look([n]).dream.model == bundled]
-    image = to_float(scale_picture(pixels, width))
+    image = to_float(shrink_to_width(pixels, width))
     yield PLAIN, dream_in_look(image, make_look())
     for name in presets:
         yield name, dream_in_look(image, make_look([name]))
@@ -173,7 +174,7 @@ def _tile(clone: Clone, sample: str, options: Sequence[str]) -> Pixels:
 def _still(clone: Clone, sample: str, options: Sequence[str], width: int) -> Pixels:
     """Dream a photograph, cropped to the shape of a film, with ``dreamvideo image``."""
     photo, made = clone.scratch / sample, clone.scratch / "still.png"
-    write_still(photo, scale_picture(_cut(read_still(clone.sample(sample))), width))
+    write_still(photo, shrink_to_width(_cut(read_still(clone.sample(sample))), width))
     clone.dream("image", photo, *options, "-o", made)
     return read_still(made)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dreamvideo.render.job.disk_space import format_bytes
+from dreamvideo.formatting import format_bytes
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.options import RenderOptions
 from dreamvideo.render.parallel.shots import plan_segments

@@ -180,10 +180,12 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
         WeightsError: The weights cannot be loaded.
 
     Example:
+        >>> import imageio.v3 as iio
         >>> from dreamvideo import dream_image, make_look
-        >>> look = make_look(["classic"], {"dream": {"octaves": 3}})
-        >>> dream_image("photo.jpg", "dream.png", look).output  # doctest: +SKIP
-        PosixPath('dream.png')
+        >>> look = make_look(["towers"], {"dream": {"steps": 4}})
+        >>> made = dream_image("samples/coffee.jpg", "coffee-dream.png", look, size="150")
+        >>> iio.imread(made.output).shape
+        (100, 150, 3)
     """
     photo = Path(photo)
     output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")

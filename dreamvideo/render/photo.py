@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL.Image import Exif
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth
@@ -130,7 +130,7 @@ def read_photo(
         notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
     image = to_float(pixels)
     if least is not None:
-        image, alpha = _resized(image, alpha, least)
+        image, alpha = _resize_both(image, alpha, least)
     exif = None if wanted.strip_metadata else still.exif
     return Photo(image, alpha, depth, exif, tuple(notes))
 
@@ -170,7 +170,7 @@ def _is_clear(still: Still) -> NDArray[np.float32] | None:
     return np.asarray(share, np.float32)
 
 
-def _resized(
+def _resize_both(
     image: Image, alpha: NDArray[np.float32] | None, size: tuple[int, int]
 ) -> tuple[Image, NDArray[np.float32] | None]:
     """Resize both to (width, height); hidden colours do not bleed into visible ones."""

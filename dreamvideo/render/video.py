@@ -94,9 +94,10 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
 
     Example:
         >>> from dreamvideo import dream_video, make_look
-        >>> look = make_look(["classic"], {"coherence": {"cadence": 2}})
-        >>> dream_video("cat.mp4", "dream.mp4", look, end="2.5").frames  # doctest: +SKIP
-        75
+        >>> look = make_look(["towers"], {"coherence": {"cadence": 2}})
+        >>> clip, film = "samples/bunny.mp4", "bunny-dream.mp4"
+        >>> dream_video(clip, film, look, end="4f", size="160").frames
+        4
     """
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))

@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.metrics.film_report import to_json
+from dreamvideo.metrics.pairing import Excerpt, open_film_pair
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.film import (
     EMBED,
@@ -25,7 +26,6 @@ from dreamvideo.report.film import (
     make_panels,
 )
 from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, render_html
-from dreamvideo.report.pairing import Excerpt, open_film_pair
 from dreamvideo.report.recipe import Difference, Recipe, find_differences, read_recipe, read_seconds
 from dreamvideo.report.review import Review, review
 from dreamvideo.report.stills import Still
@@ -239,8 +239,8 @@ def _overlay(one: Review, other: Review) -> list[Panel]:
             for name, panel, times in (("A", ours, None), ("B", theirs, other.times))
             if panel.lines
         )
-        told = ours if ours.lines else theirs
-        made.append(Panel(told.title, told.words, lines, told.capped))
+        known = ours if ours.lines else theirs
+        made.append(Panel(known.title, known.words, lines, known.capped))
     return made
 
 

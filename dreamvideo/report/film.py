@@ -11,12 +11,12 @@ from dreamvideo.media.folder import place_of
 from dreamvideo.media.paths import check_place, replace_atomically
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.sequence import is_sequence
+from dreamvideo.metrics.pairing import Excerpt, open_film_pair
 from dreamvideo.metrics.table import make_rows
 from dreamvideo.render.job.manifest import list_versions
 from dreamvideo.render.output_paths import check_apart
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.report.page import Line, Page, Panel, Picture, Player, Row, render_html
-from dreamvideo.report.pairing import Excerpt, open_film_pair
 from dreamvideo.report.recipe import Recipe, read_recipe, read_seconds
 from dreamvideo.report.review import Review, Seconds, review
 from dreamvideo.settings.embed import Embed

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
+from importlib import resources
+from string import Template
 from typing import Any
 
 from dreamvideo.media.paths import escape_text
 from dreamvideo.report.review import Clip
-from dreamvideo.report.script import SCRIPT
 from dreamvideo.report.stills import Still
-from dreamvideo.report.style import STYLE
 
 Row = tuple[str, ...]
 
@@ -87,16 +87,10 @@ class Page:
 
 def render_html(page: Page) -> str:
     """Return the whole file."""
-    style = STYLE + f":root {{ --ratio: {page.ratio:.5f}; }}\n"
-    parts = [
-        "<!doctype html>\n",
-        '<html lang="en"><head><meta charset="utf-8">\n',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-        f'<meta http-equiv="Content-Security-Policy" content="{_make_policy(style, SCRIPT)}">\n',
-        '<meta name="referrer" content="no-referrer">\n',
-        f"<title>{quote(page.title)}</title>\n<style>{style}</style></head><body>\n",
-        f'<header><h1>{quote(page.title)}</h1><p class="soft">{quote(page.subtitle)}</p></header>',
-        "<main>\n",
+    folder = resources.files("dreamvideo.report")
+    style = (folder / "page.css").read_text("utf-8") + f":root {{ --ratio: {page.ratio:.5f}; }}\n"
+    script = (folder / "page.js").read_text("utf-8")
+    main = [
         *_render_notes(page),
         *_render_cards(page.cards),
         *_render_players(page),
@@ -107,12 +101,16 @@ def render_html(page: Page) -> str:
         *_render_differences(page),
         *_render_recipes(page.recipes),
         *_render_table("Machine and versions", (), page.machine),
-        "</main>\n<footer>Made by dreamvideo; this file is self-contained and loads nothing."
-        "</footer>\n",
-        *_embed_data(page),
-        f"<script>{SCRIPT}</script></body></html>\n",
     ]
-    return "".join(parts)
+    return Template((folder / "page.html").read_text("utf-8")).substitute(
+        policy=_make_policy(style, script),
+        title=quote(page.title),
+        subtitle=quote(page.subtitle),
+        style=style,
+        main="".join(main),
+        data="".join(_embed_data(page)),
+        script=script,
+    )
 
 
 def quote(text: object) -> str:
@@ -203,7 +201,7 @@ def _render_bar(page: Page, sides: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield '<button id="back" type="button" aria-label="One frame back">&#9664;</button>'
     yield '<button id="on" type="button" aria-label="One frame forward">&#9654;</button>'
     yield f'<input id="scrub" type="range" min="0" max="{max(0, len(page.times) - 1)}" value="0" '
-    yield 'aria-label="Frame"><output id="told"></output></div>\n<div class="bar">'
+    yield 'aria-label="Frame"><output id="position"></output></div>\n<div class="bar">'
     if len(sides) == 2:
         views = [("split", "divided"), ("beside", "side by side"), *sides]
         yield '<fieldset aria-label="View">'

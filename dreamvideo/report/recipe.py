@@ -10,9 +10,9 @@ from typing import Any
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.probe import MediaInfo
+from dreamvideo.metrics.pairing import Excerpt
 from dreamvideo.render.job.job import Job, job_folder, read_job
 from dreamvideo.render.recipe import read_recorded_look
-from dreamvideo.report.pairing import Excerpt
 from dreamvideo.report.review import Seconds
 from dreamvideo.settings import Look, look_to_toml
 from dreamvideo.settings.presets import look_values

@@ -13,16 +13,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.preview_encoder import Proxy, plays_everywhere
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.metrics.film_report import FilmReport, Observation, measure
 from dreamvideo.metrics.frame_stats import FrameStats, Pair, measure_frame
+from dreamvideo.metrics.pairing import FilmPair, FramePair
 from dreamvideo.metrics.reference_flow import Frame
 from dreamvideo.motion.cuts import is_cut
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.report.pairing import FilmPair, FramePair
 from dreamvideo.report.stills import Sheet, SheetFrame, Still, WorstFrames
 from dreamvideo.settings.embed import Embed
 
@@ -136,8 +137,9 @@ class _ReviewCollector:
         self.embedded = self.embed.height > 0 and (rate is None or rate >= _LEAST_RATE)
         if self.embed.height > 0 and not self.embedded:
             self.notes.append(
-                f"the film is too long to be played in a page at {self.embed.most_bytes / 1e6:g} "
-                "MB: this one has only figures and stills; --embed-size allows more"
+                "the film is too long to be played in a page at "
+                f"{format_bytes(self.embed.most_bytes)}: this one has only "
+                "figures and stills; --embed-size allows more"
             )
 
     @property

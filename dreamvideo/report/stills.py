@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from dreamvideo.imaging import encode_jpeg, shrink_to_width
 
 Pixels = NDArray[np.uint8]
 
@@ -46,7 +47,7 @@ class Sheet:
         """Offer a frame."""
         if index % self._every:
             return
-        self._kept.append(Still(index, encode_jpeg(pixels)))
+        self._kept.append(Still(index, encode_still(pixels)))
         if len(self._kept) >= 4 * self.count:
             self._every *= 2
             self._kept = self._kept[::2]
@@ -82,7 +83,7 @@ class WorstFrames:
             self._found = [m for m in self._found if m not in near]
         elif len(self._found) >= 2 * self.count and badness <= min(self._found).badness:
             return
-        moment = SheetFrame(badness, index, why, Still(index, encode_jpeg(pixels)))
+        moment = SheetFrame(badness, index, why, Still(index, encode_still(pixels)))
         self._found = heapq.nlargest(2 * self.count, [*self._found, moment])
 
     @property
@@ -91,13 +92,6 @@ class WorstFrames:
         return sorted(self._found, reverse=True)[: self.count]
 
 
-def encode_jpeg(pixels: Pixels) -> bytes:
+def encode_still(pixels: Pixels) -> bytes:
     """Encode H x W x 3 RGB as a JPEG, at most ``WIDTH`` wide."""
-    height, width = pixels.shape[:2]
-    if width > WIDTH:
-        size = (WIDTH, max(1, round(height * WIDTH / width)))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    found = cv2.imencode(
-        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )[1]
-    return bytes(found)
+    return encode_jpeg(shrink_to_width(pixels, WIDTH), QUALITY)

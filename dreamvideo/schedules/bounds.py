@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import core_schema
+from pydantic import AfterValidator, GetCoreSchemaHandler
 
 from dreamvideo.schedules.keys import Schedule, parse_schedule
 from dreamvideo.schedules.moment import ScheduleError, TimePoint
@@ -72,9 +71,9 @@ class OverTime:
     parts: int = 1
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return core_schema.no_info_after_validator_function(self.checked, handler(source))
+        return AfterValidator(self.check).__get_pydantic_core_schema__(source, handler)
 
-    def checked(self, given: float | str | None) -> float | str | None:
+    def check(self, given: float | str | None) -> float | str | None:
         """Return ``given``, as a number if it is one. Raises ScheduleError if it is not valid."""
         if given is None:
             return None

@@ -68,7 +68,7 @@ def parse_expression(text: str) -> Expression | float:
         raise ScheduleError(f"{source!r} is not a value{hint}")
     sounds: list[str] = []
     python = _SOUND.sub(partial(_heard, sounds), source)
-    body = _parsed(python, source)
+    body = _parse(python, source)
     compiled = _Compiler(source, tuple(sounds))
     value = compiled.value(body, 0)
     expression = Expression(source, frozenset(sounds), value)
@@ -110,7 +110,7 @@ def _heard(sounds: list[str], match: re.Match[str]) -> str:
     return _HEARD.format(len(sounds) - 1)
 
 
-def _parsed(python: str, source: str) -> ast.expr:
+def _parse(python: str, source: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -176,9 +176,9 @@ class _Compiler:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 made = self._constant(number)
             case ast.Name(id=name):
-                made = self._named(name)
+                made = self._build_name(name)
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-                made = self._signed(sign, operand, depth)
+                made = self._build_sign(sign, operand, depth)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
                 made = self._two(_BINARY[type(op)], left, right, depth)
             case ast.Compare(left=left, ops=[how], comparators=[right]) if type(how) in _COMPARE:
@@ -186,7 +186,7 @@ class _Compiler:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 made = self._either(test, body, orelse, depth)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                made = self._called(name, arguments, depth)
+                made = self._build_call(name, arguments, depth)
             case _:
                 raise ScheduleError(f"{self._source!r} is not a value")
         return made
@@ -195,7 +195,7 @@ class _Compiler:
         constant = self._float(number)
         return lambda moment: constant
 
-    def _signed(self, sign: ast.unaryop, operand: ast.expr, depth: int) -> Value:
+    def _build_sign(self, sign: ast.unaryop, operand: ast.expr, depth: int) -> Value:
         value = self.value(operand, depth + 1)
         return (lambda moment: -value(moment)) if isinstance(sign, ast.USub) else value
 
@@ -218,7 +218,7 @@ class _Compiler:
         left, right = self.value(a, depth + 1), self.value(b, depth + 1)
         return lambda moment: float(function(left(moment), right(moment)))
 
-    def _called(self, name: str, args: list[ast.expr], depth: int) -> Value:
+    def _build_call(self, name: str, args: list[ast.expr], depth: int) -> Value:
         if name not in FUNCTIONS:
             raise ScheduleError(f"there is no function {name!r}: use {', '.join(FUNCTIONS)}")
         function, fewest, most = FUNCTIONS[name]
@@ -228,7 +228,7 @@ class _Compiler:
         values = [self.value(argument, depth + 1) for argument in args]
         return lambda moment: float(function(*(value(moment) for value in values)))
 
-    def _named(self, name: str) -> Value:
+    def _build_name(self, name: str) -> Value:
         if name == "pi":
             return lambda moment: math.pi
         self.varies = True

@@ -84,7 +84,7 @@ class Schedule:
             return keys[max(0, after - 1)].at(moment)
         before, following = keys[after - 1], keys[after]
         if before.way == CUBIC:
-            return _curved(keys, times, moment)
+            return _follow_curve(keys, times, moment)
         passed = (moment.seconds - times[after - 1]) / (times[after] - times[after - 1])
         share = WAYS[before.way](min(max(passed, 0.0), 1.0))
         pairs = zip(before.at(moment), following.at(moment), strict=True)
@@ -113,7 +113,7 @@ def parse_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text.strip().lower()) else None
 
 
-def _curved(keys: list[Key], times: list[float], moment: TimePoint) -> Value:
+def _follow_curve(keys: list[Key], times: list[float], moment: TimePoint) -> Value:
     values = [key.at(moment) for key in keys]
     # Keyframes written differently may fall on the same time in a given film: the last one counts.
     curves = [dict(zip(times, part, strict=True)) for part in zip(*values, strict=True)]

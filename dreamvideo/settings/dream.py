@@ -184,7 +184,7 @@ class DreamSettings(Settings):
         json_schema_extra={"constant": True},
     )
 
-    def weighted_layers(
+    def list_weighted_layers(
         self, default: Sequence[str], moment: TimePoint | None = None
     ) -> tuple[tuple[str, float], ...]:
         """Return (term, weight) of every layer to excite at a time point, or at the start.

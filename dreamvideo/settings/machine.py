@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
+from dreamvideo.parsing import parse_bytes
 from dreamvideo.settings.base import Settings, join_lines, validate
-from dreamvideo.settings.output import parse_bytes
 
 
 class MachineSettings(Settings):

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
+from dreamvideo.parsing import parse_bytes
 from dreamvideo.settings.base import Settings, join_lines, validate
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-_BYTES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([kmg]i?)?b?", re.IGNORECASE)
 _DEPTHS = (8, 10, 16)
-
-
-def parse_bytes(text: str) -> int:
-    """Parse ``5MB`` (millions), ``800kB``, ``2MiB`` or ``70000`` to bytes; ValueError otherwise."""
-    match = _BYTES.fullmatch(text.strip())
-    size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
-    if size < 1:
-        raise ValueError("write a size as 5MB, 800kB or 70000 (bytes)")
-    return size
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -36,7 +25,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _known_depth(depth: int) -> int:
+def _check_depth(depth: int) -> int:
     if depth not in _DEPTHS:
         raise ValueError(f"choose {', '.join(map(str, _DEPTHS))}")
     return depth
@@ -58,7 +47,7 @@ class OutputSettings(Settings):
         "JPEG and WebP higher.",
         json_schema_extra={"none": "x264 16, x265 18, vp9 20, av1 24, webp 90, jpg 95"},
     )
-    depth: Annotated[int, AfterValidator(_known_depth)] = Field(
+    depth: Annotated[int, AfterValidator(_check_depth)] = Field(
         default=8,
         description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture with "
         "16 keeps them unless this option is given.",

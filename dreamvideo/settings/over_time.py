@@ -69,11 +69,11 @@ def extract_schedules(
     """
     numbers, texts = dict(values), {}
     for place, field, settings in _numbers(values, group, ()):
-        text = _found(values, place)
+        text = _get(values, place)
         if not isinstance(text, str):
             continue
         number, changes = _begin(place, text, field, settings)
-        numbers = _replaced(numbers, place, number)
+        numbers = _replace(numbers, place, number)
         if changes:
             texts[place] = text
     return numbers, texts
@@ -191,17 +191,17 @@ def _numbers(
             yield from _numbers(given, inner, (*place, name))
 
 
-def _found(values: Any, place: Place) -> Any:
+def _get(values: Any, place: Place) -> Any:
     for part in place:
         values = values[part]
     return values
 
 
-def _replaced(values: Any, place: Place, number: float) -> Any:
+def _replace(values: Any, place: Place, number: float) -> Any:
     if not place:
         return number
     first, *rest = place
-    changed = _replaced(values[first], tuple(rest), number)
+    changed = _replace(values[first], tuple(rest), number)
     if isinstance(values, Mapping):
         return {**values, first: changed}
     return [changed if index == first else row for index, row in enumerate(values)]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
 from dreamvideo.settings.over_time import SettingError, extract_schedules, find_name, find_path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -50,9 +55,9 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
     values: dict[str, Any] = {}
     look = Look()
     for name in presets:
-        values = _merged(values, read_preset(name))
-        look = _validated(values, f"preset {name!r}: ")
-    return _validated(_merged(values, overrides), "") if overrides else look
+        values = _merge(values, read_preset(name))
+        look = _validate(values, f"preset {name!r}: ")
+    return _validate(_merge(values, overrides), "") if overrides else look
 
 
 def look_from_toml(text: str, origin: str) -> Look:
@@ -61,7 +66,7 @@ def look_from_toml(text: str, origin: str) -> Look:
         values = _from_toml(text)
     except ValueError as error:
         raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
-    return _validated(complete_earlier(values), f"{origin}: ")
+    return _validate(complete_earlier(values), f"{origin}: ")
 
 
 def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +81,7 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     path = preset_paths()[EARLIER_DEFAULTS]
     earlier = _from_toml(path.read_text(encoding="utf-8"))
     del earlier["description"]
-    return _merged(earlier, values)
+    return _merge(earlier, values)
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -154,10 +159,10 @@ def look_values(look: Look) -> dict[str, Any]:
 
 def look_from_values(values: Mapping[str, Any]) -> Look:
     """Return the look of nested plain values. Raises UsageError, naming the option, if invalid."""
-    return _validated(values, "")
+    return _validate(values, "")
 
 
-def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for group, fields in given.items():
         before = merged.get(group, {})
@@ -172,7 +177,7 @@ def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _validated(values: Mapping[str, Any], origin: str) -> Look:
+def _validate(values: Mapping[str, Any], origin: str) -> Look:
     style = "." if origin else "--"
     try:
         numbers, texts = extract_schedules(values, Look)
@@ -190,9 +195,7 @@ def _validated(values: Mapping[str, Any], origin: str) -> Look:
 
 def _from_toml(text: str) -> dict[str, Any]:
     """Parse TOML. Raises ValueError for invalid text."""
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    values: dict[str, Any] = tomllib.loads(text)
-    return values
+    return dict(tomllib.loads(text))
 
 
 def _toml_value(value: Any) -> str:

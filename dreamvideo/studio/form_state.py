@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from dreamvideo.formatting import format_seconds
 from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
 from dreamvideo.settings.derive import format_option
@@ -59,7 +60,7 @@ class Slider:
         found = getattr(getattr(look, self.group), self.name)
         return unset if found is None else float(found)
 
-    def taken(self, value: float) -> float | int:
+    def convert(self, value: float) -> float | int:
         """Convert a value for the setting: clamped, and rounded if it is a whole number."""
         held = min(max(value, self.low), self.high)
         whole = float(self.step).is_integer() and float(self.low).is_integer()
@@ -126,11 +127,11 @@ class Choice:
         known = [slider for slider in SLIDERS if self.kind in slider.kinds]
         return [(each, self.changes[each.key]) for each in known if each.key in self.changes]
 
-    def changed(self, slider: Slider, value: float | None) -> Choice:
+    def change(self, slider: Slider, value: float | None) -> Choice:
         """Return a copy with a slider moved; None resets it to the preset's value."""
         changes = {key: each for key, each in self.changes.items() if key != slider.key}
         if value is not None:
-            changes[slider.key] = slider.taken(value)
+            changes[slider.key] = slider.convert(value)
         return replace(self, changes=changes)
 
     def with_preset(self, name: str | None) -> Choice:
@@ -205,11 +206,6 @@ def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int 
 def _part(choice: Choice) -> list[str]:
     ends = (("--start", choice.start), ("--end", choice.end))
     return [part for name, at in ends if at is not None for part in (name, format_seconds(at))]
-
-
-def format_seconds(seconds: float) -> str:
-    """Format seconds for the command line."""
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _field(group: str, name: str) -> Any:

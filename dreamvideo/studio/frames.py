@@ -6,18 +6,18 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import is_still, read_still
 
 # Dreaming this many pixels takes two or three seconds on two cores.
 MOST_PIXELS = 576 * 384
+JPEG_QUALITY = 90
 
 
 def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
@@ -44,11 +44,3 @@ def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     size = max(1, round(height * scale)), max(1, round(width * scale))
     return to_bytes(resize(to_float(pixels), size))
-
-
-def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode H x W x 3 RGB as JPEG."""
-    done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise MediaError("a preview could not be written as JPEG")
-    return data.tobytes()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_bytes, format_clock
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
@@ -85,13 +86,6 @@ def seconds_left(job: RenderJob, now: float) -> float | None:
         return None
     began, before = job.pace_from
     return (p.total - p.done) * (now - began) / (p.done - before)
-
-
-def format_clock(seconds: float) -> str:
-    """Format seconds as ``2:03``, or ``1:02:03``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Jobs:
@@ -187,8 +181,8 @@ class Jobs:
         job.child = ChildProcess(
             render_worker.run_render_worker,
             (job.order,),
-            lambda said: self._hear(job, said),
-            lambda code: self._ended(job, code),
+            lambda message: self._hear(job, message),
+            lambda code: self._on_exit(job, code),
         )
         self._changed()
 
@@ -201,36 +195,38 @@ class Jobs:
         child.ask_to_end()
         self._changed()
 
-    def _hear(self, job: RenderJob, said: Said) -> None:
+    def _hear(self, job: RenderJob, message: Said) -> None:
         with self._lock:
-            if isinstance(said, Progress):
+            if isinstance(message, Progress):
                 before = job.progress
-                if before is None or before.stage != said.stage or said.note:
-                    job.pace_from = (time.monotonic(), said.done)
-                job.progress = said
-            elif isinstance(said, Done):
-                job.notes = said.notes
-                job.state, job.line = "done", _made(job, said.frames)
-            elif isinstance(said, Broken):
+                if before is None or before.stage != message.stage or message.note:
+                    job.pace_from = (time.monotonic(), message.done)
+                job.progress = message
+            elif isinstance(message, Done):
+                job.notes = message.notes
+                job.state, job.line = "done", _describe_output(job, message.frames)
+            elif isinstance(message, Broken):
                 job.state = "failed"
-                job.line = f"{said.line}; {said.kept}" if said.kept else said.line
+                job.line = f"{message.line}; {message.kept}" if message.kept else message.line
             else:
-                self._left(job, said)
+                self._on_left(job, message)
         self._changed()
 
-    def _left(self, job: RenderJob, said: Left) -> None:
+    def _on_left(self, job: RenderJob, message: Left) -> None:
         if job.state == "stopping":
             self._forget(job)
             job.state, job.line = "stopped", "Stopped; its frames are deleted"
         else:
             job.state = "paused"
-            job.line = f"Paused: {said.kept}" if said.kept else "Paused before the first frame"
+            job.line = (
+                f"Paused: {message.kept}" if message.kept else "Paused before the first frame"
+            )
 
-    def _ended(self, job: RenderJob, code: int) -> None:
+    def _on_exit(self, job: RenderJob, code: int) -> None:
         with self._lock:
             job.child = None
             if job.state in ("pausing", "stopping"):
-                self._left(job, Left(""))
+                self._on_left(job, Left(""))
             elif job.state in BUSY:
                 job.state = "failed"
                 how = describe_exit(code)
@@ -246,7 +242,6 @@ class Jobs:
         shutil.rmtree(job_folder(job.order.output), ignore_errors=True)
 
 
-def _made(job: RenderJob, frames: int) -> str:
-    size = job.order.output.stat().st_size / 1e6 if job.order.output.is_file() else 0
-    much = f"{size:.1f} MB" if size >= 1 else f"{size * 1000:.0f} kB"
+def _describe_output(job: RenderJob, frames: int) -> str:
+    much = format_bytes(job.order.output.stat().st_size if job.order.output.is_file() else 0)
     return f"Done: {frames} frames, {much}" if frames > 1 else f"Done: {much}"

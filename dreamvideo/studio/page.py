@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from nicegui import ui
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.studio.panels import KindPanel, LooksPanel, Panel, SlidersPanel, SourcePanel
 from dreamvideo.studio.preview_panel import StagePanel
 from dreamvideo.studio.render_panels import RecipePanel, RendersPanel
-from dreamvideo.studio.script import SCRIPT
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.style import STYLE
 from dreamvideo.studio.widgets import box, button, words
 
 # Seconds between checks of the session.
@@ -20,8 +20,9 @@ _SCHEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 
 def build(studio: Studio) -> None:
     """Build one page."""
-    ui.add_head_html(f"<style>{STYLE}</style>")
-    ui.add_body_html(SCRIPT)
+    folder = resources.files("dreamvideo.studio")
+    ui.add_head_html(f"<style>{(folder / 'page.css').read_text('utf-8')}</style>")
+    ui.add_body_html(f"<script>{(folder / 'page.js').read_text('utf-8')}</script>")
     ui.colors(primary="#6d3bd1")
     _head()
     with box("div", "studio"):

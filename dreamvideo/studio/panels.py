@@ -24,7 +24,7 @@ from dreamvideo.studio.widgets import (
     radio,
     section,
     select,
-    shown,
+    show,
     with_attributes,
     words,
 )
@@ -179,14 +179,14 @@ class SlidersPanel(Panel):
             return
         self.seen = now
         for slider, row, made, text, back in self.rows:
-            shown(row, self.studio.choice.kind in slider.kinds)
+            show(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
             own = slider.key in self.studio.choice.changes
             derived = "" if own or slider.name != "octaves" else ", from the size"
             text.text = f"{number_text(value)}{derived}"
             made.show(value, text.text)
-            shown(back, own)
-            shown(text, not slider.is_seed)
+            show(back, own)
+            show(text, not slider.is_seed)
 
 
 class KindPanel(Panel):
@@ -204,8 +204,8 @@ class KindPanel(Panel):
             self.part = box("div", "part")
             with self.part:
                 self.part_words = words("span", "")
-                button("Begin here", lambda: self._bound(start=studio.at), "link")
-                button("End here", lambda: self._bound(end=studio.at), "link")
+                button("Begin here", lambda: self._set_range(start=studio.at), "link")
+                button("End here", lambda: self._set_range(end=studio.at), "link")
                 self.whole = button("Whole clip", self._whole, "link")
             self.go = button("Render", on_render, "primary wide")
             self.line = words("p", "", "line")
@@ -222,7 +222,7 @@ class KindPanel(Panel):
     def _pick(self, kind: Kind) -> None:
         self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
 
-    def _bound(self, start: float | None = None, end: float | None = None) -> None:
+    def _set_range(self, start: float | None = None, end: float | None = None) -> None:
         choice = self.studio.choice
         start = choice.start if start is None else start
         end = choice.end if end is None else end
@@ -248,12 +248,12 @@ class KindPanel(Panel):
         unfit = "image" if material is not None and material.kind == "film" else "video"
         for kind, each in self.inputs.items():
             change(each, checked=kind == choice.kind, disabled=kind == unfit)
-            shown(self.tiles[kind], kind != unfit)
-        shown(self.part, choice.kind == "video" and material is not None)
+            show(self.tiles[kind], kind != unfit)
+        show(self.part, choice.kind == "video" and material is not None)
         if material is not None:
             end = float(material.duration) if choice.end is None else choice.end
             self.part_words.text = f"From {choice.start or 0:.2f} s to {end:.2f} s"
-        shown(self.whole, choice.start is not None or choice.end is not None)
+        show(self.whole, choice.start is not None or choice.end is not None)
         self.go.text = f"Render the {_KINDS[choice.kind][0].lower()}"
         self._fill()
 

@@ -61,11 +61,11 @@ class Previewer:
             return None
         if self._child is None:
             self._child = ChildProcess(
-                preview_worker.run_preview_worker, (), self._hear, self._ended
+                preview_worker.run_preview_worker, (), self._hear, self._on_exit
             )
         return self._child
 
-    def _ended(self, code: int) -> None:
+    def _on_exit(self, code: int) -> None:
         with self._lock:
             self._child = None
             if self._closed:

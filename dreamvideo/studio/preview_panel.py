@@ -14,7 +14,7 @@ from dreamvideo.studio.widgets import (
     button,
     change,
     picture,
-    shown,
+    show,
     with_attributes,
     words,
 )
@@ -51,7 +51,7 @@ class StagePanel(Panel):
                 self.move = button("Moving preview", self._toggle_film)
             with box("div", "scrub") as self.scrub:
                 words("span", "Time", "slider-label")
-                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._scrubbed)
+                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._on_scrub)
                 self.clock = words("span", "", "slider-value")
         self.serials: tuple[object, ...] = ()
         self.material: object = None
@@ -91,15 +91,15 @@ class StagePanel(Panel):
                 alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
             )
             change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
-            shown(self.film, plays)
-            shown(self.image, not plays and material is not None)
-        shown(self.empty, material is None)
+            show(self.film, plays)
+            show(self.image, not plays and material is not None)
+        show(self.empty, material is None)
         for each in (self.source, self.move):
             change(each, disabled=material is None)
-        shown(self.move, studio.choice.kind != "image")
+        show(self.move, studio.choice.kind != "image")
         change(self.source, aria_pressed="true" if self.shows_source else "false")
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
-        shown(self.scrub, studio.choice.kind == "video" and material is not None)
+        show(self.scrub, studio.choice.kind == "video" and material is not None)
         self.clock.text = f"{studio.at:.2f} s"
         self.time.show(studio.at, self.clock.text)
         self._say(seen)
@@ -146,6 +146,6 @@ class StagePanel(Panel):
             self.studio.ask_moving()
         self.refresh()
 
-    def _scrubbed(self, value: float) -> None:
+    def _on_scrub(self, value: float) -> None:
         self.shows_film = False
         self.studio.go_to(value)

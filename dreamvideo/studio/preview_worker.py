@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dreamvideo import cancel
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
 from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
@@ -119,7 +120,7 @@ class _Dreaming:
     def picture(self, wanted: PictureWanted) -> None:
         """Send one frame: the source, then its dream as it grows."""
         source = self.frame_at(wanted.path, wanted.at)
-        self.say(SourceSeen(wanted.ticket, frames.encode_jpeg(source)))
+        self.say(SourceSeen(wanted.ticket, encode_jpeg(source, frames.JPEG_QUALITY)))
         self.check()
         moment = TimePoint(wanted.at, max(wanted.length, 1e-3), 25.0, _HEARD)
         look = freeze_look(look_from_values(wanted.values).at(moment))
@@ -140,7 +141,8 @@ class _Dreaming:
         self.grown(wanted.ticket, dreamt.image, total, total)
 
     def grown(self, ticket: int, image: Image, done: int, total: int) -> None:
-        self.say(PictureGrown(ticket, frames.encode_jpeg(to_bytes(image)), done, total))
+        picture = encode_jpeg(to_bytes(image), frames.JPEG_QUALITY)
+        self.say(PictureGrown(ticket, picture, done, total))
 
     def film(self, wanted: FilmWanted) -> None:
         """Render a short film."""

@@ -17,7 +17,7 @@ from dreamvideo.studio.widgets import (
     change,
     picture,
     section,
-    shown,
+    show,
     with_attributes,
     words,
 )
@@ -29,13 +29,13 @@ class RecipePanel(Panel):
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         with section("Command line", "recipe"):
-            self.command = self._copied("command", "Copy the command line")
+            self.command = self._add_copyable("command", "Copy the command line")
             with box("details"):
                 words("summary", "The look as a preset file (TOML)")
-                self.toml = self._copied("toml", "Copy the preset")
+                self.toml = self._add_copyable("toml", "Copy the preset")
         self.seen: object = None
 
-    def _copied(self, name: str, label: str) -> TextElement:
+    def _add_copyable(self, name: str, label: str) -> TextElement:
         with box("div", "copied"):
             with box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
                 made = words("code", "")
@@ -73,7 +73,7 @@ class RendersPanel(Panel):
     def refresh(self) -> None:
         """Follow the renders."""
         jobs = self.studio.jobs.all
-        shown(self.section, bool(jobs))
+        show(self.section, bool(jobs))
         for job in reversed(jobs):
             if job.number not in self.cards:
                 with self.list:
@@ -119,15 +119,15 @@ class JobCard:
         if job.state == self.state:
             return
         self.state = job.state
-        shown(self.bar, job.state in BUSY or job.state == "paused")
-        shown(self.pause, job.can_pause and job.state in ("running", "pausing"))
+        show(self.bar, job.state in BUSY or job.state == "paused")
+        show(self.pause, job.can_pause and job.state in ("running", "pausing"))
         change(self.pause, disabled=job.state != "running")
-        shown(self.go_on, job.state in ("paused", "failed"))
-        shown(self.stop, job.state in ("running", "stopping", "paused"))
+        show(self.go_on, job.state in ("paused", "failed"))
+        show(self.stop, job.state in ("running", "stopping", "paused"))
         change(self.stop, disabled=job.state == "stopping")
-        shown(self.save, job.state == "done")
+        show(self.save, job.state == "done")
         self.notes.text = "; ".join(job.notes)
-        shown(self.notes, bool(job.notes))
+        show(self.notes, bool(job.notes))
         if job.state == "done":
             self._show()
 

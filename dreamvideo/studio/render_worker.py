@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.formatting import format_seconds
 from dreamvideo.render.image import dream_image
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
@@ -17,7 +18,7 @@ from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values
 from dreamvideo.studio.child_process import set_up_child
-from dreamvideo.studio.form_state import Choice, format_seconds
+from dreamvideo.studio.form_state import Choice
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from nicegui import ui
 
 from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import describe_os_error
 from dreamvideo.studio.auth import NAMES, Gate, Guard
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
-from dreamvideo.studio.uploads import inspect_upload, megabytes, take
+from dreamvideo.studio.uploads import inspect_upload, take
 
 # One transparent pixel.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -130,7 +131,7 @@ def _uploads(app: FastAPI, studio: Studio) -> None:
     async def upload(request: Request, name: str) -> Response:
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > studio.most_upload:
-            line = f"larger than {megabytes(studio.most_upload)}; --max-upload allows more"
+            line = f"larger than {format_bytes(studio.most_upload)}; --max-upload allows more"
             return JSONResponse({"error": line}, 413)
         try:
             chunks: AsyncIterator[bytes] = request.stream()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.imaging import encode_jpeg
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.settings import look_values
 from dreamvideo.studio import frames
@@ -122,7 +123,7 @@ class Studio:
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
-        if old is not None and old.is_private and not self._needed(old):
+        if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
         self.ask()
@@ -141,7 +142,7 @@ class Studio:
 
     def move(self, slider: Slider, value: float | None) -> None:
         """Move a slider; None resets it to the look's value."""
-        self.choose(self.choice.changed(slider, value))
+        self.choose(self.choice.change(slider, value))
 
     def roll(self, slider: Slider) -> None:
         """Set a seed to a random number."""
@@ -241,10 +242,11 @@ class Studio:
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):
-            picture = frames.encode_jpeg(frames.shrink(frames.read_frame(wanted.path, wanted.at)))
+            pixels = frames.shrink(frames.read_frame(wanted.path, wanted.at))
+            picture = encode_jpeg(pixels, frames.JPEG_QUALITY)
             self._hear(SourceSeen(wanted.ticket, picture))
 
-    def _needed(self, material: SourceFile) -> bool:
+    def _is_needed(self, material: SourceFile) -> bool:
         return any(
             job.material == material and job.state not in ("done", "stopped")
             for job in self.jobs.all

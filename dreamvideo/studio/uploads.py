@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.probe import MediaInfo, probe
@@ -117,7 +118,7 @@ def inspect_upload(path: Path, name: str | None = None, *, is_private: bool = Fa
     except MediaError as no_film:
         return _still(path, name, is_private, no_film)
     if info.kind != "sequence" and is_private:
-        path = _renamed(path, info)
+        path = _rename(path, info)
         name = path.name
     # A clip may not know its length, but it has at least one frame.
     duration = info.duration or Fraction(1, 1) / info.rate
@@ -132,7 +133,7 @@ def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Sour
     except MediaError as no_still:
         # Report the picture's error for a file with a picture's extension, otherwise the film's.
         worse = no_still if path.suffix.lower() in READ_ENDINGS else no_film
-        raise MediaError(_said(worse, path, name)) from None
+        raise MediaError(_rename_in_error(worse, path, name)) from None
     if path.suffix.lower() not in READ_ENDINGS and is_private:
         # The extension does not mean a picture, but extensions are checked later.
         path = path.rename(path.with_suffix(_still_ending(path)))
@@ -141,11 +142,11 @@ def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> Sour
     return SourceFile(path, name, "still", width, height, is_private=is_private)
 
 
-def _said(error: MediaError, path: Path, name: str) -> str:
+def _rename_in_error(error: MediaError, path: Path, name: str) -> str:
     return str(error).replace(escape_text(path), escape_text(name))
 
 
-def _renamed(path: Path, info: MediaInfo) -> Path:
+def _rename(path: Path, info: MediaInfo) -> Path:
     """Give a file the extension of its content."""
     key = next((key for key in _FILM_ENDINGS if key in info.container), None)
     endings = _FILM_ENDINGS[key] if key else (path.suffix.lower() or ".film",)
@@ -183,7 +184,7 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
                 taken += len(chunk)
                 if taken > most:
                     raise UsageError(
-                        f"{make_safe_name(name)}: larger than {megabytes(most)}; --max-upload "
+                        f"{make_safe_name(name)}: larger than {format_bytes(most)}; --max-upload "
                         "allows more"
                     )
                 file.write(chunk)
@@ -196,8 +197,3 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
     except BaseException:
         shutil.rmtree(own, ignore_errors=True)
         raise
-
-
-def megabytes(size: int) -> str:
-    """Format a size: ``500 MB``."""
-    return f"{size / 1e6:.4g} MB"

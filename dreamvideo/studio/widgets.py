@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -147,7 +146,7 @@ class NumberInput:
         self._on_move = on_move
         self.element.on(
             self.event,
-            lambda event: self._moved(event.args),
+            lambda event: self._on_input(event.args),
             throttle=0.05,
             js_handler="(e) => emit(e.target.value)",
         )
@@ -171,7 +170,7 @@ class NumberInput:
             f"if (e) e.value = {number_text(value)};}}, 50)"
         )
 
-    def _moved(self, text: str) -> None:
+    def _on_input(self, text: str) -> None:
         try:
             moved = float(text)
         except ValueError:
@@ -206,7 +205,7 @@ def picture(source: str, text: str, style: str = "") -> Element:
     return with_attributes(box("img", style), {"src": source, "alt": text})
 
 
-def shown(element: Element, yes: bool) -> None:
+def show(element: Element, yes: bool) -> None:
     """Show or hide an element."""
     element.set_visibility(yes)
 
@@ -217,8 +216,3 @@ def change(element: Element, **attributes: Any) -> None:
     if any(element.props.get(name) != value for name, value in new.items()):
         element.props.update(new)
         element.update()
-
-
-def escaped(text: str) -> str:
-    """Escape text for HTML."""
-    return html.escape(text)

@@ -13,9 +13,9 @@ import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.patches import Box, find_windows, merge_overlapping
+from dreamvideo.imaging import REFERENCE_WIDTH, smoothstep
 
 # Lengths are in pixels of a frame this wide; they scale with the frame.
-REFERENCE_WIDTH = 320
 CELL = 8
 # How far the steps fade out around a box.
 FADE = 8
@@ -149,5 +149,4 @@ def _make_ramp(begin: int, end: int, length: int, fade: float) -> Image:
     ones = np.full_like(places, np.inf)
     up = ones if begin == 0 else places - begin
     down = ones if end == length else end - places
-    linear = np.clip(np.minimum(up, down) / fade, 0, 1)
-    return np.asarray(linear * linear * (3 - 2 * linear), np.float32)
+    return smoothstep(np.minimum(up, down) / fade)

@@ -17,10 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import resize
+
 Image = NDArray[np.float32]
 
 # Lengths are in pixels of a frame this wide; they scale with the frame.
-REFERENCE_WIDTH = 480
+GRID_WIDTH = 480
 # Size in pixels of the forms in the coarsest band.
 COARSEST = 64
 # RMS values are kept for cells of this many pixels.
@@ -72,7 +74,7 @@ class Pyramid:
 
 def count_bands(width: int) -> int:
     """Return the number of bands for a picture of that width, the coarsest about ``COARSEST``."""
-    return max(2, round(math.log2(COARSEST * width / REFERENCE_WIDTH)) + 1)
+    return max(2, round(math.log2(COARSEST * width / GRID_WIDTH)) + 1)
 
 
 def measure_bands(pyramid: Pyramid) -> Image:
@@ -82,18 +84,19 @@ def measure_bands(pyramid: Pyramid) -> Image:
     channels of the residual.
     """
     height, width = pyramid.bands[0].shape[:2]
-    columns = max(2, round(REFERENCE_WIDTH / CELL))
+    columns = max(2, round(GRID_WIDTH / CELL))
     rows = max(2, round(columns * height / width))
     planes = []
     for index, band in enumerate(pyramid.bands):
-        form = 2**index * REFERENCE_WIDTH / width / CELL
+        form = 2**index * GRID_WIDTH / width / CELL
         light = band.mean(-1)
         energy = np.stack([light**2, ((band - light[..., None]) ** 2).mean(-1)], -1)
-        cells = _resize(energy, rows, columns)
+        cells = resize(energy, (rows, columns), "linear")
         sigma = NEIGHBOURHOOD * max(1.0, form)
         near = cv2.GaussianBlur(cells, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
         planes.append(np.sqrt(np.maximum(near, SILENCE**2)))
-    return np.concatenate([*planes, _resize(pyramid.rest, rows, columns)], -1).astype(np.float32)
+    rest = resize(pyramid.rest, (rows, columns), "linear")
+    return np.concatenate([*planes, rest], -1).astype(np.float32)
 
 
 def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) -> Pyramid:
@@ -117,10 +120,10 @@ def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) 
     bands = []
     for index, band in enumerate(pyramid.bands):
         light = band.mean(-1, keepdims=True)
-        gain = _resize(gains[..., 2 * index : 2 * index + 2], *band.shape[:2])
+        gain = resize(gains[..., 2 * index : 2 * index + 2], band.shape[:2], "linear")
         bands.append(gain[..., :1] * light + gain[..., 1:] * (band - light))
     move = RATE * weight[..., None] * (wanted[..., 2 * count :] - found[..., 2 * count :])
-    rest = pyramid.rest + _resize(move.astype(np.float32), *pyramid.rest.shape[:2])
+    rest = pyramid.rest + resize(move.astype(np.float32), pyramid.rest.shape[:2], "linear")
     return Pyramid(tuple(np.asarray(band, np.float32) for band in bands), rest)
 
 
@@ -204,14 +207,8 @@ def find_expected_share(base: Image, maturity: Image, like: Image) -> Image:
 
 def to_cells(picture: Image, like: Image) -> Image:
     """Average an H x W map over each cell of a grid like ``like``."""
-    return _resize(picture, *like.shape[:2])
+    return resize(picture, like.shape[:2], "linear")
 
 
 def _upsample(image: Image, like: Image) -> Image:
     return np.asarray(cv2.pyrUp(image, dstsize=(like.shape[1], like.shape[0])), np.float32)
-
-
-def _resize(image: Image, rows: int, columns: int) -> Image:
-    shrinks = rows * columns < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method), np.float32)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.patches import Box
+from dreamvideo.imaging import blur_in_proportion
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
@@ -41,7 +42,6 @@ from dreamvideo.render.frames.frame_plan import WeightedDreams
 from dreamvideo.settings import CoherenceSettings
 
 # Radii are in pixels of a frame this wide; they scale with the frame.
-REFERENCE_WIDTH = 320
 LEAK_SIGMA = 6.0
 # Share of the low frequencies that is dropped in each frame where bands are not held.
 UNHELD_LEAK = 0.1
@@ -217,7 +217,7 @@ def propagate(
     base = make_headroom(source, headroom)
     detail = warp(state.detail, motion.flow)
     if carry.leak:
-        detail = detail - carry.leak * blur(detail, LEAK_SIGMA)
+        detail = detail - carry.leak * blur_in_proportion(detail, LEAK_SIGMA)
     pending, maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
         for each in (state.pending, state.maturity, state.effort, state.contrast)
@@ -240,7 +240,7 @@ def propagate(
         if known.min() < 1:
             # Where a dream is too weak to know its bands, keep low frequencies from accumulating.
             free = cv2.resize(1 - known, detail.shape[1::-1])[..., None]
-            detail = detail - UNHELD_LEAK * free * blur(detail, LEAK_SIGMA)
+            detail = detail - UNHELD_LEAK * free * blur_in_proportion(detail, LEAK_SIGMA)
     missing = target - old
     places, waited = find_boxes(missing), int(state.waited) + 1
     rising = is_rising(target, state.target)
@@ -412,15 +412,9 @@ def update_effort(effort: Image, ratio: Image) -> Image:
 
 def measure_contrast(detail: Image) -> Image:
     """Return the local standard deviation (H x W, above 0) of the detail's high frequencies."""
-    fine = detail - blur(detail, CONTRAST_SIGMA)
-    energy = blur((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
+    fine = detail - blur_in_proportion(detail, CONTRAST_SIGMA)
+    energy = blur_in_proportion((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
-
-
-def blur(image: Image, sigma: float) -> Image:
-    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide."""
-    scaled = sigma * image.shape[1] / REFERENCE_WIDTH
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), scaled), np.float32)
 
 
 def store_pixels(image: Image, source: Image, target: Image) -> Image:

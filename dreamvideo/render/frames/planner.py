@@ -6,10 +6,10 @@ rendered again, alone or on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -36,6 +36,43 @@ from dreamvideo.settings.derive import derive_dream
 DEFAULT_MACHINE = MachineSettings()
 
 
+class DreamerFactory(Protocol):
+    """Makes a dreamer, as the class ``Dreamer`` does."""
+
+    def __call__(
+        self,
+        settings: DreamSettings,
+        *,
+        guide: Image | None,
+        varying: Collection[str],
+        machine: MachineSettings,
+    ) -> Any:
+        """Return a ``Dreamer`` with these settings, or an object that can be used as one."""
+        ...
+
+
+_factory: DreamerFactory = Dreamer
+
+
+def dreamer_factory() -> DreamerFactory:
+    """Return what makes the dreamers of this process."""
+    return _factory
+
+
+def set_dreamer_factory(factory: DreamerFactory) -> DreamerFactory:
+    """Replace what makes the dreamers of this process and of the workers that it starts from now.
+
+    Args:
+        factory: A class or function of a module, so that workers can import it.
+
+    Returns:
+        The one before.
+    """
+    global _factory
+    before, _factory = _factory, factory
+    return before
+
+
 def make_dreamer(
     dream: DreamSettings, look: Look, machine: MachineSettings = DEFAULT_MACHINE
 ) -> Dreamer:
@@ -55,7 +92,8 @@ def make_dreamer(
         settle_threads(machine.threads)
     varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
     guide = None if dream.guide is None else to_float(read_still(dream.guide))
-    return Dreamer(dream, guide=guide, varying=varying, machine=machine)
+    made: Dreamer = _factory(dream, guide=guide, varying=varying, machine=machine)
+    return made
 
 
 CHANGING = ("dream.", "mask.", "regions.")

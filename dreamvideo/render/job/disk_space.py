@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamvideo.errors import MediaError
+from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.memory import available_memory
 
@@ -120,15 +121,6 @@ def estimate_reserve(width: int, height: int, *, depth: int = 8, alpha: bool = F
         alpha: Whether frames have an alpha channel.
     """
     return max(_LEAST_DISK, estimate_disk_bytes(4, width, height, depth=depth, alpha=alpha))
-
-
-def format_bytes(size: int) -> str:
-    """Format a number of bytes: ``3 GB``, ``350 MB``."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= unit:
-            value = size / unit
-            return f"{value:.3g} {name}" if value < 999.5 else f"{value:.0f} {name}"
-    return f"{size} bytes"
 
 
 def _measure_free(folder: Path) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import blur, shrink_to_width
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
@@ -164,13 +165,9 @@ def _smooth(image: Image, sigma: float) -> Image:
 
     Larger frames are shrunk first.
     """
-    height, width = image.shape[:2]
-    small = image
-    if width > 2 * WIDTH:
-        size = (WIDTH, max(1, round(height * WIDTH / width)))
-        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    small = np.asarray(cv2.GaussianBlur(small, (0, 0), sigma * small.shape[1] / WIDTH), np.float32)
-    return np.asarray(cv2.resize(small, (width, height)), np.float32)
+    small = shrink_to_width(image, WIDTH) if image.shape[1] > 2 * WIDTH else image
+    small = blur(small, sigma * small.shape[1] / WIDTH)
+    return np.asarray(cv2.resize(small, image.shape[1::-1]), np.float32)
 
 
 def _ahead(segment: Segment) -> range:

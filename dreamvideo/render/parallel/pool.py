@@ -17,6 +17,11 @@ import cv2
 from dreamvideo import cancel
 from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.render.frames.planner import (
+    DreamerFactory,
+    dreamer_factory,
+    set_dreamer_factory,
+)
 from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.parallel.executor import Capacity, ProgressTracker
@@ -99,8 +104,8 @@ class _PoolRun:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=run_worker,
-            args=(self.job.folder, theirs),
+            target=_run_worker,
+            args=(self.job.folder, theirs, dreamer_factory()),
             name="dreamvideo-worker",
             daemon=True,
         )
@@ -137,7 +142,7 @@ class _PoolRun:
         self._start(worker.segment)
 
 
-def run_worker(folder: Path, pipe: connection.Connection) -> None:
+def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFactory) -> None:
     """Run a worker: segments in, (frames done, objective, ended) out.
 
     Asked to stop, it saves its state first.
@@ -145,10 +150,12 @@ def run_worker(folder: Path, pipe: connection.Connection) -> None:
     Args:
         folder: The job's folder.
         pipe: The pipe to the process that started it.
+        factory: Makes its dreamers.
     """
     parent = parent_process()
     assert parent is not None
     cancel.set_up_child(parent.sentinel)
+    set_dreamer_factory(factory)
     try:
         job = Job.at(folder)
         own_process()

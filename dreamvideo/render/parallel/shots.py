@@ -76,7 +76,7 @@ def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress
     bounds = _find_chunk_starts(read, threads)
     if len(bounds) > 1:
         with suppress(MediaError):
-            found = _join_chunks(_scan_in_parallel(read, look, bounds, told))
+            found = _join_chunks(scan_in_parallel(read, look, bounds, told))
     if found is None:
         found = _join_chunks([_scan_chunk(read, look, read.begin, None, told)])
     if found is None or not found.frames:
@@ -96,9 +96,17 @@ class _ScanChunk:
     sound: bool
 
 
-def _scan_in_parallel(
+def scan_in_parallel(
     read: ClipRange, look: Look, bounds: list[Fraction], told: Callable[[int], bool]
 ) -> list[_ScanChunk]:
+    """Scan the parts of a clip between these times at once.
+
+    Args:
+        read: The clip.
+        look: The look.
+        bounds: Where each part starts, in seconds.
+        told: Called with the number of frames scanned; whether to continue.
+    """
     stop = Event()
     counts = [0] * len(bounds)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.models import find_entry
 from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.formatting import format_duration
 from dreamvideo.render.job.job import read_job
 from dreamvideo.render.planning.estimate import Cost, estimate_seconds, measure_cost
 from dreamvideo.render.source import ClipRange
@@ -214,14 +215,6 @@ def describe_quality(size: tuple[int, int], look: Look) -> str:
             words[-1] += f", {look.coherence.carried_steps} where carried"
         words.append(f"cadence {look.coherence.cadence}")
     return ", ".join(words)
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration, rounded up: ``45s``, ``9m``, ``2h 05m``."""
-    if seconds < 99.5:
-        return f"{math.ceil(seconds)}s"
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02d}m"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import blur, smoothstep
 from dreamvideo.motion.camera import Similarity
 from dreamvideo.motion.warp import warp
 
@@ -78,7 +78,7 @@ def place_picture(picture: Image, transform: Similarity) -> Image:
     if transform.growth > 1:
         sigma = 0.45 * (transform.growth**2 - 1) ** 0.5
         if sigma > 0.2:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+            picture = blur(picture, sigma)
     return warp(picture, transform.inverse().flow(width, height), border="mirror")
 
 
@@ -126,9 +126,3 @@ def _measure_reach(goals: NDArray[np.complex128], width: int, height: int) -> Ma
     across = np.abs(goals.real - (width - 1) / 2) / (width / 2)
     down = np.abs(goals.imag - (height - 1) / 2) / (height / 2)
     return np.maximum(across, down).astype(np.float32)
-
-
-def smoothstep(share: float | Mask) -> Mask:
-    """Return 0 below 0, 1 above 1, and ``3 x^2 - 2 x^3`` in between."""
-    within_range = np.clip(share, 0, 1)
-    return np.asarray(within_range**2 * (3 - 2 * within_range), np.float32)

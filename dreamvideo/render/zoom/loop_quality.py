@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import measure_sharpness
 from dreamvideo.media.pixels import to_float
 from dreamvideo.motion.camera import Similarity
 from dreamvideo.motion.warp import inside, warp
@@ -71,7 +71,7 @@ class LoopMeter:
     def watch(self, pixels: NDArray[np.uint8]) -> None:
         """Add the next frame: uint8, H x W x 3."""
         image = to_float(pixels)
-        self._sharpness.append(float(cv2.Laplacian(image.mean(2), cv2.CV_32F).var()))
+        self._sharpness.append(measure_sharpness(image.mean(2)))
         if self._last is None:
             self._first = image
         else:

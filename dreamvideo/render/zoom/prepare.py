@@ -62,7 +62,7 @@ def prepare_zoom(
         changing.check(plan.moment(index) for index in range(count))
     dreams = [dream_first_frame(plan, part)[0] for part in parts]
     statistics = tuple(
-        ImageStatistics.of(dream).settled(balanced=part.is_balanced)
+        ImageStatistics.of(dream).make_goal(balanced=part.is_balanced)
         for part, dream in zip(parts, dreams, strict=True)
     )
     plan = replace(plan, statistics=statistics, dream=dreams[0])

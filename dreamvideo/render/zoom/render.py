@@ -96,9 +96,9 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
 
     Example:
         >>> from dreamvideo import make_look, zoom
-        >>> look = make_look(["classic"], {"zoom": {"seconds": 6}})
-        >>> zoom("photo.jpg", "zoom.mp4", look, size="640x360").output  # doctest: +SKIP
-        PosixPath('zoom.mp4')
+        >>> look = make_look(["towers"], {"zoom": {"seconds": 0.5}})
+        >>> zoom("samples/coffee.jpg", "zoom.mp4", look, fps="10", size="160x90").frames
+        5
     """
     photo = Path(photo) if photo is not None else None
     output = _name_output(photo, output)

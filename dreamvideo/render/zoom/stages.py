@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.errors import UsageError
+from dreamvideo.imaging import smoothstep
 from dreamvideo.render.frames.planner import DEFAULT_MACHINE, make_dreamer
-from dreamvideo.render.zoom.inset import smoothstep
 from dreamvideo.schedules import parse_time_point
 from dreamvideo.settings import Look, MachineSettings, Stage
 from dreamvideo.settings.derive import derive_dream

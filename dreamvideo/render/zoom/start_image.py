@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.dream.octaves import resize
 from dreamvideo.errors import MediaError
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import Color, is_still, read_still

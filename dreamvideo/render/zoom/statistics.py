@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import blur
 
 Numbers = NDArray[np.float32]
 
@@ -89,7 +90,7 @@ class ImageStatistics:
             blacks=float((counted <= -CLIPPED).mean()),
         )
 
-    def settled(self, *, balanced: bool = False) -> ImageStatistics:
+    def make_goal(self, *, balanced: bool = False) -> ImageStatistics:
         """Return the statistics to hold a zoom to that starts with these.
 
         ``balanced`` is whether the gradients of its dream are: such a dream is soft.
@@ -151,7 +152,7 @@ def _refine(image: Image, wanted: ImageStatistics, pull: float, weight: Numbers)
     seen = np.clip(image, -1, 1)
     sharper = math.sqrt(wanted.fineness / max(_measure_fineness(seen, weight), 1e-8)) ** pull - 1
     saturated = (wanted.saturation / max(_measure_saturation(seen, weight), 1e-4)) ** pull - 1
-    fine = image - cv2.GaussianBlur(image, (0, 0), 1)
+    fine = image - blur(image, 1)
     image = image + np.float32(np.clip(sharper, -MOST_SHARPER, MOST_SHARPER)) * fine
     grey = image.mean(2, keepdims=True)
     scale = np.float32(1 + np.clip(saturated, -MOST_SATURATED, MOST_SATURATED))

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import blur, blur_in_proportion, smoothstep
 from dreamvideo.motion.camera import Similarity
 from dreamvideo.motion.warp import inside, warp
 from dreamvideo.paint.headroom import make_headroom
-from dreamvideo.render.frames.carry import blur, round_to_stored
+from dreamvideo.render.frames.carry import round_to_stored
 from dreamvideo.render.zoom.inset import (
     SMALLEST,
     Inset,
     make_emerging_inset,
     mask_inside,
-    smoothstep,
 )
 from dreamvideo.render.zoom.plan import ZoomPlan
 from dreamvideo.render.zoom.stages import StageDreamer, stage_weights
@@ -50,7 +50,7 @@ def fill_border(image: Image, flow: NDArray[np.float32], dream: Image, until: Si
     outside = ~inside(flow)
     if not outside.any():
         return image
-    new = cv2.GaussianBlur(outside.astype(np.float32), (0, 0), FEATHER)
+    new = blur(outside.astype(np.float32), FEATHER)
     share = np.clip(2 * new, 0, 1)[..., None]
     filled: Image = image + share * (render_border(dream, until) - image)
     return filled
@@ -259,5 +259,5 @@ def _measure_freshness(flow: Image) -> Image:
     outside = ~inside(flow)
     if not outside.any():
         return np.ones(flow.shape[:2], np.float32)
-    near = np.clip(2 * blur(outside.astype(np.float32), FRESH_SIGMA), 0, 1)
+    near = np.clip(2 * blur_in_proportion(outside.astype(np.float32), FRESH_SIGMA), 0, 1)
     return np.asarray(1 + (FRESH - 1) * near, np.float32)

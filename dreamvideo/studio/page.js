@@ -1,7 +1,4 @@
-"""The page's own script: dropped files, the source preview, copying of text."""
-
-SCRIPT = r"""
-<script>
+// Dropped files, the source preview, copying of text.
 (() => {
   const say = (text, bad) => {
     const line = document.getElementById('upload-line');
@@ -19,10 +16,10 @@ SCRIPT = r"""
       }
     };
     request.onload = () => {
-      let said = {};
-      try { said = JSON.parse(request.responseText); } catch (e) { said = {}; }
-      if (request.status === 200) { say(''); document.body.dataset.taken = said.serial; }
-      else say(said.error || 'The file was refused (' + request.status + ')', true);
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch (e) { answer = {}; }
+      if (request.status === 200) { say(''); document.body.dataset.taken = answer.serial; }
+      else say(answer.error || 'The file was refused (' + request.status + ')', true);
     };
     request.onerror = () => say('The studio does not answer: is its command still running?', true);
     say('Taking in ' + file.name);
@@ -62,5 +59,3 @@ SCRIPT = r"""
   const kept = localStorage.getItem('dreamvideo-scheme');
   window.studioScheme = kept === 'dark' || kept === 'light' ? kept : 'auto';
 })();
-</script>
-"""

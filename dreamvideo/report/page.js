@@ -1,6 +1,4 @@
-"""The page's script: synchronised players, a divider, curves with a cursor, links that seek."""
-
-SCRIPT = r"""
+// Synchronised players, a divider, curves with a cursor, links that seek.
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const one = (query, root = document) => root.querySelector(query);
@@ -110,7 +108,7 @@ const plot = (figure, panel) => {
     ` Peaks beyond the scale: up to ${digits(sorted[sorted.length - 1])}.`);
   one(".least", figure).textContent = digits(low);
   const values = all(".key b", figure);
-  const tell = time => {
+  const showValues = time => {
     now.setAttribute("transform", `translate(${spot(time)} 0)`);
     panel.lines.forEach((line, number) => {
       const at = line.times || times;
@@ -119,7 +117,7 @@ const plot = (figure, panel) => {
       values[number].textContent = digits(line.values[n]);
     });
   };
-  cursors.push(tell);
+  cursors.push(showValues);
   const timeOf = event => {
     const box = svg.getBoundingClientRect();
     return clamp((event.clientX - box.left) / box.width, 0, 1) * length;
@@ -134,14 +132,14 @@ const plot = (figure, panel) => {
 };
 
 // ---- what follows the playing time
-const scrub = one("#scrub"), told = one("#told"), stills = all("a[data-frame]");
+const scrub = one("#scrub"), position = one("#position"), stills = all("a[data-frame]");
 const show = now => {
   index = now;
   for (const cursor of cursors) cursor(times[now]);
   if (scrub) {
     scrub.value = now;
     scrub.setAttribute("aria-valuetext", `frame ${now + 1} of ${count}, ${clock(times[now])}`);
-    told.textContent = `${clock(times[now])}  ${now + 1}/${count}`;
+    position.textContent = `${clock(times[now])}  ${now + 1}/${count}`;
   }
   for (const link of stills) link.classList.toggle("here", Number(link.dataset.frame) === now);
 };
@@ -240,4 +238,3 @@ for (const button of all("button[data-copy]")) button.addEventListener("click", 
   button.textContent = "Copied";
 });
 show(0);
-"""
