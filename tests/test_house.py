@@ -16,15 +16,16 @@ import dreamvideo
 ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
-LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "version"}
+LEAVES = {"errors", "memory", "parsing", "processors", "schedules", "settings", "timers", "version"}
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
-RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.py"}
+RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "memory": set(),
     "processors": set(),
+    "timers": set(),
     "version": set(),
     "guide": {"errors"},
     "schedules": {"errors"},

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
 from dreamvideo.dream.patches import Box, find_windows
 
@@ -184,6 +185,7 @@ class OctaveSchedule:
         return taken, longer * self.step_size * (work / max(taken, 1))
 
 
+@timers.stage("dream")
 def dream(
     ascent: GradientAscent,
     base: Image,

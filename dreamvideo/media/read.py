@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
 from dreamvideo.media.demux import count_packets
@@ -121,7 +122,7 @@ class Source:
         self._frames.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        return self._frames
+        return timers.each("decode", self._frames)
 
 
 def open_source(

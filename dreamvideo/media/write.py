@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from dreamvideo import timers
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import codecs, containers, ffmpeg, folder, gif
 from dreamvideo.media.audio import choose_tracks, find_undecodable
@@ -66,6 +67,7 @@ def check_output(
         check_place(output, overwrite)
 
 
+@timers.stage("encode")
 def encode(
     frames: Sequence[StoredFrame],
     output: Path,
