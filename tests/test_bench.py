@@ -1,40 +1,33 @@
-"""The bench: honest arithmetic, workers that answer, the same step in every framework."""
+"""The benchmark: honest arithmetic, workers that answer, the same step in every program."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import Cli
 
-from dreamvideo.bench import peak, report
+from dreamvideo.bench import report, run
 from dreamvideo.bench.machine import describe, has_onednn_by_default
-from dreamvideo.bench.plan import Plan, full_plan, quick_plan
-from dreamvideo.bench.profile import KINDS, kind_of
-from dreamvideo.bench.run import SCHEMA, run
-from dreamvideo.bench.stage_timer import STAGES, Clock, watched
-from dreamvideo.bench.statistics import Spread, exponent, ratio
-from dreamvideo.bench.steps import in_turn
-from dreamvideo.bench.worker_rpc import Worker, WorkerError, lines_of
+from dreamvideo.bench.plan import PROGRAMS, Plan, make_full_plan, make_quick_plan
+from dreamvideo.bench.steps import interleave
+from dreamvideo.bench.worker import Worker, WorkerError
 
 HEIGHT, WIDTH = 96, 128
-PEAK = "dreamvideo.bench.peak"
 Report = dict[str, Any]
-
-
-TORCH = ("torch-eager", "torch-channels-last", "torch-folded")
+TORCH = {"torch-eager", "torch-folded"}
 
 
 @pytest.fixture(scope="module")
 def measured() -> Report:
-    """One round of one tiny cell: ours beside the reference, and torch's forms where there."""
+    """One round of a tiny size: ours, the reference, and PyTorch where it is installed."""
     plan = Plan(
         sections=("steps",),
         networks=("efficientnet-lite0",),
@@ -42,61 +35,48 @@ def measured() -> Report:
         threads=(1,),
         rounds=1,
         batch_seconds=0.01,
-        forms=("ours", "ours-bfloat16", "reference", *TORCH),
+        programs=("ours", "ours-bfloat16", "reference", *sorted(TORCH)),
     )
-    found = run(plan, lambda _: None)
+    found = run.run(plan, lambda _: None)
     loaded: Report = json.loads(json.dumps(found))
     return loaded
 
 
 def test_the_report_says_what_was_measured_on_what(measured: Report) -> None:
-    assert measured["schema"] == SCHEMA
+    assert measured["schema"] == run.SCHEMA
     assert measured["machine"]["cores"] >= 1 and measured["machine"]["processor"]
-    assert {"tensorflow", "keras", "dreamvideo"} <= set(measured["steps"]["versions"])
-    (cell,) = measured["steps"]["cells"]
-    assert (cell["height"], cell["width"], cell["threads"]) == (HEIGHT, WIDTH, 1)
-    for form in cell["forms"].values():
-        assert 0 < form["low"] <= form["median"] <= form["high"]
-        assert len(form["rounds"]) == 1
-        assert form["memory"] >= 0
-    assert measured["steps"]["peak"]["flops"] >= 1e8
+    assert {"tensorflow", "keras", "dreamvideo"} <= set(measured["versions"])
+    (found,) = measured["steps"]
+    assert (found["height"], found["width"], found["threads"]) == (HEIGHT, WIDTH, 1)
+    for timing in found["timings"].values():
+        (milliseconds,) = timing["milliseconds"]
+        assert milliseconds > 0
+        assert timing["memory"] >= 0
 
 
-def test_every_framework_takes_the_same_step(measured: Report) -> None:
-    others = {"ours-bfloat16", "reference"}
-    if find_spec("torch"):
-        others |= set(TORCH)
-    seen = measured["steps"]["agreement"]
-    assert {each["form"] for each in seen} == others
-    for each in seen:
-        assert each["cosine"] > 0.999
-        assert each["distance"] < 0.05
+def test_every_program_takes_the_same_step(measured: Report) -> None:
+    (found,) = measured["steps"]
+    expected = {"ours", "ours-bfloat16", "reference"} | (TORCH if find_spec("torch") else set())
+    assert set(found["timings"]) == expected
+    # Less than this is a cosine of more than 0.999.
+    assert all(timing["difference"] < 0.04 for timing in found["timings"].values())
+    assert found["timings"]["ours"]["difference"] == 0
 
 
-def test_a_step_goes_into_its_convolutions_above_all(measured: Report) -> None:
-    found = measured["steps"]["profile"]
-    assert [each["form"] for each in found] == ["ours", "reference"]
-    for each in found:
-        spent = each["milliseconds"]
-        assert min(spent.values()) >= 0
-        assert max(spent, key=spent.__getitem__).startswith("convolutions")
-    (table,) = [each for each in report.tables(measured) if "goes" in each.title]
-    assert len(table.heads) == 3 and len(table.rows) == len(KINDS)
-
-
-@pytest.mark.parametrize(
-    ("operation", "kind"),
-    [
-        ("_MklNativeFusedConv2D", "convolutions and what is fused into them"),
-        ("_MklDepthwiseConv2dNativeBackpropInput", "convolutions and what is fused into them"),
-        ("Relu6Grad", "gradients of ReLUs"),
-        ("_MklNativeMaxPoolGrad", "pooling"),
-        ("AddV2", "arithmetic, norms included"),
-        ("StridedSliceGrad", "the rest"),
-    ],
-)
-def test_operations_are_told_apart(operation: str, kind: str) -> None:
-    assert kind_of(operation) == kind
+@pytest.mark.integration
+@pytest.mark.skipif(find_spec("torch") is None, reason="the extra bench is not installed")
+def test_inception_v3_is_the_same_network_in_pytorch(tmp_path: Path) -> None:
+    with Worker("reference") as reference, Worker("pytorch", {"OMP_NUM_THREADS": "1"}) as torch:
+        network: dict[str, Any] = {"network": "inception-v3"}
+        reference.ask("export", archive="", folder=str(tmp_path), **network)
+        results = []
+        for worker, variant in ((reference, ""), (torch, "eager"), (torch, "folded")):
+            worker.ask("load", variant=variant, folder=str(tmp_path), **network)
+            path = tmp_path / "step.npy"
+            worker.ask("step", height=HEIGHT, width=WIDTH, output=str(path))
+            results.append(np.load(path))
+    for result in results[1:]:
+        assert np.abs(result - results[0]).max() < 1e-3
 
 
 def test_without_torch_it_says_so(measured: Report) -> None:
@@ -104,34 +84,15 @@ def test_without_torch_it_says_so(measured: Report) -> None:
     assert said == (find_spec("torch") is None)
 
 
-def test_the_work_of_a_step_is_that_of_its_convolutions(measured: Report) -> None:
-    # The bundled network up to block 11, multiply-adds by hand: (out pixels, kernel, in, out).
-    (found,) = measured["flops"]
-    half, quarter, eighth, sixteenth = ((HEIGHT >> n) * (WIDTH >> n) for n in (1, 2, 3, 4))
-    stem = half * 9 * 3 * 32
-    block0 = half * (9 * 32 + 32 * 16)
-    block1 = half * 16 * 96 + quarter * (9 * 96 + 96 * 24)
-    block2 = quarter * (24 * 144 + 9 * 144 + 144 * 24)
-    block3 = quarter * 24 * 144 + eighth * (25 * 144 + 144 * 40)
-    block4 = eighth * (40 * 240 + 25 * 240 + 240 * 40)
-    block5 = eighth * 40 * 240 + sixteenth * (9 * 240 + 240 * 80)
-    same = sixteenth * 2 * (80 * 480 + 9 * 480 + 480 * 80)
-    block8 = sixteenth * (80 * 480 + 25 * 480 + 480 * 112)
-    longer = sixteenth * 2 * (112 * 672 + 25 * 672 + 672 * 112)
-    block11 = sixteenth * 112 * 672
-    total = stem + block0 + block1 + block2 + block3 + block4 + block5 + same + block8 + longer
-    assert found["flops"] == 4 * (total + block11)
-
-
 def test_a_report_can_be_shown_again(measured: Report, tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "bench.json"
     file.write_text(json.dumps(measured))
     shown = cli("bench", "--from", file)
     assert (shown.code, shown.err) == (0, "")
-    assert "TensorFlow's defaults" in shown.out
+    assert "TensorFlow's recipe" in shown.out
     assert json.loads(cli("bench", "--from", file, "--json").out) == measured
     lines = cli("bench", "--from", file, "--markdown").out.splitlines()
-    assert any(line.startswith("| reference, TensorFlow's defaults |") for line in lines)
+    assert any(line.startswith("| TensorFlow's recipe |") for line in lines)
     file.write_text("[1, 2]")
     assert cli("bench", "--from", file).code == 1
     assert cli("bench", "--from", tmp_path / "none.json").code == 1
@@ -143,12 +104,30 @@ def test_a_section_that_fails_is_told_and_leaves_the_others(
     def fails(*_: object) -> None:
         raise WorkerError("ended with code -9")
 
-    monkeypatch.setattr("dreamvideo.bench.film.measure", fails)
-    monkeypatch.setattr("dreamvideo.bench.growth.measure", lambda *_: {"fine": True})
-    found = run(Plan(sections=("film", "growth"), networks=(), torch="python"), lambda _: None)
-    assert found["growth"] == {"fine": True}
+    monkeypatch.setattr(run, "measure_film", fails)
+    monkeypatch.setattr(run, "measure_processes", lambda *_: {"fine": True})
+    found = run.run(Plan(sections=("film", "cores"), torch="python"), lambda _: None)
+    assert found["cores"] == {"fine": True}
     assert "film" not in found
-    assert any("film is left out: ended with code -9" in note for note in found["notes"])
+    assert any("film is incomplete: ended with code -9" in note for note in found["notes"])
+
+
+@pytest.mark.integration
+def test_a_program_that_fails_is_told_and_leaves_the_others(tmp_path: Path) -> None:
+    plan = Plan(
+        sections=("steps",),
+        networks=("efficientnet-lite0",),
+        sizes=((HEIGHT, WIDTH),),
+        threads=(1,),
+        programs=("ours", "torch-eager"),
+        rounds=1,
+        batch_seconds=0.01,
+        torch=str(tmp_path / "none"),
+    )
+    found = run.run(plan, lambda _: None)
+    assert set(found["steps"][0]["timings"]) == {"ours"}
+    assert any("PyTorch, eager is left out" in note for note in found["notes"])
+    assert [row[1] for row in report.make_step_table(found["steps"][0]).rows] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +138,7 @@ def test_a_section_that_fails_is_told_and_leaves_the_others(
         ["--torch-python", "no/such/python"],
         ["--clip", "no/such/clip.mp4"],
         ["--only", "everything"],
+        ["--only", "farm"],
         ["--threads", "0"],
     ],
 )
@@ -174,113 +154,69 @@ positive = st.floats(0.01, 1000)
 @given(st.lists(st.tuples(positive, positive), min_size=1, max_size=9))
 def test_ratios_are_of_medians_and_spread_round_by_round(pairs: list[tuple[float, float]]) -> None:
     above, below = zip(*pairs, strict=True)
-    found = ratio(above, below)
-    assert math.isclose(found.median, Spread.of(above).median / Spread.of(below).median)
+    found = report.make_ratio(above, below)
+    assert math.isclose(found.median, float(np.median(above) / np.median(below)))
     quotients = [a / b for a, b in pairs]
     slack = 1e-9 * max(quotients)
     assert min(quotients) - slack <= found.low <= found.high <= max(quotients) + slack
-    doubled = ratio([2 * a for a in above], below)
+    doubled = report.make_ratio([2 * a for a in above], below)
     assert math.isclose(doubled.median, 2 * found.median)
 
 
-@given(st.floats(-2, 3), st.floats(0.1, 10))
-def test_the_exponent_of_a_power_is_found(power: float, factor: float) -> None:
-    sizes = [1.0, 2.0, 5.0, 11.0]
-    assert exponent(sizes, [factor * n**power for n in sizes]) == pytest.approx(power, abs=1e-6)
-
-
 def test_rounds_alternate_and_none_is_always_first() -> None:
-    turns = list(in_turn(["a", "b", "c"], 4))
+    turns = list(interleave(["a", "b", "c"], 4))
     rounds = [turns[n : n + 3] for n in range(0, 12, 3)]
     assert all(sorted(each) == ["a", "b", "c"] for each in rounds)
     assert {each[0] for each in rounds} == {"a", "b", "c"}
 
 
 def test_a_worker_answers_refuses_and_is_gone_with_its_block() -> None:
-    with Worker(PEAK, {"OPENBLAS_NUM_THREADS": "1"}) as worker:
-        assert worker.ask("product") > 1e8
+    with Worker("reference") as worker:
+        assert worker.ask("memory") >= 0
         with pytest.raises(WorkerError, match="KeyError"):
             worker.ask("nonsense")
-        assert worker.ask("product") > 1e8
-        process = worker._process
+        assert worker.ask("memory") >= 0
+        process = worker.process
     assert process.poll() is not None
 
 
 def test_a_worker_that_cannot_start_says_why() -> None:
-    with Worker("dreamvideo.bench.no_such_module") as worker, pytest.raises(WorkerError) as caught:
+    with Worker("no_such_module") as worker, pytest.raises(WorkerError) as caught:
         worker.ask("load")
     assert "no_such_module" in str(caught.value)
     with pytest.raises(WorkerError, match="does not start"):
-        Worker(PEAK, python="/no/such/python")
+        Worker("reference", python="/no/such/python")
 
 
-def test_a_worker_that_takes_too_long_is_ended() -> None:
-    with Worker(PEAK) as worker:
-        with pytest.raises(WorkerError, match="more than"):
-            worker.ask("product", limit=0.01)
-        with pytest.raises(WorkerError):
-            worker.ask("product")
-    with Worker(PEAK) as worker:
-        assert worker.ask("product", limit=60) > 1e8
-
-
-def test_a_worker_sees_the_environment_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    show = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS', 'unset'))"
-    assert list(lines_of([sys.executable, "-c", show])) == ["1"]
-    with pytest.raises(WorkerError, match="code 3"):
-        list(lines_of([sys.executable, "-c", "raise SystemExit(3)"]))
-
-
-def test_the_peak_is_that_of_the_loop_where_it_can_be_compiled(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_worker_sees_the_environment_that_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert peak.loop_rate() is None
-    assert peak.product_rate() > 1e8
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho oneDNN ${TF_ENABLE_ONEDNN_OPTS-unset} >&2\nexit 3\n")
+    program.chmod(0o755)
+    given: list[tuple[dict[str, str | None], str]] = [
+        ({}, "1"),
+        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
+        ({"TF_ENABLE_ONEDNN_OPTS": None}, "unset"),
+    ]
+    for changes, seen in given:
+        said = pytest.raises(WorkerError, match=f"code 3: oneDNN {seen}")
+        with Worker("ours", changes, str(program)) as worker, said:
+            worker.receive()
 
 
-def test_every_stage_of_a_render_is_found_and_let_go_again() -> None:
-    from dreamvideo.render.frames import carry
-    from dreamvideo.render.job import segment_store
-
-    before = carry.propagate, segment_store.write_atomically
-    with watched() as clock:
-        assert set(clock.seconds) == set(STAGES)
-        assert carry.propagate is not before[0] and segment_store.write_atomically is not before[1]
-    assert (carry.propagate, segment_store.write_atomically) == before
+def test_only_a_full_plan_compiles_and_times_every_size() -> None:
+    plan, everything = Plan(), make_full_plan()
+    assert plan.sizes == ((360, 640),) and len(everything.sizes) == 3
+    assert "torch-compiled" not in plan.programs and set(everything.programs) == set(PROGRAMS)
+    assert everything.rounds > plan.rounds
+    assert Plan(sizes=((96, 128),)).sizes == ((96, 128),)
 
 
-def test_a_stage_counts_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("dreamvideo.bench.stage_timer.time.perf_counter", lambda: now[0])
-    clock = Clock()
-
-    def flow() -> int:
-        now[0] += 2
-        return 5
-
-    def carry() -> int:
-        now[0] += 1
-        found: int = clock.watching("flow", flow)()
-        return found + 1
-
-    assert clock.watching("warp and carry", carry)() == 6
-    assert (clock.seconds["warp and carry"], clock.seconds["flow"]) == (1, 2)
-
-
-def test_only_a_full_plan_times_everything_with_everything() -> None:
-    plan, everything = Plan(threads=(1, 2)), full_plan(threads=(1, 2))
-    assert plan.sizes_with(1) == everything.sizes_with(2) == plan.sizes
-    assert plan.sizes_with(2) == ((360, 640),)
-    assert [plan.compiles(size) for size in plan.sizes] == [False, True, False]
-    assert all(everything.compiles(size) for size in plan.sizes)
-    assert Plan(sizes=((96, 128),)).compiles((96, 128))
-
-
-def test_quick_is_one_size_and_what_is_asked_for_wins() -> None:
-    assert len(quick_plan().sizes) == 1
-    assert quick_plan(sizes=((225, 375),)).sizes == ((225, 375),)
+def test_quick_is_one_network_and_what_is_asked_for_wins() -> None:
+    assert len(make_quick_plan().networks) == 1
+    assert make_quick_plan(sizes=((225, 375),)).sizes == ((225, 375),)
 
 
 def test_the_machine_tells_what_tensorflow_goes_by() -> None:
@@ -290,19 +226,34 @@ def test_the_machine_tells_what_tensorflow_goes_by() -> None:
     assert not has_onednn_by_default({"flags": ["avx2", "fma"]})
 
 
-def test_the_best_of_torch_is_set_beside_ours() -> None:
-    forms = {
-        "ours": timing(10.0),
-        "torch-eager": timing(30.0),
-        "torch-folded": timing(20.0),
-        "torch-compiled": timing(15.0),
+def test_times_are_multiples_of_ours() -> None:
+    timings = {"ours": timing(10.0), "torch-eager": timing(30.0), "torch-folded": timing(20.0)}
+    found = {"network": "n", "threads": 1, "height": 2, "width": 3, "timings": timings}
+    shown = {row[0]: row[1].split()[0] for row in report.make_step_table(found).rows}
+    assert shown["PyTorch, eager"] == "3.00"
+    assert shown["PyTorch, norms folded, channels last"] == "2.00"
+    assert shown["dreamvideo"] == "1"
+
+
+def test_a_film_with_another_step_is_computed_from_the_share_of_the_dream() -> None:
+    timings = {"ours": timing(10.0), "torch-eager": timing(40.0), "torch-folded": timing(20.0)}
+    size = {"height": 2, "width": 3}
+    steps = {"network": "efficientnet-lite0", "threads": 4, "timings": timings, **size}
+    film = {
+        **size,
+        "first frame": 5.0,
+        "frames per minute": 60.0,
+        "seconds per frame": {"coherent": [1.0], "independent": [4.0]},
+        "memory": 1e9,
+        "memory by frames": [[10, 1e9], [300, 1.1e9]],
+        "stages": {"dream": 0.5, "flow": 0.25},
     }
-    cell = {"network": "n", "threads": 1, "height": 2, "width": 3, "forms": forms}
-    found = report.step_ratios({"steps": {"cells": [cell]}})[0]
-    shown = {name: text.split()[0] for name, text in found.rows}
-    assert shown["PyTorch eager"] == "3.00"
-    assert shown["best PyTorch form"] == shown["PyTorch torch.compile"] == "1.50"
+    found = {"film": film, "steps": [steps], "machine": {"cores": 4}}
+    rows = {row[0]: row[1] for row in report.list_film_rows(found)}
+    assert rows["coherent frame / independent frame"].startswith("0.25 ")
+    assert rows["the film with PyTorch's fastest step / ours (computed)"] == "1.50"
+    assert rows["peak memory of 300 small frames / of 10"] == "1.10"
 
 
 def timing(milliseconds: float) -> dict[str, Any]:
-    return {"median": milliseconds, "rounds": [milliseconds], "memory": 0}
+    return {"milliseconds": [milliseconds], "memory": 0, "difference": 0.0}

@@ -14,7 +14,7 @@ from tiny import Cli
 
 import dreamvideo
 from dreamvideo.bench.plan import Plan
-from dreamvideo.bench.run import notes
+from dreamvideo.bench.run import make_notes
 from dreamvideo.guide import TOPICS, page_path, printable, read_page, summary
 
 PACKAGE = Path(dreamvideo.__file__).parent
@@ -144,5 +144,5 @@ def test_a_missing_extra_is_installed_by_a_command_that_works_in_a_clone() -> No
 
 def test_the_bench_says_how_torch_is_installed() -> None:
     machine: dict[str, object] = {"flags": [], "load": None, "cores": 2}
-    found = notes({"machine": machine}, Plan(torch=None))
+    found = make_notes(machine, Plan(torch=None))
     assert any('pip install -e ".[bench]"' in line for line in found)

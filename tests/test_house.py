@@ -18,11 +18,11 @@ FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
 LEAVES = {
     *("cancel", "control_groups", "errors", "formatting", "imaging", "memory", "parsing"),
-    *("processors", "schedules", "settings", "version"),
+    *("processors", "schedules", "settings", "timers", "version"),
 }
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
-RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker_rpc.py", "render/parallel/pool.py"}
+RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "cancel": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formatting": set(),
     "memory": {"control_groups"},
     "processors": {"control_groups"},
+    "timers": set(),
     "version": set(),
     "guide": {"errors"},
     "schedules": {"errors"},

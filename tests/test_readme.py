@@ -175,10 +175,8 @@ def save_preset_shown(block: str, clone: Path) -> None:
     (clone / name).write_text(block, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n == "README" else pytest.mark.integration) for n in PAGES],
-)
+@pytest.mark.integration
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_runs_from_top_to_bottom(
     name: str, clone: Path, weights: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

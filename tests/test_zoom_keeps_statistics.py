@@ -42,7 +42,13 @@ def coarse_energy(image: Picture) -> float:
     return float(blurred.var())
 
 
-@pytest.mark.parametrize("later", [(40, 70), pytest.param((60, 300, 1000), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param((40, 70), marks=pytest.mark.integration),
+        pytest.param((60, 300, 1000), marks=pytest.mark.slow),
+    ],
+)
 def test_a_zoom_holds_and_lives(later: tuple[int, ...]) -> None:
     settings = ZoomSettings(seconds=(later[-1] + 1) / 25)
     made = plan(cat(108, 192), Dreamer(DreamSettings()), settings, RATE)

@@ -55,6 +55,7 @@ def test_the_step_across_the_wrap_is_like_the_steps_beside_it(change: dict[str, 
     assert errors[-1] < 1.5 * max(errors[0], errors[-2])
 
 
+@pytest.mark.integration
 def test_a_photo_s_loop_has_no_seam() -> None:
     photo = cat(108, 192)
     made = plan(

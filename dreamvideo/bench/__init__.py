@@ -1,1 +1,1 @@
-"""The bench: our step and film beside other frameworks', in one run, on the user's machine."""
+"""The benchmark: this package's gradient step and film, compared with other implementations."""

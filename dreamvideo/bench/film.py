@@ -1,177 +1,119 @@
-"""A whole film: time to its first frame, pace, its stages, memory, what coherence costs."""
+"""Time whole films: the first frame, the pace, the stages, memory, and what coherence costs."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.statistics import ratio
-from dreamvideo.bench.steps import timed
-from dreamvideo.bench.worker_rpc import Worker, WorkerError, lines_of
+from dreamvideo.bench.plan import Log, Plan
+from dreamvideo.bench.steps import interleave
+from dreamvideo.bench.synthetic_clip import make_clip
+from dreamvideo.bench.worker import Worker
 
-MODULE = "dreamvideo.bench.film_worker"
-# Memory is compared on films of this size, so that the long one does not take minutes.
-SMALL = (256, 144)
-FEW, MANY, MANY_QUICK = 10, 300, 60
-PAIRS = 8
+Render = Callable[..., dict[str, Any]]
+# Memory is compared on films of this (height, width), so that the long one takes less than minutes.
+SMALL = (144, 256)
+SHORT_FILM = 10
+INDEPENDENT_FRAMES, COHERENT_FRAMES = 5, 14
 
 
-def measure(plan: Plan, _weights: dict[str, str], say: Say) -> dict[str, Any]:
-    """The bundled network's film of the plan's size in one process, as the command makes it."""
+def measure_film(plan: Plan, log: Log) -> dict[str, Any]:
+    """Time films of the bundled network in one process."""
+    log(f"film: {plan.frames} frames")
+    with open_renderer(plan) as render:
+        whole = render(plan.frames)
+        times = whole["times"]
+        log("film: coherent and independent frames")
+        paces: dict[str, list[float]] = {"coherent": [], "independent": []}
+        for kind in interleave(list(paces), max(1, plan.rounds // 2)):
+            if kind == "coherent":
+                made = render(min(plan.frames, COHERENT_FRAMES))
+            else:
+                made = render(min(plan.frames, INDEPENDENT_FRAMES), coherence=0)
+            paces[kind].append(round(find_pace(made["times"]), 4))
+    log(f"film: memory with {SHORT_FILM} and with {plan.long_film} frames")
+    memory = []
+    for frames in (SHORT_FILM, plan.long_film):
+        with open_renderer(plan, SMALL, frames) as render:
+            memory.append(render(frames)["memory"])
     height, width = plan.film_size
-    size = f"{width}x{height}"
-    with TemporaryDirectory(prefix="dreamvideo-bench-") as name, Worker(MODULE) as worker:
-        folder = Path(name)
-        with clip_of(plan, folder, plan.frames) as clip:
-            say("film: time to the first frame of the command")
-            first = [
-                first_frame(clip, folder, size, plan.frames) for _ in range(1 if plan.quick else 3)
-            ]
-            say(f"film: {plan.frames} frames, where the time goes")
-            whole = render(worker, clip, folder / "film.mp4", plan.frames, size)
-            report: dict[str, Any] = {
-                "clip": str(plan.clip or "synthetic"),
-                "height": height,
-                "width": width,
-                "frames": whole["frames"],
-                "first frame": timed_seconds(first),
-                "seconds": round(whole["seconds"], 2),
-                "frames a minute": round(60 * whole["frames"] / whole["seconds"], 1),
-                "frames a minute once begun": round(60 / pace(whole["times"]), 1),
-                "steps a frame": round(whole["pixels"] / whole["frames"] / height / width, 3),
-                "stages": shares(whole),
-                "peak memory": whole["memory"],
-                "times": [round(seconds, 3) for seconds in whole["times"]],
-            }
-            if not plan.quick:
-                say("film: flicker compared with independent frames")
-                report |= worker.ask(
-                    "flicker",
-                    film=str(folder / "film.mp4"),
-                    source=str(clip),
-                    frames=plan.frames,
-                    pairs=PAIRS,
-                )
-            say("film: coherent and independent")
-            report["coherent / independent"] = coherence_cost(worker, clip, folder, plan)
-    say("film: memory of a short and of a long one")
-    report["memory"] = memory_growth(MANY_QUICK if plan.quick else MANY)
-    return report
+    return {
+        "height": height,
+        "width": width,
+        "frames": len(times),
+        "first frame": round(whole["first frame"], 2),
+        "frames per minute": round(60 * len(times) / whole["seconds"], 1),
+        "seconds per frame": paces,
+        "stages": {
+            name: round(each / whole["seconds"], 4) for name, each in whole["stages"].items()
+        },
+        "memory": whole["memory"],
+        "memory by frames": [[SHORT_FILM, memory[0]], [plan.long_film, memory[1]]],
+    }
+
+
+def measure_processes(plan: Plan, processes: int, log: Log) -> dict[str, list[float]]:
+    """Return frames per second of a film of several shots, by a description of how it is rendered.
+
+    They count from the first frame on, because a longer film makes up for the start.
+    """
+    log(f"film: 1 and {processes} processes")
+    frames, shots = 2 * plan.frames, 2 * processes
+    ways = {"1 process": {}, f"{processes} processes": {"workers": str(processes)}}
+    bfloat16 = {"workers": str(processes), "precision": "bfloat16"}
+    ways[f"{processes} processes, --precision bfloat16"] = bfloat16
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    with open_renderer(plan, frames=frames, shots=shots) as render:
+        for way in interleave(list(ways), max(1, plan.rounds // 2)):
+            made = render(frames, **ways[way])
+            times = made["times"]
+            rates[way].append(round((len(times) - 1) / (made["seconds"] - times[0]), 3))
+    return rates
 
 
 @contextmanager
-def clip_of(plan: Plan, folder: Path, frames: int, shots: int = 1) -> Iterator[Path]:
-    """The plan's clip, or a synthetic one for as long as the block."""
-    if plan.clip is not None:
-        yield plan.clip
-        return
-    clip = folder / "clip.mp4"
-    with Worker(MODULE) as worker:
-        worker.ask(
-            "make_clip",
-            path=str(clip),
-            width=plan.film_size[1],
-            height=plan.film_size[0],
-            frames=frames,
-            shots=shots,
-        )
-    yield clip
+def open_renderer(
+    plan: Plan,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    shots: int = 1,
+) -> Iterator[Render]:
+    """Start a process that renders the first frames of a clip: (frames, options) -> timings.
 
+    ``first frame`` is measured from the start of the process.
 
-def render(
-    worker: Worker,
-    clip: Path,
-    output: Path,
-    frames: int,
-    size: str,
-    *,
-    settings: dict[str, Any] | None = None,
-    workers: str = "1",
-    precision: str = "float32",
-) -> dict[str, Any]:
-    """Have a film rendered (see ``film_worker.render``)."""
-    found: dict[str, Any] = worker.ask(
-        "render",
-        clip=str(clip),
-        output=str(output),
-        frames=frames,
-        size=size,
-        settings=settings or {},
-        workers=workers,
-        precision=precision,
-    )
-    return found
-
-
-def first_frame(clip: Path, folder: Path, size: str, frames: int) -> float:
-    """Seconds from starting the command until it says that the first frame is dreamt."""
-    command = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--size", size]
-    command += ["--end", f"{frames}f", "-o", str(folder / "first.mp4"), "--restart"]
-    began = time.perf_counter()
-    with closing(lines_of(command)) as lines:
-        for line in lines:
-            if line.startswith("dreaming: 1"):
-                return time.perf_counter() - began
-    raise WorkerError("the command did not say when its first frame was dreamt")
-
-
-def timed_seconds(values: list[float]) -> dict[str, Any]:
-    """Median, quartiles and every value, in seconds."""
-    return timed(values)
-
-
-def pace(times: list[float]) -> float:
-    """Mean seconds from frame to frame, the first left out: it is dreamt in full."""
-    return (times[-1] - times[0]) / (len(times) - 1)
-
-
-def shares(whole: dict[str, Any]) -> dict[str, float]:
-    """Every stage's share of a render's time; ``start and rest`` is what no stage has."""
-    total = whole["seconds"]
-    found = {stage: round(seconds / total, 4) for stage, seconds in whole["stages"].items()}
-    return {**found, "start and rest": round(max(0.0, 1 - sum(found.values())), 4)}
-
-
-def coherence_cost(worker: Worker, clip: Path, folder: Path, plan: Plan) -> dict[str, Any]:
-    """Time a frame of the coherent film over that of the independent one, rounds in turn."""
-    size = f"{plan.film_size[1]}x{plan.film_size[0]}"
-    coherent, alone = [], []
-    few, many = (3, 6) if plan.quick else (5, 14)
-    for _ in range(1 if plan.quick else 3):
-        output = folder / "part.mp4"
-        found = render(worker, clip, output, few, size, settings={"coherence": {"coherence": 0}})
-        alone.append(pace(found["times"]))
-        coherent.append(pace(render(worker, clip, output, many, size)["times"]))
-    spread = ratio(coherent, alone)
-    return {
-        "ratio": round(spread.median, 4),
-        "low": round(spread.low, 4),
-        "high": round(spread.high, 4),
-        "coherent seconds a frame": round(median(coherent), 4),
-        "independent seconds a frame": round(median(alone), 4),
-    }
-
-
-def memory_growth(many: int) -> dict[str, Any]:
-    """Peak memory of a film of ``many`` frames over that of ten, each in its own process."""
-    peaks = {}
+    Args:
+        plan: The clip and its size.
+        size: Another (height, width), of a synthetic clip.
+        frames: Number of frames of a synthetic clip.
+        shots: Number of shots of a synthetic clip.
+    """
+    height, width = size or plan.film_size
     with TemporaryDirectory(prefix="dreamvideo-bench-") as name:
-        clip, output = Path(name, "clip.mp4"), Path(name, "film.mp4")
-        with Worker(MODULE) as worker:
-            worker.ask("make_clip", path=str(clip), width=SMALL[0], height=SMALL[1], frames=many)
-        for frames in (FEW, many):
-            with Worker(MODULE) as worker:
-                size = f"{SMALL[0]}x{SMALL[1]}"
-                peaks[frames] = render(worker, clip, output, frames, size)["memory"]
-    return {
-        "frames": [FEW, many],
-        "bytes": [peaks[FEW], peaks[many]],
-        "ratio": round(peaks[many] / peaks[FEW], 4) if peaks[FEW] else None,
-    }
+        clip = None if size else plan.clip
+        if clip is None:
+            clip = Path(name, "clip.mp4")
+            make_clip(clip, width, height, frames or plan.frames, shots)
+        with Worker("film_worker") as worker:
+
+            def render(frames: int, **options: Any) -> dict[str, Any]:
+                made: dict[str, Any] = worker.ask(
+                    "render",
+                    clip=str(clip),
+                    output=str(Path(name, "film.mp4")),
+                    frames=frames,
+                    size=f"{width}x{height}",
+                    **options,
+                )
+                made["first frame"] = made["start"] + made["times"][0] - worker.start
+                return made
+
+            yield render
+
+
+def find_pace(times: list[float]) -> float:
+    """Return the mean seconds per frame after the first, which is always a full dream."""
+    return (times[-1] - times[0]) / max(1, len(times) - 1)

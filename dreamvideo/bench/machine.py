@@ -22,9 +22,6 @@ def describe() -> dict[str, Any]:
     total = re.search(r"MemTotal:\s+(\d+)", _text("/proc/meminfo"))
     return {
         "processor": _field(info, "model name") or platform.processor() or platform.machine(),
-        "family and model": " ".join(
-            filter(None, (_field(info, "cpu family"), _field(info, "model")))
-        ),
         "cores": available_processors(),
         "flags": [flag for flag in FLAGS if flag in flags],
         "memory": int(total[1]) * 1024 if total else 0,

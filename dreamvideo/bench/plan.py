@@ -1,87 +1,116 @@
-"""What a bench measures: networks, sizes, threads, rounds."""
+"""What the benchmark measures."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.bench.step_api import LAYERS
+from dreamvideo.bench.step_worker import LAYERS
 from dreamvideo.processors import available_processors
 
-Say = Callable[[str], None]
-# (height, width) in pixels, small to large: what a worker's peak memory is told after.
-SIZES = ((225, 375), (360, 640), (720, 1280))
-HEADLINE = (360, 640)
-FILM_NETWORK = "efficientnet-lite0"
-SECTIONS = ("steps", "cores", "film", "farm", "growth")
+# Called with a line about what is measured next.
+Log = Callable[[str], None]
+# (height, width) in pixels
+DEFAULT_SIZE = (360, 640)
+ALL_SIZES = ((225, 375), DEFAULT_SIZE, (720, 1280))
+BUNDLED_NETWORK = "efficientnet-lite0"
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
-def torch_here() -> str | None:
-    """This interpreter, if it has torch."""
+@dataclass(frozen=True)
+class Program:
+    """A program that takes the step, or a variant of one.
+
+    Attributes:
+        label: Its name in tables.
+        module: The worker.
+        variant: What the worker is asked to prepare.
+        environment: Changes to the worker's environment; None removes a variable.
+    """
+
+    label: str
+    module: str
+    variant: str = ""
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+
+
+OURS, COMPILED = "ours", "torch-compiled"
+PROGRAMS = {
+    OURS: Program("dreamvideo", "ours", "float32"),
+    "ours-bfloat16": Program("dreamvideo --precision bfloat16", "ours", "bfloat16"),
+    "reference": Program("TensorFlow's recipe", "reference", "", {ONEDNN: None}),
+    "reference-onednn-on": Program(
+        "TensorFlow's recipe, oneDNN on", "reference", "", {ONEDNN: "1"}
+    ),
+    "reference-onednn-off": Program(
+        "TensorFlow's recipe, oneDNN off", "reference", "", {ONEDNN: "0"}
+    ),
+    "torch-eager": Program("PyTorch, eager", "pytorch", "eager"),
+    "torch-folded": Program("PyTorch, norms folded, channels last", "pytorch", "folded"),
+    COMPILED: Program("PyTorch, torch.compile", "pytorch", "compiled"),
+}
+DEFAULT_PROGRAMS = tuple(name for name in PROGRAMS if name != COMPILED)
+
+
+def find_torch() -> str | None:
+    """Return this interpreter if it has torch."""
     return sys.executable if find_spec("torch") else None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``sizes`` are (height, width), small to large; ``threads`` those of one worker.
+    """What to measure.
 
-    ``rounds`` are taken of each table's cell unless that takes longer than ``cell_seconds``, then
-    fewer, but 3 at least (2 in a quick bench). ``torch`` is an interpreter that has torch,
-    ``clip`` a film to render instead of a synthetic one, ``frames`` how many of it, ``film_size``
-    how large. ``forms`` names those to time, None all. ``full`` times every size with every number
-    of threads, both networks on all cores, torch.compile at every size; else that is for one.
+    Attributes:
+        sections: Some of ``run.SECTIONS``.
+        networks: Names of networks.
+        sizes: (height, width) of the steps' images, in ascending order.
+        threads: Threads of a program, for the steps.
+        programs: Names of the programs whose steps are compared.
+        rounds: How many times each program's steps are timed; films are timed half as often.
+        batch_seconds: About how long one timing of steps takes.
+        torch: An interpreter that has torch; None: PyTorch is left out.
+        clip: The clip to render; None: a synthetic one.
+        frames: How many frames of it.
+        film_size: (height, width) of the film.
+        long_film: Number of frames of the film whose memory is compared with that of a short one.
     """
 
-    sections: tuple[str, ...] = SECTIONS
+    sections: tuple[str, ...] = ("steps", "cores", "film")
     networks: tuple[str, ...] = tuple(LAYERS)
-    sizes: tuple[tuple[int, int], ...] = SIZES
+    sizes: tuple[tuple[int, int], ...] = (DEFAULT_SIZE,)
     threads: tuple[int, ...] = field(
         default_factory=lambda: tuple(sorted({1, available_processors()}))
     )
+    programs: tuple[str, ...] = DEFAULT_PROGRAMS
     rounds: int = 5
-    cell_seconds: float = 15.0
     batch_seconds: float = 0.4
-    torch: str | None = field(default_factory=torch_here)
+    torch: str | None = field(default_factory=find_torch)
     clip: Path | None = None
     frames: int = 36
-    quick: bool = False
-    full: bool = False
-    film_size: tuple[int, int] = HEADLINE
-    forms: tuple[str, ...] | None = None
-
-    def sizes_with(self, threads: int) -> tuple[tuple[int, int], ...]:
-        """The sizes that are timed with so many threads."""
-        if self.full or threads == self.threads[0] or HEADLINE not in self.sizes:
-            return self.sizes
-        return (HEADLINE,)
-
-    def compiles(self, size: tuple[int, int]) -> bool:
-        """Whether what is compiled anew for every size is timed at this one."""
-        return self.full or size == HEADLINE or HEADLINE not in self.sizes
+    film_size: tuple[int, int] = DEFAULT_SIZE
+    long_film: int = 300
 
 
-def full_plan(**given: Any) -> Plan:
-    """A plan of half an hour: everything with everything, more rounds."""
-    return Plan(**{"rounds": 9, "cell_seconds": 30.0, "full": True, **given})
+def make_full_plan(**given: Any) -> Plan:
+    """Return a plan of half an hour or more: all sizes, more rounds, torch.compile."""
+    full = {"sizes": ALL_SIZES, "rounds": 9, "programs": tuple(PROGRAMS)}
+    return Plan(**{**full, **given})
 
 
-def quick_plan(**given: Any) -> Plan:
-    """A plan of a minute or two: the bundled network, one size, few rounds, a short film."""
-    return Plan(
-        **{
-            "sections": ("steps", "film"),
-            "networks": (FILM_NETWORK,),
-            "sizes": (HEADLINE,),
-            "threads": (1,),
-            "rounds": 3,
-            "cell_seconds": 5.0,
-            "batch_seconds": 0.2,
-            "frames": 10,
-            "quick": True,
-            **given,
-        }
-    )
+def make_quick_plan(**given: Any) -> Plan:
+    """Return a plan of a minute or two: the bundled network, one thread, a short film."""
+    quick = {
+        "sections": ("steps", "film"),
+        "networks": (BUNDLED_NETWORK,),
+        "threads": (1,),
+        "rounds": 3,
+        "batch_seconds": 0.2,
+        "frames": 10,
+        "long_film": 60,
+    }
+    return Plan(**{**quick, **given})

@@ -1,4 +1,4 @@
-"""The whole bench: a plan -> one report, as plain values."""
+"""Run the benchmark: a plan -> its report, as plain values."""
 
 from __future__ import annotations
 
@@ -10,110 +10,110 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dreamvideo.bench import cores, farm, film, growth, steps
+from dreamvideo.bench.film import measure_film, measure_processes
 from dreamvideo.bench.machine import describe, has_onednn_by_default
-from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.worker_rpc import Worker, WorkerError
+from dreamvideo.bench.plan import PROGRAMS, Log, Plan
+from dreamvideo.bench.steps import measure_steps
+from dreamvideo.bench.worker import Worker, WorkerError
+from dreamvideo.processors import available_processors
 from dreamvideo.version import __version__
 
-SCHEMA = 1
-# Load a core above which timings are not to be trusted.
+SCHEMA = 2
+# Load per core above which timings are unreliable.
 BUSY = 0.3
+# Memory in bytes of a process with a network and its activations.
+PROCESS_MEMORY = 1_500_000_000
 
 
-def run(plan: Plan, say: Say) -> dict[str, Any]:
-    """Measure what the plan asks for. ``say`` hears what is being done.
+def run(plan: Plan, log: Log) -> dict[str, Any]:
+    """Measure what the plan asks for.
 
-    The report holds ``machine``, ``versions``, ``plan``, ``flops`` of a step, ``notes`` and one
-    entry for each section.
+    Args:
+        plan: What to measure.
+        log: Called with a line about what is measured next.
+
+    Returns:
+        ``machine``, ``versions``, ``notes`` and an entry for each section, as values that JSON can
+        hold.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "dreamvideo": __version__,
         "machine": describe(),
-        "plan": {
-            "sections": plan.sections,
-            "networks": plan.networks,
-            "sizes": [list(size) for size in plan.sizes],
-            "threads": plan.threads,
-            "quick": plan.quick,
-        },
+        "versions": {},
+        "steps": [],
         "notes": [],
     }
-    lost: list[str] = []
-    with materials(plan) as (weights, flops):
-        report["flops"] = flops
-        for name, measure in (
-            ("steps", steps.measure),
-            ("cores", cores.measure),
-            ("film", film.measure),
-            ("farm", farm.measure),
-            ("growth", growth.measure),
-        ):
-            if name not in plan.sections:
-                continue
-            try:
-                report[name] = measure(plan, weights, say)
-            except WorkerError as error:
-                # Minutes of other sections' figures are not to be lost for it.
-                lost.append(f"the section {name} is left out: {error}")
-    report["seconds"] = round(time.monotonic() - began, 1)
-    report["machine"]["load after"] = describe()["load"]
-    report["notes"] = [*lost, *notes(report, plan)]
+    report["notes"] = make_notes(report["machine"], plan)
+    for section in plan.sections:
+        try:
+            SECTIONS[section](report, plan, log)
+        except WorkerError as error:
+            # Keep what has been measured so far.
+            report["notes"].append(f"the section {section} is incomplete: {error}")
+    report["seconds"] = round(time.monotonic() - start, 1)
     return report
 
 
+def run_steps(report: dict[str, Any], plan: Plan, log: Log) -> None:
+    """Compare the gradient steps of all programs."""
+    with export_networks(plan.networks, log) as folder:
+        for network in plan.networks:
+            for threads in plan.threads:
+                found, versions, failures = measure_steps(plan, network, threads, folder, log)
+                report["steps"] += found
+                report["versions"] |= versions
+                report["notes"] += [
+                    f"{PROGRAMS[name].label} is left out: {reason}"
+                    for name, reason in failures.items()
+                ]
+
+
+def run_cores(report: dict[str, Any], plan: Plan, log: Log) -> None:
+    """Time films in one process, and in one for each core."""
+    memory = report["machine"]["memory"] or PROCESS_MEMORY
+    processes = int(max(1, min(available_processors(), memory // PROCESS_MEMORY)))
+    report["cores"] = measure_processes(plan, processes, log)
+
+
+def run_film(report: dict[str, Any], plan: Plan, log: Log) -> None:
+    """Time films, coherent and independent."""
+    report["film"] = measure_film(plan, log)
+
+
+SECTIONS = {"steps": run_steps, "cores": run_cores, "film": run_film}
+
+
 @contextmanager
-def materials(plan: Plan) -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
-    """Weights files of the networks, for as long as the block, and how much work a step is."""
+def export_networks(networks: tuple[str, ...], log: Log) -> Iterator[Path]:
+    """Write the files of the networks that the workers load, for the duration of the block."""
     bundled = resources.files("dreamvideo.dream.weights") / "efficientnet-lite0.npz"
     with (
-        resources.as_file(bundled) as lite0,
+        resources.as_file(bundled) as archive,
         TemporaryDirectory(prefix="dreamvideo-bench-") as folder,
-        Worker("dreamvideo.bench.reference") as reference,
     ):
-        weights = {}
-        for network in plan.networks:
-            weights[network] = str(lite0)
-            if network == "inception-v3":
-                weights[network] = str(Path(folder, "inception-v3.npz"))
-                reference.ask("make_weights", archive=weights[network])
-        flops = [
-            {
-                "network": network,
-                "height": height,
-                "width": width,
-                "flops": reference.ask(
-                    "count_flops",
-                    network=network,
-                    weights=weights[network],
-                    height=height,
-                    width=width,
-                ),
-            }
-            for network in plan.networks
-            for height, width in plan.sizes
-        ]
-        yield weights, flops
+        with Worker("reference") as worker:
+            for network in networks:
+                log(f"{network}: writing its weights for all programs")
+                worker.ask("export", network=network, archive=str(archive), folder=folder)
+        yield Path(folder)
 
 
-def notes(report: dict[str, Any], plan: Plan) -> list[str]:
-    """What a reader of the figures should know."""
-    found = []
-    if has_onednn_by_default(report["machine"]):
-        found.append(
-            "TensorFlow enables oneDNN by default on this processor, so the reference with its "
-            "defaults is the reference with oneDNN on; elsewhere it is the one with oneDNN off"
+def make_notes(machine: dict[str, Any], plan: Plan) -> list[str]:
+    """Return what a reader of the figures should know beforehand."""
+    notes = []
+    if has_onednn_by_default(machine):
+        notes.append(
+            "TensorFlow enables oneDNN by default on this processor; on others the row with oneDNN "
+            "off is what TensorFlow's recipe takes"
         )
     if plan.torch is None:
-        found.append(
+        notes.append(
             "PyTorch is not compared: torch is not installed (in a clone of dreamvideo, run "
             'pip install -e ".[bench]"; or name a Python that has it with --torch-python PATH)'
         )
-    failures = report.get("steps", {}).get("failures", {})
-    found += [f"{name} is left out: {reason}" for name, reason in failures.items()]
-    load = report["machine"]["load"]
-    if load is not None and load > BUSY * report["machine"]["cores"]:
-        found.append(f"the machine was busy at the start (load {load}): repeat it when it is quiet")
-    return found
+    load = machine["load"]
+    if load is not None and load > BUSY * machine["cores"]:
+        notes.append(f"the machine was busy at the start (load {load}): repeat it when it is quiet")
+    return notes

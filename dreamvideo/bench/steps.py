@@ -1,193 +1,176 @@
-"""Steps of every form side by side: rounds in turn, one worker at a time."""
+"""Time the gradient step of several programs side by side, in interleaved rounds."""
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from dreamvideo.bench.plan import Plan, Say
-from dreamvideo.bench.statistics import Spread
-from dreamvideo.bench.step_api import picture
-from dreamvideo.bench.worker_rpc import Worker, WorkerError
-from dreamvideo.bench.workers import (
-    BRIEF,
-    COMPILE_SECONDS,
-    FORMS,
-    OURS,
-    SLOW_TO_START,
-    Staff,
-    staff,
-    thread_environment,
-)
+from dreamvideo.bench.plan import OURS, PROGRAMS, Log, Plan
+from dreamvideo.bench.step_worker import make_test_image
+from dreamvideo.bench.worker import Worker, WorkerError
+from dreamvideo.processors import available_processors
 
-MOST_STEPS = 24
-FEWEST_ROUNDS = 3
+T = TypeVar("T")
+MAX_BATCH = 24
 
 
-def measure(plan: Plan, weights: dict[str, str], say: Say) -> dict[str, Any]:
-    """Cells (network, threads, size) with the milliseconds a step of each form, and the peak."""
-    cells: list[dict[str, Any]] = []
-    agreement: list[dict[str, Any]] = []
-    profile: list[dict[str, Any]] = []
-    versions: dict[str, str] = {}
-    failures: dict[str, str] = {}
-    peaks: list[float] = []
-    forms = [form for form in FORMS if plan.forms is None or form.name in plan.forms]
-    products: list[float] = []
-    with Worker("dreamvideo.bench.peak", thread_environment(1)) as anvil:
-        for network in plan.networks:
-            for threads in plan.threads:
-                say(f"{network}, {threads} {'thread' if threads == 1 else 'threads'}: loading")
-                with staff(forms, threads, network, weights[network], plan.torch, say) as workers:
-                    for size in plan.sizes_with(threads):
-                        cells.append(
-                            {
-                                "network": network,
-                                "threads": threads,
-                                "height": size[0],
-                                "width": size[1],
-                                "forms": cell(plan, workers, size, say),
-                            }
-                        )
-                        peaks += filter(None, [anvil.ask("loop")])
-                        products.append(anvil.ask("product"))
-                    compiled = next(filter(plan.compiles, plan.sizes))
-                    if threads == plan.threads[0]:
-                        say(f"{network}: do all take the same step?")
-                        agreement += compared(workers, network, weights[network], compiled)
-                    if threads == 1:
-                        profile += profiles(
-                            workers, network, next(filter(plan.compiles, plan.sizes))
-                        )
-                    versions |= workers.versions
-                    failures |= workers.failures
-    rate = max(peaks) if peaks else max(products)
-    return {
-        "cells": cells,
-        "agreement": agreement,
-        "profile": profile,
-        "versions": versions,
-        "failures": failures,
-        "peak": {
-            "flops": rate,
-            "method": "loop of fused multiply-adds" if peaks else "matrix product",
-            "matrix product": max(products),
-        },
-    }
+class Candidate:
+    """A running program. After a failed request, which ``failure`` explains, it does nothing."""
 
+    def __init__(self, name: str, threads: int, python: str, stack: ExitStack) -> None:
+        """Start the program.
 
-def cell(plan: Plan, workers: Staff, size: tuple[int, int], say: Say) -> dict[str, Any]:
-    """Time the forms at one size; rounds alternate between them."""
-    height, width = size
-    say(f"  {width} x {height}: compiling")
-    wanted = [form for form in workers.forms if form != SLOW_TO_START or plan.compiles(size)]
-    one = {"height": height, "width": width, "steps": 1}
-    workers.ask_all("batch", wanted, limit=COMPILE_SECONDS, **one)
-    first = {form: workers.ask(form, "batch", **one) for form in wanted if form in workers.workers}
-    steps = {
-        form: max(1, min(MOST_STEPS, round(plan.batch_seconds / answer["seconds"])))
-        for form, answer in first.items()
-        if answer
-    }
-    one_round = sum(steps[form] * first[form]["seconds"] for form in steps)
-    fewest = min(plan.rounds, FEWEST_ROUNDS)
-    rounds = max(fewest, min(plan.rounds, math.floor(plan.cell_seconds / one_round)))
-    say(f"  {width} x {height}: {rounds} rounds of {one_round:.1f} s")
-    found: dict[str, list[dict[str, float]]] = {form: [] for form in steps}
-    if set(steps.values()) == {1}:
-        # Single steps are so long that those that set the pace count as a round.
-        found = {form: [first[form]] for form in steps}
-        rounds -= 1
-    for form in in_turn(list(steps), rounds):
-        if form not in workers.workers:
-            continue
-        answer = workers.ask(form, "batch", height=height, width=width, steps=steps[form])
-        if answer:
-            found[form].append(answer)
-    return {
-        form: {
-            **timed([answer["seconds"] / steps[form] * 1000 for answer in answers]),
-            "cpu": round(median(a["cpu"] for a in answers) / steps[form] * 1000, 3),
-            "cores": round(median(a["cpu"] / a["seconds"] for a in answers), 2),
-            "memory": workers.workers[form].ask("memory"),
-        }
-        for form, answers in found.items()
-        if form in workers.workers
-    }
-
-
-def in_turn(forms: list[str], rounds: int) -> Iterator[str]:
-    """Every form once a round, each round beginning with another one."""
-    for number in range(rounds):
-        start = number % max(1, len(forms))
-        yield from forms[start:] + forms[:start]
-
-
-def timed(milliseconds: list[float]) -> dict[str, Any]:
-    """Median, quartiles and every round's figure."""
-    spread = Spread.of(milliseconds)
-    return {
-        "median": round(spread.median, 3),
-        "low": round(spread.low, 3),
-        "high": round(spread.high, 3),
-        "rounds": [round(value, 3) for value in milliseconds],
-    }
-
-
-def profiles(workers: Staff, network: str, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Where a step of ours and of the reference goes, of those that work."""
-    rows = []
-    for form in ("ours", "reference"):
-        if form not in workers.workers:
-            continue
-        place = {"network": network, "form": form, "height": size[0], "width": size[1]}
+        Args:
+            name: One of ``PROGRAMS``.
+            threads: How many it may use.
+            python: The interpreter.
+            stack: Ends the process.
+        """
+        self.name = name
+        self.failure = ""
+        environment = {**limit_threads(threads), **PROGRAMS[name].environment}
         try:
-            found = workers.workers[form].ask("profile", form=form, height=size[0], width=size[1])
-        except WorkerError:
-            # A TensorFlow that tells it otherwise is timed all the same.
-            continue
-        rows.append({**place, "milliseconds": found})
-    return rows
+            worker = Worker(PROGRAMS[name].module, environment, python)
+            self._worker = stack.enter_context(worker)
+        except WorkerError as error:
+            self.failure = str(error)
+
+    def send(self, op: str, **arguments: Any) -> None:
+        """Send a request."""
+        try:
+            if not self.failure:
+                self._worker.send(op, **arguments)
+        except WorkerError as error:
+            self.failure = str(error)
+
+    def receive(self) -> Any:
+        """Return the answer to the last request; None after a failure."""
+        try:
+            return None if self.failure else self._worker.receive()
+        except WorkerError as error:
+            self.failure = str(error)
+            return None
+
+    def ask(self, op: str, **arguments: Any) -> Any:
+        """Send a request and return its answer; None after a failure."""
+        self.send(op, **arguments)
+        return self.receive()
 
 
-def compared(
-    workers: Staff, network: str, weights: str, size: tuple[int, int]
-) -> list[dict[str, Any]]:
-    """How near every form's step is to ours: cosine and relative distance of what they add."""
-    if OURS.name not in workers.workers:
-        return []
-    start = picture(*size)
-    with TemporaryDirectory() as folder:
-        image, output = Path(folder, "image.npy"), Path(folder, "output.npy")
-        np.save(image, start)
+def measure_steps(
+    plan: Plan, network: str, threads: int, folder: Path, log: Log
+) -> tuple[list[dict[str, Any]], dict[str, str], dict[str, str]]:
+    """Time steps of a network in all programs of the plan.
 
-        def added(worker: Worker, form: str) -> Any:
-            if form in (OURS.name, BRIEF.name):
-                # Jitter is the only thing in which others could not agree.
-                form += "-still"
-                worker.ask("load", form=form, network=network, weights=weights)
-            worker.ask("step", form=form, image=str(image), output=str(output))
-            return (np.load(output) - start).astype(np.float64).ravel()
+    Args:
+        plan: Programs, sizes and rounds.
+        network: Name of the network.
+        threads: Threads of each program.
+        folder: Holds the network's files (``reference.export``).
+        log: Called with a line about what is measured next.
 
-        own = added(workers.workers[OURS.name], OURS.name)
-        rows = []
-        for form, worker in workers.workers.items():
-            if form == OURS.name:
-                continue
-            other = added(worker, form)
-            norms = np.linalg.norm(own) * np.linalg.norm(other)
-            rows.append(
-                {
-                    "network": network,
-                    "form": form,
-                    "cosine": float(own @ other / norms),
-                    "distance": float(np.linalg.norm(own - other) / np.linalg.norm(other)),
-                }
-            )
-    return rows
+    Returns:
+        A comparison for each size, versions of the libraries, and why programs are left out.
+    """
+    with ExitStack() as stack:
+        log(f"{network}, {threads} thread{'s' if threads > 1 else ''}: loading")
+        candidates = []
+        for name in plan.programs:
+            python = plan.torch if PROGRAMS[name].module == "pytorch" else sys.executable
+            if python is not None:
+                candidates.append(Candidate(name, threads, python, stack))
+        for each in candidates:
+            variant = PROGRAMS[each.name].variant
+            each.send("load", variant=variant, network=network, folder=str(folder))
+        versions = {k: v for each in candidates for k, v in (each.receive() or {}).items()}
+        comparisons = []
+        for height, width in plan.sizes:
+            log(f"{network}, {width} x {height}: comparing steps")
+            place = {"network": network, "threads": threads, "height": height, "width": width}
+            timings = time_steps(candidates, plan, height, width)
+            comparisons.append({**place, "timings": timings})
+        failures = {each.name: each.failure for each in candidates if each.failure}
+    return comparisons, versions, failures
+
+
+def time_steps(
+    candidates: list[Candidate], plan: Plan, height: int, width: int
+) -> dict[str, dict[str, Any]]:
+    """Time steps at one size, in rounds that alternate between the programs.
+
+    Args:
+        candidates: The programs.
+        plan: Number and length of the rounds.
+        height: Height of the image.
+        width: Width of the image.
+
+    Returns:
+        For each program its ``milliseconds`` per step in each round, its peak ``memory`` in bytes,
+        and the relative ``difference`` between its step and ours.
+    """
+    # The first step compiles: in all processes at the same time.
+    results = take_one_step(candidates, height, width)
+    size = {"height": height, "width": width}
+    batches = {}
+    for each in candidates:
+        seconds = each.ask("time", **size, steps=1)
+        if seconds is not None:
+            batches[each] = max(1, min(MAX_BATCH, round(plan.batch_seconds / seconds)))
+    rounds: dict[Candidate, list[float]] = {each: [] for each in batches}
+    for each in interleave(list(batches), plan.rounds):
+        seconds = each.ask("time", **size, steps=batches[each])
+        if seconds is not None:
+            rounds[each].append(round(1000 * seconds / batches[each], 3))
+    ours = results.get(OURS)
+    return {
+        each.name: {
+            "milliseconds": milliseconds,
+            "memory": each.ask("memory"),
+            "difference": None if ours is None else find_difference(ours, results[each.name]),
+        }
+        for each, milliseconds in rounds.items()
+        if not each.failure
+    }
+
+
+def take_one_step(candidates: list[Candidate], height: int, width: int) -> dict[str, Any]:
+    """Have all programs take one step; return what each adds to the image."""
+    with TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
+        paths = {each: Path(folder, f"{each.name}.npy") for each in candidates}
+        for each, path in paths.items():
+            each.send("step", height=height, width=width, output=str(path))
+        start = make_test_image(height, width)
+        for each in candidates:
+            each.receive()
+        return {
+            each.name: np.load(path) - start for each, path in paths.items() if not each.failure
+        }
+
+
+def find_difference(ours: Any, other: Any) -> float:
+    """Return the norm of the difference of two arrays, relative to that of the second."""
+    return float(np.linalg.norm(ours - other) / np.linalg.norm(other))
+
+
+def interleave(items: list[T], rounds: int) -> Iterator[T]:
+    """Yield every item once per round; each round starts with another one."""
+    for number in range(rounds):
+        start = number % max(1, len(items))
+        yield from items[start:] + items[:start]
+
+
+def limit_threads(count: int) -> dict[str, str | None]:
+    """Return the environment that limits TensorFlow, PyTorch and NumPy to a number of threads."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+    found: dict[str, str | None] = dict.fromkeys(names, str(count))
+    # With all threads: TensorFlow's defaults, which are what its users get.
+    found["TF_NUM_INTEROP_THREADS"] = "1" if count == 1 else None
+    if count == available_processors():
+        found["TF_NUM_INTRAOP_THREADS"] = None
+    return found

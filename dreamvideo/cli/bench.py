@@ -20,8 +20,6 @@ class Section(str, Enum):
     steps = "steps"
     cores = "cores"
     film = "film"
-    farm = "farm"
-    growth = "growth"
 
 
 class Network(str, Enum):
@@ -47,7 +45,7 @@ def bench(
         typer.Option(
             "--size",
             help="Only steps of this size, for example 640x360; may be repeated.",
-            show_default="375x225, 640x360, 1280x720",
+            show_default="640x360; with --full also 375x225 and 1280x720",
         ),
     ] = None,
     threads: Annotated[
@@ -70,7 +68,7 @@ def bench(
     ] = False,
     full: Annotated[
         bool,
-        typer.Option("--full", help="All combinations, more rounds: half an hour."),
+        typer.Option("--full", help="All sizes, more rounds, torch.compile: half an hour or more."),
     ] = False,
     clip: Annotated[
         Path | None,
@@ -103,7 +101,7 @@ def bench(
 ) -> None:
     """Time our step and film, interleaved with the reference and PyTorch, on this machine."""
     from dreamvideo.bench import report as reports
-    from dreamvideo.bench.plan import Plan, full_plan, quick_plan
+    from dreamvideo.bench.plan import Plan, make_full_plan, make_quick_plan
     from dreamvideo.bench.run import run
 
     if again is not None:
@@ -119,13 +117,13 @@ def bench(
             "frames": frames,
             "torch": torch_python and str(torch_python),
         }
-        made = full_plan if full else quick_plan if quick else Plan
+        made = make_full_plan if full else make_quick_plan if quick else Plan
         plan = made(**_existing({name: value for name, value in given.items() if value}))
         found = run(plan, lambda line: None if quiet else print(line, file=sys.stderr))
     if as_json:
         print(json.dumps(found, indent=2))
     elif as_markdown:
-        print(reports.markdown(found))
+        print(reports.make_markdown(found))
     else:
         _show(found)
 
@@ -170,8 +168,9 @@ def _show(found: dict[str, Any]) -> None:
     from dreamvideo.bench import report as reports
 
     console = Console()
-    for table in reports.tables(found):
+    for table in reports.make_tables(found):
         shown = Table(*table.heads, title=table.title, title_justify="left")
+        shown.caption, shown.caption_justify = table.caption or None, "left"
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
 from dreamvideo.dream.patches import Box, find_windows
 from dreamvideo.imaging import resize
@@ -193,6 +194,7 @@ class StepMap:
 EVERYWHERE = StepMap()
 
 
+@timers.stage("dream")
 def dream(
     ascent: GradientAscent,
     base: Image,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
@@ -122,7 +123,7 @@ class Source:
         self._frames.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        return self._frames
+        return timers.each("decode", self._frames)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from dreamvideo import timers
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.formatting import format_bytes
 from dreamvideo.media import codecs, containers, ffmpeg, folder, gif
@@ -47,6 +48,7 @@ def check_output(output: Path, options: EncodeOptions = DEFAULT_ENCODING) -> Non
         check_place(output, options.overwrite)
 
 
+@timers.stage("encode")
 def encode(
     frames: Sequence[StoredFrame],
     output: Path,

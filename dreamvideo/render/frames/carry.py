@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.patches import Box
 from dreamvideo.imaging import blur_in_proportion
@@ -148,6 +149,7 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
     )
 
 
+@timers.stage("warp and carry")
 def start_shot(
     source: Image, parts: WeightedDreams, target: Image, *, holds_bands: bool = False
 ) -> tuple[State, float]:
@@ -188,6 +190,7 @@ def start_shot(
     ), loss
 
 
+@timers.stage("warp and carry")
 def propagate(
     state: State,
     source: Image,

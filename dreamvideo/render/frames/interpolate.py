@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.motion.flow import Motion, chain_motions
 from dreamvideo.motion.warp import warp
@@ -106,6 +107,7 @@ def chain_backward_motion(group: list[TimedFrame]) -> list[Motion]:
     return motions[::-1]
 
 
+@timers.stage("warp and carry")
 def interpolate(
     before: State, after: State, cue: TimedFrame, back: Motion, share: float, target: Image
 ) -> Image:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import Frame
@@ -60,7 +61,9 @@ def track_frames(
     """
     for frame in frames:
         source = to_float(frame.pixels)
-        yield _track(frame, source, before, settings)
+        with timers.stage("flow"):
+            tracked = _track(frame, source, before, settings)
+        yield tracked
         before = source
 
 

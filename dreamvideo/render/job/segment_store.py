@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
@@ -139,6 +140,7 @@ class SegmentSink:
         """Mark the segment as complete."""
         raise NotImplementedError
 
+    @timers.stage("store")
     def add(
         self,
         pixels: NDArray[np.uint8] | NDArray[np.uint16],
@@ -171,6 +173,7 @@ class SegmentSink:
         self.put(record, data)
         self._last = monotonic()
 
+    @timers.stage("store")
     def checkpoint(self, arrays: Arrays, count: int, *, now: bool = False) -> None:
         """Keep a checkpoint if one is due.
 
