@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 # Seconds between looks at the token while something else is waited for.
 TICK = 0.1
@@ -187,12 +187,22 @@ def wait_for_pipe(pipe: IO[Any], event: int) -> None:
                 check()
 
 
-def stop_at_once(code: int, message: str = "") -> None:
-    """End this process without unwinding. What is on disk is as after a power cut: complete."""
+def kill_session(leader: int) -> None:
+    """Kill all processes of the session that the process ``leader`` began, if it still runs."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+
+
+def stop_at_once(code: int, message: str = "") -> NoReturn:
+    """End this process without unwinding. What is on disk is as after a power cut: complete.
+
+    A process that has something to say owns the terminal, and shows its cursor again.
+    """
     with suppress(Exception):
         # Written past Python's buffer, whose lock another thread may hold.
         error = sys.stderr.fileno()
-        if os.isatty(error):
+        if message and os.isatty(error):
             os.write(error, _SHOW_CURSOR)
         os.write(error, message.encode())
     os._exit(code)

@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from multiprocessing import Pipe
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dreamvideo.cancel import (
@@ -20,6 +22,7 @@ from dreamvideo.cancel import (
     wait_for_message,
     wait_for_pipe,
 )
+from dreamvideo.media.stills import load_deep, store_frame
 
 
 def test_a_token_stops_work_with_the_exit_code_of_its_first_signal() -> None:
@@ -86,3 +89,21 @@ def test_a_wait_ends_as_soon_as_something_comes() -> None:
             wait_for_pipe(pipe, selectors.EVENT_READ)
     os.close(writing)
     assert time.monotonic() - began < 100 * TICK
+
+
+def test_a_signal_while_the_studio_is_loaded_keeps_it_from_starting(tmp_path: Path) -> None:
+    from dreamvideo.studio.server import StudioOptions, serve
+
+    with handle_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            serve(StudioOptions(folder=tmp_path, opens=False))
+
+
+def test_reading_stored_frames_stops(tmp_path: Path) -> None:
+    store_frame(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+    with handle_signals():
+        load_deep(tmp_path / "a.png")
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            load_deep(tmp_path / "a.png")

@@ -203,3 +203,15 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
         assert count == 25 * seconds
         peaks.append(peak)
     assert peaks[1] < peaks[0] * 1.1
+
+
+def test_a_broken_pipe_of_somebody_else_is_no_end_of_ffmpeg() -> None:
+    def report() -> Iterator[bytes]:
+        yield bytes(64)
+        # As printing progress does once nobody reads it.
+        raise BrokenPipeError
+
+    words = ["-f", "rawvideo", "-s", "4x4", "-pix_fmt", "rgb24", "-i", "-", "-f", "null", "-"]
+    with pytest.raises(BrokenPipeError):
+        ffmpeg.run(words, subject="film", feed=report())
+    assert children() == []

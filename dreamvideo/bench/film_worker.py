@@ -40,9 +40,13 @@ def render(
         (), {} if coherence is None else {"coherence": {"coherence": coherence}}
     )
     times: list[float] = []
+    done = 0
 
     def on_progress(progress: dreamvideo.Progress) -> None:
-        if progress.stage == "dreaming":
+        nonlocal done
+        # Tiles, and the end of a segment, are reported too.
+        if progress.stage == "dreaming" and progress.done > done:
+            done = progress.done
             times.append(time.time() - start)
 
     with timers.record() as stages:

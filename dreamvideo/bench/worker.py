@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.cancel import wait_for_pipe
+from dreamvideo.cancel import kill_session, wait_for_pipe
 from dreamvideo.errors import DreamVideoError
 
 PACKAGE = Path(__file__).parents[2]
@@ -92,6 +92,9 @@ class Worker(AbstractContextManager["Worker"]):
             raise WorkerError(f"{python} does not start: {error}") from error
 
     def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            # Processes of its own are in its session, and could still write to folders that go.
+            kill_session(self.process.pid)
         self.process.kill()
         with suppress(BrokenPipeError):
             self.process.communicate()

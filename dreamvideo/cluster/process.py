@@ -175,7 +175,10 @@ _dreamer: list[SegmentDreamer] = []
 
 
 def initialize_process(job: RemoteJob, alive: connection.Connection) -> None:
-    """Make a new process ready to dream; it ends when the other end of ``alive`` is closed."""
+    """Make a new process ready to dream.
+
+    It ends when the other end of ``alive`` is closed. SIGTERM ends it only while it dreams.
+    """
     cancel.set_up_child(alive)
     use_threads(job.manifest.threads)
     _dreamer[:] = [SegmentDreamer(job)]

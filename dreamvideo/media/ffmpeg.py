@@ -191,16 +191,18 @@ class Process:
         """
         pipe = self._process.stdin
         assert pipe is not None
-        try:
-            for chunk in chunks:
-                left = memoryview(chunk)
-                while left:
-                    cancel.wait_for_pipe(pipe, selectors.EVENT_WRITE)
+        for chunk in chunks:
+            left = memoryview(chunk)
+            while left:
+                cancel.wait_for_pipe(pipe, selectors.EVENT_WRITE)
+                # Not around ``chunks``: what they report to can be a broken pipe as well.
+                try:
                     # None: another look at the pipe finds it full.
                     left = left[pipe.write(left) or 0 :]
+                except BrokenPipeError:
+                    return
+        with suppress(BrokenPipeError):
             pipe.close()
-        except BrokenPipeError:
-            pass
 
     def kill(self) -> None:
         """Kill it at once; its output so far is incomplete."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_bytes
 from dreamvideo.media.color_profile import (
@@ -244,8 +245,9 @@ def load_frame(path: Path) -> Pixels:
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Load a frame stored by ``store_frame`` at its own depth: colours and alpha.
 
-    Raises MediaError.
+    Raises MediaError, Interrupted.
     """
+    check()
     layers = decode_by_opencv(read_bytes(path))
     if layers is None:
         raise MediaError(f"{escape_text(path)}: the stored frame is damaged")

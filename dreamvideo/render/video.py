@@ -172,7 +172,8 @@ def partial_film(
 
     def collect(job: Job) -> StoredFilm:
         read = open_job_source(job)
-        return StoredFilm(job.frames, job.records, read.rate, read)
+        frames, records = job.frames_and_records()
+        return StoredFilm(frames, records, read.rate, read)
 
     return encode_partial(output, collect, on_progress)
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from nicegui import ui
 
-from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, handle_signals
+from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, check, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import describe_os_error
@@ -63,6 +63,8 @@ def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
         raise UsageError(f"{wishes.folder}: no such folder to write films into")
     token = CancelToken()
     with handle_signals(token, ENDING_A_SESSION), _bound(wishes.port) as sock:
+        # An earlier signal, while this module was imported, went to the command's own token.
+        check()
         gate = Gate(sock.getsockname()[1])
         studio = Studio(wishes.folder, wishes.most_upload)
         try:

@@ -73,6 +73,12 @@ class Job:
         """The records of all stored frames, in film order."""
         return [record for part in self.segment_stores() for record in part.records]
 
+    def frames_and_records(self) -> tuple[list[StoredFrame], list[FrameRecord]]:
+        """Read both at once: they belong together even while another process adds to them."""
+        parts = self.segment_stores()
+        frames = [frame for part in parts for frame in part.frames]
+        return frames, [record for part in parts for record in part.records]
+
     @property
     def done(self) -> int:
         """Number of stored frames."""

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo import timers
+from dreamvideo.cancel import check
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
@@ -341,6 +342,7 @@ class SegmentStore(SegmentSink):
     def _whole(self) -> int:
         """Return how many frames, counted from the first, match their records on disk."""
         for count, record in enumerate(self.records):
+            check()
             try:
                 data = self.path(record.number).read_bytes()
             except OSError:

@@ -158,11 +158,11 @@ def _scan_chunk(
                 if before is not None and is_cut(now, before, look.coherence.cut_threshold):
                     cuts.append(len(frames))
                 before = now
-            check = compute_checksum(frame)
+            checksum = compute_checksum(frame)
             if end is not None and frame.time >= end:
-                following = check
+                following = checksum
                 break
-            frames.append(SeekPoint(len(frames), frame.time, check))
+            frames.append(SeekPoint(len(frames), frame.time, checksum))
             if not told(len(frames)):
                 break
     return _ScanChunk(frames, cuts, following, source.missing, tuple(source.notes), source.sound)

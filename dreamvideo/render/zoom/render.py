@@ -215,8 +215,9 @@ def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> N
 
 def _collect(job: Job) -> StoredFilm:
     """Return the frames of a zoom so far; one that zooms out may be dreamt from its end."""
-    frames = sorted(job.frames, key=lambda frame: frame.time)
-    return StoredFilm(frames, job.records, parse_rate(job.manifest.request["fps"] or ZOOM_FPS))
+    frames, records = job.frames_and_records()
+    frames.sort(key=lambda frame: frame.time)
+    return StoredFilm(frames, records, parse_rate(job.manifest.request["fps"] or ZOOM_FPS))
 
 
 def dream_zoom(
