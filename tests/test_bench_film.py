@@ -41,13 +41,13 @@ def test_textures_are_coloured_and_fill_their_range() -> None:
 @pytest.mark.slow
 def test_films_report_what_they_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "available_processors", lambda: 2)
-    plan = Plan(sections=("cores", "film"), rounds=1, frames=6, film_size=(96, 128), long_film=60)
+    plan = Plan(sections=("cores", "film"), rounds=1, frames=6, film_size=(96, 128), long_film=20)
     found: dict[str, Any] = json.loads(json.dumps(run.run(plan, lambda _: None)))
     film = found["film"]
     assert film["frames"] == 6 and film["first frame"] > 0
     assert set(film["stages"]) == STAGES
     assert all(0 < share < 1 for share in film["stages"].values())
-    assert [frames for frames, _ in film["memory by frames"]] == [10, 60]
+    assert [frames for frames, _ in film["memory by frames"]] == [10, 20]
     assert {len(paces) for paces in film["seconds per frame"].values()} == {1}
     ways = {"1 process", "2 processes", "2 processes, --precision bfloat16"}
     assert set(found["cores"]) == ways
