@@ -360,13 +360,13 @@ def test_an_animation_fits_and_says_its_size(
 ) -> None:
     whole, small = tmp_path / f"whole.{ending}", tmp_path / f"small.{ending}"
     first = cli("video", shelf / "shots", "-o", whole, *QUICK)
-    assert [note for note in first.notes if "MB, 64 x 48, 25 frames a second" in note]
+    assert [note for note in first.notes if "kB, 64 x 48, 25 frames a second" in note]
     most = round(whole.stat().st_size * 0.4)
     wish = ["--max-size", f"{most / 1000:.3f}kB"]
     done = cli("video", shelf / "shots", "-o", small, *wish, *QUICK)
     assert done.code == 0, done.err
     assert most / 5 < small.stat().st_size <= most
-    (told,) = [note for note in done.notes if " MB, " in note]
+    (told,) = [note for note in done.notes if " kB, " in note]
     with open_source(small) as source:
         frames = list(source)
     assert f"{source.size[0]} x {source.size[1]}" in told

@@ -230,7 +230,7 @@ def test_an_animation_is_made_to_fit(tmp_path: Path, ending: str) -> None:
     notes = out(stored, tmp_path / f"tight{ending}", max_size=room)
     size = (tmp_path / f"tight{ending}").stat().st_size
     assert room * 0.6 < size <= room
-    assert any("MB" in note for note in notes)
+    assert any("kB" in note for note in notes)
     times = times_of(tmp_path / f"tight{ending}")
     assert len(times) == 15 and times[-1] == Fraction(28, 25)
     with pytest.raises(Exception, match="does not fit"):

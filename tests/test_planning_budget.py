@@ -21,12 +21,12 @@ from dreamvideo.render.planning.budget import (
 from dreamvideo.render.planning.estimate import Cost, estimate_seconds
 from dreamvideo.settings import CoherenceSettings, DreamSettings, Look
 
-COST = Cost(step=4e-7, flow=3e-7, rest=3e-7)
+COST = Cost(step=4e-7, flow=3e-7, rest=3e-7, enlarging=1e-7)
 SIZE = (1280, 720)
 ALONE = Look(coherence=CoherenceSettings(coherence=0))
 LOOKS = (Look(), ALONE, Look(dream=DreamSettings(octaves=6, steps=20)))
 
-costs = st.builds(Cost, *[st.floats(1e-9, 1e-4)] * 3)
+costs = st.builds(Cost, *[st.floats(1e-9, 1e-4)] * 4)
 
 
 def position(size: tuple[int, int], look: Look, found: tuple[tuple[int, int], Look]) -> int:

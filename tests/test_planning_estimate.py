@@ -45,8 +45,10 @@ def test_an_estimate_grows_with_frames_and_pixels(shelf: Path) -> None:
     assert long.seconds - base.seconds == pytest.approx(792 * base.seconds_per_frame)
     assert long.disk_bytes == 100 * base.disk_bytes
     assert estimate_clip(info, SIZE, Look(), Fraction(50)).frames == 16
-    large = estimate_clip(info, (1280, 720), Look())
-    assert large.disk_bytes == 4 * base.disk_bytes
+    large = estimate_clip(info, (1280, 720), Look(dream=DreamSettings(dream_size="full")))
+    small = estimate_clip(info, (1280, 720), Look())
+    assert large.disk_bytes == small.disk_bytes == 4 * base.disk_bytes
+    assert base.seconds_per_frame < small.seconds_per_frame < large.seconds_per_frame
     assert 2 * base.seconds_per_frame < large.seconds_per_frame < 4.2 * base.seconds_per_frame
     twice = estimate_clip(info, SIZE, carried(passes=2))
     assert twice.seconds > base.seconds and twice.disk_bytes == 2 * base.disk_bytes

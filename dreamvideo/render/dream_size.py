@@ -20,11 +20,9 @@ from dreamvideo.settings.terms import AUTO, FULL
 
 Size = tuple[int, int]
 
-# Pixels of the dreams of large frames and pictures, in automatic mode. A picture is dreamt once.
-FRAME_PIXELS = 800 * 450
+# Largest dreams of frames and pictures in automatic mode, in pixels. A picture is dreamt only once.
+FRAME_PIXELS = 896 * 504
 STILL_PIXELS = 1152 * 648
-# Reducing a frame by less than this factor saves too little time.
-LEAST_REDUCTION = 1.25
 
 
 def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> Size:
@@ -33,14 +31,14 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
     Args:
         setting: ``auto``, ``full``, or a size as ``parse_size`` takes it.
         size: (width, height) of the output in pixels.
-        pixels: Pixels of the dream in automatic mode.
+        pixels: Most pixels of the dream in automatic mode.
 
     Raises:
         UsageError: It is not a size.
 
     Example:
         >>> choose_dream_size("auto", (1920, 1080))
-        (800, 450)
+        (896, 504)
         >>> choose_dream_size("auto", (640, 360))
         (640, 360)
     """
@@ -48,9 +46,7 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
         return size
     width, height = size
     if setting == AUTO:
-        reduction = (width * height / pixels) ** 0.5
-        if reduction < LEAST_REDUCTION:
-            return size
+        reduction = max(1.0, (width * height / pixels) ** 0.5)
         return max(1, round(width / reduction)), max(1, round(height / reduction))
     wanted = parse_size(setting, width, height)
     # A dream larger than its output would be made only to be thrown away.
