@@ -38,13 +38,14 @@ MODES = ("mean", "l2", *PER_CHANNEL, *THIRDS)
 LARGEST_WEIGHT = 1e6
 
 
-def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
+def parse_size(text: str, width: int, height: int, option: str = "--size") -> tuple[int, int]:
     """Parse ``640x360``, ``640`` (width, shape kept), ``x360`` or ``50%`` to (width, height).
 
     Args:
         text: The size.
         width: Width in pixels that the size is relative to.
         height: Height in pixels that the size is relative to.
+        option: Name of the option, for the error.
 
     Raises:
         UsageError: It is not a size, or a side is out of range.
@@ -65,10 +66,10 @@ def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
         if min(size) >= SMALLEST_SIDE and max(size) <= LARGEST_SIDE:
             return size
         raise UsageError(
-            f"--size {text!r} gives {size[0]} x {size[1]}: "
+            f"{option} {text!r} gives {size[0]} x {size[1]}: "
             f"sides must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
-    raise UsageError(f"--size {text!r} is not a size: write 640x360, 640, x360 or 50%")
+    raise UsageError(f"{option} {text!r} is not a size: write 640x360, 640, x360 or 50%")
 
 
 def parse_bytes(text: str) -> int:

@@ -23,7 +23,8 @@ from dreamvideo.render.dream_size import (
     get_full_frame,
     shrink_frame,
 )
-from dreamvideo.settings import make_look
+from dreamvideo.render.job.disk_space import estimate_memory
+from dreamvideo.settings import look_from_toml, look_to_toml, make_look
 
 WIDE, HIGH = 128, 96
 
@@ -40,6 +41,8 @@ WIDE, HIGH = 128, 96
         ("640", (1920, 1080), (640, 360)),
         ("50%", (1920, 1080), (960, 540)),
         ("1920", (640, 360), (640, 360)),
+        ("640x1080", (1920, 1080), (640, 1080)),
+        ("auto", (16384, 100), (16384, 100)),
     ],
 )
 def test_sizes_that_are_dreamt(
@@ -52,6 +55,27 @@ def test_sizes_that_are_dreamt(
 def test_what_is_no_size_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError, match=r"dream.size"):
         make_look([], {"dream": {"dream_size": wrong}})
+
+
+def test_a_size_that_is_too_small_names_the_option(cli: Cli, tmp_path: Path) -> None:
+    write_still(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    ended = cli("image", tmp_path / "a.png", "-o", tmp_path / "b.png", "--dream-size", "10%")
+    assert ended.code == 2 and "--dream-size '10%'" in ended.err and "--size" not in ended.err
+
+
+def test_a_look_from_before_there_was_a_dream_size_is_dreamt_in_full() -> None:
+    text = look_to_toml(make_look(["fur"], {}))
+    earlier = "\n".join(
+        line for line in text.splitlines() if not line.startswith(("dream_size", "flow"))
+    )
+    look = look_from_toml(earlier, "film.mp4")
+    assert (look.dream.dream_size, look.coherence.flow) == ("full", "raw")
+    assert look_from_toml(text, "film.mp4").dream.dream_size == "auto"
+
+
+def test_memory_is_that_of_the_small_dream() -> None:
+    full, small = estimate_memory((7680, 4320)), estimate_memory((7680, 4320), (896, 504))
+    assert small < full / 2 and small > 7680 * 4320 * 3 * 4 * 4
 
 
 def test_the_reference_recipe_and_the_old_default_are_dreamt_in_full() -> None:
@@ -144,16 +168,17 @@ def test_alpha_and_depth_are_those_of_the_picture(cli: Cli, tmp_path: Path) -> N
     assert len(np.unique(still.pixels)) > 1000
 
 
+@pytest.mark.parametrize("grading", [[], ["--saturation", "0"]])
 @pytest.mark.parametrize("command", ["image", "video"])
 def test_where_a_mask_is_black_not_a_byte_changes(
-    cli: Cli, command: str, photo: Path, clip: Path, tmp_path: Path
+    cli: Cli, command: str, grading: list[str], photo: Path, clip: Path, tmp_path: Path
 ) -> None:
     mask = np.zeros((HIGH, WIDE, 3), np.uint8)
     cv2.circle(mask, (71, 43), 30, (255, 255, 255), -1)
     write_still(tmp_path / "mask.png", mask)
     source = photo if command == "image" else clip
     made = tmp_path / ("made.png" if command == "image" else "made")
-    options = ["--mask", tmp_path / "mask.png", "--dream-size", "48x36", *QUICK]
+    options = ["--mask", tmp_path / "mask.png", "--dream-size", "48x36", *grading, *QUICK]
     assert cli(command, source, "-o", made, *options).code == 0
     before = [read_still(photo)] if command == "image" else pixels_of(clip)
     after = [read_still(made)] if command == "image" else pixels_of(made)

@@ -104,9 +104,9 @@ def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
 
 def test_frames_that_no_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_space, "available_memory", lambda: 2 * 10**9)
-    check_memory(1920, 1080)
+    check_memory((1920, 1080))
     with pytest.raises(MediaError, match=r"8192 x 8192 need about 12.9 GB of memory, 2 GB are"):
-        check_memory(8192, 8192)
+        check_memory((8192, 8192))
 
 
 @pytest.mark.parametrize(

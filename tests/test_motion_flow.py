@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -238,3 +242,48 @@ def test_texture_keeps_its_own_flow() -> None:
     )
     assert _errors(filled, clip).mean() < _errors(raw, clip).mean() + 0.04
     np.testing.assert_array_equal(raw, estimate(clip.frames[1], clip.frames[0]))
+
+
+_HASHED = """
+import hashlib, sys
+sys.path.insert(0, {tests!r})
+import synthetic
+from dreamvideo.motion.flow import motion_between
+made = hashlib.sha256()
+for height, width in ((96, 128), (180, 320)):
+    clip = synthetic.scene(height, width, synthetic.glide(2, 3 + 2j), seed=3)
+    motion = motion_between(clip.frames[1], clip.frames[0])
+    made.update(motion.flow.tobytes() + motion.confidence.tobytes())
+print(made.hexdigest())
+"""
+
+
+def test_flow_does_not_depend_on_the_threads_of_the_algebra_library() -> None:
+    code = _HASHED.format(tests=str(Path(__file__).parent))
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(hashes) == 1
+
+
+def test_a_tall_picture_has_no_more_cells_than_a_wide_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    resized = cv2.resize
+
+    def watch(picture: np.ndarray, size: tuple[int, int], **options: int) -> np.ndarray:
+        sizes.append(size)
+        return np.asarray(resized(picture, size, **options))
+
+    monkeypatch.setattr(cv2, "resize", watch)
+    for height, width in ((180, 320), (900, 60)):
+        clip = synthetic.scene(height, width, synthetic.glide(2, 1 + 2j), seed=3)
+        motion_between(clip.frames[1], clip.frames[0])
+    cells = [wide * high for wide, high in sizes if wide < 50]
+    assert cells and max(cells) < 1000

@@ -259,8 +259,8 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
     """Refuse, before decoding, a picture that does not fit in memory together with its dream."""
     need = kept[0] * kept[1] * BYTES_A_PIXEL + taken
     # Without a limit a process takes half of what is free, as the dream does.
-    free = available_memory() // 2
-    allowed = free if most_bytes is None else min(2 * free, most_bytes)
+    free = available_memory()
+    allowed = free // 2 if most_bytes is None else min(free, most_bytes)
     if need > allowed:
         why = "are allowed by --max-memory" if allowed == most_bytes else "may be taken"
         raise MediaError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from itertools import tee
@@ -62,13 +63,15 @@ def measure_film(
     settings = (dream or load_recorded_look(film).dream) if against_independent else None
     alone = _alone(settings, recent, shown.pixel_format) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
-    ours, theirs = tee(opened.pairs((shown.width, shown.height)))
-    report = measure(
-        (to_float(pair.film.pixels) for pair in ours),
-        recent.passing(to_float(pair.source.pixels) for pair in theirs if pair.source is not None),
-        independent=alone,
-        sample=sample_frames(frames, pairs),
-    )
+    with closing(opened.pairs((shown.width, shown.height))) as stream:
+        ours, theirs = tee(stream)
+        sources = (to_float(pair.source.pixels) for pair in theirs if pair.source is not None)
+        report = measure(
+            (to_float(pair.film.pixels) for pair in ours),
+            recent.passing(sources),
+            independent=alone,
+            sample=sample_frames(frames, pairs),
+        )
     return replace(report, notes=tuple(opened.notes))
 
 

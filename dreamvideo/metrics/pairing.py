@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -71,7 +71,7 @@ class FilmPair:
         """Approximate length of the film."""
         return float(self.film.duration) or (self.film.frames or 0) / float(self.film.rate)
 
-    def pairs(self, size: tuple[int, int]) -> Iterator[FramePair]:
+    def pairs(self, size: tuple[int, int]) -> Generator[FramePair, None, None]:
         """Yield both, frame by frame, at this (width, height). Raises MediaError."""
         with ExitStack() as stack:
             sequence = self.film.kind == "sequence" and self.source is not None

@@ -20,6 +20,7 @@ _GRAIN_SIGMA = 0.7
 """Removes a quarter of the error that grain causes and costs clean pictures nothing."""
 
 _FILL_COLUMNS = 28
+_FILL_CELLS = _FILL_COLUMNS**2
 _FILL_REACH = 2.8
 """Standard deviation in cells over which a flow is filled from its surroundings."""
 _FILL_COLOUR = 0.12
@@ -145,8 +146,9 @@ def fill_flow(
     """
     height, width = flow.shape[:2]
     columns = min(_FILL_COLUMNS, max(2, width // 4))
-    cell = width / columns
-    size = (columns, max(2, round(height / cell)))
+    # The work grows with the square of the cells, so a tall picture must not have more of them.
+    cell = max(width / columns, (width * height / _FILL_CELLS) ** 0.5)
+    size = (max(2, round(width / cell)), max(2, round(height / cell)))
     tensor = _structure_tensor(frame) * (trust * trust)[..., None]
     cells = _measure_cells(tensor, flow, size)
     surroundings = _find_surroundings(cells, frame, size, width / REFERENCE_WIDTH)
@@ -205,11 +207,13 @@ def _find_surroundings(
         [np.tile(_IDENTITY, (len(cells), 1)), _dominant_motion(cells, size, scale)], axis=1
     ) * np.float32(_FAR)
     own = _cell_flows(cells)
-    around = alike @ votes + far
+    # Not by BLAS, which rounds differently with another number of threads.
+    around = np.einsum("ij,jk->ik", alike, votes) + far
     for _ in range(_ROUNDS):
         # What moves otherwise than most of them is another thing.
         apart = _square(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
-        around = (alike / (1 + apart / np.float32(_APART * scale) ** 2)) @ votes + far
+        near = alike / (1 + apart / np.float32(_APART * scale) ** 2)
+        around = np.einsum("ij,jk->ik", near, votes) + far
     return _solve(around[:, :3], around[:, 3:]).reshape(size[1], size[0], 2)
 
 
@@ -304,7 +308,7 @@ def _similarity(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     features = np.concatenate([places, cells / _FILL_COLOUR], axis=2, dtype=np.float32)
     flat = features.reshape(height * width, -1)
     squares = (flat * flat).sum(1)
-    distances = squares[:, None] + squares[None] - 2 * (flat @ flat.T)
+    distances = squares[:, None] + squares[None] - 2 * np.einsum("ik,jk->ij", flat, flat)
     alike: NDArray[np.float32] = np.exp(np.minimum(-0.5 * distances, 0))
     return alike
 

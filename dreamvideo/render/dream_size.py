@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import resize
 from dreamvideo.media.read import Frame
 from dreamvideo.parsing import parse_size
 from dreamvideo.settings.terms import AUTO, FULL
@@ -23,6 +24,8 @@ Size = tuple[int, int]
 # Largest dreams of frames and pictures in automatic mode, in pixels. A picture is dreamt only once.
 FRAME_PIXELS = 896 * 504
 STILL_PIXELS = 1152 * 648
+# Shorter side below which a frame is not reduced: forms need room, and networks a least size.
+LEAST_SIDE = 270
 
 
 def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> Size:
@@ -46,11 +49,13 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
         return size
     width, height = size
     if setting == AUTO:
-        reduction = max(1.0, (width * height / pixels) ** 0.5)
+        reduction = min((width * height / pixels) ** 0.5, min(size) / LEAST_SIDE)
+        if reduction <= 1:
+            return size
         return max(1, round(width / reduction)), max(1, round(height / reduction))
-    wanted = parse_size(setting, width, height)
+    wanted = parse_size(setting, width, height, option="--dream-size")
     # A dream larger than its output would be made only to be thrown away.
-    return wanted if wanted[0] < width and wanted[1] < height else size
+    return wanted if wanted[0] <= width and wanted[1] <= height else size
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def shrink_frame(frame: Frame, size: Size) -> Frame:
     """Return a frame at the dream's size; itself if it has that size already."""
     if frame.pixels.shape[1::-1] == size:
         return frame
-    small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    small = resize(frame.pixels, size[::-1], "area")
     return ShrunkFrame(
         frame.index, frame.time, frame.duration, np.asarray(small, np.uint8), full=frame
     )
@@ -74,7 +79,7 @@ def shrink_image(image: Image, size: Size) -> Image:
     """Return an H x W x 3 picture at the dream's size."""
     if image.shape[1::-1] == size:
         return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(resize(image, size[::-1], "area"), np.float32)
 
 
 def get_full_frame(frame: Frame) -> Frame:

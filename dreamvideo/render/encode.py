@@ -133,7 +133,7 @@ def deepen(
     """Add what the dream added to an 8-bit source frame to the same frame in 16 bits.
 
     The source keeps its fine gradations; rounded to 8 bits, the result is ``dreamt`` itself, so
-    that a stored frame is exactly what the next one was carried from.
+    that a stored frame is exactly what the next one was carried from, if the dream has its size.
 
     Args:
         dreamt: H x W x 3, the dreamt frame in 8 bits.

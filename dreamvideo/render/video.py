@@ -11,6 +11,7 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
 from dreamvideo.media.write import StoredFrame, check_output
 from dreamvideo.render import output_paths
+from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.encode import StoredFilm, make_encode_options
 from dreamvideo.render.frames.backward_pass import run_backward_pass
 from dreamvideo.render.job import disk_space
@@ -272,7 +273,8 @@ def divide_job(
 def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
     """Check that the remaining frames fit in memory and on disk: notes, or a MediaError."""
     width, height = read.size
-    disk_space.check_memory(width, height)
+    dreamt = choose_dream_size(job.manifest.decoded_look.dream.dream_size, read.size)
+    disk_space.check_memory(read.size, dreamt)
     # A backward pass needs the source frames and stores frames of its own.
     copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
     left = max(0, (job.manifest.frames or 0) - job.done)

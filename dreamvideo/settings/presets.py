@@ -76,8 +76,14 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     defaults: the look renders the same pixels as it did then.
     """
     dream = values.get("dream")
-    if not isinstance(dream, Mapping) or "balance" in dream or not dream.keys() >= _EARLIER_FIELDS:
+    if not isinstance(dream, Mapping) or not dream.keys() >= _EARLIER_FIELDS:
         return dict(values)
+    if "balance" in dream:
+        if "dream_size" in dream:
+            return dict(values)
+        # Written by an early 0.2.
+        added = {"dream": {"dream_size": "full"}, "coherence": {"flow": "raw"}}
+        return _merge(added, values)
     path = preset_paths()[EARLIER_DEFAULTS]
     earlier = _from_toml(path.read_text(encoding="utf-8"))
     del earlier["description"]

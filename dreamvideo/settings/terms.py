@@ -116,5 +116,7 @@ def check_dream_size(text: str) -> None:
         return
     try:
         parse_size(text, 1920, 1080)
-    except UsageError as error:
-        raise ValueError(f"auto, full, or a size: {error}") from None
+    except UsageError:
+        raise ValueError(
+            "write auto, full, 640x360, 640, x360 or 50%, with sides of 16 to 16384 pixels"
+        ) from None

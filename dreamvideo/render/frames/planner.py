@@ -179,7 +179,8 @@ class FramePlanner:
             )
             if not isinstance(share, np.ndarray) or share.any()
         )
-        finishing, undreamt = self._finish(look, whole), self._find_undreamt(frame, look)
+        undreamt = self._find_undreamt(frame, look)
+        finishing = self._finish(look, whole, undreamt)
         return FramePlan(look.coherence, target, parts, finishing, self._changes, undreamt)
 
     def moment(self, time: Fraction) -> TimePoint:
@@ -220,7 +221,9 @@ class FramePlanner:
     def _dreams(self, look: Look) -> list[DreamSettings]:
         return [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
 
-    def _finish(self, look: Look, share: Image | None) -> Callable[[Image, Image], Image] | None:
+    def _finish(
+        self, look: Look, share: Image | None, undreamt: NDArray[np.bool_] | None
+    ) -> Callable[[Image, Image], Image] | None:
         if is_identity(look.colour):
             return None
         palette = self.palette
@@ -229,6 +232,8 @@ class FramePlanner:
             size = (dreamt.shape[1], dreamt.shape[0])
             fits = share is None or share.shape == dreamt.shape[:2]
             part = share if fits else cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+            if part is not None and not fits and undreamt is not None:
+                part = np.where(undreamt, np.float32(0), part)
             return finish(dreamt, source, look.colour, palette, part)
 
         return grade

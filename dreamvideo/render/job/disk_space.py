@@ -11,6 +11,8 @@ from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.memory import available_memory
 
+Size = tuple[int, int]
+
 # A dreamt picture hardly compresses: this share of its bytes remains as a stored PNG.
 STORED_SHARE = 0.85
 # Size of the finished film, as a share of the stored frames.
@@ -19,6 +21,8 @@ FILM_SHARE = 0.1
 CHECKPOINT_PICTURES = 4
 # Float pictures of three channels that are alive at once between a source frame and its dream.
 WORKING_PICTURES = 16
+# The same at the output's size, while a smaller dream is laid over it.
+ENLARGING_PICTURES = 7
 _FLOAT_PIXEL = 12
 _TIGHT = 0.8
 _LEAST_DISK = 16 << 20
@@ -45,9 +49,17 @@ def estimate_disk_bytes(
     return round(stored * (1 + FILM_SHARE) + state)
 
 
-def estimate_memory(width: int, height: int) -> int:
-    """Estimate the bytes of memory for the pictures of one frame, without the network's own."""
-    return width * height * _FLOAT_PIXEL * WORKING_PICTURES
+def estimate_memory(size: Size, dreamt: Size | None = None) -> int:
+    """Estimate the bytes of memory for the pictures of one frame, without the network's own.
+
+    Args:
+        size: (width, height) of the output in pixels.
+        dreamt: The same of the dream; None: the output's.
+    """
+    dreamt = dreamt or size
+    small = dreamt[0] * dreamt[1] * WORKING_PICTURES
+    full = 0 if dreamt == size else size[0] * size[1] * ENLARGING_PICTURES
+    return (small + full) * _FLOAT_PIXEL
 
 
 def check_room(folder: Path, needed_bytes: int) -> tuple[str, ...]:
@@ -67,9 +79,15 @@ def check_room(folder: Path, needed_bytes: int) -> tuple[str, ...]:
     return (f"the render {need}, where {format_bytes(free)} are free",) if tight else ()
 
 
-def check_memory(width: int, height: int) -> None:
-    """Raise MediaError for frames whose pictures alone exceed the available memory."""
-    need, free = estimate_memory(width, height), available_memory()
+def check_memory(size: Size, dreamt: Size | None = None) -> None:
+    """Raise MediaError for frames whose pictures alone exceed the available memory.
+
+    Args:
+        size: (width, height) of the output in pixels.
+        dreamt: The same of the dream; None: the output's.
+    """
+    (width, height), free = size, available_memory()
+    need = estimate_memory(size, dreamt)
     if need > free:
         raise MediaError(
             f"frames of {width} x {height} need about {format_bytes(need)} of memory, "

@@ -20,6 +20,7 @@ from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.models import find_entry
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.formatting import format_duration
+from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.job.job import read_job
 from dreamvideo.render.planning.estimate import Cost, estimate_seconds, measure_cost
 from dreamvideo.render.source import ClipRange
@@ -140,19 +141,19 @@ def choose_quality(
 def list_quality_steps(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], Look]]:
     """Yield ((width, height), look) from best to worst, in the order of the module docstring."""
     sizes = list(_list_sizes(size, look))
-    large = [each for each in sizes if min(each[0]) >= min(SMALL, *size)]
+    large = [each for each in sizes if min(each) >= min(SMALL, *size)]
     first, then, last = _list_efforts(look)
     for effort in first:
-        yield _fit_octaves(sizes[0], effort)
+        yield _fit_octaves(sizes[0], effort, size)
     for each in large[1:]:
-        yield _fit_octaves(each, first[-1])
+        yield _fit_octaves(each, first[-1], size)
     for effort in then:
-        yield _fit_octaves(large[-1], effort)
+        yield _fit_octaves(large[-1], effort, size)
     least = [*first, *then][-1]
     for each in sizes[len(large) :]:
-        yield _fit_octaves(each, least)
+        yield _fit_octaves(each, least, size)
     for effort in last:
-        yield _fit_octaves(sizes[-1], effort)
+        yield _fit_octaves(sizes[-1], effort, size)
 
 
 def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
@@ -166,14 +167,14 @@ def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
     return [look, every_other, sparing], slower, _reduce_steps([sparing, *slower][-1])
 
 
-def _list_sizes(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], float]]:
-    """Yield ((width, height), scale factor) from the given size down to the smallest."""
+def _list_sizes(size: tuple[int, int], look: Look) -> Iterator[tuple[int, int]]:
+    """Yield (width, height) from the given size down to the smallest."""
     least = max(SMALLEST, find_entry(look.dream.model).smallest)
     factor = 1.0
-    yield size, factor
+    yield size
     while min(size) * (factor := factor * SHRINK) >= least:
         # Most encoders require even sides.
-        yield (2 * round(size[0] * factor / 2), 2 * round(size[1] * factor / 2)), factor
+        yield 2 * round(size[0] * factor / 2), 2 * round(size[1] * factor / 2)
 
 
 def _reduce_steps(look: Look) -> list[Look]:
@@ -189,14 +190,22 @@ def _reduce_steps(look: Look) -> list[Look]:
     ]
 
 
-def _fit_octaves(size: tuple[tuple[int, int], float], look: Look) -> tuple[tuple[int, int], Look]:
-    """Drop as many octaves as the size has shrunk by."""
-    pixels, factor = size
-    octaves = look.dream.octaves
-    if octaves is None or factor == 1:
-        return pixels, look
-    fewer = round(math.log(1 / factor) / math.log(look.dream.octave_scale))
-    return pixels, _derive(look, "dream", octaves=max(1, octaves - fewer))
+def _fit_octaves(
+    size: tuple[int, int], look: Look, full: tuple[int, int]
+) -> tuple[tuple[int, int], Look]:
+    """Drop as many octaves as the dream has shrunk by.
+
+    Args:
+        size: (width, height) in pixels.
+        look: The look.
+        full: The size as asked for.
+    """
+    setting, octaves = look.dream.dream_size, look.dream.octaves
+    shrunk = choose_dream_size(setting, full)[0] / choose_dream_size(setting, size)[0]
+    if octaves is None or shrunk <= 1:
+        return size, look
+    fewer = round(math.log(shrunk) / math.log(look.dream.octave_scale))
+    return size, _derive(look, "dream", octaves=max(1, octaves - fewer))
 
 
 def _derive(look: Look, group: str, **changed: float) -> Look:
@@ -208,8 +217,10 @@ def _derive(look: Look, group: str, **changed: float) -> Look:
 
 def describe_quality(size: tuple[int, int], look: Look) -> str:
     """Describe a quality: ``480x270, 3 octaves of 8 steps, cadence 2``."""
-    octaves = len(make_octave_schedule(look.dream, size[1], size[0]).sizes)
-    words = [f"{size[0]}x{size[1]}", f"{octaves} octaves of {look.dream.steps} steps"]
+    dreamt = choose_dream_size(look.dream.dream_size, size)
+    octaves = len(make_octave_schedule(look.dream, dreamt[1], dreamt[0]).sizes)
+    at = "" if dreamt == size else f", dreamt at {dreamt[0]}x{dreamt[1]}"
+    words = [f"{size[0]}x{size[1]}{at}", f"{octaves} octaves of {look.dream.steps} steps"]
     if look.coherence.coherence > 0:
         if look.coherence.carried_steps is not None:
             words[-1] += f", {look.coherence.carried_steps} where carried"

@@ -164,7 +164,8 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
     if carried or look.over_time:
         flows += ONE_WAY if coherence.cadence == 1 else 1.0
     motion = flows * cost.flow * count_flow_pixels(size)
-    rest = passes * cost.rest * size[0] * size[1]
+    # A second pass works at the output's size.
+    rest = cost.rest * (size[0] * size[1] + (passes - 1) * full[0] * full[1])
     if full != size:
         rest += cost.enlarging * full[0] * full[1]
     return dreaming + motion + rest

@@ -60,7 +60,7 @@ def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> i
     pixels = sum(h * w for h, w in make_octave_schedule(look.dream, *dreamt[::-1]).sizes)
     steps = resolve_coherence(look.coherence, look.dream.steps).steps
     frame = pixels * steps / PIXEL_STEPS
-    fit = available_memory() // (OWN_MEMORY + estimate_memory(width, height))
+    fit = available_memory() // (OWN_MEMORY + estimate_memory(read.size, dreamt))
     most = max(1, min(count_cores(machine), fit))
     pays = estimate_speedup(read.expected or 0, frame, width * height, count_cores(machine), most)
     return most if pays >= MIN_SPEEDUP else 1

@@ -197,7 +197,7 @@ def _dream(job: Job, plan: ZoomPlan, output: Path, on_progress: OnProgress) -> N
         for frame in part.frames:
             meter.watch(load_frame(frame.path))
     height, width = plan.still.shape[:2]
-    check_memory(width, height)
+    check_memory((width, height))
     check_room(job.folder, estimate_disk_bytes(plan.count - kept, width, height))
     room = FreeSpaceMonitor(job.folder, estimate_reserve(width, height))
     duration = 1 / plan.rate
