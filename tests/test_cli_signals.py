@@ -125,6 +125,7 @@ def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, ti
     assert Job.at(job_folder(output)).done
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_render_that_was_told_to_end_goes_on_to_the_same_film(
     tmp_path: Path, workers: str

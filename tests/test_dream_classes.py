@@ -107,6 +107,7 @@ def test_networks_without_such_a_classifier_say_so_before_they_are_loaded() -> N
         Dreamer(DreamSettings(model="vgg16", classes="tabby"))
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_keras_network_dreams_the_classes_of_its_file(tmp_path: Path) -> None:
     tf = tensorflow()

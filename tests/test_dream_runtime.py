@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from dreaming import has_bfloat16
 
 import dreamvideo.dream
@@ -118,6 +119,7 @@ for precision in ("float32", "bfloat16"):
 """
 
 
+@pytest.mark.integration
 def test_pictures_are_the_same_on_any_number_of_threads() -> None:
     pictures = {
         subprocess.run(

@@ -204,6 +204,7 @@ def test_tint_sees_colour_and_not_detail() -> None:
     assert report.contrast == pytest.approx(plain.contrast, rel=1e-3)
 
 
+@pytest.mark.integration
 def test_an_estimator_that_must_find_the_motion_comes_to_the_same() -> None:
     painted, carried, blended = (_judged(name) for name in ("painted", "carried", "blended"))
     for report in (painted, carried, blended):
@@ -220,6 +221,7 @@ def test_an_estimator_that_must_find_the_motion_comes_to_the_same() -> None:
     assert blended.independent.error_ratio > 0.4
 
 
+@pytest.mark.integration
 def test_the_estimator_sees_trails() -> None:
     trails = {dream: _judged(dream, speed=9).trail for dream in ("blended", "dragged", "carried")}
     assert trails["blended"] == pytest.approx(0.5, abs=0.15)

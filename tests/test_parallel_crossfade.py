@@ -159,6 +159,7 @@ def error(film: Path, clip: Path, numbers: Iterable[int]) -> float:
     return total.value
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("no_network")
 def test_a_joint_is_as_still_as_the_film_around_it(glide: Path, tmp_path: Path) -> None:
     films = {}
@@ -175,6 +176,7 @@ def test_a_joint_is_as_still_as_the_film_around_it(glide: Path, tmp_path: Path) 
     assert error(films[0], glide, [20]) > 2 * at_the_joint
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("no_network")
 def test_two_workers_join_as_one_does_and_go_on_where_frames_ahead_are_lost(
     glide: Path, tmp_path: Path

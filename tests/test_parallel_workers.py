@@ -189,6 +189,7 @@ def using(folder: str) -> list[str]:
     return found
 
 
+@pytest.mark.integration
 def test_a_script_without_a_guard_is_not_run_again(clip: Path, tmp_path: Path) -> None:
     """The network itself, side by side and in one process: the same frames."""
     script = tmp_path / "script.py"
