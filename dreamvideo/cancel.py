@@ -60,8 +60,11 @@ class CancelToken:
         """Exit code of a process that stops for this, by the shells' convention."""
         return 0 if self._number is None else 128 + self._number
 
-    def cancel(self, number: int = signal.SIGTERM) -> None:
-        """Ask for work to stop, on behalf of a signal; the first one decides the exit code."""
+    def cancel(self, number: int = signal.SIGTERM, _frame: FrameType | None = None) -> None:
+        """Ask for work to stop, on behalf of a signal; the first one decides the exit code.
+
+        It can be a signal's handler itself.
+        """
         if self._number is None:
             self._number = number
 
@@ -94,13 +97,9 @@ def handle_signals(
         token: The token; it is reset when the block ends.
         numbers: The signals.
     """
-
-    def cancel(number: int, _frame: FrameType | None) -> None:
-        token.cancel(number)
-
     handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     with _second_signal_stops(handled):
-        before = {number: signal.signal(number, cancel) for number in handled}
+        before = {number: signal.signal(number, token.cancel) for number in handled}
         try:
             yield token
         finally:
@@ -126,9 +125,6 @@ def set_up_child(parent: Any, patience: float = 0) -> None:
         patience: Seconds that the process may then take to unwind.
     """
 
-    def cancel(number: int, _frame: FrameType | None) -> None:
-        TOKEN.cancel(number)
-
     def follow() -> None:
         from multiprocessing import connection
 
@@ -138,7 +134,7 @@ def set_up_child(parent: Any, patience: float = 0) -> None:
         stop_at_once(1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, cancel)
+    signal.signal(signal.SIGTERM, TOKEN.cancel)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     threading.Thread(target=follow, name="parent", daemon=True).start()
@@ -210,12 +206,12 @@ def stop_at_once(code: int, message: str = "") -> NoReturn:
 
 @contextmanager
 def _second_signal_stops(numbers: Collection[int]) -> Iterator[None]:
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
 
     def listen() -> None:
         first = None
-        while data := heard.recv(1):
+        while data := receiver.recv(1):
             if data[0] not in numbers:
                 continue
             now = time.monotonic()
@@ -226,11 +222,11 @@ def _second_signal_stops(numbers: Collection[int]) -> Iterator[None]:
 
     thread = threading.Thread(target=listen, name="signals", daemon=True)
     thread.start()
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        told.close()
+        sender.close()
         thread.join()
-        heard.close()
+        receiver.close()

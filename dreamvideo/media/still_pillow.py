@@ -155,7 +155,7 @@ def _take_values(data: bytes, image: Image.Image, factor: int) -> Decoded:
     else:
         color, clear = _separate_alpha(image)
         if factor > 1:
-            color, clear = _list_reduced(color, clear, factor)
+            color, clear = _reduce_images(color, clear, factor)
         alpha = None if clear is None else np.array(clear)
         if color.mode in ("L", "RGB", "CMYK", "LAB"):
             color, added = _in_srgb(color, profile)
@@ -239,7 +239,7 @@ def _separate_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None
     return image.convert("RGB"), None
 
 
-def _list_reduced(
+def _reduce_images(
     color: Image.Image, clear: Image.Image | None, factor: int
 ) -> tuple[Image.Image, Image.Image | None]:
     if color.mode not in ("L", "RGB", "CMYK"):

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.metrics.film_report import FilmReport, measure
 from dreamvideo.metrics.pairing import Excerpt, open_film_pair
-from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream, shrink_image
+from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream
 from dreamvideo.render.frames.carry import start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -104,7 +105,7 @@ def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Calla
     def dream(index: int) -> Image:
         frame = recent.frames[index]
         size = choose_dream_size(settings.dream_size, (frame.shape[1], frame.shape[0]))
-        small = shrink_image(frame, size)
+        small = resize(frame, size[::-1], "area")
         state, _ = start_shot(small, parts, np.ones(small.shape[:2], np.float32))
         dreamt = state.dream if small is frame else enlarge_dream(state.dream, small, frame)
         return to_float(store_as(to_bytes(dreamt), pixel_format))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,19 +66,10 @@ class ShrunkFrame(Frame):
 
 def shrink_frame(frame: Frame, size: Size) -> Frame:
     """Return a frame at the dream's size; itself if it has that size already."""
-    if frame.pixels.shape[1::-1] == size:
-        return frame
     small = resize(frame.pixels, size[::-1], "area")
-    return ShrunkFrame(
-        frame.index, frame.time, frame.duration, np.asarray(small, np.uint8), full=frame
-    )
-
-
-def shrink_image(image: Image, size: Size) -> Image:
-    """Return an H x W x 3 picture at the dream's size."""
-    if image.shape[1::-1] == size:
-        return image
-    return np.asarray(resize(image, size[::-1], "area"), np.float32)
+    if small is frame.pixels:
+        return frame
+    return ShrunkFrame(frame.index, frame.time, frame.duration, small, full=frame)
 
 
 def get_full_frame(frame: Frame) -> Frame:
@@ -104,13 +94,13 @@ def enlarge_dream(
     Returns:
         H x W x 3 in [-1, 1].
     """
-    size = source.shape[1::-1]
+    height, width = source.shape[:2]
     added = dream - small
-    detail = cv2.resize(added, size, interpolation=cv2.INTER_CUBIC)
+    detail = resize(added, (height, width), "cubic")
     dreamt = (added != 0).any(-1)
     if not dreamt.all():
         # The kernel must not carry detail into what is not dreamt.
-        share = cv2.resize(dreamt.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        share = resize(dreamt.astype(np.float32), (height, width), "linear")
         detail[share == 0] = 0
     if undreamt is not None:
         detail[undreamt] = 0

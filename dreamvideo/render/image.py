@@ -13,6 +13,7 @@ from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import StepProgress
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
@@ -25,7 +26,6 @@ from dreamvideo.render.dream_size import (
     ShrunkFrame,
     choose_dream_size,
     enlarge_dream,
-    shrink_image,
 )
 from dreamvideo.render.encode import StoredFilm, format_recipe, make_encode_options
 from dreamvideo.render.frames.carry import make_headroom_map, store_pixels
@@ -195,7 +195,8 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     read = _read_photo(photo, output, wanted, size, machine)
     frozen, full = freeze_look(look), read.image
     whole = (full.shape[1], full.shape[0])
-    still = shrink_image(full, choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS))
+    dreamt_size = choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS)
+    still = resize(full, dreamt_size[::-1], "area")
     span = FilmSpan(still.shape[1::-1], full_size=whole)
     planner = make_planner(frozen, span, machine=machine)
     total = count_steps(planner, still)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.runtime import settle_threads
 from dreamvideo.errors import UsageError
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import read_still
@@ -229,10 +229,9 @@ class FramePlanner:
         palette = self.palette
 
         def grade(dreamt: Image, source: Image) -> Image:
-            size = (dreamt.shape[1], dreamt.shape[0])
-            fits = share is None or share.shape == dreamt.shape[:2]
-            part = share if fits else cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
-            if part is not None and not fits and undreamt is not None:
+            height, width = dreamt.shape[:2]
+            part = None if share is None else resize(share, (height, width), "linear")
+            if part is not None and undreamt is not None:
                 part = np.where(undreamt, np.float32(0), part)
             return finish(dreamt, source, look.colour, palette, part)
 

@@ -66,12 +66,12 @@ class Job:
     @property
     def frames(self) -> list[StoredFrame]:
         """All stored frames, in film order."""
-        return [frame for part in self.segment_stores() for frame in part.frames]
+        return self.frames_and_records()[0]
 
     @property
     def records(self) -> list[FrameRecord]:
         """The records of all stored frames, in film order."""
-        return [record for part in self.segment_stores() for record in part.records]
+        return self.frames_and_records()[1]
 
     def frames_and_records(self) -> tuple[list[StoredFrame], list[FrameRecord]]:
         """Read both at once: they belong together even while another process adds to them."""

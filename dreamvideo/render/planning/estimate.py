@@ -13,12 +13,13 @@ import numpy as np
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import Dream
+from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import MAX_WIDTH, Motion
 from dreamvideo.processors import available_processors
-from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream, shrink_image
+from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream
 from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -115,7 +116,7 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     motion = Motion(np.full((*small, 2), np.float32(0.5)), whole)
     carrying = _time_call(lambda: propagate(state, other, motion, parts, look.coherence, whole))
     pixels = small[0] * small[1]
-    half = shrink_image(picture, (small[1] // 2, small[0] // 2))
+    half = resize(picture, (small[0] // 2, small[1] // 2), "area")
     enlarging = _time_call(lambda: to_bytes(enlarge_dream(half[::-1], half, picture)))
     return Cost(
         step / count_dreamt_pixels(look.dream, small[::-1], 1),
