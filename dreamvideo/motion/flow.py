@@ -152,7 +152,7 @@ def fill_flow(
     tensor = _structure_tensor(frame) * (trust * trust)[..., None]
     cells = _measure_cells(tensor, flow, size)
     surroundings = _find_surroundings(cells, frame, size, width / REFERENCE_WIDTH)
-    wide = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_LINEAR)
+    wide = resize(surroundings, (height, width), "linear")
     window = 2 * round(cell) + 1
     texture = cv2.boxFilter(tensor, -1, (window, window))
     change = _solve(texture + _TEXTURE * _IDENTITY, (wide - flow) * np.float32(_TEXTURE))
@@ -179,7 +179,7 @@ def _measure_cells(
     xx, xy, yy = cv2.split(tensor)
     x, y = cv2.split(flow)
     moments = cv2.merge((xx * x + xy * y, xy * x + yy * y))
-    parts = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (tensor, moments))
+    parts = (resize(part, size[::-1], "area") for part in (tensor, moments))
     cells = np.concatenate([part.reshape(size[0] * size[1], -1) for part in parts], axis=1)
     strength = cells[:, :1] + cells[:, 2:3]
     return np.asarray(cells * strength / (strength + 8 * _TEXTURE) ** 2, np.float32)
@@ -196,9 +196,9 @@ def _find_surroundings(
         size: (columns, rows).
         scale: Width of the frame as a multiple of 320 px.
     """
-    colours = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    colours = resize(frame, size[::-1], "area")
     # An outline moves with what is in front, but the cells next to it resemble what is behind.
-    squares = cv2.resize(frame * frame, size, interpolation=cv2.INTER_AREA)
+    squares = resize(frame * frame, size[::-1], "area")
     variance = cv2.blur(squares, (3, 3)) - cv2.blur(colours, (3, 3)) ** 2
     mixed = variance.sum(-1).reshape(-1, 1) / np.float32(_FILL_COLOUR**2)
     votes = cells / (1 + mixed) ** 2
@@ -223,11 +223,12 @@ def _fill_both(
     backward: NDArray[np.float32],
     forward: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    trust = estimate_confidence(current, previous, backward, forward)
-    back = estimate_confidence(previous, current, forward, backward)
+    """Fill the flow in both directions, each trusted as far as the other confirms it."""
+    backward_trust = estimate_confidence(current, previous, backward, forward)
+    forward_trust = estimate_confidence(previous, current, forward, backward)
     return (
-        fill_flow(backward, trust, current, previous),
-        fill_flow(forward, back, previous, current),
+        fill_flow(backward, backward_trust, current, previous),
+        fill_flow(forward, forward_trust, previous, current),
     )
 
 

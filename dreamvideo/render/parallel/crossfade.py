@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.imaging import blur, shrink_to_width
+from dreamvideo.imaging import REFERENCE_WIDTH, blur_in_proportion, shrink_to_width
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_deep, png_bytes, to_depth
@@ -30,8 +30,7 @@ from dreamvideo.render.job.segment_store import ahead_path, joined_path
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.progress import OnProgress, Progress
 
-# Fine detail and its neighbourhood, in pixels of a frame this wide.
-WIDTH = 320
+# Fine detail and its neighbourhood, in pixels of a frame ``REFERENCE_WIDTH`` wide.
 DETAIL_SIGMA, AREA_SIGMA = 4.0, 8.0
 # Blending two dreams loses contrast. Restoring all of it (1) makes the change more visible;
 # restoring none (0) makes the dream fade on the way. As measured, the best is in between.
@@ -95,7 +94,7 @@ def fade_weights(frames: Sequence[StoredFrame], segment: Segment) -> list[float]
     """
     before = max(0, segment.first - segment.warm_up - 1)
     passing = (to_float(load_deep(f.path)[0]) for f in frames[before : segment.first + 1])
-    changes = np.array(list(_list_changes(passing))[-segment.warm_up - 1 :]) + STILL
+    changes = np.array(list(_measure_changes(passing))[-segment.warm_up - 1 :]) + STILL
     return [float(share) for share in (changes.cumsum() / changes.sum())[: segment.warm_up]]
 
 
@@ -153,7 +152,7 @@ def _join(
     return path
 
 
-def _list_changes(frames: Iterator[Image]) -> Iterator[float]:
+def _measure_changes(frames: Iterator[Image]) -> Iterator[float]:
     before: Image | None = None
     for frame in frames:
         yield 0.0 if before is None else float(np.sqrt(np.mean((frame - before) ** 2)))
@@ -161,12 +160,13 @@ def _list_changes(frames: Iterator[Image]) -> Iterator[float]:
 
 
 def _smooth(image: Image, sigma: float) -> Image:
-    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``WIDTH`` wide.
+    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide.
 
     Larger frames are shrunk first.
     """
-    small = shrink_to_width(image, WIDTH) if image.shape[1] > 2 * WIDTH else image
-    small = blur(small, sigma * small.shape[1] / WIDTH)
+    wide = image.shape[1] > 2 * REFERENCE_WIDTH
+    small = shrink_to_width(image, REFERENCE_WIDTH) if wide else image
+    small = blur_in_proportion(small, sigma)
     return np.asarray(cv2.resize(small, image.shape[1::-1]), np.float32)
 
 
