@@ -144,6 +144,16 @@ def fill_flow(
         frame: H x W x 3 in [-1, 1], the frame on whose grid the flow lies.
         other: The same of the other frame.
     """
+    return flow + _find_fill(flow, trust, frame, other)
+
+
+def _find_fill(
+    flow: NDArray[np.float32],
+    trust: NDArray[np.float32],
+    frame: NDArray[np.float32],
+    other: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return what ``fill_flow`` adds to a flow: H x W x 2, px."""
     height, width = flow.shape[:2]
     columns = min(_FILL_COLUMNS, max(2, width // 4))
     # The work grows with the square of the cells, so a tall picture must not have more of them.
@@ -157,8 +167,8 @@ def fill_flow(
     texture = cv2.boxFilter(tensor, -1, (window, window))
     change = _solve(texture + _TEXTURE * _IDENTITY, (wide - flow) * np.float32(_TEXTURE))
     worse = _residual(frame, other, flow + change) - _residual(frame, other, flow)
-    filled = flow + change * np.clip(2 - worse / np.float32(_WORSE), 0, 1)[..., None]
-    return np.asarray(filled, np.float32)
+    added = change * np.clip(2 - worse / np.float32(_WORSE), 0, 1)[..., None]
+    return np.asarray(added, np.float32)
 
 
 def _measure_cells(
@@ -223,13 +233,17 @@ def _fill_both(
     backward: NDArray[np.float32],
     forward: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fill the flow in both directions, each trusted as far as the other confirms it."""
-    backward_trust = estimate_confidence(current, previous, backward, forward)
-    forward_trust = estimate_confidence(previous, current, forward, backward)
-    return (
-        fill_flow(backward, backward_trust, current, previous),
-        fill_flow(forward, forward_trust, previous, current),
-    )
+    """Fill the flow in both directions, each trusted as far as the other confirms it.
+
+    What is added is smooth, so it is found at ``REFERENCE_WIDTH`` in wider pictures.
+    """
+    size = _working_size(current.shape, REFERENCE_WIDTH)[::-1]
+    now, before = resize(current, size, "area"), resize(previous, size, "area")
+    there, back = _flow_at(backward, now.shape), _flow_at(forward, now.shape)
+    to_before = _find_fill(there, estimate_confidence(now, before, there, back), now, before)
+    to_now = _find_fill(back, estimate_confidence(before, now, back, there), before, now)
+    shape = current.shape
+    return backward + _flow_at(to_before, shape), forward + _flow_at(to_now, shape)
 
 
 def _structure_tensor(frame: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -135,7 +135,9 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
     def along(independent: float, best: float, still: float) -> float:
         return float(np.interp(dial, (0, 0.8, 1), (independent, best, still)))
 
-    steps = max(1, round(full_steps * along(1, 0.2, 0.15)))
+    holds_bands = settings.hold == "bands"
+    # Where bands are held, more steps would only be undone again: two do as well as three.
+    steps = max(1, round(full_steps * along(1, 0.15 if holds_bands else 0.2, 0.15)))
     gain, blend = along(0, 0.975, 0.985), along(0, 0.7, 0.8)
     return CarrySettings(
         gain=gain if settings.gain is None else settings.gain,
@@ -145,7 +147,7 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
         every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
-        holds_bands=settings.hold == "bands",
+        holds_bands=holds_bands,
     )
 
 
