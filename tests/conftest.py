@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import browse, chromium
@@ -22,10 +24,29 @@ LONG_FIXTURES = {"browse", "chromium", "measured"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of a long fixture as an integration test."""
+    """Mark as integration tests those of a long fixture, and what ``sample`` leaves out."""
+    sampled: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if LONG_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
+        if item.get_closest_marker("sample"):
+            sampled[item.nodeid.split("[")[0]].append(item)
+    for same in sampled.values():
+        marker = same[0].get_closest_marker("sample")
+        assert marker is not None
+        count = marker.args[0]
+        kept = {round(n * (len(same) - 1) / max(1, count - 1)) for n in range(count)}
+        for number, item in enumerate(same):
+            if number not in kept:
+                item.add_marker(pytest.mark.integration)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each file to one worker, so that a network is compiled once for the file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     os.close(ours)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("command", ["image", "video", "zoom"])
 def test_quiet_says_nothing(cli: Cli, shelf: Path, tmp_path: Path, command: str) -> None:
     source = shelf / ("clip.mp4" if command == "video" else "photo.png")

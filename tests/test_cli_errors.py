@@ -198,6 +198,7 @@ def test_a_photo_of_one_pixel_is_too_small_to_zoom(cli: Cli, desk: Path) -> None
     assert ended.code == 2 and "too small" in ended.err
 
 
+@pytest.mark.integration
 def test_a_name_that_cannot_be_shown_does_not_spoil_the_render(desk: Path) -> None:
     render = ["image", "photo.png", "-o", "dröm.png", *QUICK]
     command = [sys.executable, "-m", "dreamvideo", *render]

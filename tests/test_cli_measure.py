@@ -26,6 +26,7 @@ def render(cli: Cli, out: Path, *options: str) -> Path:
     return out
 
 
+@pytest.mark.integration
 def test_a_film_of_frames_dreamt_alone_is_what_they_are(cli: Cli, films: Path) -> None:
     alone = render(cli, films / "alone.mp4", "--coherence", "0", "--quality", "1")
     asked = ("--against", "independent", "--pairs", "4", "--json")

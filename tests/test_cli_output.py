@@ -214,6 +214,7 @@ def test_what_is_stored_deep_reads_as_what_was_carried(dreamt: int, source: int)
     assert (deepen(shallow, shallow, deep) == deep).all(), "no dream: the source itself"
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("source", "name"),
     [

@@ -41,6 +41,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("long") / "clip.mp4", *picture(60), *tone(60))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_render_leaves_its_frames_and_says_how_to_go_on(
     long_clip: Path, tmp_path: Path, number: signal.Signals, code: int
@@ -90,6 +91,7 @@ def ends(group: int) -> bool:
     return False
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("workers", "times"), [("1", 2), ("2", 2)])
 def test_ctrl_c_reaches_a_terminals_whole_group(tmp_path: Path, workers: str, times: int) -> None:
     """Parent, workers and encoders hear it all at once, and the second one while they end."""
@@ -277,6 +279,7 @@ def start(body: str, prelude: str = "") -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("busy", BUSY)
 def test_a_second_signal_stops_at_once_whatever_is_going_on(

@@ -287,6 +287,7 @@ def run_corpus(cli: Cli, bench: Bench, seeds: int, sample: int | None) -> tuple[
     return len(cases), codes
 
 
+@pytest.mark.integration
 def test_a_sample_of_rubbish(cli: Cli, bench: Bench) -> None:
     count, codes = run_corpus(cli, bench, 1, SAMPLE)
     assert count == SAMPLE and codes["info 1"] > 3 and codes["video 0"] > 9

@@ -171,6 +171,7 @@ def test_a_seed_of_creatures_takes_a_quarter_of_the_channels() -> None:
     assert not np.array_equal(several[0], creature_shares("block4_expand", 144, 1))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("layers", ["block3_expand:rms", "block3_expand:l2", "block3_expand"])
 def test_other_creatures_are_another_dream(layers: str) -> None:
     image, settings = cat(64, 80), SMALL.model_copy(update={"layers": layers})

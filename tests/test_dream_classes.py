@@ -71,6 +71,7 @@ def test_classes_are_found_by_a_word_or_something_like_it() -> None:
     assert find_classes("xqzzk") == []
 
 
+@pytest.mark.integration
 def test_a_dream_of_a_class_climbs_to_the_top() -> None:
     image = noise(96, 96, seed=2) * 0.5
     dreamer = Dreamer(DreamSettings(classes="goldfish", octaves=1, steps=14, jitter=4))

@@ -30,6 +30,7 @@ def cosine(a: Image, b: Image) -> float:
     return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("even", [False, True])
 def test_compiled_for_its_size_a_step_is_the_same(even: bool) -> None:
     picture = 0.8 * cat(48, 64)
@@ -38,6 +39,7 @@ def test_compiled_for_its_size_a_step_is_the_same(even: bool) -> None:
     assert np.linalg.norm(plain - compiled) < 1e-2 * np.linalg.norm(plain)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize(("precision", "least"), [("float16", 0.95), ("bfloat16", 0.9999)])
 def test_half_precision_goes_the_same_way(precision: str, least: float, xla: bool) -> None:

@@ -71,6 +71,7 @@ def gradient(values_of: Any, image: Any) -> NDArray[np.float64]:
     return np.asarray(found, np.float64)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", KERAS_MODELS)
 def test_gradient_is_that_of_the_plain_network_in_double_precision(name: str, double: None) -> None:
     tf = tensorflow()
@@ -126,6 +127,7 @@ def small_model() -> Any:
     return model
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -178,6 +180,7 @@ def test_graph_ends_at_the_deepest_layer_wanted() -> None:
     assert operations("stem_relu") < operations("elu") < operations("pool")
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("size", [(16, 21), (17, 22), (18, 23), (19, 24)])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize(("side", "stride"), [(3, 1), (3, 2), (7, 2), (4, 4), (1, 1)])

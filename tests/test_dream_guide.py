@@ -33,6 +33,7 @@ def fit(image: Image, guide: Image) -> float:
     return float((seen @ mean / lengths).mean())
 
 
+@pytest.mark.integration
 def test_a_guided_dream_comes_closer_to_its_guide_than_an_unguided_one() -> None:
     image, guide = cat(80, 96), stripes(96, 96)
     guided = Dreamer(SETTINGS, guide=guide).dream(image)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from dreaming import cat, noise
 
 from dreamvideo.dream import models
@@ -57,6 +58,7 @@ def test_every_layer_of_the_bundled_network() -> None:
         assert (np.diff(strongest) <= 1e-4).all()
 
 
+@pytest.mark.integration
 def test_every_layer_of_a_keras_network() -> None:
     from dreamvideo.dream.keras_networks import KerasNetwork
 

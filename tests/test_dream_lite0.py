@@ -151,6 +151,7 @@ def test_the_gradient_is_that_of_the_plain_step_in_double_precision() -> None:
         assert cosine > 0.9999
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("jitter", [0, 9])
 def test_compiled_climb_follows_the_recipe(jitter: int) -> None:
     tf = tensorflow()

@@ -123,6 +123,7 @@ def classifier() -> Any:
     return untrained("mobilenet-v2", include_top=True)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("file", FORMATS)
 def test_file_with_the_classifier_serves_too(file: str, classifier: Any, tmp_path: Path) -> None:
     FORMATS[file](classifier, tmp_path / file)
@@ -210,6 +211,7 @@ def test_file_that_is_no_weights(file: str, tmp_path: Path) -> None:
     one_line(error)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("file", ["net.h5", "net.keras"])
 def test_weights_of_another_network(file: str, tmp_path: Path) -> None:
     keras = tensorflow().keras
@@ -220,6 +222,7 @@ def test_weights_of_another_network(file: str, tmp_path: Path) -> None:
     assert file in one_line(error)
 
 
+@pytest.mark.integration
 def test_weights_of_a_narrower_network_of_the_same_kind(tmp_path: Path) -> None:
     save_weights(untrained("mobilenet-v2", alpha=0.5), tmp_path / "half.weights.h5")
     with pytest.raises(WeightsError, match="half"):
@@ -257,6 +260,7 @@ assert socket.getdefaulttimeout() is None
 """
 
 
+@pytest.mark.integration
 def test_no_network_and_a_silent_one_end_in_a_line_that_helps(tmp_path: Path) -> None:
     environment = os.environ | {"KERAS_HOME": str(tmp_path), "no_proxy": ""}
     ended = subprocess.run(

@@ -148,6 +148,7 @@ OBJECTIVES = {
 }
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_three_steps_raise_every_objective(objective: Objective) -> None:
     ascent = GradientAscent(NETWORK.forward, objective)

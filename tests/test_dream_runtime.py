@@ -29,6 +29,7 @@ def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_tensorflow_starts_silently_and_with_our_settings() -> None:
     code = (
         "import gc, os\n"

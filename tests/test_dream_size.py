@@ -168,6 +168,7 @@ def test_alpha_and_depth_are_those_of_the_picture(cli: Cli, tmp_path: Path) -> N
     assert len(np.unique(still.pixels)) > 1000
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("grading", [[], ["--saturation", "0"]])
 @pytest.mark.parametrize("command", ["image", "video"])
 def test_where_a_mask_is_black_not_a_byte_changes(

@@ -28,6 +28,7 @@ def test_every_public_function_has_an_example(name: str) -> None:
     assert examples and not any(doctest.SKIP in example.options for example in examples)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_print_what_they_say(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

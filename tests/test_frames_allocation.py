@@ -185,6 +185,7 @@ def test_every_so_many_th_frame_is_climbed_whole(dreamer: Dreamer) -> None:
     assert len(noting.calls) == 3 and not any(call.get("within") for call in noting.calls)
 
 
+@pytest.mark.integration
 def test_the_film_does_not_pulse_with_the_full_frames(dreamer: Dreamer) -> None:
     """Changes of the dream at full frames are no larger than between them."""
     sources = stored(noisy(scene(72, 96, still(25)), 0.01).frames)

@@ -77,6 +77,7 @@ def test_a_frame_that_shows_much_that_is_new_is_dreamt_itself(dreamer: Dreamer) 
     assert keys(dreamt(fast, dreamer, cadence=4, cut_threshold=2)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.integration
 def test_between_it_neither_boils_nor_fades(dreamer: Dreamer) -> None:
     clip = noisy(scene(HEIGHT, WIDTH, glide(13, 1.5)), 0.01)
     sources = stored(clip.frames)

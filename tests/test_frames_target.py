@@ -129,6 +129,7 @@ def test_a_dream_fades_out_and_in_with_its_strength(dreamer: Dreamer) -> None:
         assert found[index] == pytest.approx(found[0] * share**0.85, rel=0.3, abs=0.01)
 
 
+@pytest.mark.integration
 def test_a_dream_that_grows_very_slowly_grows_nonetheless(dreamer: Dreamer) -> None:
     sources = stored(scene(HEIGHT, WIDTH, glide(40, 0.2)).frames)
     found = strengths(aimed(sources, dreamer, lambda index: index / 200), sources)

@@ -50,6 +50,7 @@ def test_a_gallery_is_a_sheet_and_a_page_that_needs_nothing_else(
     assert pixels.shape[1] > 3 * 64 and pixels.std() > 10
 
 
+@pytest.mark.integration
 def test_the_command_under_a_tile_makes_that_tile(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     strong = ("--layers", "block3_expand", "--steps", 8, "--octaves", 1)
@@ -69,6 +70,7 @@ def test_the_command_under_a_tile_makes_that_tile(cli: Cli, shelf: Path, tmp_pat
     assert int(np.argmin(off)) == len(off) - 1 and off[-1] < 0.7 * sorted(off)[1]
 
 
+@pytest.mark.integration
 def test_a_clip_is_shown_at_several_moments(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "clip.png"
     line = ("gallery", shelf / "clip.mp4", "--across", "channels", "--layer", "block3_expand")
@@ -79,6 +81,7 @@ def test_a_clip_is_shown_at_several_moments(cli: Cli, shelf: Path, tmp_path: Pat
     assert all("block3_expand#" in line for line in found)
 
 
+@pytest.mark.integration
 def test_creatures_are_shown_by_their_seeds(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "creatures.png"
     line = ("gallery", shelf / "photo.png", "--across", "creatures", "--count", 3, "-o", sheet)

@@ -66,6 +66,7 @@ def added(found: Comparison) -> float:
     return (found.error_film - source) / (found.error_independent - source)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("make", [moving_camera, still_camera])
 def test_flicker_is_what_the_truth_says(make: Callable[[int], Clip]) -> None:
     clip = make(24)
@@ -100,6 +101,7 @@ def test_pictures_without_structure_and_tiny_ones_do_not_move() -> None:
     assert np.abs(estimate_flow(tiny, tiny)).max() < 0.01
 
 
+@pytest.mark.integration
 def test_flicker_in_one_moment_counts_though_no_frame_there_was_dreamt_alone() -> None:
     source, film, alone = carried(still_camera)
     burst = [*film[:3], alone[3], *film[4:]]

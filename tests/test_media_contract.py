@@ -61,6 +61,7 @@ def _store(path: Path, pixels: np.ndarray) -> None:
 SOURCES = [f"a{ending}" for ending in FILMS + ANIMATIONS] + [f"s/%03d{e}" for e in PICTURES]
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_keeps_the_promises(source: Callable[[str], Path], name: str) -> None:
     path = source(name)
@@ -91,6 +92,7 @@ def test_every_source_keeps_the_promises(source: Callable[[str], Path], name: st
     assert np.abs(small - blocks).mean() < 6
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_makes_a_film(
     source: Callable[[str], Path], tmp_path: Path, name: str
@@ -164,6 +166,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
     return Real(frames, stored, source.info.rate)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("ending", supported_endings())
 def test_a_real_clip_comes_back(real: Real, tmp_path: Path, ending: str) -> None:
     output = tmp_path / f"out{ending}"

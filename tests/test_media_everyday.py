@@ -259,6 +259,7 @@ def parts(folder: Path, ending: str, offsets: list[float]) -> list[bytes]:
     ]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ending", [".ts", ".mpg", ".vob"])
 @pytest.mark.parametrize("offsets", [[0, 0], [0, 3600], [3600, 0, 7200], [95443, 95444.2]])
 def test_recordings_one_behind_the_other_are_whole(

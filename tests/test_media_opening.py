@@ -70,6 +70,7 @@ def check_openings(clip: Path, *, count: int = 4, **how: Any) -> None:
         assert marks(found) == marks(whole[number:])
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_from_an_opening_on_all_is_as_from_the_start(
     kind: str, tmp_path: Path, starts: list[Fraction]
@@ -110,6 +111,7 @@ def test_a_clip_whose_frames_last_as_they_like(tmp_path: Path, starts: list[Frac
     check_openings(clip, count=7, fps=Fraction(12))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "how",
     [

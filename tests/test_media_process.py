@@ -184,6 +184,7 @@ def test_an_error_holds_ffmpegs_own_words(tmp_path: Path) -> None:
         ffmpeg.run(["-f", "lavfi", "-i", "nonesuch", "-f", "null", "-"], subject="film")
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
     """Ten times the frames, the same peak."""
     script = (

@@ -527,6 +527,7 @@ def test_a_bad_exif_block_does_not_refuse_a_photograph(tmp_path: Path, block: by
     assert off(still, RGB) < 2 and "EXIF" in still.notes[0]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_huge_photograph_is_read_at_the_size_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progressive: bool

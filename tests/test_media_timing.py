@@ -90,6 +90,7 @@ def decoded(
     return stored, frame.duration
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
 @pytest.mark.parametrize("late", [0.42, -0.42])
 def test_sound_and_picture_stay_together(folder: Path, ending: str, late: float) -> None:
@@ -100,6 +101,7 @@ def test_sound_and_picture_stay_together(folder: Path, ending: str, late: float)
     assert np.allclose(clicks(out), clicks(source), atol=0.002)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ending", [".mov", ".mkv", ".webm", ".avi", ".ts", ".flv"])
 def test_sound_and_picture_of_every_container_stay_together(folder: Path, ending: str) -> None:
     source = flash_and_click(folder / f"from{ending}")
@@ -109,6 +111,7 @@ def test_sound_and_picture_of_every_container_stay_together(folder: Path, ending
     assert np.allclose(after - clicks(out), before - clicks(source), atol=0.003)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("late", [0, 0.42])
 def test_a_range_keeps_sound_and_picture_together(folder: Path, ending: str, late: float) -> None:

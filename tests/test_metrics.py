@@ -240,6 +240,7 @@ def test_where_nothing_is_uncovered_there_is_no_trail_to_speak_of() -> None:
     assert "alone flickers no more" in str(report.independent.reason)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("turn", ["mirror", "reverse"])
 def test_mirrored_and_reversed_films_measure_the_same(turn: str) -> None:
     world = _world()
@@ -292,6 +293,7 @@ def test_a_film_that_is_its_source_has_no_dream_and_the_source_s_error() -> None
     assert report.independent is None
 
 
+@pytest.mark.integration
 def test_nothing_is_compared_across_a_cut() -> None:
     shots = [synthetic.scene(HEIGHT, WIDTH, synthetic.glide(6, 2), seed=s) for s in (20, 30, 40)]
     clip = synthetic.join(*shots)
@@ -311,6 +313,7 @@ def test_nothing_is_compared_across_a_cut() -> None:
     assert {6, 12}.isdisjoint(asked[1::2])
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_the_film() -> None:
     alive: list[int] = []
     frames = 70

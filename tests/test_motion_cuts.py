@@ -35,6 +35,7 @@ def _disturbed(shot: synthetic.Clip, seed: int) -> Iterator[synthetic.Clip]:
     yield synthetic.relit(shot, lambda t: (0.15, 0.0))
 
 
+@pytest.mark.integration
 def test_joins_are_found_and_nothing_else() -> None:
     shots = [_shot(seed) for seed in range(24)]
     film = synthetic.join(*shots)

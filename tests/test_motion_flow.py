@@ -66,6 +66,7 @@ def test_each_quality_keeps_its_bound(quality: Quality, bound: float) -> None:
     assert np.median(_errors(flow, clip)) < bound
 
 
+@pytest.mark.integration
 def test_wide_frames_are_estimated_small_and_scaled_up() -> None:
     clip = _clip(5, scale=3)
     flow = estimate(clip.frames[1], clip.frames[0])

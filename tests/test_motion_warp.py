@@ -65,6 +65,7 @@ def test_borders_show_what_they_say(border: Border) -> None:
     np.testing.assert_allclose(moved[5:-5, -1], outside[5:-5], atol=1e-6)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("sigma", [1.5, 3.0, 6.0])
 @pytest.mark.parametrize("step", [0.2 + 0j, 0.01 + 0.1j, -0.05j, 0.3 - 0.25j])
 def test_a_hundred_small_steps_arrive_where_geometry_says(step: complex, sigma: float) -> None:

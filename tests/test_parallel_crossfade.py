@@ -206,6 +206,7 @@ def test_two_workers_join_as_one_does_and_go_on_where_frames_ahead_are_lost(
     assert sum(p.stage == "dreaming" and not p.note for p in heard) == second.count
 
 
+@pytest.mark.sample(1)
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("count", ["1", "3"])
 def test_frames_that_need_no_others_are_divided_anywhere(

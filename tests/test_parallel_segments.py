@@ -78,6 +78,7 @@ def scanned(clip: Path, threads: int, **request: Any) -> ClipScan:
     return scan_clip(read, look, threads, silent)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.gif"])
 @pytest.mark.parametrize("request_", [{}, {"start": "0.7", "end": "3.3"}, {"fps": "10"}])
 def test_a_clip_read_in_stretches_is_the_clip_read_at_once(

@@ -94,6 +94,7 @@ def test_two_workers_make_the_film_that_one_makes(
     assert dreaming[-1].detail.startswith("4/4 segments")
 
 
+@pytest.mark.integration
 def test_a_shot_that_nobody_survives_ends_in_one_line_and_a_job(
     clip: Path, tmp_path: Path, whole: Frames
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_shot_that_nobody_survives_ends_in_one_line_and_a_job(
     assert contents(out) == whole
 
 
+@pytest.mark.integration
 def test_a_workers_error_is_told_as_it_is(cli: Cli, clip: Path, tmp_path: Path) -> None:
     ended = cli(
         "video", clip, "-o", tmp_path / "out.mp4", *QUICK, "--layers", "none", "--workers", "2"

@@ -208,6 +208,7 @@ def test_the_readers_own_files_are_known_by_their_capitals() -> None:
     assert "capitals, such as `CLIP.mov`" in " ".join(README.split())
 
 
+@pytest.mark.integration
 def test_the_studio_begins_and_ends(clone: Path) -> None:
     (line,) = [line for line in ALL_LINES if line.startswith(SERVERS)]
     words = [sys.executable, "-m", *shlex.split(line), "--no-browser"]

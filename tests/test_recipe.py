@@ -15,6 +15,7 @@ from dreamvideo.settings import make_look
 CHANGING = ("--step-size", "0:0.01, 4f:0.05 ease, end:0.02 + 0.01 * sin(t)", "--seed", "7")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("ending", [".mp4", ".webm"])
 def test_a_film_is_rendered_again_from_itself(
     cli: Cli, shelf: Path, tmp_path: Path, ending: str

@@ -169,6 +169,7 @@ def test_stills_are_few_however_many_frames_come() -> None:
     assert [moment.index for moment in worst.moments] == [507, 407, 607]
 
 
+@pytest.mark.integration
 def test_compared_films_have_the_same_figures_in_two_columns(
     cli: Cli, world: Path, tmp_path: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_compared_films_have_the_same_figures_in_two_columns(
     assert alone["between"]["strength"] == pytest.approx([0.2] * COUNT, abs=0.005)
 
 
+@pytest.mark.integration
 def test_a_render_comes_with_its_report_and_two_with_their_differences(
     cli: Cli, shelf: Path, tmp_path: Path
 ) -> None:
@@ -328,6 +330,7 @@ def test_sound_is_heard_in_a_stand_in_too(world: Path, tmp_path: Path) -> None:
     assert b"mp4a" in seen.film_clip.data and b"mp4a" not in seen.source_clip.data
 
 
+@pytest.mark.integration
 def test_measure_and_report_pair_frames_alike(world: Path, tmp_path: Path) -> None:
     """By time, with the same notes: of a part, at another rate, against a source that ends."""
     source, exact = str(world / "source.mkv"), ("-c:v", "ffv1")

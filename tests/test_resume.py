@@ -69,6 +69,7 @@ def whole(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     return contents(out)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ends", [[1], [3, 5], [FRAMES], [2, 4, 7, 8]])
 def test_a_render_goes_on_to_the_same_frames(
     shelf: Path, tmp_path: Path, whole: dict[str, bytes], ends: list[int]
@@ -146,6 +147,7 @@ def damage(path: Path, how: str) -> None:
         path.write_bytes(changed)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("how", ["gone", "cut", "empty", "flipped"])
 @pytest.mark.parametrize(
     "what", ["frames/00000003.png", "frames/00000005.png", "parts/0000.log", "parts/0000.*.npz"]
@@ -286,6 +288,7 @@ def killed(process: subprocess.Popen[str], frames: Path, count: int) -> None:
     assert process.returncode == -signal.SIGKILL, "it was still at it"
 
 
+@pytest.mark.integration
 def test_sigkill_costs_nothing_but_time(tmp_path: Path) -> None:
     clip = make(tmp_path / "clip.mp4", *picture(2, "20"))
 

@@ -153,6 +153,7 @@ def test_mistakes_in_a_journey_are_one_line(tmp_path: Path, text: str, message: 
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.integration
 def test_the_command_travels_by_the_names_of_presets(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     photo, out = shelf / "photo.png", tmp_path / "out.gif"
     assert {"towers", "fur"} <= set(preset_paths())

@@ -39,6 +39,7 @@ def errors_of(settings: ZoomSettings) -> list[float]:
     ]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "change",
     [
