@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamvideo.errors import MediaError, UsageError
@@ -86,6 +86,7 @@ def plan_audio(
     copied: tuple[str, ...] | None,
     encoder: str,
     keeps_pcm: bool,
+    rate: int | None = None,
 ) -> tuple[list[AudioPlan], list[str]]:
     """Plan how each track is kept; one that cannot be decoded is dropped with a note.
 
@@ -96,13 +97,14 @@ def plan_audio(
         copied: Codecs that it holds as they are; None: whatever its muxer takes.
         encoder: What other codecs are converted to.
         keeps_pcm: Whether the container holds uncompressed sound, so that no quality need be lost.
+        rate: Samples per second that the container needs; None: any.
 
     Returns:
         The plans of the tracks that remain, and notes for the user.
     """
     plans, notes = [], []
     for number, track in enumerate(tracks, 1):
-        if _is_copied(path, track, muxer, copied):
+        if rate in (None, track.rate) and _is_copied(path, track, muxer, copied):
             plans.append(AudioPlan(track, "copy"))
             continue
         reason = find_undecodable(path, track)
@@ -110,7 +112,7 @@ def plan_audio(
             which = f"sound track {number}" if len(tracks) > 1 else "the sound"
             notes.append(f"{which} is left out: its {track.codec} cannot be decoded ({reason})")
             continue
-        plans.append(_plan_conversion(track, encoder, keeps_pcm))
+        plans.append(_at_rate(_plan_conversion(track, encoder, keeps_pcm), rate))
         notes.append(plans[-1].note)
     return plans, list(dict.fromkeys(notes))
 
@@ -138,9 +140,24 @@ def _is_copied(path: Path, track: AudioStream, muxer: str, copied: tuple[str, ..
     return True
 
 
+def _at_rate(plan: AudioPlan, rate: int | None) -> AudioPlan:
+    """Return the plan with its sound resampled, if a container needs another rate."""
+    if rate in (None, plan.track.rate):
+        return plan
+    filters = ",".join(filter(None, [plan.filters, f"aresample={rate}"]))
+    return replace(plan, filters=filters, note=f"{plan.note}, at {rate} Hz")
+
+
 def _plan_conversion(track: AudioStream, encoder: str, keeps_pcm: bool) -> AudioPlan:
     if keeps_pcm and track.codec.startswith("pcm_"):
         pcm = "pcm_s16le" if track.bits <= 16 else "pcm_s24le"
+        return AudioPlan(track, pcm, note=f"sound converted from {track.codec} to {pcm}")
+    if encoder.startswith("pcm_"):
+        # What was compressed without loss may have more bits.
+        deeper = (
+            track.codec in ("flac", "alac", "truehd", "mlp", "wavpack", "tta") and track.bits > 16
+        )
+        pcm = "pcm_s24le" if deeper else encoder
         return AudioPlan(track, pcm, note=f"sound converted from {track.codec} to {pcm}")
     name = encoder.removeprefix("lib")
     note = f"sound converted from {track.codec} to {name}"

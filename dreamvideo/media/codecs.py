@@ -10,7 +10,7 @@ from pathlib import Path
 from dreamvideo.errors import UsageError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import escape_text
-from dreamvideo.media.pixel_formats import Color
+from dreamvideo.media.pixel_formats import Color, is_yuv
 
 _QUICKTIME = (".mp4", ".m4v", ".mov")
 _FILMS = (*_QUICKTIME, ".mkv")
@@ -34,26 +34,74 @@ class Codec:
     Attributes:
         encoder: ffmpeg's name of the encoder.
         endings: File extensions it goes into.
-        scale: The encoder's option for quality.
+        formats: Pixel formats by (depth, alpha); for a GIF those that its palette is made from.
+        scale: The encoder's option for quality; empty: it has none.
         quality: Its default: for films a constant rate factor (lower is better), for WebP 0 to 100.
         best_worst: Its range.
-        formats: Pixel formats by (depth, alpha); for a GIF those that its palette is made from.
         options: Further options.
-        even: Whether sides must be even.
+        multiple: (width, height) that sides must be multiples of.
+        least: Smallest (width, height) that the encoder takes.
         reorders: Whether frames may be coded out of order.
+        edits: Whether it is made for editors and players that expect uncompressed sound.
+        follows_depth: Whether it stores as many bits as the source has, unless told otherwise.
     """
 
     encoder: str
     endings: tuple[str, ...]
-    scale: str
-    quality: int
-    best_worst: tuple[int, int]
     formats: dict[tuple[int, bool], str]
+    scale: str = ""
+    quality: int = 0
+    best_worst: tuple[int, int] = (0, 0)
     options: tuple[str, ...] = ()
-    even: bool = False
+    multiple: tuple[int, int] = (1, 1)
+    least: tuple[int, int] = (1, 1)
     reorders: bool = False
+    edits: bool = False
+    follows_depth: bool = False
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Bits per channel that it can store, fewest first."""
+        return tuple(sorted({depth for depth, _ in self.formats}))
 
 
+def _prores(profile: str, formats: dict[tuple[int, bool], str]) -> Codec:
+    return Codec(
+        encoder="prores_ks",
+        endings=(".mov",),
+        formats=formats,
+        # Editors recognise the codec by Apple's vendor mark.
+        options=("-profile:v", profile, "-vendor", "apl0"),
+        multiple=(2, 2),
+        edits=True,
+    )
+
+
+def _dnxhr(profile: str, formats: dict[tuple[int, bool], str]) -> Codec:
+    return Codec(
+        encoder="dnxhd",
+        endings=(".mxf", ".mov"),
+        formats=formats,
+        options=("-profile:v", f"dnxhr_{profile}"),
+        multiple=(2, 2),
+        least=(256, 120),
+        edits=True,
+    )
+
+
+def _hap(kind: str, alpha: bool = False) -> Codec:
+    return Codec(
+        encoder="hap",
+        endings=(".mov",),
+        formats={(8, False): "rgba", **({(8, True): "rgba"} if alpha else {})},
+        options=("-format", kind),
+        # Textures are compressed in blocks of 4 x 4.
+        multiple=(4, 4),
+        edits=True,
+    )
+
+
+_422 = {(10, False): "yuv422p10le"}
 CODECS = {
     "x264": Codec(
         encoder="libx264",
@@ -62,7 +110,7 @@ CODECS = {
         quality=16,
         best_worst=(0, 51),
         formats={(8, False): "yuv420p"},
-        even=True,
+        multiple=(2, 2),
         reorders=True,
     ),
     "x265": Codec(
@@ -73,7 +121,7 @@ CODECS = {
         best_worst=(0, 51),
         formats={(8, False): "yuv420p", (10, False): "yuv420p10le"},
         options=("-x265-params", "log-level=error"),
-        even=True,
+        multiple=(2, 2),
         reorders=True,
     ),
     "av1": Codec(
@@ -94,12 +142,55 @@ CODECS = {
         formats={(8, False): "yuv420p", (10, False): "yuv420p10le", (8, True): "yuva420p"},
         options=("-b:v", "0", "-deadline", "good", "-cpu-used", "3", "-row-mt", "1"),
     ),
+    "prores-proxy": _prores("proxy", _422),
+    "prores-lt": _prores("lt", _422),
+    "prores": _prores("standard", _422),
+    "prores-hq": _prores("hq", _422),
+    "prores-4444": _prores("4444", {(10, False): "yuv444p10le", (10, True): "yuva444p10le"}),
+    "dnxhr-lb": _dnxhr("lb", {(8, False): "yuv422p"}),
+    "dnxhr-sq": _dnxhr("sq", {(8, False): "yuv422p"}),
+    "dnxhr-hq": _dnxhr("hq", {(8, False): "yuv422p"}),
+    "dnxhr-hqx": _dnxhr("hqx", _422),
+    "dnxhr-444": _dnxhr("444", {(10, False): "yuv444p10le"}),
+    "cineform": Codec(
+        encoder="cfhd",
+        endings=(".mov",),
+        formats={
+            (10, False): "yuv422p10le",
+            (12, False): "gbrp12le",
+            (10, True): "gbrap12le",
+            (12, True): "gbrap12le",
+        },
+        scale="-quality",
+        quality=1,
+        best_worst=(0, 12),
+        multiple=(16, 2),
+        least=(32, 32),
+        edits=True,
+    ),
+    "hap": _hap("hap"),
+    "hap-alpha": _hap("hap_alpha", alpha=True),
+    "hap-q": _hap("hap_q"),
+    "ffv1": Codec(
+        encoder="ffv1",
+        endings=(".mkv",),
+        formats={
+            (8, False): "bgr0",
+            (8, True): "bgra",
+            (10, False): "gbrp10le",
+            (10, True): "gbrap10le",
+            (12, False): "gbrp12le",
+            (12, True): "gbrap12le",
+            (16, False): "gbrp16le",
+            (16, True): "gbrap16le",
+        },
+        # Checksums in every slice, and slices to decode in parallel.
+        options=("-level", "3", "-slicecrc", "1", "-slices", "4"),
+        follows_depth=True,
+    ),
     "gif": Codec(
         encoder="gif",
         endings=(".gif",),
-        scale="",
-        quality=0,
-        best_worst=(0, 0),
         formats={(8, False): "rgb24", (8, True): "rgba"},
     ),
     "webp": Codec(
@@ -113,6 +204,7 @@ CODECS = {
 }
 _DEFAULTS = dict.fromkeys(_FILMS, "x264") | {
     ".webm": "vp9",
+    ".mxf": "dnxhr-hq",
     ".gif": "gif",
     ".webp": "webp",
 }
@@ -123,14 +215,45 @@ def choose_codec(output: Path, name: str | None) -> Codec:
 
     Raises UsageError, naming the choices.
     """
+    return CODECS[choose_codec_name(output, name)]
+
+
+def choose_codec_name(output: Path, name: str | None) -> str:
+    """Return the requested codec's name, or that of the container's default.
+
+    Raises UsageError, naming the choices.
+    """
     ending = output.suffix.lower()
-    fitting = [known for known, codec in CODECS.items() if ending in codec.endings]
+    fitting = codecs_for(ending)
     if name is not None and name not in fitting:
         choices = ", ".join(fitting)
+        known = CODECS.get(name)
+        homes = f"; {name} goes into {' or '.join(known.endings)}" if known else ""
         raise UsageError(
-            f"{escape_text(output)}: codec {name!r} does not go into {ending}; use {choices}"
+            f"{escape_text(output)}: codec {name!r} does not go into {ending}; use {choices}{homes}"
         )
-    return CODECS[name or _DEFAULTS[ending]]
+    return name or _DEFAULTS[ending]
+
+
+def codecs_for(ending: str) -> list[str]:
+    """Return the codecs that go into a file with that extension, the default first."""
+    fitting = [known for known, codec in CODECS.items() if ending in codec.endings]
+    return sorted(fitting, key=lambda name: name != _DEFAULTS[ending])
+
+
+def choose_depth(codec: Codec, asked: int | None, source: int = 8) -> int:
+    """Return the bits per channel to store.
+
+    Args:
+        codec: The codec.
+        asked: What the user asks for; None: 8, or what the codec is made for.
+        source: Bits per channel of the source.
+    """
+    if asked is not None:
+        return asked
+    if not codec.follows_depth:
+        return codec.depths[0]
+    return next((depth for depth in codec.depths if depth >= source), codec.depths[-1])
 
 
 def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:
@@ -163,7 +286,27 @@ def holds_alpha(codec: Codec, output: Path, depth: int) -> bool:
         output: The output; its extension decides.
         depth: Bits per channel.
     """
-    return (depth, True) in codec.formats and output.suffix.lower() not in _QUICKTIME
+    lost = codec.encoder == "libvpx-vp9" and output.suffix.lower() in _QUICKTIME
+    return (depth, True) in codec.formats and not lost
+
+
+def check_size(codec: Codec, output: Path, size: tuple[int, int]) -> None:
+    """Refuse frames that are too small for the encoder.
+
+    Args:
+        codec: The codec.
+        output: The output, for the error.
+        size: (width, height) of the frames.
+
+    Raises:
+        UsageError: They are too small.
+    """
+    width, height = codec.least
+    if size[0] < width or size[1] < height:
+        raise UsageError(
+            f"{escape_text(output)}: this codec takes frames from {width} x {height}, not "
+            f"{size[0]} x {size[1]}; use a larger --size or another --codec"
+        )
 
 
 def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
@@ -180,9 +323,14 @@ def check_quality(codec: Codec, output: Path, quality: int | None) -> int:
     if quality is None:
         return codec.quality
     best, worst = codec.best_worst
-    if not codec.scale:
+    if codec.encoder == "gif":
         raise UsageError(
             f"{escape_text(output)}: a GIF has no quality; make it smaller or slower instead"
+        )
+    if not codec.scale:
+        raise UsageError(
+            f"{escape_text(output)}: this codec has no --quality; "
+            + ("it is lossless" if codec.encoder == "ffv1" else "its variants differ in it instead")
         )
     if not min(best, worst) <= quality <= max(best, worst):
         raise UsageError(
@@ -207,6 +355,7 @@ class PictureOptions:
         loop: How often an animation is repeated.
         alone: Whether each frame is coded without reference to its neighbours.
         resize: Filters that come first.
+        own_light: Whether the frames are in the source's own HDR light, whose tags they then keep.
     """
 
     muxer: str
@@ -219,6 +368,7 @@ class PictureOptions:
     loop: int
     alone: bool = False
     resize: Sequence[str] = ()
+    own_light: bool = False
 
 
 def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
@@ -230,7 +380,7 @@ def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
         [
             *picture.resize,
             *_padding(codec, picture.size),
-            yuv_filter(picture.pixels, picture.color, picture.aspect),
+            _color_filter(codec, picture),
         ]
     )
     arguments = [
@@ -238,8 +388,7 @@ def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
         chain,
         "-c:v",
         codec.encoder,
-        codec.scale,
-        str(picture.quality),
+        *([codec.scale, str(picture.quality)] if codec.scale else []),
         *codec.options,
     ]
     if codec.encoder == "libx265" and picture.muxer in ("mp4", "mov"):
@@ -250,7 +399,7 @@ def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
         arguments += ["-auto-alt-ref", "0"]
     if codec.reorders and not picture.reorder:
         arguments += ["-bf", "0"]
-    if picture.alone and codec.encoder != "libwebp_anim":
+    if picture.alone and codec.encoder != "libwebp_anim" and not codec.edits:
         arguments += ["-g", "1"]
     return arguments
 
@@ -263,32 +412,64 @@ def webp_plays(loop: int) -> int:
     return {0: 0, -1: 1}.get(loop, loop + 1)
 
 
-def pad_to_even(codec: Codec, size: tuple[int, int]) -> bool:
-    """Return whether the size must be made even."""
-    return codec.even and bool(size[0] % 2 or size[1] % 2)
+def padded_size(codec: Codec, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) that frames of ``size`` are padded to for the encoder."""
+    width, height = (
+        -(-side // step) * step for side, step in zip(size, codec.multiple, strict=True)
+    )
+    return width, height
 
 
 def _padding(codec: Codec, size: tuple[int, int]) -> list[str]:
-    if not pad_to_even(codec, size):
+    width, height = padded_size(codec, size)
+    if (width, height) == size:
         return []
-    right, bottom = size[0] % 2, size[1] % 2
-    even = f"pad={size[0] + right}:{size[1] + bottom}"
-    return [f"{even},fillborders=right={right}:bottom={bottom}:mode=smear"]
+    right, bottom = width - size[0], height - size[1]
+    return [f"pad={width}:{height},fillborders=right={right}:bottom={bottom}:mode=smear"]
 
 
-def yuv_filter(pixels: str, color: Color, aspect: Fraction) -> str:
+def _color_filter(codec: Codec, picture: PictureOptions) -> str:
+    if codec.encoder == "libwebp_anim":
+        return f"format={picture.pixels},setsar=1"
+    if is_yuv(picture.pixels):
+        return yuv_filter(
+            picture.pixels, picture.color, picture.aspect, own_light=picture.own_light
+        )
+    # swscale would cut the last bits off, instead of rounding.
+    exact = (
+        "zscale=dither=none:rangein=pc:range=pc," if picture.pixels[-4:-2] in ("10", "12") else ""
+    )
+    primaries, transfer = _tags(picture.color, picture.own_light)
+    # QuickTime's players know no matrix of RGB, and expect that of the primaries.
+    matrix = "gbr" if picture.muxer == "matroska" else "bt2020nc" if picture.own_light else "bt709"
+    tags = f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range=pc"
+    return f"{exact}format={picture.pixels},setparams={tags},{_shape(picture.aspect)}"
+
+
+def yuv_filter(pixels: str, color: Color, aspect: Fraction, *, own_light: bool = False) -> str:
     """Return filters from RGB to ffmpeg's pixel format ``pixels``, with matching colour tags.
 
     Args:
         pixels: ffmpeg's pixel format.
         color: The source's colour tags.
         aspect: Shape of a pixel.
+        own_light: Whether the colours are in the source's own HDR light.
     """
-    if pixels == "bgra":
-        return f"format={pixels},setsar=1"
-    primaries = color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709"
-    tags = f"color_primaries={primaries}:color_trc=bt709:colorspace=bt709:range=tv"
+    primaries, transfer = _tags(color, own_light)
+    matrix, named = ("bt2020", "bt2020nc") if own_light else ("bt709", "bt709")
+    tags = f"color_primaries={primaries}:color_trc={transfer}:colorspace={named}:range=tv"
     return (
-        f"scale=out_color_matrix=bt709:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
-        f"format={pixels},setparams={tags},setsar={aspect.numerator}/{aspect.denominator}:max=65535"
+        f"scale=out_color_matrix={matrix}:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
+        f"format={pixels},setparams={tags},{_shape(aspect)}"
     )
+
+
+def _tags(color: Color, own_light: bool) -> tuple[str, str]:
+    """Return the primaries and the transfer to write."""
+    if own_light:
+        return color.hdr_primaries, color.transfer
+    return color.primaries if color.primaries in ("smpte170m", "bt470bg") else "bt709", "bt709"
+
+
+def _shape(aspect: Fraction) -> str:
+    return f"setsar={aspect.numerator}/{aspect.denominator}:max=65535"

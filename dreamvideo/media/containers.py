@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,6 +30,9 @@ class Container:
         options: Options of the muxer.
         long_languages: Whether language codes may have more than three letters.
         tag_names: Replacement names for tags that it would drop.
+        sound_rate: Samples per second that all sound must have; None: any.
+        rates: Frame rates that it can have; empty: any, also a varying one.
+        holds_tags: Whether it has a place for the record of how the film was dreamt.
     """
 
     muxer: str
@@ -41,6 +44,9 @@ class Container:
     options: tuple[str, ...] = ()
     long_languages: bool = True
     tag_names: Mapping[str, str] = field(default_factory=dict)
+    sound_rate: int | None = None
+    rates: tuple[Fraction, ...] = ()
+    holds_tags: bool = True
 
 
 _QUICKTIME_SOUND = ("aac", "mp3", "ac3", "eac3", "alac")
@@ -83,6 +89,20 @@ CONTAINERS = {
         titles=("webvtt",),
         title_encoder="webvtt",
     ),
+    ".mxf": Container(
+        muxer="mxf",
+        sound=("pcm_s16le", "pcm_s24le"),
+        sound_encoder="pcm_s16le",
+        holds_pcm=True,
+        sound_rate=48_000,
+        rates=tuple(
+            Fraction(whole * 1000, slower)
+            for whole in (24, 25, 30, 48, 50, 60, 100, 120)
+            for slower in (1000, 1001)
+            if slower == 1000 or whole % 25
+        ),
+        holds_tags=False,
+    ),
     ".gif": Container(muxer="gif"),
     ".webp": Container(muxer="webp"),
 }
@@ -93,8 +113,16 @@ def supported_endings() -> tuple[str, ...]:
     return tuple(CONTAINERS)
 
 
-def choose_container(output: Path) -> Container:
-    """Return the container of an extension. Raises UsageError naming the known ones."""
+def choose_container(output: Path, *, edits: bool = False) -> Container:
+    """Return the container of an extension.
+
+    Args:
+        output: The output.
+        edits: Whether it is for editors, which expect uncompressed sound in it.
+
+    Raises:
+        UsageError: The extension is unknown; the message names the known ones.
+    """
     container = CONTAINERS.get(output.suffix.lower())
     if container is None:
         known = ", ".join(supported_endings())
@@ -102,7 +130,30 @@ def choose_container(output: Path) -> Container:
             f"{escape_text(output)}: unknown extension; choose {known}, or none for a folder of "
             "frames"
         )
+    if edits and container.muxer == "mov":
+        return replace(container, sound=_PCM, sound_encoder="pcm_s16le")
     return container
+
+
+def check_rate(output: Path, rate: Fraction | None) -> None:
+    """Refuse a frame rate that the container cannot have.
+
+    Args:
+        output: The output.
+        rate: Frames per second; None: it varies.
+
+    Raises:
+        UsageError: It cannot have that rate.
+    """
+    container = CONTAINERS.get(output.suffix.lower())
+    if container is None or not container.rates or rate in container.rates:
+        return
+    known = ", ".join(sorted({f"{float(each):.5g}" for each in container.rates}, key=float))
+    found = "a rate that varies" if rate is None else f"{float(rate):.5g}"
+    raise UsageError(
+        f"{escape_text(output)}: {output.suffix} holds {known} frames a second, not {found}; "
+        "choose one with --fps, or write a .mov"
+    )
 
 
 @dataclass(frozen=True)
@@ -184,6 +235,7 @@ def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], li
         container.sound,
         container.sound_encoder,
         container.holds_pcm,
+        container.sound_rate,
     )
 
 

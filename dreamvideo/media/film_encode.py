@@ -17,13 +17,15 @@ from dreamvideo.media.containers import Container
 from dreamvideo.media.demux import count_packets
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
-from dreamvideo.media.probe import MediaInfo, read_tags
+from dreamvideo.media.probe import MediaInfo, read_tags, read_time_code
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
 _GRID_TOLERANCE = Fraction(6, 10_000)
 _FINE_CLOCK = Fraction(1, 90_000)
+# Muxers that write the tag "timecode" as a track, or keep it as a tag.
+_TIME_CODED = ("mov", "mxf", "matroska")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class EncodeOptions:
 
     Attributes:
         codec: One of ``codecs.CODECS``; None: the container's default.
-        depth: Bits per channel (8, 10; 16 in pictures).
+        depth: Bits per channel; None: as many as ``choose_depth`` says.
         quality: On the codec's own scale.
         loop: How often an animation is repeated, 0 forever, -1 never.
         background: Colour that transparent areas are composited over if alpha cannot be kept.
@@ -44,11 +46,13 @@ class EncodeOptions:
         no_audio: Whether to drop the sound.
         audio_track: Keep only this track (``audio.choose_tracks``).
         overwrite: Whether to replace an existing output.
+        own_light: The source's colour tags, if the frames are in its own light instead of a
+            screen's.
         on_frame: Called with the number of frames passed to the encoder.
     """
 
     codec: str | None = None
-    depth: int = 8
+    depth: int | None = None
     quality: int | None = None
     loop: int = 0
     background: Background = (0, 0, 0)
@@ -59,6 +63,7 @@ class EncodeOptions:
     no_audio: bool = False
     audio_track: str | None = None
     overwrite: bool = False
+    own_light: Color | None = None
     on_frame: Callable[[int], None] | None = None
 
 
@@ -163,7 +168,8 @@ def encode_part(film: Film, output: Path, part: Path, options: EncodeOptions) ->
     Raises:
         MediaError: Encoding failed.
     """
-    container = containers.choose_container(output)
+    codec = codecs.choose_codec(output, options.codec)
+    container = containers.choose_container(output, edits=codec.edits)
     with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
         return _encode(film, output, part, options, titles, chapters)
 
@@ -227,10 +233,13 @@ def _encode(
     titles: Path | None,
     chapters: Path | None,
 ) -> list[str]:
-    container = containers.choose_container(output)
     codec = codecs.choose_codec(output, options.codec)
+    container = containers.choose_container(output, edits=codec.edits)
+    containers.check_rate(output, film.rate)
+    codecs.check_size(codec, output, film.size)
+    depth = codecs.choose_depth(codec, options.depth, film.kind.depth)
     arguments = _picture_input(film, container)
-    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, options)]
+    tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, depth, options)]
     tail += _last_shown(film, container)
     notes: list[str] = []
     if film.source is not None:
@@ -256,7 +265,7 @@ def _encode(
     )
     tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
-    keep_alpha = codecs.holds_alpha(codec, output, options.depth)
+    keep_alpha = codecs.holds_alpha(codec, output, depth)
     pictures = pngs(
         film.frames,
         film.kind,
@@ -299,8 +308,13 @@ def _tags(
     if film.start:
         # The time code of the source's first frame would be wrong for a later one.
         arguments += ["-metadata", "timecode="]
+    elif container.muxer in _TIME_CODED and film.source and film.rate == film.source.rate:
+        code = read_time_code(film.source.path)
+        arguments += ["-metadata", f"timecode={code}"] if code else []
     for key, value in metadata.items():
         arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
+    if metadata and not container.holds_tags:
+        notes.append(f"the look is not recorded in the film: {container.muxer} has no place for it")
     for lost in sorted(moved & kept.keys()):
         notes.append(
             f"the source's {lost} is replaced by the recorded look: {container.muxer} has no "
@@ -324,7 +338,12 @@ def _picture_input(film: Film, container: Container) -> list[str]:
 
 
 def _picture_output(
-    film: Film, output: Path, container: Container, codec: Codec, options: EncodeOptions
+    film: Film,
+    output: Path,
+    container: Container,
+    codec: Codec,
+    depth: int,
+    options: EncodeOptions,
 ) -> list[str]:
     resize = []
     if film.resized:
@@ -336,15 +355,16 @@ def _picture_output(
         codecs.PictureOptions(
             muxer=container.muxer,
             size=film.size,
-            pixels=codecs.pixel_format(codec, output, options.depth, film.kind.alpha),
+            pixels=codecs.pixel_format(codec, output, depth, film.kind.alpha),
             quality=codecs.check_quality(codec, output, options.quality),
-            color=film.source.color if film.source else Color(),
+            color=options.own_light or (film.source.color if film.source else Color()),
             aspect=film.aspect,
             # Reordered frames of uneven length make MP4's total duration wrong.
             reorder=film.rate is not None,
             loop=options.loop,
             alone=options.alone,
             resize=resize,
+            own_light=options.own_light is not None,
         ),
     )
 
@@ -371,9 +391,11 @@ def _source_input(film: Film, source: MediaInfo, more: Sequence[str] = ()) -> li
 
 def _picture_notes(film: Film, output: Path, codec: Codec, keep_alpha: bool) -> list[str]:
     notes = []
-    if codecs.pad_to_even(codec, film.size):
+    padded = codecs.padded_size(codec, film.size)
+    if padded != film.size:
+        size = "an even size" if codec.multiple == (2, 2) else f"{padded[0]} x {padded[1]}"
         notes.append(
-            f"padded to an even size: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
+            f"padded to {size}: {codec.encoder} cannot hold {film.size[0]} x {film.size[1]}"
         )
     if film.kind.alpha and not keep_alpha:
         notes.append(

@@ -12,6 +12,7 @@ import numpy as np
 
 from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media import picture_files
 from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.paths import (
     describe_os_error,
@@ -21,13 +22,24 @@ from dreamvideo.media.paths import (
     sync_files,
     sync_folder,
 )
-from dreamvideo.media.stills import flatten, load_deep, to_depth
+from dreamvideo.media.picture_files import load_resized
+from dreamvideo.media.stills import flatten, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
-_FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpg": (8,)}
-_ENDINGS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpg", ".jpeg": "jpg"}
+# Bits a channel, the usual first.
+FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpg": (8,), "exr": (16,), "dpx": (10,)}
+_ENDINGS = {
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".exr": "exr",
+    ".dpx": "dpx",
+}
 _PATTERN = re.compile(r"%0?\d*d")
-_OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?)")
+_OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?|exr|dpx)")
+_OPAQUE = {"jpg": "JPEG", "dpx": "DPX"}
 
 
 def is_folder(output: Path) -> bool:
@@ -64,23 +76,40 @@ def place_of(output: Path) -> Path:
     return (_folder(output) if is_folder(output) else output).absolute()
 
 
-def check_format(output: Path, codec: str | None, depth: int, quality: int | None = None) -> None:
+def choose_depth(output: Path, codec: str | None, asked: int | None) -> int:
+    """Return the bits per channel of the pictures.
+
+    Args:
+        output: The folder or pattern.
+        codec: The picture format; None: by the extension, else PNG.
+        asked: What the user asks for; None: what is usual for the format.
+
+    Raises:
+        UsageError: The format is unknown.
+    """
+    return FORMATS[choose_format(output, codec)][0] if asked is None else asked
+
+
+def check_format(
+    output: Path, codec: str | None, depth: int | None, quality: int | None = None
+) -> None:
     """Check that a picture format has what is requested of it.
 
     Args:
         output: The folder or pattern.
         codec: The picture format; None: by the extension, else PNG.
-        depth: Bits per channel.
+        depth: Bits per channel; None: the usual.
         quality: Of JPEG.
 
     Raises:
         UsageError: The format is unknown, or lacks that depth or a quality.
     """
-    form = _format(output, codec)
+    form, depth = choose_format(output, codec), choose_depth(output, codec, depth)
     if quality is not None and form != "jpg":
-        raise UsageError(f"{escape_text(output)}: {form} pictures are lossless and have no quality")
-    if depth not in _FORMATS[form]:
-        have = " or ".join(map(str, _FORMATS[form]))
+        kind = f"{form} pictures are lossless and" if form != "exr" else "exr pictures"
+        raise UsageError(f"{escape_text(output)}: {kind} have no quality")
+    if depth not in FORMATS[form]:
+        have = " or ".join(map(str, FORMATS[form]))
         raise UsageError(f"{escape_text(output)}: {form} pictures have {have} bits, not {depth}")
 
 
@@ -93,7 +122,8 @@ def write_folder(
 ) -> list[str]:
     """Write all frames, then move the folder to its name, replacing an earlier run's frames.
 
-    PNG and TIFF keep alpha, JPEG is composited over one colour.
+    PNG, TIFF and EXR keep alpha, JPEG and DPX are composited over one colour. EXR holds linear
+    light.
 
     Args:
         frames: The stored frames.
@@ -108,21 +138,25 @@ def write_folder(
     Raises:
         MediaError: A frame cannot be read or written.
     """
-    folder, form = _folder(output), _format(output, options.codec)
+    folder, form = _folder(output), choose_format(output, options.codec)
+    depth = choose_depth(output, options.codec, options.depth)
     name = output.name if _is_pattern(output) else f"%06d.{form}"
     part = partial_path(folder)
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
-        for number, frame in enumerate(frames, 1):
-            check()
-            with replace_atomically(part / (name % number), sync=False) as temporary:
-                if form == "png" and (options.depth, size) == (kind.depth, kind.size):
-                    shutil.copyfile(frame.path, temporary)
-                else:
-                    _convert(frame.path, temporary, form, options, size)
-            if options.on_frame:
-                options.on_frame(number)
+        if form in ("exr", "dpx"):
+            picture_files.write_pictures(frames, part / name, form, kind, options, size)
+        else:
+            for number, frame in enumerate(frames, 1):
+                check()
+                with replace_atomically(part / (name % number), sync=False) as temporary:
+                    if form == "png" and (depth, size) == (kind.depth, kind.size):
+                        shutil.copyfile(frame.path, temporary)
+                    else:
+                        _convert(frame.path, temporary, form, depth, options, size)
+                if options.on_frame:
+                    options.on_frame(number)
         sync_files(part.iterdir())
         _take_name(part, folder)
     except OSError as error:
@@ -131,8 +165,9 @@ def write_folder(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    lost = kind.alpha and form == "jpg"
-    return ["transparency composited over one colour: JPEG cannot store it"] if lost else []
+    if not kind.alpha or form not in _OPAQUE:
+        return []
+    return [f"transparency composited over one colour: {_OPAQUE[form]} cannot store it"]
 
 
 def _take_name(part: Path, folder: Path) -> None:
@@ -152,12 +187,9 @@ def _take_name(part: Path, folder: Path) -> None:
 
 
 def _convert(
-    stored: Path, to: Path, form: str, options: EncodeOptions, size: tuple[int, int]
+    stored: Path, to: Path, form: str, depth: int, options: EncodeOptions, size: tuple[int, int]
 ) -> None:
-    pixels, alpha = load_deep(stored)
-    if pixels.shape[1::-1] != size:
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
-        alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)
+    pixels, alpha = load_resized(stored, size)
     if form == "jpg":
         pixels, alpha = flatten(pixels, alpha, options.background), None
     layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])
@@ -166,9 +198,7 @@ def _convert(
         "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if options.quality is None else options.quality],
         "tiff": [cv2.IMWRITE_TIFF_COMPRESSION, 32946],
     }[form]
-    done, data = cv2.imencode(
-        f".{form}", np.ascontiguousarray(to_depth(layers, options.depth)), flags
-    )
+    done, data = cv2.imencode(f".{form}", np.ascontiguousarray(to_depth(layers, depth)), flags)
     if not done:
         raise MediaError(f"{escape_text(to)}: the frame does not encode as {form}")
     to.write_bytes(data.tobytes())
@@ -182,15 +212,16 @@ def _folder(output: Path) -> Path:
     return output.absolute().parent if _is_pattern(output) else output
 
 
-def _format(output: Path, codec: str | None) -> str:
+def choose_format(output: Path, codec: str | None) -> str:
+    """Return the format of the pictures. Raises UsageError."""
     by_name = _ENDINGS.get(output.suffix.lower())
     if output.suffix and (by_name is None or codec not in (None, by_name)):
         raise UsageError(
-            f"{escape_text(output)}: numbered pictures are .png, .tif or .jpg, and need no other "
-            "codec"
+            f"{escape_text(output)}: numbered pictures are .png, .tif, .jpg, .exr or .dpx, "
+            "and need no other codec"
         )
     form = by_name or codec or "png"
-    if form not in _FORMATS:
-        known = ", ".join(_FORMATS)
+    if form not in FORMATS:
+        known = ", ".join(FORMATS)
         raise UsageError(f"{escape_text(output)}: a folder holds {known}, not {form!r}")
     return form

@@ -118,6 +118,19 @@ def decode_hlg(values: Values) -> Values:
     return np.asarray(scene * system * (_HLG_PEAK_NITS / _WHITE_NITS), np.float32)
 
 
+def encode_pq(light: Values) -> Values:
+    """Encode light, diffuse white 1, as PQ values in [0, 1]: the inverse of ``decode_pq``."""
+    share = np.clip(light.astype(np.float64) * (_WHITE_NITS / 10_000), 0, 1) ** _M1
+    return np.asarray(((_C1 + _C2 * share) / (1 + _C3 * share)) ** _M2, np.float32)
+
+
+def encode_hlg(light: Values) -> Values:
+    """Encode light, diffuse white 1, as HLG values in [0, 1], each channel as if it were grey."""
+    scene = np.clip(light.astype(np.float64) * (_WHITE_NITS / _HLG_PEAK_NITS), 0, 1) ** (1 / 1.2)
+    bright = _A * np.log(np.maximum(12 * scene - _B, 1e-9)) + _C
+    return np.asarray(np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright), np.float32)
+
+
 def decode_gamma(gamma: float) -> Curve:
     """Return the curve of a power law, for values in [0, 1]."""
     return lambda values: np.power(np.clip(values, 0, 1), gamma, dtype=np.float32)

@@ -71,6 +71,11 @@ class Color:
         return self.transfer in ("smpte2084", "arib-std-b67")
 
     @property
+    def hdr_primaries(self) -> str:
+        """The primaries of HDR; those of BT.2020 if untagged."""
+        return "bt2020" if self.primaries == "unknown" else self.primaries
+
+    @property
     def is_wide(self) -> bool:
         """Whether the primaries are those of BT.2020 or P3, far outside BT.709."""
         return self.primaries in ("bt2020", "smpte431", "smpte432")

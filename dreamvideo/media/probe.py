@@ -30,6 +30,7 @@ __all__ = [
     "is_film",
     "probe",
     "read_tags",
+    "read_time_code",
 ]
 
 SEQUENCE_RATE = Fraction(25)
@@ -218,6 +219,18 @@ def read_tags(path: Path | str) -> dict[str, str]:
         return {}
     with demux.opened(path) as container:
         return dict(container.metadata)
+
+
+def read_time_code(path: Path | str) -> str | None:
+    """Return the time code of a film's first frame, such as 01:00:00:00. Raises MediaError."""
+    path = readable(Path(path))
+    if webp.is_animation(path):
+        return None
+    with demux.opened(path) as container:
+        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+    # Matroska's names of tags are in capitals.
+    named = ((key.lower(), value) for each in tags for key, value in each.items())
+    return next((value for key, value in named if key == "timecode" and value), None)
 
 
 def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:

@@ -34,7 +34,8 @@ def check_output(output: Path, options: EncodeOptions = DEFAULT_ENCODING) -> Non
     else:
         containers.choose_container(output)
         chosen = codecs.choose_codec(output, options.codec)
-        codecs.pixel_format(chosen, output, options.depth, alpha=False)
+        depth = codecs.choose_depth(chosen, options.depth)
+        codecs.pixel_format(chosen, output, depth, alpha=False)
         codecs.check_quality(chosen, output, options.quality)
     if output.suffix.lower() not in _ANIMATIONS:
         if options.max_size is not None:

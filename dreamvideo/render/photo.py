@@ -85,11 +85,11 @@ def check_still(output: Path, wanted: OutputSettings) -> None:
     if wanted.quality is not None and ending not in LOSSY_ENDINGS:
         raise UsageError(f"{output}: {output.suffix} is lossless here and has no quality")
     most = (8, 16) if holds_depth(output) else (8,)
-    if wanted.depth not in most:
+    if wanted.bits not in most:
         have = " or ".join(map(str, most))
         hint = "" if 16 in most else "; .png and .tif have 16 too"
         raise UsageError(
-            f"{output}: {ending[1:]} pictures have {have} bits, not {wanted.depth}{hint}"
+            f"{output}: {ending[1:]} pictures have {have} bits, not {wanted.bits}{hint}"
         )
 
 
@@ -126,7 +126,7 @@ def read_photo(
         hidden = np.where(still.alpha == 0, 0, top).astype(pixels.dtype)
         pixels = flatten(pixels, hidden, wanted.background_color)
     depth = _choose_depth(still, output, wanted)
-    if still.pixels.dtype == np.uint16 and depth == 8 and "depth" not in wanted.model_fields_set:
+    if still.pixels.dtype == np.uint16 and depth == 8 and wanted.depth is None:
         notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
     image = to_float(pixels)
     if least is not None:
@@ -157,7 +157,7 @@ def _make_options(names: frozenset[str] | set[str]) -> str:
 
 
 def _choose_depth(still: Still, output: Path, wanted: OutputSettings) -> int:
-    if "depth" in wanted.model_fields_set:
+    if wanted.depth is not None:
         return wanted.depth
     return 16 if still.pixels.dtype == np.uint16 and holds_depth(output) else 8
 

@@ -113,7 +113,7 @@ class ClipRange:
                 size=self.size,
                 fps=self.rate if self.resampled else None,
                 background=self.wanted.background_color,
-                deep=self.wanted.depth > 8,
+                deep=self.wanted.bits > 8,
                 keep_alpha=True,
                 series=self.series,
             ),

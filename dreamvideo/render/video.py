@@ -280,7 +280,7 @@ def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
     left = max(0, (job.manifest.frames or 0) - job.done)
     # A warm-up frame is stored with its source, and once more as joined.
     left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
-    depth, alpha = read.wanted.depth, read.info.has_alpha
+    depth, alpha = read.wanted.bits, read.info.has_alpha
     need = disk_space.estimate_disk_bytes(left, width, height, copies, depth=depth, alpha=alpha)
     return disk_space.check_room(job.folder, need)
 
@@ -338,7 +338,7 @@ def _collect_notes(job: Job) -> tuple[list[str], int]:
 
 
 def _note_depth(info: MediaInfo, wanted: OutputSettings) -> list[str]:
-    if info.depth <= wanted.depth:
+    if info.depth <= wanted.bits:
         return []
     more = "--depth 10" if info.depth == 10 else "--depth 16, into a folder,"
-    return [f"written with {wanted.depth} bits a channel; {more} keeps the source's {info.depth}"]
+    return [f"written with {wanted.bits} bits a channel; {more} keeps the source's {info.depth}"]

@@ -10,7 +10,9 @@ from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_bytes
 from dreamvideo.settings.base import Settings, join_lines, validate
 
-_DEPTHS = (8, 10, 16)
+_DEPTHS = (8, 10, 12, 16)
+# Bits a channel where nothing asks for more.
+USUAL_DEPTH = 8
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -25,8 +27,8 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _check_depth(depth: int) -> int:
-    if depth not in _DEPTHS:
+def _check_depth(depth: int | None) -> int | None:
+    if depth is not None and depth not in _DEPTHS:
         raise ValueError(f"choose {', '.join(map(str, _DEPTHS))}")
     return depth
 
@@ -36,7 +38,9 @@ class OutputSettings(Settings):
 
     codec: str | None = Field(
         default=None,
-        description="Films: x264, x265, av1 or vp9; pictures in a folder: png, tiff or jpg.",
+        description="Films: x264, x265, av1, vp9; for editors prores (-proxy, -lt, -hq, -4444), "
+        "dnxhr-hq (-lb, -sq, -hqx, -444), cineform; for VJs hap (-alpha, -q); lossless ffv1. "
+        "Pictures in a folder: png, tiff, jpg, exr or dpx.",
         json_schema_extra={"none": "the usual one for the extension"},
     )
     quality: int | None = Field(
@@ -47,10 +51,12 @@ class OutputSettings(Settings):
         "JPEG and WebP higher.",
         json_schema_extra={"none": "x264 16, x265 18, vp9 20, av1 24, webp 90, jpg 95"},
     )
-    depth: Annotated[int, AfterValidator(_check_depth)] = Field(
-        default=8,
-        description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. A picture with "
-        "16 keeps them unless this option is given.",
+    depth: Annotated[int | None, AfterValidator(_check_depth)] = Field(
+        default=None,
+        description="Bits a channel: 10 with x265, av1 and vp9, 16 in PNG and TIFF. ProRes, "
+        "DNxHR, CineForm, EXR and DPX have their own, FFV1 and pictures keep the source's, unless "
+        "this option is given.",
+        json_schema_extra={"none": "8"},
     )
     background: Annotated[str, AfterValidator(lambda text: validate(parse_color, text))] = Field(
         default="black",
@@ -88,6 +94,11 @@ class OutputSettings(Settings):
         description="Drop the camera's metadata (date, camera, location) and the record of how it "
         "was dreamt.",
     )
+
+    @property
+    def bits(self) -> int:
+        """``depth``, or the usual 8 where nothing was chosen."""
+        return USUAL_DEPTH if self.depth is None else self.depth
 
     @property
     def most_bytes(self) -> int | None:

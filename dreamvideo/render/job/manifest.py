@@ -145,7 +145,7 @@ def make_manifest(
     asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
     # The encoding may change after the frames are dreamt; these two affect the frames.
-    asked |= {"--depth": str(wanted.depth), "--background": wanted.background}
+    asked |= {"--depth": str(wanted.bits), "--background": wanted.background}
     bits = {"device": machine.device, "precision": machine.precision, **also}
     bits["max_memory"] = machine.max_memory
     asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}

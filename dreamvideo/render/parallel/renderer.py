@@ -66,7 +66,7 @@ class Renderer:
         self._camera = make_virtual_camera(self.look, self.footage)
         self._dream_size = choose_dream_size(self.look.dream.dream_size, self.footage.size)
         width, height = self.footage.size
-        depth, alpha = self.footage.wanted.depth, self.footage.info.has_alpha
+        depth, alpha = self.footage.wanted.bits, self.footage.info.has_alpha
         self._room = FreeSpaceMonitor(
             job.folder, estimate_reserve(width, height, depth=depth, alpha=alpha)
         )
