@@ -208,6 +208,9 @@ _DEFAULTS = dict.fromkeys(_FILMS, "x264") | {
     ".gif": "gif",
     ".webp": "webp",
 }
+# What keeps HDR as its sources usually do, and plays wherever they play.
+_HDR_DEFAULTS = dict.fromkeys(_FILMS, "x265") | {".webm": "vp9", ".mxf": "dnxhr-hqx"}
+_HDR_DEPTH = 10
 
 
 def choose_codec(output: Path, name: str | None) -> Codec:
@@ -254,6 +257,34 @@ def choose_depth(codec: Codec, asked: int | None, source: int = 8) -> int:
     if not codec.follows_depth:
         return codec.depths[0]
     return next((depth for depth in codec.depths if depth >= source), codec.depths[-1])
+
+
+def choose_for_hdr(
+    output: Path, name: str | None, asked: int | None, source: int
+) -> tuple[str, int] | None:
+    """Return the codec's name and the bits per channel that keep HDR; None where none does.
+
+    Args:
+        output: The output.
+        name: The requested codec; None: one that can.
+        asked: The requested bits per channel; None: those that can.
+        source: Bits per channel of the source.
+
+    Raises:
+        UsageError: The codec does not go into the output.
+    """
+    if name is None:
+        name = _HDR_DEFAULTS.get(output.suffix.lower())
+        if name is None:
+            return None
+    codec = CODECS[choose_codec_name(output, name)]
+    depth = asked
+    if depth is None:
+        enough = [bits for bits in codec.depths if bits >= _HDR_DEPTH]
+        depth = choose_depth(codec, None, source)
+        if depth < _HDR_DEPTH and enough:
+            depth = enough[0]
+    return (name, depth) if depth >= _HDR_DEPTH and depth in codec.depths else None
 
 
 def pixel_format(codec: Codec, output: Path, depth: int, alpha: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -64,6 +64,7 @@ def decode_frames(
     depth: int,
     report: DecodeReport,
     checked: bool = False,
+    own_light: bool = False,
 ) -> Timed:
     """Yield (time, pixels) of all frames, from slightly before ``begin`` on.
 
@@ -77,14 +78,17 @@ def decode_frames(
         report: Filled in while decoding.
         checked: Whether the caller verifies the first frame; then a seek is tried that may be
             wrong.
+        own_light: Whether to put each frame in its own light, which the film must have, above that
+            of a screen: 2 H x W.
 
     Raises:
         MediaError: Nothing can be decoded, or ffmpeg dies.
     """
     log = _DecodeLog()
-    shape = (size[1], size[0], 4 if info.has_alpha else 3)
+    shape = (size[1] * (2 if own_light else 1), size[0], 4 if info.has_alpha else 3)
     seeks = begin > _SEEK_MARGIN if checked else has_index(info)
-    arguments = _arguments(info, size, begin if seeks else Fraction(0), depth)
+    chain = _both_lights(info, size) if own_light else _filters(info, size)
+    arguments = _arguments(info, chain, begin if seeks else Fraction(0), depth, own_light)
     timeline = Timeline(info.first_time, 1 / info.rate, leaps=info.clock_may_leap)
     last = Fraction(0)
     count = 0
@@ -218,7 +222,9 @@ def _cut_short(info: MediaInfo, until: Fraction, complained: bool) -> int:
     return round(lacking * info.rate)
 
 
-def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list[str]:
+def _arguments(
+    info: MediaInfo, chain: str, begin: Fraction, depth: int, stacked: bool
+) -> list[str]:
     options = ["-copyts"]
     if begin:
         # Relative to the start of the earliest stream.
@@ -229,8 +235,10 @@ def _arguments(info: MediaInfo, size: Size, begin: Fraction, depth: int) -> list
     bits = {"rgba": ("rgba", "rgba64le"), "rgb": ("rgb24", "rgb48le")}[letters][depth == 16]
     return [
         *ffmpeg.input_file(info.path, *options),
-        *("-map", f"0:{info.stream_index}", "-vf", _filters(info, size)),
-        *("-fps_mode", "passthrough", "-enc_time_base", "demux", *_FRAME_TIMES),
+        *("-map", f"0:{info.stream_index}", "-vf", chain),
+        # Frames that were stacked have lost the demuxer's unit of time, but keep to that of the filters.
+        *("-fps_mode", "passthrough", "-enc_time_base", "filter" if stacked else "demux"),
+        *_FRAME_TIMES,
         *("-f", "rawvideo", "-pix_fmt", bits, "pipe:1"),
     ]
 
@@ -241,12 +249,7 @@ def _filters(info: MediaInfo, size: Size) -> str:
     # Otherwise the output would change its size wherever the source does.
     scale = f"scale={size[0]}:{size[1]}:flags={kernel}+{ffmpeg.ACCURATE}"
     color = info.color
-    chain = []
-    if info.interlaced:
-        chain.append("bwdif=mode=send_frame")
-    elif info.may_have_fields and info.pixel_format.startswith(("yuv", "gray")):
-        # Progressive frames pass unchanged.
-        chain += ["showinfo=checksum=0", "bwdif=mode=send_frame:deint=interlaced"]
+    chain = _deinterlace(info)
     if color.matrix == "gbr" and is_yuv(info.pixel_format):
         # An impossible tag, with which no conversion can be set up.
         matrix = {"bt709": "bt709", "bt601": "smpte170m"}[_assumed_matrix(info)]
@@ -262,19 +265,44 @@ def _filters(info: MediaInfo, size: Size) -> str:
     return ",".join(chain)
 
 
-def _sdr(info: MediaInfo) -> str:
-    """Return filters from HDR or a wide gamut to BT.709: linear light, highlight roll-off."""
+def _deinterlace(info: MediaInfo) -> list[str]:
+    if info.interlaced:
+        return ["bwdif=mode=send_frame"]
+    if info.may_have_fields and info.pixel_format.startswith(("yuv", "gray")):
+        # Progressive frames pass unchanged.
+        return ["showinfo=checksum=0", "bwdif=mode=send_frame:deint=interlaced"]
+    return []
+
+
+def _both_lights(info: MediaInfo, size: Size) -> str:
+    """Return filters to a frame in its own light, with its alpha, above that of a screen."""
+    form = "gbrap16le" if info.has_alpha else "gbrp16le"
+    scale = f"scale={size[0]}:{size[1]}:flags=lanczos+{ffmpeg.ACCURATE}"
+    own = f"{_tagged(info)},{scale},format={form},setsar=1"
+    screen = f"{_filters(replace(info, interlaced=False, may_have_fields=False), size)}"
+    both = f"split[own][screen];[own]{own}[lit];[screen]{screen},format={form},setsar=1[shown]"
+    return ",".join([*_deinterlace(info), f"{both};[lit][shown]vstack"])
+
+
+def _tagged(info: MediaInfo) -> str:
+    """Return a filter that sets the colour tags, those that are missing as players assume them."""
     color = info.color
     matrix = "bt2020nc" if color.matrix in ("unknown", "gbr") else color.matrix
+    levels = "tv" if color.range == "unknown" else color.range
     if not is_yuv(info.pixel_format):
         matrix = "gbr"
     primaries = "bt2020" if color.primaries == "unknown" else color.primaries
     transfer = "bt709" if color.transfer == "unknown" else color.transfer
-    levels = "tv" if color.range == "unknown" else color.range
-    tags = (
+    return (
         f"setparams=range={levels}:colorspace={matrix}"
         f":color_primaries={primaries}:color_trc={transfer}"
     )
+
+
+def _sdr(info: MediaInfo) -> str:
+    """Return filters from HDR or a wide gamut to BT.709: linear light, highlight roll-off."""
+    color = info.color
+    tags = _tagged(info)
     linear = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709"
     curve = ",tonemap=hable:desat=0" if color.is_hdr else ""
     return f"{tags},{linear}{curve},zscale=t=bt709:m=gbr:r=pc,format=gbrp16le"

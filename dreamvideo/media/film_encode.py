@@ -15,8 +15,10 @@ from dreamvideo.media import codecs, containers, ffmpeg, webp
 from dreamvideo.media.codecs import Codec
 from dreamvideo.media.containers import Container
 from dreamvideo.media.demux import count_packets
+from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
+from dreamvideo.media.png import chunks, with_chunks
 from dreamvideo.media.probe import MediaInfo, read_tags, read_time_code
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
@@ -24,6 +26,8 @@ from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
 _GRID_TOLERANCE = Fraction(6, 10_000)
 _FINE_CLOCK = Fraction(1, 90_000)
+# Chunks of a PNG with the volume of the mastering display and the levels of light.
+_MASTERING = (b"mDCV", b"cLLI")
 # Muxers that write the tag "timecode" as a track, or keep it as a tag.
 _TIME_CODED = ("mov", "mxf", "matroska")
 
@@ -270,14 +274,18 @@ def _encode(
         film.frames,
         film.kind,
         keep_alpha=keep_alpha,
-        background=options.background,
+        background=ground_of(options),
         # ffmpeg clears the canvas only after GIF frames that are not fully opaque.
         pinhole=container.muxer == "gif",
     )
+    mastering = b""
+    if options.own_light is not None and film.source is not None:
+        mastering = read_mastering(film.source.path, film.source.stream_index)
+    mastered = (with_chunks(each, mastering) for each in pictures) if mastering else pictures
     lines, _ = ffmpeg.run(
         [*arguments, *tail],
         subject=f"{escape_text(output)}: encoding failed",
-        feed=ivf(film.ticks, film.clock, _counted(pictures, options.on_frame)),
+        feed=ivf(film.ticks, film.clock, _counted(mastered, options.on_frame)),
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
@@ -289,6 +297,37 @@ def _encode(
     if merges and not webp.is_animation(part):
         webp.make_animation(part, film.size, film.length, codecs.webp_plays(options.loop))
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
+
+
+def ground_of(options: EncodeOptions) -> tuple[float, float, float]:
+    """Return the colour behind transparent areas, 0 .. 255, in the light of the frames."""
+    if options.own_light is None:
+        return options.background
+    red, green, blue = screen_codes(options.background, options.own_light) / 257
+    return float(red), float(green), float(blue)
+
+
+def read_mastering(path: Path, stream: int) -> bytes:
+    """Return what a film says of the display it was mastered on, and of its brightest light.
+
+    As chunks of a PNG, from which ffmpeg passes them on to every encoder and container.
+
+    Args:
+        path: The film.
+        stream: The picture's number among all streams.
+
+    Raises:
+        MediaError: It cannot be decoded.
+    """
+    _, first = ffmpeg.run(
+        [
+            *(*ffmpeg.input_file(path), "-map", f"0:{stream}", "-frames:v", "1"),
+            *("-c:v", "png", "-f", "image2pipe", "pipe:1"),
+        ],
+        subject=f"{escape_text(path)}: its first frame cannot be decoded",
+    )
+    found = chunks(first)
+    return b"".join(whole for kind, whole, sound in found if sound and kind in _MASTERING)
 
 
 def _frames_encoded(lines: Sequence[str]) -> int:

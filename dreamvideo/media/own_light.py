@@ -32,6 +32,7 @@ from dreamvideo.media.light import (
 from dreamvideo.media.pixel_formats import Color
 
 Codes = NDArray[np.uint16]
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Values = NDArray[np.float32]
 
 # Colour tags of scene-linear light in the primaries of sRGB.
@@ -82,9 +83,7 @@ def to_scene_light(codes: Codes, color: Color) -> Values:
     return mix_channels(light, primaries_matrix(_chromaticities(color)))
 
 
-def add_detail(
-    dreamt: NDArray[np.uint8], proxy: NDArray[np.uint8], own: Codes, color: Color
-) -> Codes:
+def add_detail(dreamt: Pixels, proxy: Pixels, own: Codes, color: Color) -> Codes:
     """Add what was dreamt on a screen's copy of a frame to the frame in its own light.
 
     Where nothing was dreamt the frame is returned as it is. Elsewhere each channel is moved by as
@@ -92,7 +91,7 @@ def add_detail(
     mapping darkened, in proportion, so that a black stroke on a highlight stays black.
 
     Args:
-        dreamt: H x W x 3, the dream of ``proxy``.
+        dreamt: H x W x 3, the dream of ``proxy``, of the same type.
         proxy: H x W x 3, the frame as a screen shows it.
         own: H x W x 3, the frame in its own light.
         color: The colour tags of ``own``.
@@ -107,7 +106,13 @@ def add_detail(
     return result
 
 
-def _add(dreamt: NDArray[np.uint8], proxy: NDArray[np.uint8], own: Codes, color: Color) -> Codes:
+def screen_codes(level: tuple[int, int, int], color: Color) -> Codes:
+    """Return the codes, of shape (3,), of a colour that a screen shows, 0 .. 255."""
+    pixels = np.asarray(level, np.uint8).reshape(1, 1, 3)
+    return np.asarray(np.rint(_to_codes(pixels, color)), np.uint16).reshape(3)
+
+
+def _add(dreamt: Pixels, proxy: Pixels, own: Codes, color: Color) -> Codes:
     target, before = _to_codes(dreamt, color), _to_codes(proxy, color)
     moved = target - before
     if color.transfer != "linear":
@@ -119,9 +124,9 @@ def _add(dreamt: NDArray[np.uint8], proxy: NDArray[np.uint8], own: Codes, color:
     return np.asarray(np.where(same[..., None], own, dreamt_codes))
 
 
-def _to_codes(pixels: NDArray[np.uint8], color: Color) -> Values:
+def _to_codes(pixels: Pixels, color: Color) -> Values:
     """Return what a screen shows, H x W x 3 in sRGB's primaries, in the codes of ``color``."""
-    light = _screen_table(color.transfer)[pixels]
+    light = _screen_table(color.transfer, 1 << 8 * pixels.itemsize)[pixels]
     if color.transfer != "linear":
         # The primaries of HDR hold those of sRGB, so nothing is negative but by rounding.
         matrix = np.linalg.inv(primaries_matrix(_chromaticities(color)))
@@ -144,10 +149,10 @@ def _linear_table() -> Values:
     return np.asarray(np.clip(spread, -65504, 65504), np.float32)
 
 
-@lru_cache(maxsize=3)
-def _screen_table(transfer: str) -> Values:
-    """Return the light of a screen's 256 levels, in the curve of ``develop_light`` for linear."""
-    levels = np.asarray(np.arange(256) / 255, np.float32)
+@lru_cache(maxsize=6)
+def _screen_table(transfer: str, count: int) -> Values:
+    """Return the light of a screen's levels, in the curve of ``develop_light`` for linear."""
+    levels = np.asarray(np.arange(count) / (count - 1), np.float32)
     return decode_srgb(levels) if transfer == "linear" else levels**_SCREEN_GAMMA
 
 

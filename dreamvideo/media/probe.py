@@ -16,6 +16,7 @@ from dreamvideo.media import apng, demux, ffmpeg, webp
 from dreamvideo.media.demux import Chapter, Contents, Picture, Track
 from dreamvideo.media.dolby_vision import dolby_vision_only
 from dreamvideo.media.heif import is_still_heif
+from dreamvideo.media.own_light import LINEAR_LIGHT
 from dreamvideo.media.paths import escape_text, readable
 from dreamvideo.media.pixel_formats import Color, depth, has_alpha
 from dreamvideo.media.sequence import STRICT, SeriesOptions, is_sequence, numbered_files
@@ -159,6 +160,14 @@ class MediaInfo:
     odd_sizes: int = 0
 
     @property
+    def own_light(self) -> Color | None:
+        """Colour tags of a source with more light than a screen's, which can be kept; else None."""
+        if self.color.transfer == "linear" and self.kind == "sequence":
+            return self.color
+        known = self.color.matrix in ("unknown", "gbr", "bt709", "bt2020nc")
+        return self.color if self.color.is_hdr and known and self.dolby_vision is None else None
+
+    @property
     def held(self) -> int:
         """Number of pictures that a sequence lacks; the one before is shown for their time."""
         return self.ticks[-1] + 1 - len(self.ticks) if self.ticks else 0
@@ -251,6 +260,7 @@ def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
         frames=len(files),
         pixel_format="rgb24" if first.pixels.dtype == "uint8" else "rgb48",
         depth=8 * first.pixels.dtype.itemsize,
+        color=LINEAR_LIGHT if first.is_light else Color(),
         has_alpha=first.alpha is not None,
         files=files,
         ticks=ticks,

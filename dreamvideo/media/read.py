@@ -19,7 +19,9 @@ from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
 from dreamvideo.media.demux import count_packets
+from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
+from dreamvideo.media.pixel_formats import Color as Tags
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.media.series import read_series
@@ -38,7 +40,7 @@ class Frame:
             delivery starts later.
         duration: How long it is shown, in seconds.
         pixels: uint8, H x W x 3, RGB.
-        deep: The same as uint16, if more than 8 bits were requested.
+        deep: The same as uint16, if more than 8 bits were requested; or the frame in its own light.
         alpha: uint8, H x W, if it was requested and is not fully opaque.
     """
 
@@ -140,6 +142,7 @@ class ReadOptions:
         deep: Whether to deliver 16 bits as well.
         keep_alpha: Whether to deliver straight colours and their alpha.
         series: What a folder of pictures may lack.
+        own_light: Colour tags of the source's own light, to deliver that in ``deep``.
     """
 
     start: Fraction | None = None
@@ -150,6 +153,7 @@ class ReadOptions:
     deep: bool = False
     keep_alpha: bool = False
     series: SeriesOptions = STRICT
+    own_light: Tags | None = None
 
 
 WHOLE_FILM = ReadOptions()
@@ -180,17 +184,17 @@ def open_source(
     begin = start if start is not None and start > 0 else Fraction(0)
     _check_range(info, begin, end)
     size = options.size or (info.width, info.height)
-    report = DecodeReport(notes=_notes(info))
+    own = options.own_light is not None
+    report = DecodeReport(notes=_notes(info, own))
     resampled = fps if info.kind != "sequence" else None
 
     def frames_from(opening: SeekPoint | None) -> Generator[Frame, None, None]:
         since, index = (begin, 0) if opening is None else (opening.time, opening.index)
         if info.kind == "sequence":
-            timed = read_series(info, size, since, options.background, report)
+            timed = read_series(info, size, since, options.background, report, own_light=own)
         else:
-            timed = decode_frames(
-                info, size, since, 16 if options.deep else 8, report, opening is not None
-            )
+            bits = 16 if options.deep or own else 8
+            timed = decode_frames(info, size, since, bits, report, opening is not None, own)
         frames = _add_durations(timed, info, report)
         if resampled is not None:
             # What is displayed at an opening may have started before it.
@@ -229,7 +233,7 @@ def _check_range(info: MediaInfo, begin: Fraction, end: Fraction | None) -> None
         )
 
 
-def _notes(info: MediaInfo) -> list[str]:
+def _notes(info: MediaInfo, own_light: bool) -> list[str]:
     """Return notes on what is done to the picture before it is dreamt."""
     notes = []
     turned = [f"rotated by {info.rotation} degrees"] if info.rotation else []
@@ -240,7 +244,11 @@ def _notes(info: MediaInfo) -> list[str]:
         notes.append("deinterlaced")
     if info.color.is_hdr:
         name = "PQ" if info.color.transfer == "smpte2084" else "HLG"
-        notes.append(f"tone-mapped from HDR ({name}) to BT.709")
+        notes.append(
+            f"HDR ({name}) is kept: dreamt on a copy tone-mapped to BT.709"
+            if own_light
+            else f"tone-mapped from HDR ({name}) to BT.709"
+        )
     elif info.color.is_wide:
         notes.append(f"colours converted from {info.color.primaries} to BT.709")
     if info.dolby_vision is not None:
@@ -337,9 +345,13 @@ def _finished(frames: _Raws, options: ReadOptions) -> Generator[Frame, None, Non
     try:
         for raw in frames:
             check()
-            colors, alpha = raw.pixels[..., :3], None
-            if raw.pixels.shape[2] == 4:
-                alpha = raw.pixels[..., 3]
+            pixels, own = raw.pixels, None
+            if options.own_light is not None:
+                own, pixels = np.split(pixels, 2)
+            colors, alpha = pixels[..., :3], None
+            if pixels.shape[2] == 4:
+                # What the tone mapping passes on has no alpha.
+                alpha = (pixels if own is None else own)[..., 3]
                 clear = options.keep_alpha and bool((alpha < np.iinfo(alpha.dtype).max).any())
                 if clear:
                     # The colour under full transparency is arbitrary: replace it with the chosen
@@ -348,13 +360,18 @@ def _finished(frames: _Raws, options: ReadOptions) -> Generator[Frame, None, Non
                     colors = flatten(colors, hidden, options.background)
                 else:
                     colors = flatten(colors, alpha, options.background)
+                if own is not None and options.own_light is not None and clear:
+                    own[alpha == 0, :3] = screen_codes(options.background, options.own_light)
                 alpha = to_depth(alpha, 8) if clear else None
+            deep = to_depth(colors, 16) if options.deep else None
+            if own is not None:
+                deep = own[..., :3]
             yield Frame(
                 index=raw.index,
                 time=raw.time,
                 duration=raw.duration,
                 pixels=np.ascontiguousarray(to_depth(colors, 8)),
-                deep=np.ascontiguousarray(to_depth(colors, 16)) if options.deep else None,
+                deep=None if deep is None else np.ascontiguousarray(deep),
                 alpha=alpha,
             )
     finally:

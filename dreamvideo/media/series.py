@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import MediaError
 from dreamvideo.imaging import resize
 from dreamvideo.media.decode import DecodeReport, Size, Timed
+from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import Color, Still, open_still
@@ -21,7 +23,13 @@ _DONE = {"crop": "cropped to it", "pad": "padded to it", "stretch": "stretched t
 
 
 def read_series(
-    info: MediaInfo, size: Size, since: Fraction, background: Color, report: DecodeReport
+    info: MediaInfo,
+    size: Size,
+    since: Fraction,
+    background: Color,
+    report: DecodeReport,
+    *,
+    own_light: bool = False,
 ) -> Timed:
     """Decode the pictures from a time on.
 
@@ -31,6 +39,7 @@ def read_series(
         since: Seconds; pictures that start earlier are left out.
         background: Colour of the borders of a padded picture.
         report: Gets a note of everything that is done to the pictures.
+        own_light: Whether to put each picture in its own light above that of a screen.
 
     Yields:
         (time in seconds, H x W x 3 RGB or x 4 with straight alpha, uint8 or uint16).
@@ -45,10 +54,19 @@ def read_series(
         _note(report, f"{info.held} missing numbers: the picture before is shown for their time")
     first = bisect_left(info.ticks, since * info.rate)
     for tick, file in zip(info.ticks[first:], info.files[first:], strict=True):
-        still = open_still(file, least=size if info.fit is None else None)
+        least = size if info.fit is None else None
+        still = open_still(file, least=least, own_light=own_light)
         for line in still.notes:
             _note(report, line)
-        yield tick / info.rate, _frame(info, file, still, size, background)
+        screen = _frame(info, file, still, size, background)
+        if not own_light:
+            yield tick / info.rate, screen
+            continue
+        if still.own is None:
+            raise MediaError(f"{escape_text(file)}: holds no light, as the first picture does")
+        lit = replace(still, pixels=still.own)
+        ground = screen_codes(background, info.color)
+        yield tick / info.rate, np.concatenate([_frame(info, file, lit, size, ground), screen])
 
 
 def _note(report: DecodeReport, line: str) -> None:
@@ -57,7 +75,7 @@ def _note(report: DecodeReport, line: str) -> None:
 
 
 def _frame(
-    info: MediaInfo, file: Path, still: Still, size: Size, background: Color
+    info: MediaInfo, file: Path, still: Still, size: Size, background: Color | NDArray[np.uint16]
 ) -> NDArray[Any]:
     layers = still.pixels if still.alpha is None else np.dstack([still.pixels, still.alpha])
     if still.size == (info.width, info.height) or info.fit == "stretch":
@@ -78,14 +96,19 @@ def _crop(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
     return layers[top : top + height, left : left + width]
 
 
-def _pad(layers: NDArray[Any], shape: Size, size: Size, background: Color) -> NDArray[Any]:
+def _pad(
+    layers: NDArray[Any], shape: Size, size: Size, background: Color | NDArray[np.uint16]
+) -> NDArray[Any]:
     """Centre a whole picture in a frame of ``size``, which represents one of ``shape``."""
     high, wide = layers.shape[:2]
     scale = min(shape[0] / wide, shape[1] / high)
     width = max(1, min(size[0], round(wide * scale * size[0] / shape[0])))
     height = max(1, min(size[1], round(high * scale * size[1] / shape[1])))
     top_level = np.iinfo(layers.dtype).max
-    border = [level * top_level // 255 for level in background] + [top_level]
+    levels = list(background)
+    if isinstance(background, tuple):
+        levels = [level * top_level // 255 for level in background]
+    border = [*levels, top_level]
     frame = np.empty((size[1], size[0], layers.shape[2]), layers.dtype)
     frame[:] = border[: layers.shape[2]]
     left, top = (size[0] - width) // 2, (size[1] - height) // 2

@@ -25,6 +25,7 @@ from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
 from dreamvideo.media.exif import keep_exif
 from dreamvideo.media.light import develop_light
 from dreamvideo.media.opencv import decode_by_opencv
+from dreamvideo.media.own_light import encode_linear
 from dreamvideo.media.paths import escape_text, read_bytes, readable, replace_atomically
 from dreamvideo.media.pillow import opened, pillow
 from dreamvideo.media.still_decode import decode, header_size
@@ -36,6 +37,8 @@ __all__ = ["STILL_ENDINGS"]
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
+# Of finer steps than a screen's levels.
+Background = tuple[float, float, float]
 
 # Dreamt frames hardly compress, and a render waits for each of them: only runs and single bytes are
 # searched for, in a third of the time of level 1 and for the same size.
@@ -45,6 +48,7 @@ _FAST = [
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
 ]
 _HEAD = 2**16
+_KEPT_LIGHT = "read as light, which is kept: dreamt on a copy tone-mapped to sRGB"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Still:
         size: (width, height) in the file, upright.
         exif: Metadata of the camera, ready to be written again.
         notes: Notes for the user on what was done to it.
+        is_light: Whether the file holds scene-linear light.
+        own: H x W x 3, that light in the codes of ``own_light``, if it was requested.
     """
 
     pixels: NDArray[Any]
@@ -64,10 +70,16 @@ class Still:
     size: Size
     exif: Image.Exif | None = None
     notes: tuple[str, ...] = ()
+    is_light: bool = False
+    own: NDArray[np.uint16] | None = None
 
 
 def open_still(
-    path: Path | str, *, least: Size | None = None, most_bytes: int | None = None
+    path: Path | str,
+    *,
+    least: Size | None = None,
+    most_bytes: int | None = None,
+    own_light: bool = False,
 ) -> Still:
     """Read a picture of any kind that Pillow or ffmpeg decodes.
 
@@ -76,6 +88,7 @@ def open_still(
         least: (width, height) that is needed: a large picture may be returned smaller than it is,
             but not smaller than this, and then takes less memory. None: full size.
         most_bytes: Memory that it may take; None: half of what is free.
+        own_light: Whether to return scene-linear light as well.
 
     Raises:
         MediaError: It is not a picture, cannot be decoded, or is too large.
@@ -89,6 +102,10 @@ def open_still(
     with np.errstate(all="ignore"):
         decoded = decode(path, read_bytes(path), fits, least)
         pixels, alpha, notes = _in_srgb(decoded)
+        is_light = decoded.values.dtype == np.float32
+        own = encode_linear(_light_of(decoded)) if own_light and is_light else None
+        if own is not None:
+            notes = [_KEPT_LIGHT]
     return Still(
         pixels=np.ascontiguousarray(turn_upright(pixels, decoded.orientation)),
         alpha=None
@@ -97,6 +114,8 @@ def open_still(
         size=decoded.size,
         exif=None if decoded.exif is None else keep_exif(decoded.exif),
         notes=tuple(dict.fromkeys([*decoded.notes, *notes])),
+        is_light=is_light,
+        own=None if own is None else np.ascontiguousarray(turn_upright(own, decoded.orientation)),
     )
 
 
@@ -157,7 +176,9 @@ def to_depth(pixels: NDArray[Any], depth: int) -> NDArray[Any]:
     return np.asarray(pixels.astype(np.uint16) * 257, np.uint16)
 
 
-def flatten(pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color) -> NDArray[Any]:
+def flatten(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Background
+) -> NDArray[Any]:
     """Composite a picture over a colour.
 
     Args:
@@ -273,23 +294,31 @@ def _check_memory(path: Path, size: Size, kept: Size, taken: int, most_bytes: in
 def _in_srgb(decoded: Decoded) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
     """Return colours in sRGB, H x W x 3, alpha at the same depth, and notes on what was done."""
     values, alpha, notes = decoded.values, decoded.alpha, []
-    if decoded.premultiplied and alpha is not None:
-        values = _straight(values, alpha)
     if values.dtype == np.float32:
-        colors = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
-        light = develop_light(colors)
+        light = develop_light(_light_of(decoded))
         values = np.asarray(np.rint(light.values * 65535), np.uint16)
         notes.append(f"read as light, tone-mapped to sRGB{light.words and ': '}{light.words}")
         if alpha is not None:
             alpha = np.asarray(np.rint(np.clip(alpha, 0, 1) * 65535), np.uint16)
-    elif decoded.space != ColorSpace():
-        values, note = _converted(values, decoded.space)
-        notes += [note] if note else []
+    else:
+        if decoded.premultiplied and alpha is not None:
+            values = _straight(values, alpha)
+        if decoded.space != ColorSpace():
+            values, note = _converted(values, decoded.space)
+            notes += [note] if note else []
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if alpha is not None:
         alpha = to_depth(alpha, 8 * values.dtype.itemsize)
     return values, alpha, notes
+
+
+def _light_of(decoded: Decoded) -> NDArray[np.float32]:
+    """Return the linear light of a picture of floats, H x W x 3, not multiplied by its alpha."""
+    values = decoded.values
+    if decoded.premultiplied and decoded.alpha is not None:
+        values = _straight(values, decoded.alpha)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
 
 
 def _converted(values: NDArray[Any], space: ColorSpace) -> tuple[NDArray[Any], str]:

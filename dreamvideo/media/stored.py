@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import escape_text, read_bytes
-from dreamvideo.media.stills import Color, flatten, load_deep, png_bytes
+from dreamvideo.media.stills import Background, flatten, load_deep, png_bytes
 
 _HEADER = struct.Struct(">8sI4sIIBB")
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
@@ -78,7 +78,7 @@ def pngs(
     kind: Kind,
     *,
     keep_alpha: bool,
-    background: Color,
+    background: Background,
     pinhole: bool = False,
 ) -> Iterator[bytes]:
     """Yield the frames as PNG files, all opaque or all with alpha.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +47,66 @@ def check_output(output: Path, options: EncodeOptions = DEFAULT_ENCODING) -> Non
         folder.check_folder(output, options.overwrite)
     else:
         check_place(output, options.overwrite)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How frames are stored: the codec, bits per channel, whether in the source's own light."""
+
+    codec: str | None
+    depth: int
+    own_light: bool = False
+
+
+def choose_storage(
+    output: Path, codec: str | None, depth: int | None, source: MediaInfo, *, tone_map: bool = False
+) -> Choice:
+    """Choose what the user leaves open, such that the output keeps what the source has.
+
+    HDR films become films of 10 bits or more, unless the output cannot hold them; linear light is
+    kept in a folder of EXR pictures.
+
+    Args:
+        output: The film or folder.
+        codec: What the user asks for; None: to be chosen.
+        depth: Bits per channel, likewise.
+        source: The film or pictures.
+        tone_map: Whether HDR and linear light are to become what a screen shows.
+
+    Raises:
+        UsageError: The codec does not go into the output.
+    """
+    light = None if tone_map else source.own_light
+    if folder.is_folder(output):
+        linear = folder.choose_format(output, codec) == "exr"
+        return Choice(
+            codec, folder.choose_depth(output, codec, depth), light is not None and linear
+        )
+    if light is not None and light.is_hdr:
+        chosen = codecs.choose_for_hdr(output, codec, depth, source.depth)
+        if chosen is not None:
+            return Choice(*chosen, own_light=True)
+    known = codecs.choose_codec(output, codec)
+    return Choice(codec, codecs.choose_depth(known, depth, source.depth))
+
+
+def check_frames(
+    output: Path, options: EncodeOptions, size: tuple[int, int], rate: Fraction | None
+) -> None:
+    """Refuse, before any work, frames that the output cannot hold.
+
+    Args:
+        output: The film or folder.
+        options: How it is written.
+        size: (width, height) of the frames.
+        rate: Frames per second; None: it varies.
+
+    Raises:
+        UsageError: It cannot hold frames of that size, or that rate.
+    """
+    if not folder.is_folder(output):
+        containers.check_rate(output, rate)
+        codecs.check_size(codecs.choose_codec(output, options.codec), output, size)
 
 
 @timers.stage("encode")

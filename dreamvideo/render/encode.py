@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.media.write import EncodeOptions, StoredFrame, encode
+from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.write import EncodeOptions, StoredFrame, choose_storage, encode
 from dreamvideo.render.job.segment_store import FrameRecord
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look, OutputSettings, look_to_toml
+from dreamvideo.settings.output import USUAL_DEPTH
 from dreamvideo.version import __version__
 
 
@@ -68,6 +70,31 @@ class StoredFilm:
     missing: int = 0
 
 
+def settle_output(
+    output: Path, wanted: OutputSettings, source: MediaInfo
+) -> tuple[OutputSettings, bool]:
+    """Choose what the output settings leave open for a source.
+
+    Args:
+        output: The film or folder.
+        wanted: Output settings.
+        source: The clip.
+
+    Returns:
+        The settings with a codec, where one matters, and a depth, and whether frames are to be
+        stored in the source's own light.
+
+    Raises:
+        UsageError: The codec does not go into the output.
+    """
+    chosen = choose_storage(output, wanted.codec, wanted.depth, source, tone_map=wanted.tone_map)
+    settled = {"codec": chosen.codec, "depth": chosen.depth}
+    changes = {name: value for name, value in settled.items() if value != getattr(wanted, name)}
+    if changes == {"depth": USUAL_DEPTH}:
+        changes = {}
+    return wanted.model_copy(update=changes) if changes else wanted, chosen.own_light
+
+
 def encode_film(
     film: StoredFilm, output: Path, options: EncodeOptions, on_progress: OnProgress
 ) -> RenderResult:
@@ -95,6 +122,7 @@ def encode_film(
         on_progress(Progress("encoding", "frame", done, total))
 
     source = film.source
+    own_light = None if source is None else source.own_light
     if source is not None and source.info.kind == "sequence":
         source = None
     notes = encode(
@@ -105,7 +133,7 @@ def encode_film(
         source=source.info.path if source else None,
         source_start=source.begin if source else Fraction(0),
         source_end=source.end if source else None,
-        options=replace(options, on_frame=told),
+        options=replace(options, on_frame=told, own_light=own_light),
     )
     if last_told != total:
         # An animation that had to be made smaller or slower has fewer frames.

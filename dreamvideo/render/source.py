@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.media.audio import choose_tracks
-from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.probe import Color, MediaInfo, probe
 from dreamvideo.media.read import ReadOptions, SeekPoint, Source, open_source
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
@@ -27,6 +27,7 @@ class ClipRequest:
         fps: Frames per second to resample to; None: the clip's own.
         hold_gaps: Whether numbers missing from a folder of pictures are filled.
         fit: How pictures of mixed sizes are made one size: crop, pad or stretch.
+        own_light: Whether the frames are wanted in the clip's own light as well: HDR, or linear.
 
     Example:
         >>> ClipRequest(Path("bunny.mp4"), end="48f", size="320").to_json()["end"]
@@ -40,6 +41,7 @@ class ClipRequest:
     fps: str | None = None
     hold_gaps: bool = False
     fit: str | None = None
+    own_light: bool = False
 
     def to_json(self) -> dict[str, str | None]:
         """Return the request as a manifest stores it; the clip's path is absolute."""
@@ -51,6 +53,7 @@ class ClipRequest:
             "fps": self.fps,
             "hold_gaps": "yes" if self.hold_gaps else None,
             "fit": self.fit,
+            **({"own_light": "yes"} if self.own_light else {}),
         }
 
     @classmethod
@@ -64,6 +67,7 @@ class ClipRequest:
             values.get("fps"),
             bool(values.get("hold_gaps")),
             values.get("fit"),
+            bool(values.get("own_light")),
         )
 
     @property
@@ -76,7 +80,8 @@ class ClipRequest:
 class ClipRange:
     """A clip, from ``begin`` to ``end`` seconds, at ``size`` (width, height) and ``rate``.
 
-    ``resampled`` is whether the rate differs from the clip's own.
+    ``resampled`` is whether the rate differs from the clip's own; ``own_light`` the colour tags of
+    the clip's own light, if its frames are delivered in that too.
     """
 
     info: MediaInfo
@@ -87,6 +92,17 @@ class ClipRange:
     resampled: bool
     wanted: OutputSettings
     series: SeriesOptions = STRICT
+    own_light: Color | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Whether its frames have no constant rate."""
+        return self.info.variable_rate and not self.resampled
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits per channel with which its dreamt frames are stored."""
+        return 8 if self.wanted.bits == 8 and self.own_light is None else 16
 
     @property
     def expected(self) -> int | None:
@@ -116,6 +132,7 @@ class ClipRange:
                 deep=self.wanted.bits > 8,
                 keep_alpha=True,
                 series=self.series,
+                own_light=self.own_light,
             ),
             opening=opening,
         )
@@ -152,4 +169,5 @@ def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
         bool(fps),
         wanted,
         series,
+        info.own_light if request.own_light else None,
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
-from dreamvideo.media.write import StoredFrame, check_output
+from dreamvideo.media.write import StoredFrame, check_frames, check_output
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import choose_dream_size
-from dreamvideo.render.encode import StoredFilm, make_encode_options
+from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_output
 from dreamvideo.render.frames.backward_pass import run_backward_pass
 from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.job import Job
@@ -103,6 +103,8 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
+    wanted, own_light = settle_output(output, wanted, open_clip_range(request, wanted).info)
+    request = replace(request, own_light=own_light)
     read = _open_checked(request, wanted, look)
     if executor is None:
         most = find_max_workers(machine, look, read)
@@ -115,6 +117,8 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     if budget:
         request = replace(request, size=size)
         read = _open_checked(request, wanted, look)
+    encoding = make_encode_options(wanted, look, overwrite=overwrite)
+    check_frames(output, encoding, read.size, None if read.varies else read.rate)
     asked_for = request.to_json()
     asked = make_manifest(
         "video",
@@ -148,7 +152,6 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         notes = (*roomy, *said, *further, *_note_depth(read.info, wanted))
         return StoredFilm(frames, job.records, read.rate, read, notes, missing)
 
-    encoding = make_encode_options(wanted, look, overwrite=overwrite)
     return run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
 
 
@@ -280,7 +283,7 @@ def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
     left = max(0, (job.manifest.frames or 0) - job.done)
     # A warm-up frame is stored with its source, and once more as joined.
     left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
-    depth, alpha = read.wanted.bits, read.info.has_alpha
+    depth, alpha = read.stored_bits, read.info.has_alpha
     need = disk_space.estimate_disk_bytes(left, width, height, copies, depth=depth, alpha=alpha)
     return disk_space.check_room(job.folder, need)
 

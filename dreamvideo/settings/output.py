@@ -58,6 +58,12 @@ class OutputSettings(Settings):
         "this option is given.",
         json_schema_extra={"none": "8"},
     )
+    tone_map: bool = Field(
+        default=False,
+        description="Write HDR and scene-linear light as a screen shows it, in 8 bits a channel "
+        "unless --depth says otherwise. Otherwise they are kept where the output can hold them.",
+        json_schema_extra={"option": "--tone-map"},
+    )
     background: Annotated[str, AfterValidator(lambda text: validate(parse_color, text))] = Field(
         default="black",
         description="Colour behind transparent areas where the output cannot keep them: white, "

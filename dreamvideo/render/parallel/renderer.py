@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import DreamVideoError, MediaError
+from dreamvideo.media.own_light import add_detail
 from dreamvideo.media.paths import escape_text
+from dreamvideo.media.probe import Color
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
 from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
@@ -66,7 +68,7 @@ class Renderer:
         self._camera = make_virtual_camera(self.look, self.footage)
         self._dream_size = choose_dream_size(self.look.dream.dream_size, self.footage.size)
         width, height = self.footage.size
-        depth, alpha = self.footage.wanted.bits, self.footage.info.has_alpha
+        depth, alpha = self.footage.stored_bits, self.footage.info.has_alpha
         self._room = FreeSpaceMonitor(
             job.folder, estimate_reserve(width, height, depth=depth, alpha=alpha)
         )
@@ -149,7 +151,8 @@ class Renderer:
             with keeping_state(part) as keep, closing(self._dream(frames, state)) as film:
                 for dreamt in film:
                     if dreamt.index < wanted:
-                        part.put_ahead(dreamt.index, make_ahead_png(*_to_stored_pixels(dreamt)))
+                        both = _to_stored_pixels(dreamt, self.footage.own_light)
+                        part.put_ahead(dreamt.index, make_ahead_png(*both))
                         continue
                     self._room.look()
                     self._store(part, dreamt)
@@ -169,7 +172,7 @@ class Renderer:
         """Keep a frame at its source frame's bit depth, and with its alpha."""
         frame = dreamt.frame
         assert frame is not None
-        pixels, source = _to_stored_pixels(dreamt)
+        pixels, source = _to_stored_pixels(dreamt, self.footage.own_light)
         if self.look.coherence.passes > 1:
             part.put_source(dreamt.index, png_bytes(source, None))
         part.add(
@@ -201,10 +204,15 @@ def _to_arrays(state: State) -> Arrays:
     return {field.name: getattr(state, field.name) for field in fields(state)}
 
 
-def _to_stored_pixels(dreamt: DreamedFrame) -> tuple[Pixels, Pixels]:
-    """Return a frame's pixels and its source's, H x W x 3, both at the source's bit depth."""
+def _to_stored_pixels(dreamt: DreamedFrame, own_light: Color | None) -> tuple[Pixels, Pixels]:
+    """Return a frame's pixels and its source's, H x W x 3, both at the source's bit depth.
+
+    With the colour tags of the source's own light, both are in that.
+    """
     frame = dreamt.frame
     assert frame is not None
     if frame.deep is None:
         return dreamt.pixels, frame.pixels
+    if own_light is not None:
+        return add_detail(dreamt.pixels, frame.pixels, frame.deep, own_light), frame.deep
     return deepen(dreamt.pixels, frame.pixels, frame.deep), frame.deep
