@@ -236,7 +236,7 @@ def _arguments(
     return [
         *ffmpeg.input_file(info.path, *options),
         *("-map", f"0:{info.stream_index}", "-vf", chain),
-        # Frames that were stacked have lost the demuxer's unit of time, but keep to that of the filters.
+        # Stacked frames have lost the demuxer's unit of time, but keep to that of the filters.
         *("-fps_mode", "passthrough", "-enc_time_base", "filter" if stacked else "demux"),
         *_FRAME_TIMES,
         *("-f", "rawvideo", "-pix_fmt", bits, "pipe:1"),

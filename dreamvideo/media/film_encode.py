@@ -50,6 +50,7 @@ class EncodeOptions:
         no_audio: Whether to drop the sound.
         audio_track: Keep only this track (``audio.choose_tracks``).
         overwrite: Whether to replace an existing output.
+        proxy: Width of a small film to write beside the output; None: none.
         own_light: The source's colour tags, if the frames are in its own light instead of a
             screen's.
         on_frame: Called with the number of frames passed to the encoder.
@@ -67,6 +68,7 @@ class EncodeOptions:
     no_audio: bool = False
     audio_track: str | None = None
     overwrite: bool = False
+    proxy: int | None = None
     own_light: Color | None = None
     on_frame: Callable[[int], None] | None = None
 

@@ -23,6 +23,7 @@ from dreamvideo.media.paths import (
     sync_folder,
 )
 from dreamvideo.media.picture_files import load_resized
+from dreamvideo.media.still_encode import encode_still
 from dreamvideo.media.stills import flatten, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
@@ -192,11 +193,16 @@ def _convert(
     pixels, alpha = load_resized(stored, size)
     if form == "jpg":
         pixels, alpha = flatten(pixels, alpha, options.background), None
+    if form == "tiff":
+        deep = None if alpha is None else to_depth(alpha, depth)
+        to.write_bytes(
+            encode_still(to.with_suffix(".tif"), to_depth(pixels, depth), deep, tags={}, exif=None)
+        )
+        return
     layers = pixels[..., ::-1] if alpha is None else np.dstack([pixels[..., ::-1], alpha])
     flags = {
         "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
         "jpg": [cv2.IMWRITE_JPEG_QUALITY, 95 if options.quality is None else options.quality],
-        "tiff": [cv2.IMWRITE_TIFF_COMPRESSION, 32946],
     }[form]
     done, data = cv2.imencode(f".{form}", np.ascontiguousarray(to_depth(layers, depth)), flags)
     if not done:

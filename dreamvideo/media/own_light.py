@@ -94,7 +94,7 @@ def add_detail(dreamt: Pixels, proxy: Pixels, own: Codes, color: Color) -> Codes
         dreamt: H x W x 3, the dream of ``proxy``, of the same type.
         proxy: H x W x 3, the frame as a screen shows it.
         own: H x W x 3, the frame in its own light.
-        color: The colour tags of ``own``.
+        color: The colour tags of ``own``: PQ, HLG or linear.
 
     Returns:
         The dreamt frame in its own light, H x W x 3.
@@ -129,7 +129,7 @@ def _to_codes(pixels: Pixels, color: Color) -> Values:
     light = _screen_table(color.transfer, 1 << 8 * pixels.itemsize)[pixels]
     if color.transfer != "linear":
         # The primaries of HDR hold those of sRGB, so nothing is negative but by rounding.
-        matrix = np.linalg.inv(primaries_matrix(_chromaticities(color)))
+        matrix = np.asarray(np.linalg.inv(primaries_matrix(_chromaticities(color))), np.float64)
         light = np.clip(mix_channels(light, matrix), 0, 1)
     # The table is finer where the eye is.
     return np.asarray(

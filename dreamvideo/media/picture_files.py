@@ -11,16 +11,11 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.exr import EXR, as_planes, exr_planes
 from dreamvideo.media.film_encode import EncodeOptions
-from dreamvideo.media.own_light import to_scene_light
 from dreamvideo.media.paths import escape_text
-from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.stills import flatten, load_deep, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
-
-# ffmpeg keeps the planes of RGB in this order, and alpha after them.
-_PLANES = [1, 2, 0, 3]
-_EXR = ["-c:v", "exr", "-format", "half", "-compression", "zip16"]
 
 
 def write_pictures(
@@ -56,14 +51,16 @@ def write_pictures(
             if form == "dpx":
                 yield dpx_planes(flatten(colors, clear, options.background))
             else:
-                yield exr_planes(colors, clear, options.own_light, keep_alpha=alpha)
+                deep = None if clear is None else to_depth(clear, 16)
+                light = options.own_light
+                yield exr_planes(to_depth(colors, 16), deep, light, keep_alpha=alpha)
             if options.on_frame:
                 options.on_frame(number)
 
     ffmpeg.run(
         [
             *("-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{size[0]}x{size[1]}", "-i", "pipe:0"),
-            *(_EXR if form == "exr" else ["-c:v", "dpx"]),
+            *(EXR if form == "exr" else ["-c:v", "dpx"]),
             *("-f", "image2", "-start_number", "1", "-y", ffmpeg.local_url(place)),
         ],
         subject=f"{escape_text(pattern)}: encoding failed",
@@ -71,68 +68,10 @@ def write_pictures(
     )
 
 
-def encode_exr(
-    path: Path, codes: NDArray[np.uint16], alpha: NDArray[np.uint16] | None, light: Color | None
-) -> bytes:
-    """Encode one picture as EXR: half floats of linear light.
-
-    Args:
-        path: The file, for the error.
-        codes: H x W x 3.
-        alpha: H x W, straight, or None.
-        light: Colour tags of the codes; None: a screen's.
-
-    Raises:
-        MediaError: It cannot be encoded.
-    """
-    pixels = "gbrpf32le" if alpha is None else "gbrapf32le"
-    size = f"{codes.shape[1]}x{codes.shape[0]}"
-    _, data = ffmpeg.run(
-        [
-            *("-f", "rawvideo", "-pix_fmt", pixels, "-s", size, "-i", "pipe:0"),
-            *(*_EXR, "-f", "image2pipe", "pipe:1"),
-        ],
-        subject=f"{escape_text(path)}: encoding failed",
-        feed=[exr_planes(codes, alpha, light, keep_alpha=alpha is not None)],
-    )
-    return data
-
-
-def exr_planes(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16],
-    alpha: NDArray[np.uint8] | NDArray[np.uint16] | None,
-    light: Color | None,
-    *,
-    keep_alpha: bool,
-) -> bytes:
-    """Return a frame as planes of floats that are exact in half precision.
-
-    Args:
-        pixels: H x W x 3 integers.
-        alpha: H x W of the same type, straight; None: opaque.
-        light: Colour tags of the pixels; None: a screen's.
-        keep_alpha: Whether there is a plane of alpha, with which colours are premultiplied.
-    """
-    linear = to_scene_light(to_depth(pixels, 16), light or Color())
-    if keep_alpha:
-        share = np.ones(pixels.shape[:2], np.float32)
-        if alpha is not None:
-            share = alpha / np.float32(np.iinfo(alpha.dtype).max)
-        linear = np.dstack([linear * share[..., None], share])
-    # ffmpeg would cut the last bits off, instead of rounding.
-    half = np.clip(linear, -65504, 65504).astype(np.float16).astype("<f4")
-    return _as_planes(half)
-
-
 def dpx_planes(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     """Return a frame, H x W x 3 integers, as planes of 10 bits."""
     deep = to_depth(pixels, 16).astype(np.float32)
-    return _as_planes(np.rint(deep * np.float32(1023 / 65535)).astype("<u2"))
-
-
-def _as_planes(layers: NDArray[np.generic]) -> bytes:
-    order = _PLANES[: layers.shape[2]]
-    return np.ascontiguousarray(layers[..., order].transpose(2, 0, 1)).tobytes()
+    return as_planes(np.rint(deep * np.float32(1023 / 65535)).astype("<u2"))
 
 
 def load_resized(

@@ -28,6 +28,7 @@ from dreamvideo.media.opencv import decode_by_opencv
 from dreamvideo.media.own_light import encode_linear
 from dreamvideo.media.paths import escape_text, read_bytes, readable, replace_atomically
 from dreamvideo.media.pillow import opened, pillow
+from dreamvideo.media.pixel_formats import Color as Tags
 from dreamvideo.media.still_decode import decode, header_size
 from dreamvideo.media.still_encode import encode_still
 from dreamvideo.media.still_file import BYTES_A_PIXEL, Decoded, Size, kind_of, turn_upright
@@ -203,23 +204,28 @@ def write_still(
     *,
     alpha: NDArray[Any] | None = None,
     exif: Image.Exif | None = None,
+    light: Tags | None = None,
 ) -> None:
-    """Write a picture as PNG, JPEG, WebP, TIFF or AVIF, by its extension, atomically.
+    """Write a picture as PNG, JPEG, WebP, TIFF, AVIF, JPEG XL or EXR, by its extension, atomically.
 
     Args:
         path: The file.
-        pixels: H x W x 3 RGB, uint8 or, for PNG and TIFF, uint16.
-        metadata: Texts by name. They go into PNG text chunks, or as JSON into the EXIF block.
-        quality: Of JPEG, WebP and AVIF, 0 to 100.
+        pixels: H x W x 3 RGB, uint8 or, for PNG, TIFF, JPEG XL and EXR, uint16.
+        metadata: Texts by name. They go into PNG text chunks, or as JSON into the EXIF block; EXR
+            has no place for them.
+        quality: Of JPEG, WebP, AVIF and JPEG XL, 0 to 100.
         alpha: H x W, of the same type; JPEG cannot store it.
         exif: Metadata of the camera to keep.
+        light: Colour tags of pixels that go into an EXR in their own light; None: a screen's.
 
     Raises:
         UsageError: The extension is unknown.
         MediaError: The file cannot be written.
     """
     path = Path(path)
-    data = encode_still(path, pixels, alpha, tags=metadata or {}, exif=exif, quality=quality)
+    data = encode_still(
+        path, pixels, alpha, tags=metadata or {}, exif=exif, quality=quality, light=light
+    )
     with replace_atomically(path) as part:
         part.write_bytes(data)
 

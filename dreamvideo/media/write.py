@@ -16,6 +16,7 @@ from dreamvideo.media.containers import supported_endings
 from dreamvideo.media.film_encode import DEFAULT_ENCODING, EncodeOptions, Film, encode_part
 from dreamvideo.media.paths import check_parent, check_place, escape_text, replace_atomically
 from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.proxy import check_proxy, write_proxy
 from dreamvideo.media.stored import StoredFrame, kind_of
 
 __all__ = ["EncodeOptions", "StoredFrame", "check_output", "encode", "supported_endings"]
@@ -42,6 +43,8 @@ def check_output(output: Path, options: EncodeOptions = DEFAULT_ENCODING) -> Non
             raise UsageError(f"{escape_text(output)}: only GIF and WebP can be limited to a size")
         if options.loop:
             raise UsageError(f"{escape_text(output)}: only GIF and WebP have a repeat count")
+    if options.proxy is not None:
+        check_proxy(output, options.overwrite)
     if numbered:
         check_parent(folder.place_of(output))
         folder.check_folder(output, options.overwrite)
@@ -160,11 +163,21 @@ def encode(
         )
     kind = kind_of(frames)
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
+    notes = _write(film, output, options)
+    if options.proxy is not None:
+        notes.append(write_proxy(output, options.proxy, rate, options.background))
+    return notes
+
+
+def _write(film: Film, output: Path, options: EncodeOptions) -> list[str]:
+    """Write the film or folder; return notes for the user."""
+    shape: list[str] = []
     if folder.is_folder(output) or output.suffix.lower() in _ANIMATIONS:
         film, shape = _with_square_pixels(film)
     if folder.is_folder(output):
-        notes = folder.write_folder(frames, output, kind, options, film.size)
-        sound = ["the sound is left out: pictures hold none"] if info and info.audio else []
+        notes = folder.write_folder(film.frames, output, film.kind, options, film.size)
+        silent = film.source is not None and film.source.audio
+        sound = ["the sound is left out: pictures hold none"] if silent else []
         return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:
         return [*shape, *_encode_animation(film, output, options)]

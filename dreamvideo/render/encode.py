@@ -45,6 +45,7 @@ def make_encode_options(
         no_audio=wanted.no_audio,
         audio_track=wanted.audio_track,
         overwrite=overwrite,
+        proxy=wanted.proxy,
     )
 
 

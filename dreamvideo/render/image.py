@@ -18,7 +18,7 @@ from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.read import Frame
-from dreamvideo.media.write import check_output
+from dreamvideo.media.write import check_frames, check_output
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import (
@@ -195,6 +195,9 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     read = _read_photo(photo, output, wanted, size, machine)
     frozen, full = freeze_look(look), read.image
     whole = (full.shape[1], full.shape[0])
+    encoding = make_encode_options(wanted, look, overwrite=overwrite)
+    if is_film:
+        check_frames(output, encoding, whole, GROWTH_RATE)
     dreamt_size = choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS)
     still = resize(full, dreamt_size[::-1], "area")
     span = FilmSpan(still.shape[1::-1], full_size=whole)
@@ -227,7 +230,7 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
         request = JobRequest(
             output,
             make_manifest("image", look, wanted, {}, {"the picture": photo}),
-            make_encode_options(wanted, look, overwrite=overwrite),
+            encoding,
             resumable=False,
         )
         return _render_growth(request, read, climb, on_progress)

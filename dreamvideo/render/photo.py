@@ -15,14 +15,20 @@ from PIL.Image import Exif
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.imaging import resize
+from dreamvideo.media.own_light import LINEAR_LIGHT, add_detail, screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
-from dreamvideo.media.still_encode import LOSSY_ENDINGS, holds_alpha, holds_depth
+from dreamvideo.media.still_encode import (
+    LIGHT_ENDINGS,
+    LOSSY_ENDINGS,
+    holds_alpha,
+    holds_depth,
+)
 from dreamvideo.media.stills import Still, flatten, is_still, open_still, still_size, write_still
 from dreamvideo.parsing import parse_size
 from dreamvideo.settings import OutputSettings
 
-_FOR_STILLS = frozenset({"quality", "background", "depth", "strip_metadata"})
+_FOR_STILLS = frozenset({"quality", "background", "depth", "strip_metadata", "tone_map"})
 _QUALITY = 95
 
 
@@ -36,6 +42,7 @@ class Photo:
         depth: Bits per channel to write the dream with.
         exif: Metadata of the camera.
         notes: Notes for the user.
+        own: H x W x 3, the picture in its own linear light, to be written in that; else None.
     """
 
     image: Image
@@ -43,6 +50,7 @@ class Photo:
     depth: int
     exif: Exif | None
     notes: tuple[str, ...]
+    own: NDArray[np.uint16] | None = None
 
     def save(self, path: Path, image: Image, tags: Mapping[str, str], quality: int | None) -> None:
         """Write a dream of the picture.
@@ -62,7 +70,11 @@ class Photo:
         if self.alpha is not None:
             alpha = np.asarray(np.rint(self.alpha * np.float32(top)), pixels.dtype)
         quality = _QUALITY if quality is None else quality
-        write_still(path, pixels, tags, quality, alpha=alpha, exif=self.exif)
+        light = None
+        if self.own is not None:
+            pixels = add_detail(pixels, to_deep(self.image), self.own, LINEAR_LIGHT)
+            light = LINEAR_LIGHT
+        write_still(path, pixels, tags, quality, alpha=alpha, exif=self.exif, light=light)
 
     @property
     def alpha_bytes(self) -> NDArray[np.uint8] | None:
@@ -84,8 +96,11 @@ def check_still(output: Path, wanted: OutputSettings) -> None:
         )
     if wanted.quality is not None and ending not in LOSSY_ENDINGS:
         raise UsageError(f"{output}: {output.suffix} is lossless here and has no quality")
-    most = (8, 16) if holds_depth(output) else (8,)
-    if wanted.bits not in most:
+    if ending in LIGHT_ENDINGS:
+        most: tuple[int, ...] = (16,)
+    else:
+        most = (8, 16) if holds_depth(output) else (8,)
+    if wanted.depth is not None and wanted.depth not in most:
         have = " or ".join(map(str, most))
         hint = "" if 16 in most else "; .png and .tif have 16 too"
         raise UsageError(
@@ -110,13 +125,18 @@ def read_photo(
         MediaError: The picture cannot be read.
     """
     least = None if size is None else parse_size(size, *still_size(photo))
-    still = open_still(photo, least=least, most_bytes=most_bytes)
+    own_light = output.suffix.lower() in LIGHT_ENDINGS and not wanted.tone_map
+    still = open_still(photo, least=least, most_bytes=most_bytes, own_light=own_light)
     if size is not None:
         # A damaged header may have promised a different size.
         least = parse_size(size, *still.size)
     notes = list(still.notes)
     pixels, alpha = still.pixels, _is_clear(still)
+    own = still.own
     if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
+        if own is not None:
+            ground = screen_codes(wanted.background_color, LINEAR_LIGHT) / 257
+            own = flatten(own, still.alpha, tuple(map(float, ground)))
         pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
         if not holds_alpha(output):
             notes.append("transparency composited over one colour: JPEG cannot store it")
@@ -130,9 +150,11 @@ def read_photo(
         notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
     image = to_float(pixels)
     if least is not None:
+        if own is not None:
+            own = to_deep(resize(to_float(own), least[::-1]))
         image, alpha = _resize_both(image, alpha, least)
     exif = None if wanted.strip_metadata else still.exif
-    return Photo(image, alpha, depth, exif, tuple(notes))
+    return Photo(image, alpha, depth, exif, tuple(notes), own)
 
 
 def collect_picture_notes(*paths: Path | None) -> list[str]:
@@ -159,6 +181,8 @@ def _make_options(names: frozenset[str] | set[str]) -> str:
 def _choose_depth(still: Still, output: Path, wanted: OutputSettings) -> int:
     if wanted.depth is not None:
         return wanted.depth
+    if output.suffix.lower() in LIGHT_ENDINGS:
+        return 16
     return 16 if still.pixels.dtype == np.uint16 and holds_depth(output) else 8
 
 

@@ -83,6 +83,14 @@ class OutputSettings(Settings):
             json_schema_extra={"none": "any"},
         )
     )
+    proxy: int | None = Field(
+        default=None,
+        ge=32,
+        le=8192,
+        description="Also write a small H.264 film, this many pixels wide, beside the output: "
+        "film.proxy.mp4 for film.mov.",
+        json_schema_extra={"none": "none"},
+    )
 
     no_audio: bool = Field(
         default=False,

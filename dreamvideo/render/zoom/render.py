@@ -18,7 +18,7 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import load_frame, read_still
-from dreamvideo.media.write import check_output
+from dreamvideo.media.write import check_frames, check_output
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import output_paths
 from dreamvideo.render.encode import StoredFilm, make_encode_options
@@ -127,10 +127,15 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         size=size,
     )
 
+    # Otherwise the last frame of a loop would be coded worse than the first: a seam that the dream
+    # did not make.
+    encoding = make_encode_options(wanted, look, overwrite=overwrite, alone=loop)
+
     def dream(job: Job) -> StoredFilm:
         if job.segment_stores()[0].ending is None:
             still = _read_start(photo, size, wanted, look) if start is None else start
             height, width = still.shape[:2]
+            check_frames(output, encoding, (width, height), rate)
             goal = _read_goal(to, wanted, width, height)
             parts = make_stage_dreamers(look, height, width, job.manifest.machine)
             plan = prepare_zoom(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
@@ -141,9 +146,6 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         read = collect_picture_notes(*files.values(), *list_look_files(look).values())
         return replace(_collect(job), notes=read)
 
-    # Otherwise the last frame of a loop would be coded worse than the first: a seam that the dream
-    # did not make.
-    encoding = make_encode_options(wanted, look, overwrite=overwrite, alone=loop)
     made = run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
     return replace(made, notes=(*made.notes, *chosen))
 
