@@ -15,7 +15,11 @@ from dreamvideo.media.pixel_formats import Color
 
 # ffmpeg keeps the planes of RGB in this order, and alpha after them.
 _PLANES = [1, 2, 0, 3]
-EXR = ["-c:v", "exr", "-format", "half", "-compression", "zip16"]
+EXR = [
+    # Colours are multiplied by alpha here, exactly; ffmpeg would do it again.
+    *("-vf", "setparams=alpha_mode=premultiplied"),
+    *("-c:v", "exr", "-format", "half", "-compression", "zip16"),
+]
 
 
 def encode_exr(

@@ -63,7 +63,7 @@ def write_proxy(output: Path, width: int, rate: Fraction | None, background: Col
 
 def _proxy_size(info: MediaInfo, width: int) -> tuple[int, int]:
     """Return an even (width, height), with which square pixels keep the film's shape."""
-    wide = min(width, round(info.width * max(info.sample_aspect, 1)))
+    wide = min(width, round(info.width * max(info.sample_aspect, Fraction(1))))
     wide = max(2, wide // 2 * 2)
     high = wide * info.height / (info.width * info.sample_aspect)
     return wide, max(2, round(high / 2) * 2)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, features
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media import ffmpeg, png
+from dreamvideo.media import ffmpeg, heif, png
 from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.exif import (
     exif_bytes,
@@ -155,16 +155,16 @@ def _jpeg_xl(path: Path, picture: bytes, exif: Image.Exif | None, quality: int) 
         subject=f"{escape_text(path)}: encoding failed",
         feed=[picture],
     )
-    if not stream.startswith(_JXL_STREAM) or exif is None:
+    if exif is None:
         return stream
-    boxes = [(b"JXL ", b"\r\n\x87\n"), (b"ftyp", b"jxl \0\0\0\0jxl ")]
-    boxes += [(b"Exif", bytes(4) + exif_block(exif)), (b"jxlc", stream)]
-    return b"".join(struct.pack(">I4s", 8 + len(held), kind) + held for kind, held in boxes)
-
-
-def exif_block(exif: Image.Exif) -> bytes:
-    """Return an EXIF block without the heading that it has in a JPEG."""
-    return exif_bytes(exif).removeprefix(b"Exif\0\0")
+    # libjxl leaves the boxes out where nothing needs them.
+    held = [(b"jxlc", stream)] if stream.startswith(_JXL_STREAM) else list(heif.boxes(stream))[2:]
+    found = [(b"JXL ", b"\r\n\x87\n"), (b"ftyp", b"jxl \0\0\0\0jxl ")]
+    place = next(n for n, (kind, _) in enumerate(held) if kind in (b"jxlc", b"jxlp"))
+    held.insert(place, (b"Exif", bytes(4) + exif_bytes(exif)))
+    return b"".join(
+        struct.pack(">I4s", 8 + len(content), kind) + content for kind, content in [*found, *held]
+    )
 
 
 def to_sixteen_bits(values: NDArray[Any]) -> NDArray[np.uint16]:

@@ -29,9 +29,9 @@ def _still_tags(path: Path) -> dict[str, str]:
         return {}
     try:
         if path.suffix.lower() == ".jxl":
-            words, exif = {}, _jpeg_xl_exif(path)
-            described = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)] if exif else []
-            return _merge(words, described)
+            exif = _jpeg_xl_exif(path)
+            told = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)] if exif else []
+            return _merge({}, told)
         with pillow(), opened(path) as image:
             words = {str(key): text for key, text in image.info.items() if _is_text(text)}
             exif = image.getexif()

@@ -135,8 +135,8 @@ def read_photo(
     own = still.own
     if alpha is not None and ("background" in wanted.model_fields_set or not holds_alpha(output)):
         if own is not None:
-            ground = screen_codes(wanted.background_color, LINEAR_LIGHT) / 257
-            own = flatten(own, still.alpha, tuple(map(float, ground)))
+            red, green, blue = screen_codes(wanted.background_color, LINEAR_LIGHT) / 257
+            own = flatten(own, still.alpha, (float(red), float(green), float(blue)))
         pixels, alpha = flatten(pixels, still.alpha, wanted.background_color), None
         if not holds_alpha(output):
             notes.append("transparency composited over one colour: JPEG cannot store it")
