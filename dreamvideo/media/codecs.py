@@ -487,12 +487,15 @@ def yuv_filter(pixels: str, color: Color, aspect: Fraction, *, own_light: bool =
         own_light: Whether the colours are in the source's own HDR light.
     """
     primaries, transfer = _tags(color, own_light)
-    matrix, named = ("bt2020", "bt2020nc") if own_light else ("bt709", "bt709")
-    tags = f"color_primaries={primaries}:color_trc={transfer}:colorspace={named}:range=tv"
-    return (
-        f"scale=out_color_matrix={matrix}:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic,"
-        f"format={pixels},setparams={tags},{_shape(aspect)}"
+    matrix = "bt2020nc" if own_light else "bt709"
+    tags = f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range=tv"
+    # swscale is a code off in 10 bits, which shows as a tint where nothing was dreamt.
+    convert = (
+        "zscale=min=gbr:rin=pc:m=bt2020nc:r=tv:d=none:f=bicubic"
+        if own_light
+        else f"scale=out_color_matrix=bt709:out_range=tv:flags={ffmpeg.ACCURATE}+bicubic"
     )
+    return f"{convert},format={pixels},setparams={tags},{_shape(aspect)}"
 
 
 def _tags(color: Color, own_light: bool) -> tuple[str, str]:

@@ -278,7 +278,10 @@ def _both_lights(info: MediaInfo, size: Size) -> str:
     """Return filters to a frame in its own light, with its alpha, above that of a screen."""
     form = "gbrap16le" if info.has_alpha else "gbrp16le"
     scale = f"scale={size[0]}:{size[1]}:flags=lanczos+{ffmpeg.ACCURATE}"
-    own = f"{_tagged(info)},{scale},format={form},setsar=1"
+    # swscale would leave white below the highest code.
+    odd = ",format=yuv444p16le|gbrp16le|gbrap16le" if size[0] % 2 or size[1] % 2 else ""
+    exact = "zscale=m=gbr:r=pc:d=none:f=bicubic"
+    own = f"{_tagged(info)},{scale}{odd},{exact},format={form},setsar=1"
     screen = f"{_filters(replace(info, interlaced=False, may_have_fields=False), size)}"
     both = f"split[own][screen];[own]{own}[lit];[screen]{screen},format={form},setsar=1[shown]"
     return ",".join([*_deinterlace(info), f"{both};[lit][shown]vstack"])

@@ -15,10 +15,11 @@ from dreamvideo.media import codecs, containers, ffmpeg, webp
 from dreamvideo.media.codecs import Codec
 from dreamvideo.media.containers import Container
 from dreamvideo.media.demux import count_packets
+from dreamvideo.media.mastering import read_mastering
 from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
-from dreamvideo.media.png import chunks, with_chunks
+from dreamvideo.media.png import with_chunks
 from dreamvideo.media.probe import MediaInfo, read_tags, read_time_code
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
@@ -26,8 +27,6 @@ from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
 _GRID_TOLERANCE = Fraction(6, 10_000)
 _FINE_CLOCK = Fraction(1, 90_000)
-# Chunks of a PNG with the volume of the mastering display and the levels of light.
-_MASTERING = (b"mDCV", b"cLLI")
 # Muxers that write the tag "timecode" as a track, or keep it as a tag.
 _TIME_CODED = ("mov", "mxf", "matroska")
 
@@ -307,29 +306,6 @@ def ground_of(options: EncodeOptions) -> tuple[float, float, float]:
         return options.background
     red, green, blue = screen_codes(options.background, options.own_light) / 257
     return float(red), float(green), float(blue)
-
-
-def read_mastering(path: Path, stream: int) -> bytes:
-    """Return what a film says of the display it was mastered on, and of its brightest light.
-
-    As chunks of a PNG, from which ffmpeg passes them on to every encoder and container.
-
-    Args:
-        path: The film.
-        stream: The picture's number among all streams.
-
-    Raises:
-        MediaError: It cannot be decoded.
-    """
-    _, first = ffmpeg.run(
-        [
-            *(*ffmpeg.input_file(path), "-map", f"0:{stream}", "-frames:v", "1"),
-            *("-c:v", "png", "-f", "image2pipe", "pipe:1"),
-        ],
-        subject=f"{escape_text(path)}: its first frame cannot be decoded",
-    )
-    found = chunks(first)
-    return b"".join(whole for kind, whole, sound in found if sound and kind in _MASTERING)
 
 
 def _frames_encoded(lines: Sequence[str]) -> int:
