@@ -121,7 +121,7 @@ def test_alpha_is_kept(tmp_path: Path, codec: str) -> None:
             assert np.abs(frame.pixels.astype(float) - soft(number)).mean() <= 2.5
 
 
-@pytest.mark.parametrize("depth", [8, 10, 12, 16])
+@pytest.mark.parametrize("depth", [8, 10, 16])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_ffv1_is_bit_exact(tmp_path: Path, depth: int, alpha: bool) -> None:
     random = np.random.default_rng(depth)
@@ -143,7 +143,7 @@ def test_ffv1_is_bit_exact(tmp_path: Path, depth: int, alpha: bool) -> None:
             seen = frame.pixels if depth == 8 else frame.deep
             shown = truth[..., 3] > 0 if alpha else np.ones((33, 50), np.bool_)
             assert seen is not None
-            assert np.abs(seen.astype(int) - truth[..., :3])[shown].max() <= (depth in (10, 12))
+            assert np.abs(seen.astype(int) - truth[..., :3])[shown].max() <= (depth == 10)
 
 
 def test_a_folder_of_exr_is_exact_in_half_floats(tmp_path: Path) -> None:
@@ -259,7 +259,8 @@ def test_jpeg_xl_keeps_depth_alpha_and_the_record(tmp_path: Path, alpha: bool) -
     seen = open_still(path)
     assert seen.pixels.dtype == np.uint16
     assert np.array_equal(seen.pixels, pixels)
-    assert (seen.alpha is None) if held is None else bool((seen.alpha == held).all())
+    assert (seen.alpha is None) == (held is None)
+    assert held is None or np.array_equal(np.asarray(seen.alpha), held)
     assert read_all_tags(path)["synopsis"] == "a look"
     exact = path.stat().st_size
     write_still(path, pixels, quality=60)

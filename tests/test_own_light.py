@@ -74,6 +74,18 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+def rgb_of(planes: np.ndarray) -> np.ndarray:
+    """Full-range codes of 16 bits of three planes of 10-bit YUV, by ITU-R BT.2020."""
+    luma, blue, red = (planes.astype(float) - [[[64]], [[512]], [[512]]]) / [
+        [[876]],
+        [[896]],
+        [[896]],
+    ]
+    channels = [luma + 1.4746 * red, 0 * luma, luma + 1.8814 * blue]
+    channels[1] = (luma - 0.2627 * channels[0] - 0.0593 * channels[2]) / 0.6780
+    return np.clip(np.stack(channels, -1), 0, 1) * 65535
+
+
 def read_own(path: Path) -> list[Frame]:
     light = probe(path).own_light
     assert light is not None
@@ -89,7 +101,9 @@ def test_codes_of_linear_light_are_exact_to_the_last_bit_of_half_floats() -> Non
     back = np.abs(decode_linear(codes)).astype(np.float16).view(np.int16).astype(int)
     assert np.abs(back - np.abs(both).astype(np.float16).view(np.int16)).max() <= 1
     assert (np.sign(decode_linear(codes)) == np.sign(both)).all()
-    assert decode_linear(encode_linear(np.float32([np.nan, np.inf, -np.inf]))).tolist() == [
+    assert decode_linear(
+        encode_linear(np.array([np.nan, np.inf, -np.inf], np.float32))
+    ).tolist() == [
         0,
         65504,
         -65504,
@@ -134,7 +148,7 @@ def test_highlights_keep_their_light_and_their_colour(color: Color) -> None:
     # A bright orange lamp, which the tone mapping made nearly white.
     curve = encode_pq if color is PQ else encode_hlg
     own = np.full((4, 4, 3), 0, np.uint16)
-    own[...] = np.rint(65535 * curve(np.float32([1, 1, 1])) * np.array([1.25, 1.1, 0.9]))
+    own[...] = np.rint(65535 * curve(np.ones(3, np.float32)) * np.array([1.25, 1.1, 0.9]))
     proxy = np.full((4, 4, 3), [250, 235, 205], np.uint8)
     brighter, darker = proxy.copy(), (proxy * 0.5).astype(np.uint8)
     brighter[...] = 255
@@ -170,15 +184,14 @@ def test_a_film_is_read_in_both_lights(films: dict[str, Path], color: Color) -> 
     with open_source(path) as source:
         shown = list(source)
     assert [f.time for f in own] == [f.time for f in shown] == [0, Fraction(1, 25), Fraction(2, 25)]
-    plain = ["-i", str(path), "-vf", f"scale=flags={ffmpeg.ACCURATE}", "-pix_fmt", "rgb48le"]
-    command = [ffmpeg.executable(), "-v", "error", *plain, "-f", "rawvideo", "-"]
+    command = [ffmpeg.executable(), "-v", "error", "-i", str(path), "-f", "rawvideo", "-"]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
-    truth = np.frombuffer(raw, "<u2").reshape(3, 64, 96, 3)
+    truth = [rgb_of(planes) for planes in np.frombuffer(raw, "<u2").reshape(3, 3, 64, 96)]
     for frame, seen, codes in zip(own, shown, truth, strict=True):
         assert frame.deep is not None
         # Eight bits alone are dithered.
         assert np.abs(frame.pixels.astype(int) - seen.pixels).max() <= 2
-        assert np.abs(frame.deep.astype(int) - codes).max() <= 65
+        assert np.abs(frame.deep - codes).max() <= 2
 
 
 STORES = [
@@ -223,7 +236,7 @@ def test_every_store_keeps_light_depth_and_tags(
     for frame, seen in zip(own, read_own(out), strict=True):
         assert frame.deep is not None and seen.deep is not None
         error = np.abs(seen.deep.astype(int) - frame.deep) / step
-        assert error.max() <= 1.01 if codec == "ffv1" else error.mean() <= 4
+        assert error.max() <= 1.01 if codec == "ffv1" else error.mean() <= 6
 
 
 def test_what_cannot_hold_hdr_gets_a_screens_picture(
@@ -318,7 +331,7 @@ def test_a_dream_of_hdr_is_hdr(
     for before, after in pairs:
         assert before.deep is not None and after.deep is not None
         moved = np.abs(after.deep.astype(int) - before.deep)
-        assert moved.max() <= 65 if masked else moved.mean() > 100
+        assert moved.max() <= 65 if masked else moved.mean() > 20
         # As a screen shows it, it is the dream itself.
         assert after.deep.max() > 50_000
 

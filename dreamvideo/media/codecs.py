@@ -155,12 +155,8 @@ CODECS = {
     "cineform": Codec(
         encoder="cfhd",
         endings=(".mov",),
-        formats={
-            (10, False): "yuv422p10le",
-            (12, False): "gbrp12le",
-            (10, True): "gbrap12le",
-            (12, True): "gbrap12le",
-        },
+        # With alpha it holds RGB.
+        formats={(10, False): "yuv422p10le", (10, True): "gbrap12le"},
         scale="-quality",
         quality=1,
         best_worst=(0, 12),
@@ -179,8 +175,6 @@ CODECS = {
             (8, True): "bgra",
             (10, False): "gbrp10le",
             (10, True): "gbrap10le",
-            (12, False): "gbrp12le",
-            (12, True): "gbrap12le",
             (16, False): "gbrp16le",
             (16, True): "gbrap16le",
         },

@@ -10,7 +10,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_bytes
 from dreamvideo.settings.base import Settings, join_lines, validate
 
-_DEPTHS = (8, 10, 12, 16)
+_DEPTHS = (8, 10, 16)
 # Bits a channel where nothing asks for more.
 USUAL_DEPTH = 8
 
