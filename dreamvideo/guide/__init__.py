@@ -20,6 +20,8 @@ TOPICS = (
     "motion",
     "zooms",
     "files",
+    "editors",
+    "live-visuals",
     "studio",
     "quality",
     "reports",

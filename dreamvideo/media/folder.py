@@ -40,7 +40,7 @@ _ENDINGS = {
 }
 _PATTERN = re.compile(r"%0?\d*d")
 _OWN_FRAME = re.compile(r"\D*\d+\.(png|jpe?g|tiff?|exr|dpx)")
-_OPAQUE = {"jpg": "JPEG", "dpx": "DPX"}
+OPAQUE = {"jpg": "JPEG", "dpx": "DPX"}
 
 
 def is_folder(output: Path) -> bool:
@@ -166,9 +166,9 @@ def write_folder(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    if not kind.alpha or form not in _OPAQUE:
+    if not kind.alpha or form not in OPAQUE:
         return []
-    return [f"transparency composited over one colour: {_OPAQUE[form]} cannot store it"]
+    return [f"transparency composited over one colour: {OPAQUE[form]} cannot store it"]
 
 
 def _take_name(part: Path, folder: Path) -> None:
