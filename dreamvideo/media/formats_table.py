@@ -40,10 +40,8 @@ def _film_row(ending: str, container: Container) -> str:
     depths = _by_value((name, _listed(map(str, CODECS[name].depths))) for name in names)
     place = Path(f"a{ending}")
     clear = [n for n in names if holds_alpha(CODECS[n], place, choose_depth(CODECS[n], None))]
-    if not clear:
-        kept = "none"
-    else:
-        kept = "kept" if clear == names else f"with {_coded(clear)}"
+    some = f"with {_coded(clear)}" if clear else "none"
+    kept = "kept" if clear == names else some
     sound = _sound(container)
     if container.muxer == "mov":
         sound += "; for editors only PCM"
