@@ -13,11 +13,12 @@ from dreamvideo.errors import UsageError
 from dreamvideo.media.codecs import CODECS, codecs_for
 from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.own_light import decode_linear, encode_linear
-from dreamvideo.media.probe import Color, probe, read_time_code
+from dreamvideo.media.probe import Color, probe
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.still_ffmpeg import values_of
 from dreamvideo.media.stills import open_still, png_bytes, read_deep, write_still
 from dreamvideo.media.tags import read_all_tags
+from dreamvideo.media.time_code import read_time_code
 from dreamvideo.media.write import StoredFrame, check_frames, check_output, encode
 
 RATE = Fraction(24_000, 1001)

@@ -83,7 +83,7 @@ def rgb_of(planes: np.ndarray) -> np.ndarray:
     ]
     channels = [luma + 1.4746 * red, 0 * luma, luma + 1.8814 * blue]
     channels[1] = (luma - 0.2627 * channels[0] - 0.0593 * channels[2]) / 0.6780
-    return np.clip(np.stack(channels, -1), 0, 1) * 65535
+    return np.asarray(np.clip(np.stack(channels, -1), 0, 1) * 65535)
 
 
 def read_own(path: Path) -> list[Frame]:

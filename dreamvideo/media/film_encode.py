@@ -20,9 +20,10 @@ from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.png import with_chunks
-from dreamvideo.media.probe import MediaInfo, read_tags, read_time_code
+from dreamvideo.media.probe import MediaInfo, read_tags
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
+from dreamvideo.media.time_code import read_time_code
 
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
 _GRID_TOLERANCE = Fraction(6, 10_000)

@@ -76,6 +76,12 @@ class Color:
         return "bt2020" if self.primaries == "unknown" else self.primaries
 
     @property
+    def is_own_light(self) -> bool:
+        """Whether it is PQ, HLG or linear light, in a matrix that can be undone exactly."""
+        exact = self.matrix in ("unknown", "gbr", "bt709", "bt2020nc")
+        return exact and (self.is_hdr or (self.transfer == "linear" and self.matrix == "gbr"))
+
+    @property
     def is_wide(self) -> bool:
         """Whether the primaries are those of BT.2020 or P3, far outside BT.709."""
         return self.primaries in ("bt2020", "smpte431", "smpte432")

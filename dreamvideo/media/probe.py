@@ -31,7 +31,6 @@ __all__ = [
     "is_film",
     "probe",
     "read_tags",
-    "read_time_code",
 ]
 
 SEQUENCE_RATE = Fraction(25)
@@ -162,10 +161,8 @@ class MediaInfo:
     @property
     def own_light(self) -> Color | None:
         """Colour tags of a source with more light than a screen's, which can be kept; else None."""
-        if self.color.transfer == "linear" and self.kind == "sequence":
-            return self.color
-        known = self.color.matrix in ("unknown", "gbr", "bt709", "bt2020nc")
-        return self.color if self.color.is_hdr and known and self.dolby_vision is None else None
+        kept = self.color.is_own_light and (self.color.is_hdr or self.kind == "sequence")
+        return self.color if kept and self.dolby_vision is None else None
 
     @property
     def held(self) -> int:
@@ -228,18 +225,6 @@ def read_tags(path: Path | str) -> dict[str, str]:
         return {}
     with demux.opened(path) as container:
         return dict(container.metadata)
-
-
-def read_time_code(path: Path | str) -> str | None:
-    """Return the time code of a film's first frame, such as 01:00:00:00. Raises MediaError."""
-    path = readable(Path(path))
-    if webp.is_animation(path):
-        return None
-    with demux.opened(path) as container:
-        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
-    # Matroska's names of tags are in capitals.
-    named = ((key.lower(), value) for each in tags for key, value in each.items())
-    return next((value for key, value in named if key == "timecode" and value), None)
 
 
 def _probe_sequence(path: Path, options: SeriesOptions) -> MediaInfo:
@@ -310,8 +295,7 @@ def _probe_file(path: Path) -> MediaInfo:
     if picture.width * picture.height > ffmpeg.MAX_PIXELS:
         raise MediaError(
             f"{escape_text(path)}: declares {picture.width} x {picture.height} pixels, more than "
-            "can be "
-            "rendered"
+            "can be rendered"
         )
     decoder = _decoder(picture)
     displayed, audio = _as_ffmpeg_gives_it(
@@ -424,11 +408,8 @@ def _describe(
     times = _exact_times(path, contents.format)
     rate, variable = _rate_of_times(times) if len(times) > 2 else _rate(picture)
     if rate < _SLOWEST:
-        raise MediaError(
-            f"{escape_text(path)}: declares a frame every {float(1 / rate):.3g} seconds; its "
-            "times are "
-            "broken"
-        )
+        every = f"declares a frame every {float(1 / rate):.3g} seconds"
+        raise MediaError(f"{escape_text(path)}: {every}; its times are broken")
     frames: int | None
     duration = contents.duration
     length = _picture_length(picture, rate, contents.clock_may_leap)
