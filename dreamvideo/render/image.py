@@ -18,6 +18,7 @@ from dreamvideo.media.endings import STILL_ENDINGS
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.read import Frame
+from dreamvideo.media.still_encode import LIGHT_ENDINGS
 from dreamvideo.media.write import check_frames, check_output
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
@@ -244,6 +245,8 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     image, losses = climb(keep)
     read.save(output, image, {} if wanted.strip_metadata else format_recipe(look), wanted.quality)
     notes = (*read.notes, *collect_picture_notes(*list_look_files(look).values()))
+    if output.suffix.lower() in LIGHT_ENDINGS and not wanted.strip_metadata:
+        notes += ("the look is not recorded in the picture: EXR has no place for it",)
     return RenderResult(output, 1, losses, notes, kept=tuple(kept))
 
 
