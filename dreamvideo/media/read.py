@@ -245,7 +245,7 @@ def _notes(info: MediaInfo, own_light: bool) -> list[str]:
     if info.color.is_hdr:
         name = "PQ" if info.color.transfer == "smpte2084" else "HLG"
         notes.append(
-            f"HDR ({name}) is kept: dreamt on a copy tone-mapped to BT.709"
+            f"HDR is kept: dreamt on a copy tone-mapped from HDR ({name}) to BT.709"
             if own_light
             else f"tone-mapped from HDR ({name}) to BT.709"
         )
