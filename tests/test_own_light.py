@@ -6,6 +6,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from media_clips import make
@@ -232,6 +233,39 @@ def test_every_store_keeps_light_depth_and_tags(
         assert frame.deep is not None and seen.deep is not None
         error = np.abs(seen.deep.astype(int) - frame.deep) / step
         assert error.max() <= 1.01 if codec == "ffv1" else error.mean() <= 6
+
+
+@pytest.mark.parametrize("color", [PQ, HLG], ids=lambda c: c.transfer)
+def test_on_a_screen_the_film_shows_the_dream(
+    films: dict[str, Path], tmp_path: Path, color: Color
+) -> None:
+    """Tone-mapped again, what was added is as strong as dreamt, except in the rolled-off lights."""
+    random = np.random.default_rng(0)
+    path = films[color.transfer]
+    frames, dreamt, shown = [], [], []
+    for frame in read_own(path):
+        assert frame.deep is not None
+        noise = random.normal(0, 1, frame.pixels.shape).astype(np.float32)
+        added = cv2.GaussianBlur(noise, (0, 0), 2) * 120
+        dream = np.clip(frame.pixels + added, 0, 255).astype(np.uint8)
+        place = tmp_path / f"{frame.index}.png"
+        store_frame(place, add_detail(dream, frame.pixels, frame.deep, color))
+        frames.append(StoredFrame(place, frame.time))
+        dreamt.append(dream.astype(float) - frame.pixels)
+        shown.append(frame.pixels)
+    options = EncodeOptions(codec="ffv1", depth=16, own_light=probe(path).own_light)
+    out = tmp_path / "a.mkv"
+    encode(frames, out, duration_of_last=Fraction(1, 25), rate=None, source=path, options=options)
+    with open_source(out) as source:
+        pairs = zip(source, shown, strict=True)
+        seen = [frame.pixels.astype(float) - before for frame, before in pairs]
+    truth, found, levels = np.array(dreamt), np.array(seen), np.array(shown)
+    for least, most, weakest in ((8, 64, 0.85), (64, 128, 0.85), (128, 192, 0.8), (192, 230, 0.5)):
+        here = (levels >= least) & (levels < most)
+        slope = (truth[here] * found[here]).sum() / (truth[here] ** 2).sum()
+        assert weakest < slope < 1.15
+        assert np.corrcoef(truth[here], found[here])[0, 1] > 0.9
+        assert abs((found - truth)[here].mean()) < 1.5
 
 
 def test_what_cannot_hold_hdr_gets_a_screens_picture(
