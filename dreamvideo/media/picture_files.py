@@ -63,7 +63,7 @@ def write_pictures(
             *(EXR if form == "exr" else ["-c:v", "dpx"]),
             *("-f", "image2", "-start_number", "1", "-y", ffmpeg.local_url(place)),
         ],
-        subject=f"{escape_text(pattern)}: encoding failed",
+        subject=f"{escape_text(Path(pattern.name))}: encoding failed",
         feed=raw(),
     )
 

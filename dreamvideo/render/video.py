@@ -149,7 +149,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
             frames = _run_second_pass(job, frames, on_progress)
         said, missing = _collect_notes(job)
         further = collect_picture_notes(*list_look_files(look).values())
-        notes = (*roomy, *said, *further, *_note_depth(read.info, wanted))
+        notes = (*roomy, *said, *further, *_note_depth(read.info, wanted), *_note_light(read))
         return StoredFilm(frames, job.records, read.rate, read, notes, missing)
 
     return run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
@@ -338,6 +338,16 @@ def _collect_notes(job: Job) -> tuple[list[str], int]:
         return list(job.manifest.notes), job.manifest.missing
     ending = job.segment_stores()[0].ending
     return (list(ending.notes), ending.missing) if ending else ([], 0)
+
+
+def _note_light(read: ClipRange) -> list[str]:
+    """Say what would keep light that the output cannot hold, unless that is what was asked for."""
+    light = read.info.own_light
+    if light is None or read.own_light is not None or read.wanted.tone_map:
+        return []
+    if light.is_hdr:
+        return ["a film in x265, av1, prores, dnxhr-hqx or ffv1 keeps the HDR; --tone-map does not"]
+    return ["a folder of EXR pictures (--codec exr) keeps the light; --tone-map does not"]
 
 
 def _note_depth(info: MediaInfo, wanted: OutputSettings) -> list[str]:
