@@ -18,7 +18,7 @@ from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.still_ffmpeg import values_of
 from dreamvideo.media.stills import open_still, png_bytes, read_deep, write_still
 from dreamvideo.media.tags import read_all_tags
-from dreamvideo.media.time_code import read_time_code
+from dreamvideo.media.time_code import read_time_code, shift_time_code
 from dreamvideo.media.write import StoredFrame, check_frames, check_output, encode
 
 RATE = Fraction(24_000, 1001)
@@ -99,6 +99,46 @@ def test_every_codec_comes_back(
     assert bool(told) == (codec != "ffv1")
     if place == "a.mxf":
         assert any("look is not recorded" in note for note in notes)
+
+
+def test_the_time_code_of_a_part_starts_there(
+    source: Path, stored: list[StoredFrame], tmp_path: Path
+) -> None:
+    part = [StoredFrame(frame.path, frame.time) for frame in stored[2:]]
+    for name in ("a.mov prores", "a.mxf dnxhr-lb", "a.mkv ffv1"):
+        place, codec = name.split()
+        encode(
+            part,
+            tmp_path / place,
+            duration_of_last=1 / RATE,
+            source=source,
+            source_start=2 / RATE,
+            rate=RATE,
+            options=EncodeOptions(codec=codec),
+        )
+        assert read_time_code(tmp_path / place) == "10:00:00:14"
+
+
+@pytest.mark.parametrize(
+    ("code", "count", "rate", "later"),
+    [
+        ("10:00:00:00", 25 * 3600 + 26, Fraction(25), "11:00:01:01"),
+        ("23:59:59:23", 1, RATE, "00:00:00:00"),
+        ("00:00:59;29", 1, Fraction(30_000, 1001), "00:01:00;02"),
+        ("00:09:59;29", 1, Fraction(30_000, 1001), "00:10:00;00"),
+        ("00:00:00;00", 107_892, Fraction(30_000, 1001), "01:00:00;00"),
+        ("23:59:59;29", 1, Fraction(30_000, 1001), "00:00:00;00"),
+        ("00:00:59;59", 1, Fraction(60_000, 1001), "00:01:00;04"),
+        ("00:01:00;02", 1798, Fraction(30_000, 1001), "00:02:00;02"),
+        ("tomorrow", 1, RATE, None),
+    ],
+)
+def test_time_codes_are_counted_as_editors_count(
+    code: str, count: int, rate: Fraction, later: str | None
+) -> None:
+    assert shift_time_code(code, count, rate) == later
+    if later is not None:
+        assert shift_time_code(later, -count, rate) == code
 
 
 def test_uncompressed_sound_is_copied(stored: list[StoredFrame], tmp_path: Path) -> None:

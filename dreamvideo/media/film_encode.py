@@ -23,7 +23,7 @@ from dreamvideo.media.png import with_chunks
 from dreamvideo.media.probe import MediaInfo, read_tags
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
-from dreamvideo.media.time_code import read_time_code
+from dreamvideo.media.time_code import read_time_code, shift_time_code
 
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
 _GRID_TOLERANCE = Fraction(6, 10_000)
@@ -323,12 +323,10 @@ def _tags(
     notes = []
     moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
     kept = read_tags(film.source.path) if moved and film.source else {}
-    if film.start:
+    code = _time_code(film, container)
+    if film.start or code:
         # The time code of the source's first frame would be wrong for a later one.
-        arguments += ["-metadata", "timecode="]
-    elif container.muxer in _TIME_CODED and film.source and film.rate == film.source.rate:
-        code = read_time_code(film.source.path)
-        arguments += ["-metadata", f"timecode={code}"] if code else []
+        arguments += ["-metadata", f"timecode={code}"]
     for key, value in metadata.items():
         arguments += ["-metadata", f"{container.tag_names.get(key, key)}={value}"]
     if metadata and not container.holds_tags:
@@ -339,6 +337,16 @@ def _tags(
             "other place for them"
         )
     return arguments, notes
+
+
+def _time_code(film: Film, container: Container) -> str:
+    """Return the time code of the film's first frame; empty if it has none there."""
+    if container.muxer not in _TIME_CODED or film.source is None or film.rate is None:
+        return ""
+    code = read_time_code(film.source.path) if film.rate == film.source.rate else None
+    if code is None or not film.start:
+        return code or ""
+    return shift_time_code(code, round(film.frames[0].time * film.rate), film.rate) or ""
 
 
 def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) -> Iterator[bytes]:

@@ -1,11 +1,16 @@
-"""Read a film's time code: the clock of the recording, as editors count it."""
+"""A film's time code: the clock of the recording, as editors count it."""
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.media import demux, webp
 from dreamvideo.media.paths import readable
+
+_CODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d+)")
+_DAY = 24 * 60
 
 
 def read_time_code(path: Path | str) -> str | None:
@@ -18,3 +23,37 @@ def read_time_code(path: Path | str) -> str | None:
     # Matroska's names of tags are in capitals.
     named = ((key.lower(), value) for each in tags for key, value in each.items())
     return next((value for key, value in named if key == "timecode" and value), None)
+
+
+def shift_time_code(code: str, count: int, rate: Fraction) -> str | None:
+    """Return the time code of a later frame.
+
+    Args:
+        code: That of the first frame; ``;`` before its frames means that numbers are dropped, so
+            that 29.97 frames a second keep to the clock.
+        count: How many frames later.
+        rate: Frames per second.
+
+    Returns:
+        The time code; None if ``code`` is not one.
+
+    Example:
+        >>> shift_time_code("01:00:00:20", 10, Fraction(25))
+        '01:00:01:05'
+        >>> shift_time_code("00:00:59;29", 1, Fraction(30_000, 1001))
+        '00:01:00;02'
+    """
+    found = _CODE.fullmatch(code)
+    if found is None:
+        return None
+    hours, minutes, seconds, frames = (int(found[place]) for place in (1, 2, 3, 5))
+    a_second = round(rate)
+    # In each minute but every tenth, the first numbers are left out.
+    dropped = 0 if found[4] == ":" else a_second // 15
+    a_minute, ten_minutes = 60 * a_second - dropped, 600 * a_second - 9 * dropped
+    minute = 60 * hours + minutes
+    number = (60 * minute + seconds) * a_second + frames - dropped * (minute - minute // 10)
+    tens, rest = divmod((number + count) % (_DAY // 10 * ten_minutes), ten_minutes)
+    counted = 600 * a_second * tens + rest + dropped * (max(0, rest - dropped) // a_minute)
+    whole, frame = divmod(counted, a_second)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{found[4]}{frame:02d}"
