@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,8 @@ _ZERO = np.float32(32768)
 _SCREEN_GAMMA = 2.4
 # Detail may be at most this much stronger than on a screen, in code values.
 _MOST_GAIN = 2.0
+# Codes below which what a screen shows says nothing about how it was tone-mapped.
+_DARKEST = 2048
 _ROWS = 128
 
 
@@ -113,15 +117,24 @@ def screen_codes(level: tuple[int, int, int], color: Color) -> Codes:
 
 
 def _add(dreamt: Pixels, proxy: Pixels, own: Codes, color: Color) -> Codes:
-    target, before = _to_codes(dreamt, color), _to_codes(proxy, color)
-    moved = target - before
+    before = _to_codes(proxy, color)
+    moved = _to_codes(dreamt, color) - before
     if color.transfer != "linear":
-        shown = np.maximum(before.max(axis=2), np.float32(2048))
-        gain = np.clip(own.max(axis=2) / shown, 1, _MOST_GAIN)
+        shown = np.maximum(_brightest(before), np.float32(_DARKEST))
+        gain = np.clip(_brightest(own) / shown, 1, _MOST_GAIN)
         moved *= np.asarray(gain, np.float32)[..., None]
-    dreamt_codes = np.clip(np.rint(own + moved), 0, 65535).astype(np.uint16)
-    same = (dreamt == proxy).all(axis=2)
-    return np.asarray(np.where(same[..., None], own, dreamt_codes))
+    moved += own
+    # Rounded; truncation is the same for what is not negative.
+    np.clip(moved + np.float32(0.5), 0, 65535, out=moved)
+    result = moved.astype(np.uint16)
+    same = _brightest(cv2.absdiff(dreamt, proxy)) == 0
+    result[same] = own[same]
+    return result
+
+
+def _brightest(layers: NDArray[Any]) -> NDArray[Any]:
+    """Return the largest of the three channels: faster than ``max`` over so short an axis."""
+    return np.asarray(np.maximum(np.maximum(layers[..., 0], layers[..., 1]), layers[..., 2]))
 
 
 def _to_codes(pixels: Pixels, color: Color) -> Values:
@@ -130,11 +143,13 @@ def _to_codes(pixels: Pixels, color: Color) -> Values:
     if color.transfer != "linear":
         # The primaries of HDR hold those of sRGB, so nothing is negative but by rounding.
         matrix = np.asarray(np.linalg.inv(primaries_matrix(_chromaticities(color))), np.float64)
-        light = np.clip(mix_channels(light, matrix), 0, 1)
+        light = np.asarray(cv2.transform(light, matrix.astype(np.float32)), np.float32)
+        np.clip(light, 0, 1, out=light)
     # The table is finer where the eye is.
-    return np.asarray(
-        _codes_table(color.transfer)[np.rint(np.sqrt(light) * 65535).astype(np.uint16)]
-    )
+    np.sqrt(light, out=light)
+    light *= 65535
+    light += 0.5
+    return np.asarray(_codes_table(color.transfer)[light.astype(np.uint16)])
 
 
 def _chromaticities(color: Color) -> Chromaticities:
