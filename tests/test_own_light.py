@@ -395,6 +395,24 @@ def test_hdr_is_kept_in_segments_small_dreams_and_second_passes(
 
 
 @pytest.mark.integration
+def test_an_hdr_job_goes_on_as_it_began(cli: Cli, films: dict[str, Path], tmp_path: Path) -> None:
+    path, out = films["arib-std-b67"], tmp_path / "a.mkv"
+    wish = ["--codec", "ffv1", *QUICK]
+    assert cli("video", path, "-o", out, "--keep-job", *wish).code == 0
+    whole = [frame.deep for frame in read_own(out)]
+    job = tmp_path / "a.mkv.dreamjob"
+    # As if it had been stopped after two frames.
+    sorted((job / "frames").iterdir())[-1].unlink()
+    out.unlink()
+    flat = cli("video", path, "-o", out, "--tone-map", "--depth", "10", *wish)
+    assert flat.code == 2 and "--tone-map was False" in flat.err
+    assert cli("video", path, "-o", out, *wish).code == 0
+    again = [frame.deep for frame in read_own(out)]
+    for one, other in zip(whole, again, strict=True):
+        assert one is not None and other is not None and (one == other).all()
+
+
+@pytest.mark.integration
 def test_a_folder_of_linear_light_stays_one(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for number in range(2):

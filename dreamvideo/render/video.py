@@ -127,7 +127,9 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         asked_for,
         {"the input": clip},
         machine,
-        **{name: value for name, value in asked_for.items() if name != "clip"},
+        **{name: value for name, value in asked_for.items() if name not in ("clip", "own_light")},
+        # Named as users know it, and only where it changes the frames.
+        **({"tone_map": False} if own_light else {}),
         segment_length=options.segment_length,
         warm_up=options.warm_up if options.segment_length else None,
         budget=fitting.mark,
