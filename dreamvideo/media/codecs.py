@@ -110,6 +110,9 @@ CODECS = {
         quality=16,
         best_worst=(0, 51),
         formats={(8, False): "yuv420p"},
+        # A dream's faint tints are what the usual steps of chroma round away: a tenth more bytes
+        # lose a quarter less of its colour.
+        options=("-x264-params", "chroma-qp-offset=-4"),
         multiple=(2, 2),
         reorders=True,
     ),
