@@ -266,9 +266,11 @@ def _residual(
 def _dominant_motion(
     cells: NDArray[np.float32], size: tuple[int, int], scale: float
 ) -> NDArray[np.float32]:
-    """Return the affine motion of most of the picture's edge at each cell: columns * rows x 2, px.
+    """Return the motion of most of the picture's edge at each cell: columns * rows x 2, px.
 
-    Iteratively reweighted least squares from the median; what moves otherwise loses its weight.
+    That of a camera: pan, zoom and roll. An affine motion would be free to bend towards a subject
+    where only one side of the picture has texture. Iteratively reweighted least squares from the
+    median; what moves otherwise loses its weight.
 
     Args:
         cells: From ``_measure_cells``.
@@ -276,23 +278,22 @@ def _dominant_motion(
         scale: Width of the frame as a multiple of 320 px.
     """
     y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j].reshape(2, -1)
+    outer = np.maximum(abs(x), abs(y)) ** 2
+    y *= size[1] / size[0]
     one, zero = np.ones_like(x), np.zeros_like(x)
-    basis = np.stack(
-        [np.stack([one, x, y, zero, zero, zero], 1), np.stack([zero, zero, zero, one, x, y], 1)], 1
-    )
+    basis = np.stack([np.stack([one, zero, x, -y], 1), np.stack([zero, one, y, x], 1)], 1)
     tensors = cells[:, [0, 1, 1, 2]].reshape(-1, 2, 2).astype(np.float64)
     strength = tensors[:, 0, 0] + tensors[:, 1, 1] + 1e-9
     flows = _cell_flows(cells).astype(np.float64)
     # What has no texture is mostly background, and subjects are in the middle.
-    outer = np.maximum(abs(x), abs(y)) ** 2
     start = _weighted_median(flows, outer * strength)
-    motion = np.array([start[0], 0, 0, start[1], 0, 0])
+    motion = np.array([*start, 0, 0])
     fitted = basis.transpose(0, 2, 1) @ tensors
     for tolerance in _TOLERANCES:
         off = basis @ motion - flows
         squared = np.einsum("ni,nij,nj->n", off, tensors, off) / strength
         weight = outer / (1 + squared / (tolerance * scale) ** 2) ** 2
-        left = np.einsum("n,nij,njk->ik", weight, fitted, basis) + 1e-6 * np.eye(6)
+        left = np.einsum("n,nij,njk->ik", weight, fitted, basis) + 1e-6 * np.eye(4)
         right = np.einsum("n,nij,nj->i", weight, basis.transpose(0, 2, 1), cells[:, 3:])
         motion = np.linalg.solve(left, right + 1e-6 * motion)
     return np.asarray(basis @ motion, np.float32)
