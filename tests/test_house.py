@@ -17,7 +17,16 @@ ROOT = Path(dreamvideo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "cv2", "numpy", "imageio", "imageio_ffmpeg", "PIL", "av"}
 LEAVES = {
-    *("cancel", "control_groups", "errors", "formatting", "imaging", "memory", "parsing"),
+    *(
+        "arguments",
+        "cancel",
+        "control_groups",
+        "errors",
+        "formatting",
+        "imaging",
+        "memory",
+        "parsing",
+    ),
     *("processors", "schedules", "settings", "timers", "version"),
 }
 # The other program that a benchmark measures against is its own reference in TensorFlow.
@@ -25,6 +34,7 @@ TENSORFLOW = {"dream", "bench/reference.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
+    "arguments": {"errors"},
     "cancel": set(),
     "errors": set(),
     "imaging": {"errors"},
@@ -37,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "guide": {"errors"},
     "schedules": {"errors"},
     "parsing": {"errors"},
-    "settings": {"errors", "parsing", "schedules"},
+    "settings": {"arguments", "errors", "parsing", "schedules"},
     "media": LEAVES,
     "motion": LEAVES,
     "dream": LEAVES,
@@ -84,7 +94,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "__init__",
     },
     "__main__": {"cli"},
-    "__init__": {*LEAVES, "render"},
+    "notebook": {*LEAVES, "render"},
+    "__init__": {*LEAVES, "dream", "notebook", "render"},
 }
 
 

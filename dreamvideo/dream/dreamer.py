@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
+from dreamvideo.dream.dream_objective import DreamObjective
 from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
 from dreamvideo.dream.guide import ActivationProbe, channel_shares, guide_features
 from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
@@ -99,7 +100,7 @@ class Dreamer:
         machine: MachineSettings = DEFAULT_MACHINE,
         guide: Image | None = None,
         varying: Collection[str] = (),
-        objective: Objective | None = None,
+        objective: Objective | DreamObjective | None = None,
     ) -> None:
         """Load the network and compile the step.
 
@@ -109,7 +110,8 @@ class Dreamer:
             guide: Pixels of ``settings.guide``, H x W x 3 in [-1, 1].
             varying: Names of settings that change over time (``at``): what they need is compiled
                 even if they are 0 at first.
-            objective: Replaces the layers, classes and terms of the settings.
+            objective: Replaces the layers, classes and terms of the settings; a user's own, which
+                is a ``DreamObjective``, leaves ``tv`` and ``fidelity`` as they are.
 
         Raises:
             UsageError: A name is unknown.
@@ -120,12 +122,13 @@ class Dreamer:
         self._source: Image | None = None
         self._picked: Extras | None = None
         self._on_tile: OnTile | None = None
-        classify = settings.classes is not None
+        own = objective if isinstance(objective, DreamObjective) else None
+        classify = settings.classes is not None if own is None else own.needs_classifier
         network = models.load(settings.model, settings.weights, classify=classify)
         self._goal = (
             WeightedObjective(objective)
-            if objective
-            else build_objective(settings, network, varying)
+            if isinstance(objective, Objective)
+            else build_objective(settings, network, varying, own)
         )
         shaping = Shaping(
             smooth=settings.smooth > 0 or "smooth" in varying,

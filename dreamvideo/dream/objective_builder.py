@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
 from dreamvideo.dream.classes import find_class_number
+from dreamvideo.dream.dream_objective import (
+    DreamObjective,
+    LayersPart,
+    ValuePart,
+    resolve_value,
+)
 from dreamvideo.dream.objectives import (
     Objective,
     distance,
@@ -25,9 +33,12 @@ from dreamvideo.dream.objectives import (
     weigh_terms,
 )
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import PER_CHANNEL, THIRDS, Term, parse_term
+from dreamvideo.parsing import PER_CHANNEL, THIRDS, Term, parse_classes, parse_layers, parse_term
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
+
+# Name of the term that a user's own objective is.
+OWN = "objective"
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class WeightedObjective:
         found = {
             **dict(settings.list_weighted_layers(self.default_layers, moment)),
             **({f"class {name}": w for name, w in classes.at(moment)} if classes else {}),
+            OWN: 1.0,
             "tv": -settings.tv,
             "fidelity": -settings.fidelity,
         }
@@ -55,7 +67,10 @@ class WeightedObjective:
 
 
 def build_objective(
-    settings: DreamSettings, network: models.Network, varying: Collection[str] = ()
+    settings: DreamSettings,
+    network: models.Network,
+    varying: Collection[str] = (),
+    own: DreamObjective | None = None,
 ) -> WeightedObjective:
     """Build the objective of some settings.
 
@@ -63,27 +78,67 @@ def build_objective(
         settings: The settings.
         network: Their network.
         varying: Fields that change over time.
+        own: What to dream instead of the settings' layers, classes and guide.
 
     Raises:
         UsageError: A layer, channel or class does not exist.
     """
     default = models.find_entry(settings.model).default_layers
     parts: dict[str, Objective] = {}
-    layers, classes = settings.layer_timeline(default), settings.class_timeline
-    for text in layers.terms if layers else ():
-        term = parse_term(text)
-        layer = models.find_layer(network, settings.model, term.layer)
-        parts[text] = _objective(term, layer, settings)
-    if classes:
-        classifier = models.find_classifier(network, settings.model)
-        for name in classes.terms:
-            direction = _direction(classifier, find_class_number(name))
-            parts[f"class {name}"] = dream_class(classifier.layer, direction)
+    if own is not None:
+        parts[OWN] = resolve_objective(own, settings, network)
+    else:
+        layers, classes = settings.layer_timeline(default), settings.class_timeline
+        for text in layers.terms if layers else ():
+            parts[text] = _find_layer_objective(text, settings, network)
+        for name in classes.terms if classes else ():
+            parts[f"class {name}"] = _find_class_objective(name, settings, network)
     if settings.tv or "tv" in varying:
         parts["tv"] = total_variation()
     if settings.fidelity or "fidelity" in varying:
         parts["fidelity"] = distance()
     return WeightedObjective(weigh_terms(list(parts.values())), tuple(parts), default)
+
+
+def resolve_objective(
+    own: DreamObjective, settings: DreamSettings, network: models.Network
+) -> Objective:
+    """Return an objective that a user has composed as one of a network.
+
+    Args:
+        own: The user's objective.
+        settings: Settings of the dream; of these only ``creatures`` matters.
+        network: Their network.
+
+    Raises:
+        UsageError: A layer, channel or class does not exist, or a callable returns no scalar.
+    """
+    # What is written as layers is dreamt as such, even if the look has a guide.
+    plain = settings.model_copy(update={"guide": None})
+    found: list[Objective] = []
+    for weight, part in own.parts:
+        if isinstance(part, ValuePart):
+            found.append(resolve_value(part.value, network, settings.model) * weight)
+        elif isinstance(part, LayersPart):
+            for text, share in parse_layers(part.text):
+                layer = _find_layer_objective(text, plain, network)
+                found.append(layer * (weight * share))
+        else:
+            for name, share in parse_classes(part.text):
+                found.append(_find_class_objective(name, settings, network) * (weight * share))
+    return reduce(add, found)
+
+
+def _find_layer_objective(text: str, settings: DreamSettings, network: models.Network) -> Objective:
+    term = parse_term(text)
+    layer = models.find_layer(network, settings.model, term.layer)
+    return _objective(term, layer, settings)
+
+
+def _find_class_objective(name: str, settings: DreamSettings, network: models.Network) -> Objective:
+    classifier = models.find_classifier(network, settings.model)
+    direction = _direction(classifier, find_class_number(name))
+    return dream_class(classifier.layer, direction)
 
 
 def _direction(classifier: models.Classifier, number: int) -> NDArray[np.float32]:

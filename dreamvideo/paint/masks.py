@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from dreamvideo.imaging import smoothstep
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
 from dreamvideo.paint.moving import measure_own_speed
-from dreamvideo.paint.pictures import FilmMask, StillMask, open_mask
+from dreamvideo.paint.pictures import FilmMask, open_mask
 from dreamvideo.paint.ranges import match_brightness, match_hue
 from dreamvideo.paint.shapes import ShapePose, draw_shape
 from dreamvideo.settings import Mask
@@ -34,6 +35,14 @@ NEGLIGIBLE = 1 / 512
 HALF_LIFE = 0.15
 
 
+class MaskPictures(Protocol):
+    """Pictures of a mask over time: a file's, or those that a caller hands over."""
+
+    def at(self, time: Fraction) -> Map:
+        """Return the map at a time of the source in seconds, H x W in [0, 1]."""
+        ...
+
+
 @dataclass(frozen=True)
 class Masker:
     """One mask of a render, with its file or drawing opened once.
@@ -42,26 +51,35 @@ class Masker:
         settings: The mask's settings.
         size: (width, height) of the frames.
         rate: Frames per second.
-        source: The opened file or drawing; None if there is none.
+        source: The opened file, the pictures or the drawing; None if there is none.
     """
 
     settings: Mask
     size: Size
     rate: Fraction
-    source: StillMask | FilmMask | tuple[Shape, ...] | None
+    source: MaskPictures | tuple[Shape, ...] | None
 
     @classmethod
-    def of(cls, settings: Mask, size: Size, rate: Fraction = Fraction(25)) -> Masker:
+    def of(
+        cls,
+        settings: Mask,
+        size: Size,
+        rate: Fraction = Fraction(25),
+        pictures: MaskPictures | None = None,
+    ) -> Masker:
         """Open a mask.
 
         Args:
             settings: The mask's settings.
             size: (width, height) of the frames.
             rate: Frames per second.
+            pictures: Pictures of that size to use in place of a file or drawing.
 
         Raises:
             MediaError: Its file, which is named, cannot be read.
         """
+        if pictures is not None:
+            return cls(settings, size, rate, pictures)
         given = settings.mask
         shapes = None if given is None else parse_shapes(given)
         opened = shapes or (given and open_mask(given, size, settings.mask_end)) or None
@@ -75,7 +93,7 @@ class Masker:
     @property
     def covers_all(self) -> bool:
         """Whether every share is 1 everywhere."""
-        return self.settings.covers_all
+        return self.source is None and self.settings.covers_all
 
     def share(
         self,

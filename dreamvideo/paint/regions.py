@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.motion.flow import Motion
-from dreamvideo.paint.masks import Masker, Size, settle_mask
+from dreamvideo.paint.masks import Masker, MaskPictures, Size, settle_mask
 from dreamvideo.settings import Look
 
 Map = NDArray[np.float32]
@@ -25,19 +25,26 @@ class RegionMasks:
     regions: tuple[Masker, ...]
 
     @classmethod
-    def of(cls, look: Look, size: Size, rate: Fraction = Fraction(25)) -> RegionMasks:
+    def of(
+        cls,
+        look: Look,
+        size: Size,
+        rate: Fraction = Fraction(25),
+        pictures: MaskPictures | None = None,
+    ) -> RegionMasks:
         """Open the masks of a look.
 
         Args:
             look: The look.
             size: (width, height) of the frames.
             rate: Frames per second.
+            pictures: Pictures of that size to use in place of the file of the look's own mask.
 
         Raises:
             MediaError: A mask's file cannot be read.
         """
         regions = tuple(Masker.of(region, size, rate) for region in look.regions)
-        return cls(Masker.of(look.mask, size, rate), regions)
+        return cls(Masker.of(look.mask, size, rate, pictures), regions)
 
     @property
     def needs_motion(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.octaves import StepProgress
@@ -31,7 +32,15 @@ from dreamvideo.render.dream_size import (
 from dreamvideo.render.encode import StoredFilm, format_recipe, make_encode_options
 from dreamvideo.render.frames.carry import make_headroom_map, store_pixels
 from dreamvideo.render.frames.frame_plan import WeightedDream, make_target_map
-from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
+from dreamvideo.render.frames.planner import (
+    FilmSpan,
+    FramePlanner,
+    MakeDreamer,
+    OpenMask,
+    freeze_look,
+    make_dreamer,
+    make_planner,
+)
 from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import list_look_files, make_manifest
 from dreamvideo.render.photo import Photo, check_still, collect_picture_notes, read_photo
@@ -117,6 +126,90 @@ def dream_still(
     return DreamedStill(finish_still(current), tuple(losses))
 
 
+@dataclass(frozen=True)
+class StillRender:
+    """A picture that is ready to be dreamt.
+
+    Attributes:
+        planner: Plans its dream.
+        full: H x W x 3 in [-1, 1], the picture.
+        small: The picture at the size that it is dreamt at; ``full`` itself if that is the same.
+        deep: Whether to skip rounding to 8-bit levels, for a result of more depth.
+    """
+
+    planner: FramePlanner
+    full: Image
+    small: Image
+    deep: bool
+
+    @property
+    def total(self) -> int:
+        """Number of steps."""
+        return count_steps(self.planner, self.small)
+
+    def dream(
+        self,
+        on_progress: OnProgress = silent,
+        on_step: Callable[[StillProgress], None] | None = None,
+    ) -> DreamedStill:
+        """Dream the picture.
+
+        Args:
+            on_progress: Called after each step, and after each tile of a large picture.
+            on_step: Called after each step.
+        """
+        done, total = 0, self.total
+
+        def tile(number: int, tiles: int) -> None:
+            said = f"tile {number}/{tiles}"
+            on_progress(Progress("dreaming", "step", done, total, detail=said))
+
+        def told(step: StillProgress) -> None:
+            nonlocal done
+            done = step.done
+            on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
+            if on_step is not None:
+                on_step(step)
+
+        planner = self.planner.with_progress(tile)
+        full = None if self.small is self.full else self.full
+        return dream_still(planner, self.small, on_step=told, deep=self.deep, full=full)
+
+
+def prepare_still(
+    image: Image,
+    look: Look,
+    machine: MachineSettings,
+    *,
+    deep: bool = False,
+    mask: OpenMask | None = None,
+    make: MakeDreamer = make_dreamer,
+) -> StillRender:
+    """Prepare the dream of a picture: choose its size, read the look's files, load its networks.
+
+    Args:
+        image: H x W x 3 in [-1, 1].
+        look: The look; of what changes over time, the beginning.
+        machine: Device, threads and limits.
+        deep: Whether to skip rounding to 8-bit levels.
+        mask: Opens a picture that takes the place of the look's own mask.
+        make: Makes the dreamers.
+
+    Raises:
+        UsageError: The settings make no sense for a picture of that size.
+        MediaError: A mask, guide or palette cannot be read.
+        WeightsError: The weights cannot be loaded.
+    """
+    frozen = freeze_look(look)
+    whole = (image.shape[1], image.shape[0])
+    size = choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS)
+    small = resize(image, size[::-1], "area")
+    planner = make_planner(
+        frozen, FilmSpan(size, full_size=whole), machine=machine, mask=mask, make=make
+    )
+    return StillRender(planner, image, small, deep)
+
+
 def count_steps(planner: FramePlanner, image: Image) -> int:
     """Return how many steps ``dream_still`` takes."""
     plan = planner(_make_frame(image), image)
@@ -188,43 +281,26 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
         >>> iio.imread(made.output).shape
         (100, 150, 3)
     """
+    check_arguments(dream_image, locals())
     photo = Path(photo)
     output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")
     output_paths.check_apart(output, photo)
     is_film = not output_paths.is_picture(output)
     _check_image_output(output, wanted, every, overwrite)
     read = _read_photo(photo, output, wanted, size, machine)
-    frozen, full = freeze_look(look), read.image
-    whole = (full.shape[1], full.shape[0])
     encoding = make_encode_options(wanted, look, overwrite=overwrite)
     if is_film:
-        check_frames(output, encoding, whole, GROWTH_RATE)
-    dreamt_size = choose_dream_size(frozen.dream.dream_size, whole, STILL_PIXELS)
-    still = resize(full, dreamt_size[::-1], "area")
-    span = FilmSpan(still.shape[1::-1], full_size=whole)
-    planner = make_planner(frozen, span, machine=machine)
-    total = count_steps(planner, still)
+        check_frames(output, encoding, (read.image.shape[1], read.image.shape[0]), GROWTH_RATE)
+    ready = prepare_still(read.image, look, machine, deep=read.depth > 8)
+    total = ready.total
     between = range(every, total, every) if every else range(0)
 
     def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
-        done = 0
-
-        def tile(number: int, tiles: int) -> None:
-            said = f"tile {number}/{tiles}"
-            on_progress(Progress("dreaming", "step", done, total, detail=said))
-
         def told(step: StillProgress) -> None:
-            nonlocal done
-            done = step.done
-            on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
             if step.done in between:
                 on_step(step)
 
-        deep = read.depth > 8
-        shrunk = None if still is full else full
-        dreamt = dream_still(
-            planner.with_progress(tile), still, on_step=told, deep=deep, full=shrunk
-        )
+        dreamt = ready.dream(on_progress, told)
         return dreamt.image, dreamt.losses
 
     if is_film:

@@ -24,7 +24,15 @@ from dreamvideo.media.still_encode import (
     holds_alpha,
     holds_depth,
 )
-from dreamvideo.media.stills import Still, flatten, is_still, open_still, still_size, write_still
+from dreamvideo.media.stills import (
+    Color,
+    Still,
+    flatten,
+    is_still,
+    open_still,
+    still_size,
+    write_still,
+)
 from dreamvideo.parsing import parse_size
 from dreamvideo.settings import OutputSettings
 
@@ -141,10 +149,7 @@ def read_photo(
         if not holds_alpha(output):
             notes.append("transparency composited over one colour: JPEG cannot store it")
     elif alpha is not None:
-        # The colour under full transparency is arbitrary: replace it with the chosen one.
-        top = np.iinfo(pixels.dtype).max
-        hidden = np.where(still.alpha == 0, 0, top).astype(pixels.dtype)
-        pixels = flatten(pixels, hidden, wanted.background_color)
+        pixels = cover_hidden(pixels, still.alpha, wanted.background_color)
     depth = _choose_depth(still, output, wanted)
     if still.pixels.dtype == np.uint16 and depth == 8 and wanted.depth is None:
         notes.append("written with 8 bits a channel; .png and .tif keep the source's 16")
@@ -152,7 +157,7 @@ def read_photo(
     if least is not None:
         if own is not None:
             own = to_deep(resize(to_float(own), least[::-1]))
-        image, alpha = _resize_both(image, alpha, least)
+        image, alpha = resize_both(image, alpha, least)
     exif = None if wanted.strip_metadata else still.exif
     return Photo(image, alpha, depth, exif, tuple(notes), own)
 
@@ -194,10 +199,32 @@ def _is_clear(still: Still) -> NDArray[np.float32] | None:
     return np.asarray(share, np.float32)
 
 
-def _resize_both(
+def cover_hidden(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color
+) -> NDArray[Any]:
+    """Replace the colour under full transparency, which is arbitrary.
+
+    Args:
+        pixels: H x W x 3, integers.
+        alpha: H x W, of any depth; None: all is opaque.
+        background: Red, green and blue, 0 .. 255.
+    """
+    if alpha is None:
+        return pixels
+    shown = np.where(alpha == 0, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    return flatten(pixels, shown, background)
+
+
+def resize_both(
     image: Image, alpha: NDArray[np.float32] | None, size: tuple[int, int]
 ) -> tuple[Image, NDArray[np.float32] | None]:
-    """Resize both to (width, height); hidden colours do not bleed into visible ones."""
+    """Resize a picture and its alpha; hidden colours do not bleed into visible ones.
+
+    Args:
+        image: H x W x 3 in [-1, 1].
+        alpha: H x W in [0, 1]; None: all is opaque.
+        size: (width, height).
+    """
     width, height = size
     if alpha is None or (height, width) == alpha.shape:
         return resize(image, (height, width)), alpha

@@ -31,6 +31,18 @@ class RenderResult:
     missing: int = 0
     seconds: tuple[float | None, ...] = ()
 
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture, for a notebook to show."""
+        from dreamvideo.render.show import make_png
+
+        return make_png(self.output)
+
+    def _repr_html_(self) -> str | None:
+        """Return the film, for a notebook to play."""
+        from dreamvideo.render.show import make_film_tag
+
+        return make_film_tag(self.output)
+
 
 DEFAULT_LOOK = Look()
 DEFAULT_OUTPUT = OutputSettings()

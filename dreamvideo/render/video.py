@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
@@ -100,6 +101,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         >>> dream_video(clip, film, look, end="4f", size="160").frames
         4
     """
+    check_arguments(dream_video, locals())
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dreamvideo.arguments import check_arguments
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
@@ -52,12 +53,13 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
         >>> make_look(["classic"], {"dream": {"octaves": 3}}).dream.octaves
         3
     """
+    check_arguments(make_look, locals())
     values: dict[str, Any] = {}
     look = Look()
     for name in presets:
-        values = _merge(values, read_preset(name))
+        values = merge_values(values, read_preset(name))
         look = _validate(values, f"preset {name!r}: ")
-    return _validate(_merge(values, overrides), "") if overrides else look
+    return _validate(merge_values(values, overrides), "") if overrides else look
 
 
 def look_from_toml(text: str, origin: str) -> Look:
@@ -83,11 +85,11 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
             return dict(values)
         # Written by an early 0.2.
         added = {"dream": {"dream_size": "full"}, "coherence": {"flow": "raw"}}
-        return _merge(added, values)
+        return merge_values(added, values)
     path = preset_paths()[EARLIER_DEFAULTS]
     earlier = _from_toml(path.read_text(encoding="utf-8"))
     del earlier["description"]
-    return _merge(earlier, values)
+    return merge_values(earlier, values)
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -168,7 +170,11 @@ def look_from_values(values: Mapping[str, Any]) -> Look:
     return _validate(values, "")
 
 
-def _merge(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def merge_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with others laid over them.
+
+    Changing the network drops what was chosen for another one: its layers and weights.
+    """
     merged = dict(values)
     for group, fields in given.items():
         before = merged.get(group, {})

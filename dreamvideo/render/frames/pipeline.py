@@ -49,6 +49,9 @@ from dreamvideo.render.frames.tracking import TrackedFrame, prefetch, track_fram
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import CoherenceSettings, Look, MachineSettings
 
+# Frames that a render reads and tracks while another is dreamt.
+AHEAD = 1
+
 
 @dataclass(frozen=True)
 class DreamedFrame:
@@ -196,6 +199,41 @@ def _finish_frame(dream: Image, cue: TimedFrame) -> NDArray[np.uint8]:
     return to_bytes(dream if plan.finish is None else plan.finish(dream, source))
 
 
+def dream_film(
+    frames: Iterable[Frame],
+    planner: FramePlanner,
+    camera: VirtualCamera,
+    *,
+    state: State | None = None,
+    ahead: int = 0,
+) -> Generator[DreamedFrame, None, None]:
+    """Dream the frames of a film: seen by its camera, at the dream's size, as its planner says.
+
+    Args:
+        frames: Source frames, at the output's size.
+        planner: Plans each frame.
+        camera: The camera over the film.
+        state: State of the frame before the first one, as in ``dream_clip``.
+        ahead: Source frames to prefetch, as in ``dream_clip``; this too must then be closed.
+
+    Yields:
+        Every frame, dreamt.
+
+    Raises:
+        DreamVideoError: A dream contains NaN or Inf even when retried from the source frame.
+        Interrupted: This process was asked to stop.
+    """
+    return dream_clip(
+        (shrink_frame(camera.apply(frame), planner.span.size) for frame in frames),
+        planner.dreamers[0],
+        planner.look.coherence,
+        state=state,
+        direct=planner,
+        follow=planner.needs_motion,
+        ahead=ahead,
+    )
+
+
 def open_planner(
     look: Look,
     footage: ClipRange,
@@ -217,29 +255,50 @@ def open_planner(
         MediaError: A file, or the clip's sound, cannot be read.
         WeightsError: The weights cannot be loaded.
     """
-    size = choose_dream_size(look.dream.dream_size, footage.size)
-    span = FilmSpan(size, footage.rate, footage.begin, _find_length(footage), footage.size)
     sound = measure_sound(footage.info, footage.begin, footage.end) if look.sounds else None
-    planner = make_planner(look, span, sound=sound, machine=machine)
-    times = (footage.begin + n / footage.rate for n in range(footage.expected or 0))
-    look.check(planner.moment(time) for time in times)
+    planner = make_planner(look, make_span(look, footage), sound=sound, machine=machine)
+    check_schedules(planner)
     if planner.needs_first:
-        # Its colours are matched to those of the first frame.
         with footage.open() as source:
             for frame in source:
-                first = shrink_frame(camera.apply(frame), size)
-                palette = dream_first_palette(planner, first)
-                planner = replace(planner, palette=palette)
+                planner = match_first(planner, frame, camera)
                 break
     return planner if on_tile is None else planner.with_progress(on_tile)
 
 
+def check_schedules(planner: FramePlanner) -> None:
+    """Raise ScheduleError, before any work, if a formula has no value at one of the frames."""
+    span = planner.span
+    times = (span.begin + n / span.rate for n in range(span.count or 0))
+    planner.look.check(planner.moment(time) for time in times)
+
+
+def match_first(planner: FramePlanner, frame: Frame, camera: VirtualCamera) -> FramePlanner:
+    """Return the planner with the palette of the first dreamt frame, which all are to match.
+
+    Args:
+        planner: The planner.
+        frame: The first source frame.
+        camera: The camera over the film.
+    """
+    first = shrink_frame(camera.apply(frame), planner.span.size)
+    return replace(planner, palette=dream_first_palette(planner, first))
+
+
+def make_span(look: Look, footage: ClipRange) -> FilmSpan:
+    """Return the part of a clip that a film shows. Raises UsageError for a wrong dream size."""
+    size = choose_dream_size(look.dream.dream_size, footage.size)
+    frames = footage.expected
+    length = float(frames / footage.rate) if frames else float("inf")
+    return FilmSpan(size, footage.rate, footage.begin, length, footage.size)
+
+
 def make_virtual_camera(look: Look, footage: ClipRange) -> VirtualCamera:
     """Return the camera over a clip. Raises UsageError for a formula that has no value."""
-    rate = float(footage.rate)
-    return VirtualCamera(look.camera, *footage.size, footage.begin, _find_length(footage), rate)
+    return make_span_camera(look, make_span(look, footage))
 
 
-def _find_length(footage: ClipRange) -> float:
-    frames = footage.expected
-    return float(frames / footage.rate) if frames else float("inf")
+def make_span_camera(look: Look, span: FilmSpan) -> VirtualCamera:
+    """Return the camera over a film. Raises UsageError for a formula that has no value."""
+    width, height = span.output_size
+    return VirtualCamera(look.camera, width, height, span.begin, span.length, float(span.rate))

@@ -6,6 +6,7 @@ rendered again, alone or on another machine.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.dream_objective import DreamObjective
 from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.runtime import settle_threads
@@ -24,6 +26,7 @@ from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import read_still
 from dreamvideo.motion.flow import Motion
 from dreamvideo.paint.colour import extract_palette, finish, is_identity, needs_first, read_palette
+from dreamvideo.paint.masks import MaskPictures
 from dreamvideo.paint.palette import Palette
 from dreamvideo.paint.regions import RegionMasks
 from dreamvideo.render.dream_size import get_full_frame
@@ -73,8 +76,16 @@ def set_dreamer_factory(factory: DreamerFactory) -> DreamerFactory:
     return before
 
 
+def list_varying(look: Look) -> frozenset[str]:
+    """Return the names of the dream's settings that change over time."""
+    return frozenset(name.partition(".")[2] for name in look.over_time if name.startswith("dream."))
+
+
 def make_dreamer(
-    dream: DreamSettings, look: Look, machine: MachineSettings = DEFAULT_MACHINE
+    dream: DreamSettings,
+    look: Look,
+    machine: MachineSettings = DEFAULT_MACHINE,
+    objective: DreamObjective | None = None,
 ) -> Dreamer:
     """Create a dreamer.
 
@@ -82,6 +93,7 @@ def make_dreamer(
         dream: The look's own dream settings, or those of one of its regions.
         look: Its schedules decide which parameters are compiled as variable.
         machine: Device, threads and limits.
+        objective: Replaces the layers, classes and guide of the settings.
 
     Raises:
         UsageError: The settings make no sense.
@@ -90,10 +102,20 @@ def make_dreamer(
     """
     if machine.threads is not None:
         settle_threads(machine.threads)
-    varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
+    varying = list_varying(look)
+    if objective is not None:
+        return Dreamer(dream, varying=varying, machine=machine, objective=objective)
     guide = None if dream.guide is None else to_float(read_still(dream.guide))
     made: Dreamer = _factory(dream, guide=guide, varying=varying, machine=machine)
     return made
+
+
+class MakeDreamer(Protocol):
+    """Makes or finds a dreamer, as ``make_dreamer`` does."""
+
+    def __call__(self, dream: DreamSettings, look: Look, machine: MachineSettings) -> Dreamer:
+        """See ``make_dreamer``."""
+        ...
 
 
 CHANGING = ("dream.", "mask.", "regions.")
@@ -124,6 +146,24 @@ class FilmSpan:
     begin: Fraction = Fraction(0)
     length: float = float("inf")
     full_size: tuple[int, int] | None = None
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(width, height) of the output in pixels."""
+        return self.full_size or self.size
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames; None if the length is unknown."""
+        return None if math.isinf(self.length) else round(self.length * self.rate)
+
+
+class OpenMask(Protocol):
+    """Gives the pictures of a mask, for each size that they are needed at."""
+
+    def __call__(self, size: tuple[int, int]) -> MaskPictures:
+        """Return the pictures at a (width, height) in pixels."""
+        ...
 
 
 @dataclass
@@ -244,6 +284,8 @@ def make_planner(
     *,
     sound: SoundSource | None = None,
     machine: MachineSettings = DEFAULT_MACHINE,
+    mask: OpenMask | None = None,
+    make: MakeDreamer = make_dreamer,
 ) -> FramePlanner:
     """Create a planner: read all files that the look names and compile its dreamers.
 
@@ -252,6 +294,8 @@ def make_planner(
         span: The part of the source to plan for.
         sound: Sound levels, if settings follow them.
         machine: Device, threads and limits.
+        mask: Opens pictures that take the place of the look's own mask.
+        make: Makes the dreamers of the look and of its regions.
 
     Raises:
         UsageError: The settings make no sense.
@@ -264,16 +308,20 @@ def make_planner(
         make_octave_schedule(dream, height, width)
     if look.sounds and sound is None:
         raise UsageError("the settings follow a sound, but there is none")
-    areas = RegionMasks.of(look, span.size, span.rate)
+
+    def open_areas(size: tuple[int, int]) -> RegionMasks:
+        return RegionMasks.of(look, size, span.rate, None if mask is None else mask(size))
+
+    areas = open_areas(span.size)
     full_areas = None
     # A mask that follows motion is known at the dream's size alone.
-    if span.full_size not in (None, span.size) and not (areas.covers_all or areas.needs_motion):
-        full_areas = RegionMasks.of(look, span.full_size, span.rate)
+    if span.output_size != span.size and not (areas.covers_all or areas.needs_motion):
+        full_areas = open_areas(span.output_size)
     palette = read_palette(look.colour)
     made: dict[DreamSettings, Dreamer] = {}
     for dream in dreams:
         if dream not in made:
-            made[dream] = make_dreamer(dream, look, machine)
+            made[dream] = make(dream, look, machine)
     dreamers = tuple(made[dream] for dream in dreams)
     return FramePlanner(look, span, dreamers, areas, sound, palette, full_areas)
 

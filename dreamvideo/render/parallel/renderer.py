@@ -21,12 +21,12 @@ from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import Color
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import png_bytes
-from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
 from dreamvideo.render.encode import deepen
 from dreamvideo.render.frames.carry import State
 from dreamvideo.render.frames.pipeline import (
+    AHEAD,
     DreamedFrame,
-    dream_clip,
+    dream_film,
     make_virtual_camera,
     open_planner,
 )
@@ -47,8 +47,6 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 OnFrame = Callable[[int, float], None]
 
 
-# Frames that are decoded and tracked while another is dreamt.
-AHEAD = 1
 RETRIED_NON_FINITE = "its dream contained NaN or Inf and was retried from the source frame"
 
 
@@ -66,7 +64,6 @@ class Renderer:
         self.look: Look = job.manifest.decoded_look
         self.footage = open_job_source(job)
         self._camera = make_virtual_camera(self.look, self.footage)
-        self._dream_size = choose_dream_size(self.look.dream.dream_size, self.footage.size)
         width, height = self.footage.size
         depth, alpha = self.footage.stored_bits, self.footage.info.has_alpha
         self._room = FreeSpaceMonitor(
@@ -82,14 +79,11 @@ class Renderer:
     def _dream(
         self, frames: Iterator[Frame], state: State | None
     ) -> Generator[DreamedFrame, None, None]:
-        planner = self._planner
-        return dream_clip(
-            (shrink_frame(self._camera.apply(frame), self._dream_size) for frame in frames),
-            planner.dreamers[0],
-            planner.look.coherence,
+        return dream_film(
+            frames,
+            self._planner,
+            self._camera,
             state=state,
-            direct=planner,
-            follow=planner.needs_motion,
             # A process with a single thread gains nothing from a second one.
             ahead=AHEAD if self.job.manifest.threads > 1 else 0,
         )

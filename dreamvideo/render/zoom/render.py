@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.arguments import check_arguments
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import UsageError
@@ -100,6 +101,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         >>> zoom("samples/coffee.jpg", "zoom.mp4", look, fps="10", size="160x90").frames
         5
     """
+    check_arguments(zoom, locals())
     photo = Path(photo) if photo is not None else None
     output = _name_output(photo, output)
     output_paths.check_apart(output, photo, to)
@@ -111,9 +113,10 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     chosen: list[str] = []
     if loop and look.zoom.rate is None:
         start = _read_start(photo, size, wanted, look)
-        speed = choose_rate(look.zoom, rate, start.shape[1], start.shape[0])
-        look = derive_look(look, {"zoom": {"rate": speed}})
-        chosen.append(f"loop: magnified by {speed:g} a second, the slowest --rate that closes it")
+        look = choose_loop_rate(look, rate, start)
+        chosen.append(
+            f"loop: magnified by {look.zoom.rate:g} a second, the slowest --rate that closes it"
+        )
     files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
     asked = make_manifest(
         "zoom",
@@ -148,6 +151,23 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
 
     made = run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
     return replace(made, notes=(*made.notes, *chosen))
+
+
+def choose_loop_rate(look: Look, rate: Fraction, start: Image) -> Look:
+    """Return the look of a loop with the slowest magnification that closes it, if it has none.
+
+    Args:
+        look: The look.
+        rate: Frames per second.
+        start: H x W x 3, the picture that the zoom starts from.
+
+    Raises:
+        UsageError: No magnification closes it.
+    """
+    if look.zoom.rate is not None:
+        return look
+    speed = choose_rate(look.zoom, rate, start.shape[1], start.shape[0])
+    return derive_look(look, {"zoom": {"rate": speed}})
 
 
 def partial_zoom(

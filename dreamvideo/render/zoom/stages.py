@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dreamvideo.dream.dreamer import Dreamer, make_octave_schedule
 from dreamvideo.errors import UsageError
 from dreamvideo.imaging import smoothstep
-from dreamvideo.render.frames.planner import DEFAULT_MACHINE, make_dreamer
+from dreamvideo.render.frames.planner import DEFAULT_MACHINE, MakeDreamer, make_dreamer
 from dreamvideo.schedules import parse_time_point
 from dreamvideo.settings import Look, MachineSettings, Stage
 from dreamvideo.settings.derive import derive_dream
@@ -40,7 +40,11 @@ class StageDreamer:
 
 
 def make_stage_dreamers(
-    look: Look, height: int, width: int, machine: MachineSettings = DEFAULT_MACHINE
+    look: Look,
+    height: int,
+    width: int,
+    machine: MachineSettings = DEFAULT_MACHINE,
+    make: MakeDreamer = make_dreamer,
 ) -> tuple[StageDreamer, ...]:
     """Return the dreamers of the look's journey; without one, of the look's own dream.
 
@@ -49,6 +53,7 @@ def make_stage_dreamers(
         height: Height of the film in pixels.
         width: Width of the film in pixels.
         machine: Device, threads and limits.
+        make: Makes the dreamers.
 
     Raises:
         UsageError: A stage makes no sense or the picture is too small for its network; raised
@@ -63,7 +68,7 @@ def make_stage_dreamers(
     for dream in dreams:
         make_octave_schedule(dream, height, width)
     # A dream that recurs is loaded only once.
-    dreamers = {dream: make_dreamer(dream, look, machine) for dream in dreams}
+    dreamers = {dream: make(dream, look, machine) for dream in dreams}
     return tuple(
         StageDreamer(dreamers[dream], begins, stage.fade, stage)
         for dream, begins, stage in zip(dreams, times, journey, strict=True)

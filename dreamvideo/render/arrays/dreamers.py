@@ -1,0 +1,70 @@
+"""Dreamers that outlive a call, so that a loop over pictures loads and compiles one only once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+from dreamvideo.dream.dream_objective import DreamObjective
+from dreamvideo.dream.dreamer import Dreamer
+from dreamvideo.render.frames.planner import (
+    MakeDreamer,
+    dreamer_factory,
+    list_varying,
+    make_dreamer,
+)
+from dreamvideo.settings import DreamSettings, Look, MachineSettings
+
+# A compiled dreamer takes some hundred megabytes.
+MOST_KEPT = 2
+# What a compiled dreamer knows nothing of: it can have any value of these.
+FREE = frozenset(
+    {
+        *("creature_size", "detail", "headroom", "dream_size", "octaves", "octave_scale"),
+        *("steps", "step_size", "jitter", "strength", "seed"),
+    }
+)
+
+_lock = Lock()
+_kept: OrderedDict[tuple[Any, ...], Dreamer] = OrderedDict()
+
+
+def keep_dreamers(objective: DreamObjective | None = None) -> MakeDreamer:
+    """Return a ``make_dreamer`` that finds again what recent calls have made.
+
+    Args:
+        objective: What to dream instead of the layers, classes and guide of a look's own dream. It
+            is known again only if it is the same object.
+    """
+
+    def find_or_make(dream: DreamSettings, look: Look, machine: MachineSettings) -> Dreamer:
+        # Regions and stages that name their own layers or preset keep to them.
+        own = objective if dream == look.dream else None
+        key = (
+            dreamer_factory(),
+            own,
+            dream.model_dump_json(exclude=set(FREE)),
+            tuple(sorted(list_varying(look))),
+            machine.model_dump_json(),
+            _stamp(dream),
+        )
+        with _lock:
+            found = _kept.pop(key, None)
+        if found is None:
+            found = make_dreamer(dream, look, machine, own)
+        with _lock:
+            _kept[key] = found
+            while len(_kept) > MOST_KEPT:
+                _kept.popitem(last=False)
+        return found.at(dream)
+
+    return find_or_make
+
+
+def _stamp(dream: DreamSettings) -> tuple[tuple[int, int] | None, ...]:
+    """Return what tells whether the files that a dream reads have changed."""
+    stats = (
+        path.stat() if path and path.exists() else None for path in (dream.guide, dream.weights)
+    )
+    return tuple(None if stat is None else (stat.st_mtime_ns, stat.st_size) for stat in stats)

@@ -1,0 +1,104 @@
+"""A picture as one call: array in, array out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.arguments import check_arguments
+from dreamvideo.dream.dream_objective import DreamObjective, Value
+from dreamvideo.errors import UsageError
+from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.parsing import parse_size
+from dreamvideo.render.arrays.dreamers import keep_dreamers
+from dreamvideo.render.arrays.masks import FrameMasks
+from dreamvideo.render.arrays.pixels import Picture, read_picture
+from dreamvideo.render.image import prepare_still
+from dreamvideo.render.photo import resize_both
+from dreamvideo.render.progress import OnProgress, silent
+from dreamvideo.settings import Look
+from dreamvideo.settings.keywords import Presets, make_keyword_look, take_settings
+
+GROUPS = ("dream", "mask", "colour")
+
+
+@take_settings(*GROUPS)
+def dream(
+    image: Picture,
+    preset: Presets | None = None,
+    *,
+    look: Look | None = None,
+    size: str | None = None,
+    mask: NDArray[Any] | str | None = None,
+    objective: DreamObjective | Value | None = None,
+    on_progress: OnProgress = silent,
+    **settings: Any,
+) -> NDArray[Any]:
+    """Dream one picture; nothing is read or written but what the arguments name.
+
+    The network is loaded by the first call and kept for the next ones.
+
+    Args:
+        image: H x W, or H x W x 1, 2 (grey and alpha), 3 (RGB) or 4 (RGBA), of uint8, uint16, or
+            floats from 0 to 1; a Pillow image; or the path of a picture.
+        preset: Name of a preset or a TOML file, or a list of them: later ones override earlier
+            ones.
+        look: A look to start from, in place of a preset.
+        size: Size of the result, ``640x360``, ``640``, ``x360`` or ``50%``; None: the picture's.
+        mask: Where to dream: H x W, of bool, uint8, uint16, or floats from 0 to 1; or text as
+            ``--mask`` takes it.
+        objective: What to dream in place of layers, classes and guide: a ``DreamObjective``, or a
+            function from activations to a scalar tensor.
+        on_progress: Called after each step.
+        settings: Changes to the look, by the names of the options of ``dreamvideo image``.
+
+    Returns:
+        The dream, with the channels and the type of ``image``. Alpha is kept; where nothing is
+        dreamt so is every value.
+
+    Raises:
+        UsageError: The arguments make no sense.
+        MediaError: A file cannot be read.
+        WeightsError: The weights cannot be loaded.
+
+    Example:
+        >>> import numpy as np
+        >>> from dreamvideo import dream
+        >>> image = np.full((48, 64, 3), 128, np.uint8)
+        >>> made = dream(image, preset="towers", steps=2, octaves=1)
+        >>> made.shape, made.dtype.name, bool((made != image).any())
+        ((48, 64, 3), 'uint8', True)
+    """
+    check_arguments(dream, locals())
+    masks, text = split_mask(mask)
+    wanted, machine = make_keyword_look("dream", GROUPS, preset, look, {**settings, "mask": text})
+    picture = read_picture(image)
+    pixels, source = to_float(picture.pixels), picture.pixels
+    top = np.iinfo(source.dtype).max
+    alpha = None if picture.alpha is None else picture.alpha / np.float32(top)
+    if size is not None:
+        pixels, alpha = resize_both(pixels, alpha, parse_size(size, *picture.size))
+    own = None if objective is None else DreamObjective(objective)
+    ready = prepare_still(
+        pixels,
+        wanted,
+        machine,
+        deep=picture.is_deep,
+        mask=None if masks is None else masks.open,
+        make=keep_dreamers(own),
+    )
+    made = ready.dream(on_progress).image
+    dreamt = to_deep(made) if picture.is_deep else to_bytes(made)
+    shown = None if alpha is None else np.asarray(np.rint(alpha * np.float32(top)), source.dtype)
+    return picture.restore(dreamt, shown, source if dreamt.shape == source.shape else None)
+
+
+def split_mask(mask: NDArray[Any] | str | None) -> tuple[FrameMasks | None, str | None]:
+    """Return a mask as pictures or as the text of the setting. Raises UsageError for neither."""
+    if mask is None or isinstance(mask, str):
+        return None, mask
+    if np.ndim(mask) not in (2, 3):
+        raise UsageError("mask: an H x W array, or text as --mask takes it")
+    return FrameMasks(np.asarray(mask).reshape(np.shape(mask)[:2])), None
