@@ -19,8 +19,17 @@ from synthetic import glide, scene
 from tiny import pixels_of
 
 import dreamvideo
-from dreamvideo import DreamVideoError, dream, dream_frames, dream_image, dream_video, make_look
-from dreamvideo import make_output, zoom, zoom_frames
+from dreamvideo import (
+    DreamVideoError,
+    dream,
+    dream_frames,
+    dream_image,
+    dream_video,
+    make_look,
+    make_output,
+    zoom,
+    zoom_frames,
+)
 from dreamvideo.media.pixels import to_bytes, to_deep
 from dreamvideo.media.stills import open_still, store_frame
 
@@ -313,9 +322,15 @@ def test_a_zoom_from_noise_and_a_journey() -> None:
 
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 WRONG: list[tuple[Callable[[], object], str]] = [
-    (lambda: dream(IMAGE, stepz=3), "dream: there is no argument or setting 'stepz': did you mean steps"),
+    (
+        lambda: dream(IMAGE, stepz=3),
+        "dream: there is no argument or setting 'stepz': did you mean steps",
+    ),
     (lambda: dream(IMAGE, cadence=2), "no argument or setting 'cadence'"),
-    (lambda: dream(IMAGE, size=100), "dream: size must be text or None, not 100 (int): write '100'"),  # type: ignore[arg-type]
+    (
+        lambda: dream(IMAGE, size=100),
+        "dream: size must be text or None, not 100 (int): write '100'",
+    ),  # type: ignore[arg-type]
     (lambda: dream(IMAGE, "twoers"), "choose towers"),
     (lambda: dream(IMAGE, steps=0), "--steps"),
     (lambda: dream(IMAGE, "towers", look=dreamvideo.Look()), "a preset or a look, not both"),
@@ -336,16 +351,25 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: dream_frames(iter([]), rotate="20 * p"), "pass count"),
     (lambda: dream_frames([], masks=5), "masks"),  # type: ignore[arg-type]
     (lambda: dream_frames([], masks=IMAGE[..., 0], mask="left 0.5"), "masks or mask, not both"),
-    (lambda: list(dream_frames([IMAGE, IMAGE[1:]])), "frame 1 has 56 x 39 pixels, the first one 56 x 40"),
+    (
+        lambda: list(dream_frames([IMAGE, IMAGE[1:]])),
+        "frame 1 has 56 x 39 pixels, the first one 56 x 40",
+    ),
     (lambda: list(dream_frames([IMAGE, None])), "frame 1:"),  # type: ignore[list-item]
     (lambda: list(dream_frames([IMAGE] * 3, masks=[IMAGE[..., 0]])), "masks: there are only 1"),
     (lambda: list(dream_frames([IMAGE], masks=[IMAGE])), "mask 0: an array of 40 x 56 x 3 uint8"),
     (lambda: zoom_frames(IMAGE, loop=True, to=IMAGE), "loop or to"),
     (lambda: zoom_frames(IMAGE, coherence=1), "no argument or setting 'coherence'"),
-    (lambda: dream_video("a.mp4", size=100), "dream_video: size must be text or None, not 100 (int)"),  # type: ignore[arg-type]
+    (
+        lambda: dream_video("a.mp4", size=100),
+        "dream_video: size must be text or None, not 100 (int)",
+    ),  # type: ignore[arg-type]
     (lambda: dream_image("a.png", look="towers"), "dream_image: look must be a Look, not 'towers'"),  # type: ignore[arg-type]
     (lambda: zoom(7), "zoom: photo must be a path, text or None, not 7 (int)"),  # type: ignore[arg-type]
-    (lambda: make_look("towers"), "make_look: presets must be a list of text, not 'towers' (str): write ['towers']"),
+    (
+        lambda: make_look("towers"),
+        "make_look: presets must be a list of text, not 'towers' (str): write ['towers']",
+    ),
     (lambda: make_look((), [3]), "make_look: overrides must be a dict or None, not [3] (list)"),  # type: ignore[arg-type]
     (lambda: make_look((), {"dream": 4}), "dream"),  # type: ignore[dict-item]
     (lambda: make_output(depth="ten"), "--depth"),

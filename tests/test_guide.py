@@ -15,7 +15,7 @@ from tiny import Cli
 import dreamvideo
 from dreamvideo.bench.plan import Plan
 from dreamvideo.bench.run import make_notes
-from dreamvideo.guide import TOPICS, page_path, printable, read_page, summary
+from dreamvideo.guide import TOPICS, page_path, printable, read_page, summary, title
 
 PACKAGE = Path(dreamvideo.__file__).parent
 LONGEST_SUMMARY = 100
@@ -34,8 +34,9 @@ def test_the_pages_are_package_data() -> None:
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_page_begins_with_its_title_and_one_line_about_it(topic: str) -> None:
-    title, blank, line, end = read_page(topic).split("\n")[:4]
-    assert title == f"# {topic.replace('-', ' ').capitalize()}"
+    head, blank, line, end = read_page(topic).split("\n")[:4]
+    assert head == f"# {title(topic)}"
+    assert title(topic).lower() == topic.replace("-", " ") and title(topic)[0].isupper()
     assert (blank, end) == ("", "")
     assert line == summary(topic) and line.endswith(".") and len(line) <= LONGEST_SUMMARY
 

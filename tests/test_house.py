@@ -94,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "__init__",
     },
     "__main__": {"cli"},
+    "hosts": LEAVES,
     "notebook": {*LEAVES, "render"},
     "__init__": {*LEAVES, "dream", "notebook", "render"},
 }

@@ -38,7 +38,7 @@ HOMES = {
     "test": ("pictures",),
 }
 # Used as commands or by pytest.
-COMMANDS = {"mypy", "pytest-xdist", "ruff", "setuptools"}
+COMMANDS = {"ipykernel", "mypy", "pytest-xdist", "ruff", "setuptools"}
 
 
 def names(requirements: list[str]) -> set[str]:

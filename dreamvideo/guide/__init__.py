@@ -31,8 +31,12 @@ TOPICS = (
     "networks",
     "options",
     "python",
+    "notebooks",
+    "comfyui",
     "internals",
 )
+# Names that are not written like other words.
+_NAMES = {"comfyui": "ComfyUI"}
 # A picture in its own paragraph, with the caption below it.
 _FIGURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n\n(?:\*(?![ *]).*?[^\\]\*\n\n)?", re.M | re.S)
 _PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
@@ -52,6 +56,11 @@ def page_path(topic: str) -> Path:
 def read_page(topic: str) -> str:
     """Return the Markdown of a topic, as it is in the repository. Raises UsageError."""
     return page_path(topic).read_text(encoding="utf-8")
+
+
+def title(topic: str) -> str:
+    """Return the title of a topic's page."""
+    return _NAMES.get(topic, topic.replace("-", " ").capitalize())
 
 
 def summary(topic: str) -> str:

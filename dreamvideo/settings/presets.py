@@ -71,6 +71,24 @@ def look_from_toml(text: str, origin: str) -> Look:
     return _validate(complete_earlier(values), f"{origin}: ")
 
 
+def merge_toml(look: Look, text: str, origin: str) -> Look:
+    """Return a look with the settings of a preset's text laid over it.
+
+    Args:
+        look: The look.
+        text: TOML as in a preset's file.
+        origin: Where the text comes from, for errors.
+
+    Raises:
+        UsageError: The text is no TOML, or a setting is invalid.
+    """
+    try:
+        values = _from_toml(text)
+    except ValueError as error:
+        raise UsageError(f"{origin}: its settings cannot be read: {error}") from None
+    return _validate(merge_values(look_values(look), values), f"{origin}: ")
+
+
 def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a preset; a whole look from before 0.2 gets the defaults of that time.
 

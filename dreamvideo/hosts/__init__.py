@@ -1,0 +1,1 @@
+"""Programs that dreamvideo is a part of: thin adapters over its public functions."""
