@@ -13,16 +13,24 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from dreamvideo.errors import UsageError
 
-_WORDS = {
+_WORDS: dict[Any, str] = {
     str: "text",
     bool: "True or False",
     int: "a whole number",
     float: "a number",
     type(None): "None",
     Path: "a path",
+    abc.Sequence: "a list",
+    abc.Callable: "a function",
+    abc.Mapping: "a dict",
+    abc.Iterable: "an iterable",
 }
 # As exact types, since these accept more than their own instances.
 _NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+
+# NumPy's arrays by name: importing it takes longer than most calls. Tensors of other libraries that
+# NumPy can read count as such.
+_ARRAY = "ndarray"
 
 
 def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
@@ -78,16 +86,14 @@ def _matches(value: Any, hint: Any) -> bool:
 
 def _is_a(value: Any, kind: Any) -> bool:
     origin = get_origin(kind) or kind
-    if origin is Any or getattr(origin, "_is_protocol", False):
-        return True
-    if origin is abc.Callable:
-        return callable(value)
-    if not isinstance(origin, type):
+    if not isinstance(origin, type) or getattr(origin, "_is_protocol", False):
         return True
     if isinstance(value, bool) and origin is not bool:
-        return origin is object
-    if origin is abc.Sequence:
-        return isinstance(value, abc.Sequence) and not isinstance(value, str | bytes)
+        return False
+    if origin in (abc.Sequence, abc.Iterable) and isinstance(value, str | bytes):
+        return False
+    if origin.__name__ == _ARRAY:
+        return hasattr(value, "__array__")
     return isinstance(value, _NUMBERS.get(origin, origin))
 
 
@@ -98,19 +104,11 @@ def _describe(hint: Any) -> str:
 
 def _word(kind: Any) -> str:
     origin = get_origin(kind) or kind
-    if origin is abc.Sequence:
-        (item,) = get_args(kind) or (Any,)
-        return "a list" if item is Any else f"a list of {_describe(item)}"
-    if origin is abc.Callable:
-        return "a function"
-    if origin is abc.Mapping:
-        return "a dict"
-    if origin is abc.Iterable:
-        return "an iterable"
-    if origin in _WORDS:
-        return _WORDS[origin]
-    name = getattr(origin, "__name__", str(origin))
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    name = str(getattr(origin, "__name__", origin))
+    if origin is abc.Sequence and get_args(kind):
+        return f"a list of {_describe(get_args(kind)[0])}"
+    found = "an array" if name == _ARRAY else _WORDS.get(origin)
+    return found or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def _suggest(value: Any, hint: Any) -> str:

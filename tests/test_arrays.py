@@ -335,7 +335,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: dream(IMAGE, steps=0), "--steps"),
     (lambda: dream(IMAGE, "towers", look=dreamvideo.Look()), "a preset or a look, not both"),
     (lambda: dream(IMAGE, look="towers"), "look must be a Look or None, not 'towers' (str)"),  # type: ignore[arg-type]
-    (lambda: dream(IMAGE, mask=3), "mask must be a ndarray, text or None"),  # type: ignore[arg-type]
+    (lambda: dream(IMAGE, mask=3), "mask must be an array, text or None"),  # type: ignore[arg-type]
     (lambda: dream(IMAGE[0, 0]), "image: an array of 3 uint8: pass H x W"),
     (lambda: dream(IMAGE.astype(int)), "image: an array of 40 x 56 x 3 int64: pass H x W"),
     (lambda: dream(np.zeros((0, 4, 3), np.uint8)), "has no pixels"),
@@ -344,7 +344,10 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: dream(np.zeros((4, 4), np.uint8)), "4 x 4 is too small"),
     (lambda: dream(IMAGE, motion="moving"), "--motion needs a film"),
     (lambda: dream_frames(3), "dream_frames: frames must be an iterable, not 3 (int)"),  # type: ignore[arg-type]
+    (lambda: dream_frames("a.mp4"), "frames must be an iterable, not 'a.mp4' (str)"),  # type: ignore[arg-type]
     (lambda: dream_frames([], fps="fast"), "'fast' is not a rate"),
+    (lambda: dream_frames([], count=0), "count must be 1 or more"),
+    (lambda: dream(IMAGE, mask=IMAGE), "mask: an H x W array, or text as --mask takes it, not 40"),
     (lambda: dream_frames([], passes=2), "dream_video"),
     (lambda: dream_frames([], strength="audio:low"), "sound"),
     (lambda: dream_frames(iter([]), strength="0:0, end:1"), "pass count"),

@@ -54,7 +54,8 @@ class DreamObjective:
 
     The callable gets the activations of the layers that it asks for, by name, as TensorFlow tensors
     of 1 x h x w x channels, and under ``image`` the pixels, 1 x H x W x 3 in [-1, 1]. It returns a
-    scalar tensor, which the dream raises. ``layers`` and ``classes`` give the built-in objectives
+    scalar tensor, which the dream raises. It is compiled once: make a new objective if what the
+    callable refers to has changed. ``layers`` and ``classes`` give the built-in objectives
     to combine it with.
 
     Example:

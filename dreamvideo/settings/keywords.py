@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,9 +46,10 @@ def take_settings(*groups: str) -> Callable[[Function], Function]:
     """
 
     def decorate(function: Function) -> Function:
+        own = inspect.signature(function)
         fields = [(name, field) for _, name, field in list_fields(*groups)]
         fields += [(name, MachineSettings.model_fields[name]) for name in MACHINE]
-        own = inspect.signature(function)
+        fields = [(name, field) for name, field in fields if name not in own.parameters]
         kept = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
         made = [
             inspect.Parameter(
@@ -57,7 +59,6 @@ def take_settings(*groups: str) -> Callable[[Function], Function]:
                 annotation=f"{_plain(field.annotation)} | None",
             )
             for name, field in fields
-            if name not in own.parameters
         ]
         lines = [f"    {name}: {_describe(name, field)}" for name, field in fields]
         function.__doc__ = "\n".join(
@@ -121,4 +122,4 @@ def _describe(name: str, field: FieldInfo) -> str:
 
 def _plain(annotation: Any) -> str:
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    return name.replace("typing.", "").replace("pathlib.", "").removesuffix(" | None")
+    return re.sub(r"\b(?:typing|pathlib(?:\._local)?)\.", "", name).removesuffix(" | None")

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
-from dreamvideo.dream.dream_objective import DreamObjective
+from dreamvideo.dream.dream_objective import DreamObjective, Value
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.render.frames.planner import (
     MakeDreamer,
@@ -30,20 +30,29 @@ _lock = Lock()
 _kept: OrderedDict[tuple[Any, ...], Dreamer] = OrderedDict()
 
 
-def keep_dreamers(objective: DreamObjective | None = None) -> MakeDreamer:
+def keep_dreamers(objective: DreamObjective | Value | None = None) -> MakeDreamer:
     """Return a ``make_dreamer`` that finds again what recent calls have made.
 
     Args:
-        objective: What to dream instead of the layers, classes and guide of a look's own dream. It
-            is known again only if it is the same object.
+        objective: What to dream instead of the layers, classes and guide of a look's own dream. A
+            ``DreamObjective`` is known again if it is the same object; a function is compiled anew
+            each time, since what it refers to may have changed.
+
+    Raises:
+        UsageError: The objective is neither.
     """
+    own = None
+    if objective is not None:
+        own = objective if isinstance(objective, DreamObjective) else DreamObjective(objective)
 
     def find_or_make(dream: DreamSettings, look: Look, machine: MachineSettings) -> Dreamer:
         # Regions and stages that name their own layers or preset keep to them.
-        own = objective if dream == look.dream else None
+        wanted = own if dream == look.dream else None
+        if wanted is not None and wanted is not objective:
+            return make_dreamer(dream, look, machine, wanted)
         key = (
             dreamer_factory(),
-            own,
+            wanted,
             dream.model_dump_json(exclude=set(FREE)),
             tuple(sorted(list_varying(look))),
             machine.model_dump_json(),
@@ -52,7 +61,7 @@ def keep_dreamers(objective: DreamObjective | None = None) -> MakeDreamer:
         with _lock:
             found = _kept.pop(key, None)
         if found is None:
-            found = make_dreamer(dream, look, machine, own)
+            found = make_dreamer(dream, look, machine, wanted)
         with _lock:
             _kept[key] = found
             while len(_kept) > MOST_KEPT:

@@ -33,7 +33,7 @@ from dreamvideo.render.frames.pipeline import (
     make_span_camera,
     match_first,
 )
-from dreamvideo.render.frames.planner import FilmSpan, make_planner
+from dreamvideo.render.frames.planner import FilmSpan, MakeDreamer, make_planner
 from dreamvideo.render.planning.worker_count import count_cores
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.settings import Look, MachineSettings
@@ -112,11 +112,13 @@ def dream_frames(  # noqa: PLR0913  (public: one keyword per choice)
         )
     if masks is not None and wanted.mask.mask is not None:
         raise UsageError("dream_frames: give masks or mask, not both")
+    if count is not None and count < 1:
+        raise UsageError(f"dream_frames: count must be 1 or more, not {count}")
     if count is None and isinstance(frames, Sized):
         count = len(frames)
     rate = read_rate(fps)
     _check_length(wanted, count)
-    own = None if objective is None else DreamObjective(objective)
+    make = keep_dreamers(objective)
     film = _Film(
         wanted,
         machine,
@@ -124,7 +126,7 @@ def dream_frames(  # noqa: PLR0913  (public: one keyword per choice)
         math.inf if count is None else float(count / rate),
         size,
         None if masks is None else FrameMasks(masks),
-        own,
+        make,
     )
     return film.dream(iter(frames), silent if on_frame is None else on_frame, count)
 
@@ -147,11 +149,11 @@ class _Film:
         length: float,
         size: str | None,
         masks: FrameMasks | None,
-        objective: DreamObjective | None,
+        make: MakeDreamer,
     ) -> None:
         self._look, self._machine = look, machine
         self._rate, self._length = rate, length
-        self._size, self._masks, self._objective = size, masks, objective
+        self._size, self._masks, self._make = size, masks, make
         self._waiting: deque[ArrayPicture] = deque()
         # (width, height) of the frames that come, and of those that leave.
         self._sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
@@ -174,7 +176,7 @@ class _Film:
             span,
             machine=self._machine,
             mask=None if self._masks is None else self._masks.open,
-            make=keep_dreamers(self._objective),
+            make=self._make,
         )
         try:
             check_schedules(planner)

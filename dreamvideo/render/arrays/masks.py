@@ -34,6 +34,9 @@ class FrameMasks:
         """
         self._waiting: deque[tuple[Fraction, Map]] = deque()
         self._constant: Map | None = None
+        if hasattr(masks, "__array__"):
+            # Tensors of other libraries count as arrays.
+            masks = np.asarray(masks)
         if isinstance(masks, np.ndarray) and masks.ndim == 2:
             self._constant = read_mask(masks, "masks")
         elif isinstance(masks, str) or not isinstance(masks, Iterable):

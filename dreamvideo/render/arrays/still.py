@@ -80,14 +80,14 @@ def dream(
     alpha = None if picture.alpha is None else picture.alpha / np.float32(top)
     if size is not None:
         pixels, alpha = resize_both(pixels, alpha, parse_size(size, *picture.size))
-    own = None if objective is None else DreamObjective(objective)
+    make = keep_dreamers(objective)
     ready = prepare_still(
         pixels,
         wanted,
         machine,
         deep=picture.is_deep,
         mask=None if masks is None else masks.open,
-        make=keep_dreamers(own),
+        make=make,
     )
     made = ready.dream(on_progress).image
     dreamt = to_deep(made) if picture.is_deep else to_bytes(made)
@@ -99,6 +99,10 @@ def split_mask(mask: NDArray[Any] | str | None) -> tuple[FrameMasks | None, str 
     """Return a mask as pictures or as the text of the setting. Raises UsageError for neither."""
     if mask is None or isinstance(mask, str):
         return None, mask
-    if np.ndim(mask) not in (2, 3):
-        raise UsageError("mask: an H x W array, or text as --mask takes it")
-    return FrameMasks(np.asarray(mask).reshape(np.shape(mask)[:2])), None
+    array = np.asarray(mask)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim != 2:
+        shape = " x ".join(map(str, array.shape))
+        raise UsageError(f"mask: an H x W array, or text as --mask takes it, not {shape}")
+    return FrameMasks(array), None

@@ -82,7 +82,7 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
         raise UsageError("a loop returns to its own beginning: give loop or to, not both")
     wanted, machine = make_keyword_look("zoom_frames", GROUPS, preset, look, settings)
     rate = read_rate(fps)
-    own = None if objective is None else DreamObjective(objective)
+    make = keep_dreamers(objective)
     picture, dtype = None, np.dtype(np.uint8)
     if image is not None:
         picture, dtype = _read_opaque(image, "image")
@@ -93,7 +93,7 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
     height, width = start.shape[:2]
 
     def prepare() -> ZoomPlan:
-        parts = make_stage_dreamers(wanted, height, width, machine, keep_dreamers(own))
+        parts = make_stage_dreamers(wanted, height, width, machine, make)
         arrives = None if goal is None else fit_to_size(goal, width, height)
         return prepare_zoom(start, parts, wanted.zoom, rate, closed=loop, goal=arrives, look=wanted)
 
