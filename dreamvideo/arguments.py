@@ -86,7 +86,7 @@ def _matches(value: Any, hint: Any) -> bool:
 
 def _is_a(value: Any, kind: Any) -> bool:
     origin = get_origin(kind) or kind
-    if not isinstance(origin, type) or getattr(origin, "_is_protocol", False):
+    if origin is Any or not isinstance(origin, type) or getattr(origin, "_is_protocol", False):
         return True
     if isinstance(value, bool) and origin is not bool:
         return False

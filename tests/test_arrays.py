@@ -167,7 +167,7 @@ def test_a_picture_is_that_of_the_same_file(tmp_path: Path, size: str | None) ->
     picture = scene(HEIGHT, WIDTH, glide(1), seed=3).frames[0]
     alpha = np.full((HEIGHT, WIDTH), 65535, np.uint16)
     alpha[:8], alpha[8:12] = 0, 30000
-    store_frame(tmp_path / "a.png", to_deep(picture), alpha)
+    store_frame(tmp_path / "a.png", to_deep(picture), alpha)  # type: ignore[arg-type]
     store_frame(tmp_path / "b.png", to_bytes(picture))
     for name in ("a.png", "b.png"):
         output = tmp_path / f"dreamt-{name}"
@@ -328,9 +328,9 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: dream(IMAGE, cadence=2), "no argument or setting 'cadence'"),
     (
-        lambda: dream(IMAGE, size=100),
+        lambda: dream(IMAGE, size=100),  # type: ignore[arg-type]
         "dream: size must be text or None, not 100 (int): write '100'",
-    ),  # type: ignore[arg-type]
+    ),
     (lambda: dream(IMAGE, "twoers"), "choose towers"),
     (lambda: dream(IMAGE, steps=0), "--steps"),
     (lambda: dream(IMAGE, "towers", look=dreamvideo.Look()), "a preset or a look, not both"),
@@ -364,9 +364,9 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: zoom_frames(IMAGE, loop=True, to=IMAGE), "loop or to"),
     (lambda: zoom_frames(IMAGE, coherence=1), "no argument or setting 'coherence'"),
     (
-        lambda: dream_video("a.mp4", size=100),
+        lambda: dream_video("a.mp4", size=100),  # type: ignore[arg-type]
         "dream_video: size must be text or None, not 100 (int)",
-    ),  # type: ignore[arg-type]
+    ),
     (lambda: dream_image("a.png", look="towers"), "dream_image: look must be a Look, not 'towers'"),  # type: ignore[arg-type]
     (lambda: zoom(7), "zoom: photo must be a path, text or None, not 7 (int)"),  # type: ignore[arg-type]
     (

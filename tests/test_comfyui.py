@@ -200,7 +200,7 @@ def test_frames_of_a_film_with_a_look_and_masks(host: ModuleType) -> None:
 
 def test_a_zoom_into_the_first_picture(host: ModuleType) -> None:
     images = batch(2)
-    settings = {"seconds": 0.3, "fps": 10.0, "rate": "1.5"}
+    settings: dict[str, Any] = {"seconds": 0.3, "fps": 10.0, "rate": "1.5"}
     made = call(
         host, "DreamvideoZoom", image=make_tensor(images), to=make_tensor(images[1:]), **settings
     )
@@ -245,14 +245,14 @@ def test_the_host_s_progress_and_its_stop_are_used(
         if len(told) == 2:
             raise StoppedError
 
-    monkeypatch.setitem(sys.modules, "comfy.utils", SimpleNamespace(ProgressBar=Bar))  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "comfy.utils", SimpleNamespace(ProgressBar=Bar))
     call(host, "DreamvideoDreamFrames", images=make_tensor(batch(2)))
     call(host, "DreamvideoZoom", image=make_tensor(batch(1)), seconds=0.2, fps=10.0)
     call(host, "DreamvideoDreamImage", image=make_tensor(batch(1)))
     assert told == [(1, 2), (2, 2), (1, 2), (2, 2), (1, 1)]
     told.clear()
     management = SimpleNamespace(throw_exception_if_processing_interrupted=stop_after_two)
-    monkeypatch.setitem(sys.modules, "comfy.model_management", management)  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "comfy.model_management", management)
     with pytest.raises(StoppedError):
         call(host, "DreamvideoDreamFrames", images=make_tensor(batch(5)))
     assert told == [(1, 5), (2, 5)]

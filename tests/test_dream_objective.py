@@ -46,7 +46,8 @@ def test_sums_and_multiples_are_those_of_their_parts() -> None:
     expected, before = climb(layer_mean("block1") * 2 + channel + layer_mean("block3") * -0.25)
     assert np.allclose(losses, before, rtol=1e-4)
     assert np.abs(image - expected).max() < 1e-3
-    assert [w for w, _ in (-sum([DreamObjective(own_mean)] * 2)).parts] == [-1, -1]  # type: ignore[operator]
+    both = sum([DreamObjective(own_mean)] * 2)
+    assert isinstance(both, DreamObjective) and [w for w, _ in (-both).parts] == [-1, -1]
     assert [w for w, _ in (own_channel + DreamObjective(own_mean) * np.float32(0.5)).parts] == [
         1,
         0.5,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,15 +34,17 @@ def result(output: Path) -> RenderResult:
     return RenderResult(output, 1, ())
 
 
+def shown_picture(made: RenderResult) -> Any:
+    return cv2.imdecode(np.frombuffer(made._repr_png_() or b"", np.uint8), -1)
+
+
 def test_a_picture_shows_itself_as_png(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (20, 1500, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "wide.png"), pixels)
     cv2.imwrite(str(tmp_path / "small.png"), pixels[:, :30])
-    shown = result(tmp_path / "small.png")._repr_png_()
-    assert shown is not None
-    assert np.array_equal(cv2.imdecode(np.frombuffer(shown, np.uint8), -1), pixels[:, :30])
+    assert np.array_equal(shown_picture(result(tmp_path / "small.png")), pixels[:, :30])
     wide = result(tmp_path / "wide.png")
-    assert cv2.imdecode(np.frombuffer(wide._repr_png_() or b"", np.uint8), -1).shape[1] == 1200
+    assert shown_picture(wide).shape == (16, 1200, 3)
     assert wide._repr_html_() is None
     gone = result(tmp_path / "gone.png")
     assert (gone._repr_png_(), gone._repr_html_()) == (None, None)
