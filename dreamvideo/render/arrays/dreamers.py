@@ -30,7 +30,7 @@ _lock = Lock()
 _kept: OrderedDict[tuple[Any, ...], Dreamer] = OrderedDict()
 
 
-def keep_dreamers(objective: DreamObjective | Value | None = None) -> MakeDreamer:
+def reuse_dreamers(objective: DreamObjective | Value | None = None) -> MakeDreamer:
     """Return a ``make_dreamer`` that finds again what recent calls have made.
 
     Args:

@@ -20,7 +20,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import to_depth
 from dreamvideo.parsing import parse_rate, parse_size
-from dreamvideo.render.arrays.dreamers import keep_dreamers
+from dreamvideo.render.arrays.dreamers import reuse_dreamers
 from dreamvideo.render.arrays.masks import FrameMasks, Masks
 from dreamvideo.render.arrays.pixels import ArrayPicture, read_array, resize_picture
 from dreamvideo.render.dream_size import choose_dream_size
@@ -118,7 +118,7 @@ def dream_frames(  # noqa: PLR0913  (public: one keyword per choice)
         count = len(frames)
     rate = read_rate(fps)
     _check_length(wanted, count)
-    make = keep_dreamers(objective)
+    make = reuse_dreamers(objective)
     film = _Film(
         wanted,
         machine,

@@ -12,7 +12,7 @@ from dreamvideo.dream.dream_objective import DreamObjective, Value
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.parsing import parse_size
-from dreamvideo.render.arrays.dreamers import keep_dreamers
+from dreamvideo.render.arrays.dreamers import reuse_dreamers
 from dreamvideo.render.arrays.masks import FrameMasks
 from dreamvideo.render.arrays.pixels import Picture, read_picture
 from dreamvideo.render.image import prepare_still
@@ -80,7 +80,7 @@ def dream(
     alpha = None if picture.alpha is None else picture.alpha / np.float32(top)
     if size is not None:
         pixels, alpha = resize_both(pixels, alpha, parse_size(size, *picture.size))
-    make = keep_dreamers(objective)
+    make = reuse_dreamers(objective)
     ready = prepare_still(
         pixels,
         wanted,

@@ -13,7 +13,7 @@ from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dream_objective import DreamObjective, Value
 from dreamvideo.errors import UsageError
 from dreamvideo.media.stills import flatten, to_depth
-from dreamvideo.render.arrays.dreamers import keep_dreamers
+from dreamvideo.render.arrays.dreamers import reuse_dreamers
 from dreamvideo.render.arrays.film import read_rate
 from dreamvideo.render.arrays.pixels import Picture, convert_bytes, read_picture
 from dreamvideo.render.progress import OnProgress, Progress, silent
@@ -82,7 +82,7 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
         raise UsageError("a loop returns to its own beginning: give loop or to, not both")
     wanted, machine = make_keyword_look("zoom_frames", GROUPS, preset, look, settings)
     rate = read_rate(fps)
-    make = keep_dreamers(objective)
+    make = reuse_dreamers(objective)
     picture, dtype = None, np.dtype(np.uint8)
     if image is not None:
         picture, dtype = _read_opaque(image, "image")
