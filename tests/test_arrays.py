@@ -244,6 +244,23 @@ def test_frames_are_taken_as_they_are_needed_and_none_is_kept(film: list[Pixels]
     assert source.closed
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_a_reader_may_reuse_its_buffer(film: list[Pixels], kind: type) -> None:
+    frames = [(frame / (255 if kind is np.float32 else 1)).astype(kind) for frame in film]
+    buffer = np.empty_like(frames[0])
+
+    def refilled() -> Iterator[NDArray[Any]]:
+        for frame in frames:
+            buffer[...] = frame
+            yield buffer
+
+    left = np.zeros((HEIGHT, WIDTH), bool)
+    left[:, :20] = True
+    made = dream_frames(refilled(), masks=left, cadence=3)
+    for ours, theirs in zip(made, dream_frames(frames, masks=left, cadence=3), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 def test_a_loop_that_is_left_or_fails_ends_the_source(film: list[Pixels]) -> None:
     source = Counted(film)
     for _ in dream_frames(source.frames()):

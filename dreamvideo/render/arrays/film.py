@@ -196,7 +196,9 @@ class _Film:
 
     def _read(self, given: Iterator[NDArray[Any]]) -> Iterator[Frame]:
         for index, array in enumerate(given):
-            picture = self._fit(read_array(array, f"frame {index}"), index)
+            # A copy, since many readers reuse one buffer and this is one frame ahead of the dream.
+            own = np.array(array) if hasattr(array, "__array__") else array
+            picture = self._fit(read_array(own, f"frame {index}"), index)
             self._waiting.append(picture)
             yield Frame(
                 index,
