@@ -246,6 +246,7 @@ def test_frames_are_taken_as_they_are_needed_and_none_is_kept(film: list[Pixels]
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_a_reader_may_reuse_its_buffer(film: list[Pixels], kind: type) -> None:
+    frames: list[NDArray[Any]]
     frames = [(frame / (255 if kind is np.float32 else 1)).astype(kind) for frame in film]
     buffer = np.empty_like(frames[0])
 

@@ -42,7 +42,7 @@ def test_a_callable_is_climbed_like_the_built_in_objective_of_the_same_value() -
 def test_sums_and_multiples_are_those_of_their_parts() -> None:
     own = 2 * DreamObjective(own_mean) + own_channel - 0.5 * DreamObjective.layers("block3:0.5")
     image, losses = climb(own)
-    channel = mean_of_channels("block2_expand", [5], 96)
+    channel = mean_of_channels("block2_expand", [5], 144)
     expected, before = climb(layer_mean("block1") * 2 + channel + layer_mean("block3") * -0.25)
     assert np.allclose(losses, before, rtol=1e-4)
     assert np.abs(image - expected).max() < 1e-3

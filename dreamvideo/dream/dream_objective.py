@@ -195,10 +195,12 @@ def _to_scalar(returned: Any) -> Any:
     tf = tensorflow()
     try:
         scalar = tf.convert_to_tensor(returned)
-        scalar = tf.cast(scalar, tf.float32)
     except (TypeError, ValueError):
+        scalar = None
+    if scalar is None or not (scalar.dtype.is_floating or scalar.dtype.is_integer):
         kind = type(returned).__name__
-        raise UsageError(f"objective: it must return a scalar tensor, not a {kind}") from None
+        raise UsageError(f"objective: it must return a scalar tensor, not a {kind}")
+    scalar = tf.cast(scalar, tf.float32)
     if scalar.shape.rank != 0:
         shape = " x ".join(map(str, scalar.shape))
         raise UsageError(
