@@ -22,6 +22,7 @@ TOPICS = (
     "files",
     "editors",
     "live-visuals",
+    "pipes",
     "studio",
     "quality",
     "reports",
@@ -30,6 +31,7 @@ TOPICS = (
     "clusters",
     "networks",
     "options",
+    "configuration",
     "python",
     "internals",
 )

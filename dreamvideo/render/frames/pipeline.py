@@ -225,12 +225,8 @@ def open_planner(
     look.check(planner.moment(time) for time in times)
     if planner.needs_first:
         # Its colours are matched to those of the first frame.
-        with footage.open() as source:
-            for frame in source:
-                first = shrink_frame(camera.apply(frame), size)
-                palette = dream_first_palette(planner, first)
-                planner = replace(planner, palette=palette)
-                break
+        first = shrink_frame(camera.apply(footage.read_first()), size)
+        planner = replace(planner, palette=dream_first_palette(planner, first))
     return planner if on_tile is None else planner.with_progress(on_tile)
 
 

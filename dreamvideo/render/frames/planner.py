@@ -6,7 +6,8 @@ rendered again, alone or on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Protocol
@@ -73,6 +74,20 @@ def set_dreamer_factory(factory: DreamerFactory) -> DreamerFactory:
     return before
 
 
+# Those of the innermost ``keep_dreamers`` come last.
+_kept: list[dict[tuple[object, ...], Dreamer]] = []
+
+
+@contextmanager
+def keep_dreamers() -> Iterator[None]:
+    """Load and compile the network of equal dreams once for all renders in the block."""
+    _kept.append({})
+    try:
+        yield
+    finally:
+        _kept.pop()
+
+
 def make_dreamer(
     dream: DreamSettings, look: Look, machine: MachineSettings = DEFAULT_MACHINE
 ) -> Dreamer:
@@ -91,8 +106,13 @@ def make_dreamer(
     if machine.threads is not None:
         settle_threads(machine.threads)
     varying = {name.partition(".")[2] for name in look.over_time if name.startswith("dream.")}
+    key = (dream, frozenset(varying), machine)
+    kept = _kept[-1] if _kept else {}
+    if key in kept:
+        return kept[key]
     guide = None if dream.guide is None else to_float(read_still(dream.guide))
     made: Dreamer = _factory(dream, guide=guide, varying=varying, machine=machine)
+    kept[key] = made
     return made
 
 
