@@ -29,11 +29,16 @@ class WeightsError(DreamVideoError):
     """A network's weights cannot be loaded; the message says how to get them."""
 
 
-def leave(error: BaseException, words: str) -> None:
-    """Record on an error what it has left to resume from."""
-    error.__dict__["left"] = words
+def leave(error: BaseException, words: str, *options: str) -> None:
+    """Record on an error what it has left, and options by which the same command resumes."""
+    error.__dict__["left"], error.__dict__["options"] = words, options
 
 
 def left(error: BaseException) -> str:
     """Return what an error has left to resume from; empty if nothing."""
     return str(error.__dict__.get("left", ""))
+
+
+def resuming_options(error: BaseException) -> tuple[str, ...]:
+    """Return the options to add to a command that is to resume after this error."""
+    return tuple(error.__dict__.get("options", ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.stills import store_frame, write_still
 
 __all__ = ["browse", "chromium", "compiled_once"]
+# No default of whoever runs the tests may change what they see, in this process or in others.
+OWN = ("DREAMVIDEO_CLIPS", "DREAMVIDEO_CORPUS_SEEDS", "DREAMVIDEO_CORPUS_LOG")
+for name in [name for name in os.environ if name.startswith("DREAMVIDEO_") and name not in OWN]:
+    del os.environ[name]
+os.environ["DREAMVIDEO_CONFIG"] = ""
 # Whatever uses these fixtures starts a browser or times programs.
 LONG_FIXTURES = {"browse", "chromium", "measured"}
 

@@ -11,7 +11,7 @@ import pytest
 from tiny import QUICK, Cli
 
 from dreamvideo.cli import display
-from dreamvideo.cli.display import PlainLines, format_line, progress_display
+from dreamvideo.cli.display import PlainLines, format_line, format_pace, progress_display
 from dreamvideo.formatting import format_clock
 from dreamvideo.render.progress import Progress
 
@@ -150,3 +150,39 @@ def test_plain_lines_do_not_flood(
         listen(Progress("dreaming", "frame", done, 200))
     counts = [int(n) for n in re.findall(r"dreaming: (\d+)/200", capsys.readouterr().err)]
     assert counts == [1, 51, 101, 151, 200]
+
+
+def lines_of(screen: str) -> list[str]:
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
+    return [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_figures_of_the_bar_say_what_they_are(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    now = iter(range(100_000))
+    monkeypatch.setattr("rich.progress.monotonic", lambda: next(now) / 10, raising=False)
+    with terminal(monkeypatch) as shown:
+        with progress_display(quiet=False) as listen:
+            for done in range(1, 131):
+                listen(Progress("dreaming", "frame", done, 132, 2.25))
+        lines = lines_of(shown())
+    assert all(len(line) <= columns for line in lines)
+    last = lines[-1]
+    assert last.startswith("dreaming") and "130/132 frames" in last
+    assert ("loss 2.25" in last) == (columns > 100)
+    if columns < 76:
+        return
+    assert re.search(r"\d frames/s  \d+:\d\d passed", last)
+    # No time is left standing for another, and no figure is a power.
+    assert len(re.findall(r"\d+:\d\d", last)) == len(re.findall(r"\d+:\d\d (?:passed|left)", last))
+    assert not re.search(r"\de[+-]\d", last)
+
+
+@pytest.mark.parametrize(
+    ("pace", "text"), [(0.0314159, "0.0314"), (2.5, "2.5"), (99.4, "99.4"), (2110.4, "2110")]
+)
+def test_pace(pace: float, text: str) -> None:
+    assert format_pace(pace) == text

@@ -122,7 +122,7 @@ CASES: list[tuple[str, int, Sequence[str]]] = [
     ("image photo.png --save-preset bad.toml", 2, ["bad.toml", "exists", "-y"]),
     ("image photo.png --stepsize 1", 2, ["--stepsize", "--step-size"]),
     ("image", 2, ["photo"]),
-    ("image photo.png photo.png", 2, ["photo.png"]),
+    ("image photo.png photo.png", 2, ["photo.png", "twice"]),
     ("dream photo.png", 2, ["dream"]),
 ]
 

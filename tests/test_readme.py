@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import pytest
 from media_clips import make, picture, tone
 
-from dreamvideo.cli.entry import run
+from dreamvideo.cli.entry import SPELLINGS, run
 from dreamvideo.dream.models import REGISTRY
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.guide import TOPICS, page_path, summary
@@ -46,7 +46,7 @@ LONG_RUNS = ("--steps 2000", "dreamvideo bench")
 SERVERS = ("dreamvideo studio",)
 RENDERS = ("image", "video", "zoom", "preview")
 OTHERS = ("info", "models", "measure", "report", "compare", "gallery", "presets", "bench", "studio")
-COMMANDS = (*RENDERS, *OTHERS, "guide")
+COMMANDS = (*RENDERS, *OTHERS, "config", "guide", "help")
 # Of Dask's own commands.
 FOREIGN_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
 # Added to a command, where a later option wins: what takes longest is done small.
@@ -164,6 +164,12 @@ def check_command(line: str, clone: Path, weights: Any, capsys: pytest.CaptureFi
         assert said.out.strip(), line
         return
     output = value_of(words, "-o", "--output")
+    if output is not None and (output.endswith("/") or "{name}" in output):
+        for made in (
+            (clone / output).parent.iterdir() if "{" in output else (clone / output).iterdir()
+        ):
+            check_made(made)
+        return
     assert output, f"{line}: name the output, so that this test can look for it"
     check_made(clone / output)
     assert not [path for path in (clone / "samples").iterdir() if not path.is_symlink()], line
@@ -193,7 +199,8 @@ def test_a_page_runs_from_top_to_bottom(
                 if is_typed(line) and line not in LONG_LINES:
                     check_command(line, clone, weights, capsys)
         else:
-            assert (name, language) in {("clusters", "sh"), ("clusters", "py")}, "who runs it?"
+            others = {("clusters", "sh"), ("clusters", "py"), ("pipes", "sh")}
+            assert (name, language) in others, "who runs it?"
 
 
 @pytest.mark.slow
@@ -364,12 +371,15 @@ def test_the_options_table_gives_the_defaults() -> None:
 
 
 def test_every_option_named_exists() -> None:
-    shown = "".join(_help(command) for command in COMMANDS)
+    shown = "".join(_help(*command) for command in ((), *((each,) for each in COMMANDS)))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", EVERYTHING))
-    assert {option for option in named if f"{option} " not in shown} <= {"--help", *FOREIGN_OPTIONS}
+    for american, ours in SPELLINGS.items():
+        named = {option.replace(american, ours) for option in named}
+    unknown = {option for option in named if f"{option} " not in shown}
+    assert unknown <= {"--help", "--help-all", *FOREIGN_OPTIONS}
 
 
-def _help(command: str) -> str:
+def _help(*command: str) -> str:
     with redirect_stdout(StringIO()) as said:
-        run([command, "--help"])
+        run([*command, "--help-all"])
     return said.getvalue()

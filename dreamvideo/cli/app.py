@@ -7,10 +7,20 @@ from typing import Annotated, Literal
 
 import typer
 
+from dreamvideo.cli.batch import (
+    NAME,
+    SKIP,
+    Batch,
+    Outputs,
+    SkipExisting,
+    Task,
+    is_batch,
+    plan_tasks,
+    run_batch,
+)
 from dreamvideo.cli.common import (
     Debug,
     KeepJob,
-    Output,
     Overwrite,
     Partial,
     Quiet,
@@ -21,13 +31,14 @@ from dreamvideo.cli.common import (
     say,
 )
 from dreamvideo.cli.options import look_options, output_options
+from dreamvideo.cli.pipes import check_missing, is_piped, refuse_with_pipes, run_piped
 from dreamvideo.cli.report_options import Report, page_after, page_before
-from dreamvideo.errors import DamagedError
+from dreamvideo.errors import UsageError
 from dreamvideo.render.options import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
 from dreamvideo.settings.machine import MachineSettings
 
-__all__ = ["Debug", "Output", "Overwrite", "Quiet", "Size", "app", "note", "say"]
+__all__ = ["Debug", "Overwrite", "Quiet", "Size", "app", "note", "say"]
 
 app = typer.Typer(
     name="dreamvideo",
@@ -51,10 +62,28 @@ def _version(asked: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    no_config: Annotated[
+        bool,
+        typer.Option(
+            "--no-config", help="Ignore the file of your own defaults and DREAMVIDEO_* variables."
+        ),
     ] = False,
 ) -> None:
     """DeepDream for video."""
+
+
+def _name_picture(photo: Path) -> Path:
+    from dreamvideo.render import output_paths
+
+    return output_paths.default_output(photo, "dream", ".png")
+
+
+def _name_film(clip: Path) -> Path:
+    from dreamvideo.render import output_paths
+
+    return output_paths.default_output(clip, "dream", output_paths.default_film_suffix(clip))
 
 
 @app.command()
@@ -62,9 +91,10 @@ def _root(
 @machine_options("device", "precision", "max_memory", "threads")
 @output_options("no_audio", "audio_track")
 def image(
-    photo: Annotated[Path, typer.Argument(help="The picture to dream.")],
+    photos: Annotated[list[Path], typer.Argument(help="The picture to dream, or several.")],
     *,
-    output: Output = None,
+    output: Outputs = None,
+    skip_existing: SkipExisting = False,
     size: Size = None,
     every: Annotated[
         int | None,
@@ -82,27 +112,38 @@ def image(
     machine: MachineSettings,
     look: Look,
 ) -> None:
-    """Dream a picture; the loss is shown as it rises."""
+    """Dream a picture, or several; the loss is shown as it rises."""
     from dreamvideo.cli.display import progress_display
-    from dreamvideo.render.image import dream_image
+    from dreamvideo.render import output_paths
+    from dreamvideo.render.image import check_image_output, dream_image
 
-    with progress_display(quiet) as listen:
-        made = dream_image(
-            photo,
-            output,
-            look,
-            wanted,
-            size=size,
-            every=every,
-            overwrite=overwrite,
-            machine=machine,
-            on_progress=listen,
-        )
-    for path in made.kept:
-        say(quiet, str(path))
-    climbed = f"loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}" if made.losses else "no dream"
-    say(quiet, f"{made.output}: {climbed}")
-    note(quiet, made.notes)
+    def check(task: Task) -> None:
+        output_paths.check_apart(task.output, task.source)
+        check_image_output(task.output, wanted, every, overwrite)
+
+    def dream(task: Task) -> None:
+        with progress_display(quiet) as listen:
+            made = dream_image(
+                task.source,
+                task.output,
+                look,
+                wanted,
+                size=size,
+                every=every,
+                overwrite=overwrite,
+                machine=machine,
+                on_progress=listen,
+            )
+        for path in made.kept:
+            say(quiet, str(path))
+        climbed = f"loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}" if made.losses else ""
+        say(quiet, f"{made.output}: {climbed or 'no dream'}")
+        note(quiet, made.notes)
+
+    if output is not None and output.endswith("/"):
+        output = f"{output}{NAME}-dream.png"
+    tasks = plan_tasks(photos, output, _name_picture)
+    run_batch(Batch(tasks, is_batch(photos, output), skip_existing, quiet), check, dream)
 
 
 @app.command()
@@ -110,14 +151,16 @@ def image(
 @machine_options()
 @output_options()
 def video(
-    clip: Annotated[
-        Path,
+    clips: Annotated[
+        list[Path],
         typer.Argument(
-            help="A video, an animated GIF, a folder of pictures, or a pattern: shots/%04d.png."
+            help="A video, an animated GIF, a folder of pictures, or a pattern: shots/%04d.png. "
+            "Several may be given. -: standard input, YUV4MPEG2 or NUT.",
         ),
     ],
     *,
-    output: Output = None,
+    output: Outputs = None,
+    skip_existing: SkipExisting = False,
     start: Annotated[
         str | None,
         typer.Option(
@@ -168,6 +211,25 @@ def video(
             min=1e-6,
             help="Frames a second to reach; makes the same choices as --time-budget.",
             show_default="none",
+        ),
+    ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--raw",
+            help="What comes in through standard input if it has no header: 640x360@25:rgb24.",
+            show_default="YUV4MPEG2 or NUT",
+            rich_help_panel="Pipes",
+        ),
+    ] = None,
+    to: Annotated[
+        Literal["y4m", "nut"] | None,
+        typer.Option(
+            "--to",
+            help="What goes out through standard output (-o -): YUV4MPEG2, or NUT, which keeps "
+            "every frame's time, alpha, and all colours.",
+            show_default="y4m if that comes in, else nut",
+            rich_help_panel="Pipes",
         ),
     ] = None,
     strict: Annotated[
@@ -226,64 +288,104 @@ def video(
 ) -> None:
     """Dream a clip into .mp4, .webm, .mov, .mkv, .gif or a folder of frames, keeping its sound."""
     from dreamvideo.cli.display import progress_display
+    from dreamvideo.media.write import check_output
     from dreamvideo.render import output_paths
+    from dreamvideo.render.dry_run import plan_render
+    from dreamvideo.render.encode import make_encode_options
     from dreamvideo.render.options import RenderOptions
     from dreamvideo.render.planning.budget import Budget
+    from dreamvideo.render.source import ClipRequest
+    from dreamvideo.render.stream import PIPE, PipeOptions, dream_stream
     from dreamvideo.render.video import dream_video, partial_film
 
     options = RenderOptions(restart, keep_job, segment_length, warm_up)
+    if is_piped(clips, output):
+        whole = {
+            "--time-budget": time_budget,
+            "--fps-target": fps_target,
+            "--dry-run": dry_run,
+            "--restart": restart,
+            "--keep-job": keep_job,
+            "--partial": partial,
+            "--report": report,
+            "--cluster": cluster,
+            "--segment-length": segment_length,
+            SKIP: skip_existing,
+        }
+        refuse_with_pipes(clips, whole)
+        request = ClipRequest(clips[0], start, end, size, fps, hold_gaps, fit)
+        run_piped(
+            lambda listen: dream_stream(
+                request,
+                output or PIPE,
+                look,
+                wanted,
+                pipes=PipeOptions(raw, to),
+                overwrite=overwrite,
+                machine=machine,
+                on_progress=listen,
+            ),
+            clips[0],
+            quiet=quiet,
+            strict=strict,
+        )
+        return
+    if raw is not None or to is not None:
+        raise UsageError("--raw is for standard input (-), --to for standard output (-o -)")
     executor = None
     if cluster is not None:
         from dreamvideo.cluster import DaskExecutor
 
         executor = DaskExecutor(cluster)
-    if dry_run:
-        from dreamvideo.render.dry_run import plan_render
-        from dreamvideo.render.source import ClipRequest
 
+    def show_plan(task: Task) -> None:
+        request = ClipRequest(task.source, start, end, size, fps, hold_gaps, fit)
         with progress_display(quiet) as listen:
-            request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
             seen = plan_render(request, look, wanted, machine, options, listen)
-        for line in seen.lines:
-            print(line)
+        print(*seen.lines, sep="\n")
         if cluster is not None:
             print(f"{cluster} was not contacted: it dreams as many at a time as its workers can")
-        return
-    film = output or output_paths.default_output(
-        clip, "dream", output_paths.default_film_suffix(clip)
-    )
-    page_before(report, film, clip, overwrite=overwrite, partial=partial)
-    with progress_display(quiet) as listen:
-        if partial:
-            made = partial_film(clip, output, on_progress=listen)
-        else:
-            made = dream_video(
-                clip,
-                output,
-                look,
-                wanted,
-                start=start,
-                end=end,
-                size=size,
-                fps=fps,
-                hold_gaps=hold_gaps,
-                fit=fit,
-                overwrite=overwrite,
-                budget=Budget(time_budget, fps_target),
-                machine=machine,
-                options=options,
-                executor=executor,
-                on_progress=listen,
+
+    def check(task: Task) -> None:
+        output_paths.check_apart(task.output, task.source)
+        if not (dry_run or partial):
+            check_output(task.output, make_encode_options(wanted, overwrite=overwrite))
+            page_before(report, task.output, task.source, overwrite=overwrite, partial=partial)
+
+    def dream(task: Task) -> None:
+        clip, film = task.source, task.output
+        page_before(report, film, clip, overwrite=overwrite, partial=partial)
+        with progress_display(quiet) as listen:
+            if partial:
+                made = partial_film(clip, film, on_progress=listen)
+            else:
+                made = dream_video(
+                    clip,
+                    film,
+                    look,
+                    wanted,
+                    start=start,
+                    end=end,
+                    size=size,
+                    fps=fps,
+                    hold_gaps=hold_gaps,
+                    fit=fit,
+                    overwrite=overwrite,
+                    budget=Budget(time_budget, fps_target),
+                    machine=machine,
+                    options=options,
+                    executor=executor,
+                    on_progress=listen,
+                )
+            page = (
+                page_after(made, clip, listen, start=start, end=end, fps=fps, fit=fit)
+                if report
+                else None
             )
-        page = (
-            page_after(made, clip, listen, start=start, end=end, fps=fps, fit=fit)
-            if report
-            else None
-        )
-    say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
-    note(quiet, made.notes)
-    if strict and made.missing:
-        raise DamagedError(
-            f"{clip}: {made.missing} frames are missing; {made.output} is the dream of the other "
-            f"{made.frames}"
-        )
+        say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
+        note(quiet, made.notes)
+        check_missing(strict, clip, made)
+
+    tasks = plan_tasks(clips, output, _name_film)
+    batch = Batch(tasks, is_batch(clips, output), skip_existing, quiet)
+    run_batch(batch, check, show_plan if dry_run else dream)

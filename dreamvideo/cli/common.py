@@ -11,11 +11,31 @@ from typing import Annotated, Any
 import typer
 
 from dreamvideo.cli.options import option
+from dreamvideo.errors import UsageError
 from dreamvideo.settings.machine import MachineSettings, make_machine
+
+
+def parse_output(name: str) -> Path:
+    """Return the path of one output file. Raises UsageError for a name that names none."""
+    if not name.strip():
+        raise UsageError("--output is empty: give the name of a file")
+    if name == "-":
+        raise UsageError("--output -: only 'dreamvideo video' writes to standard output")
+    if name.strip() in (".", "..", "./", "../", "/"):
+        raise UsageError(f"--output {name}: is a folder; give the name of a file")
+    return Path(name)
+
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Output file.", show_default="next to the input"),
+    typer.Option(
+        "--output",
+        "-o",
+        help="Output file.",
+        show_default="next to the input",
+        parser=parse_output,
+        metavar="PATH",
+    ),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")
@@ -108,6 +128,12 @@ def say(quiet: bool, *lines: str) -> None:
     if not quiet:
         for line in lines:
             print(line)
+
+
+def complain(message: str) -> None:
+    """Print one line about an error to stderr, whatever is in it."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"dreamvideo: {line}", file=sys.stderr)
 
 
 def note(quiet: bool, notes: Sequence[str]) -> None:

@@ -7,9 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from dreamvideo.formatting import format_clock
 from dreamvideo.render.progress import OnProgress, Progress, silent
+
+if TYPE_CHECKING:
+    from rich.progress import Task
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -60,7 +64,7 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
         parts.append(progress.detail)
     if progress.done > before and elapsed > 0:
         pace = (progress.done - before) / elapsed
-        parts.append(f"{pace:.3g} {progress.unit}s/s")
+        parts.append(f"{format_pace(pace)} {progress.unit}s/s")
         if progress.total and progress.done < progress.total:
             parts.append(f"{format_clock((progress.total - progress.done) / pace)} left")
     if math.isfinite(progress.loss):
@@ -68,33 +72,70 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
     return ", ".join(parts)
 
 
+def format_pace(pace: float) -> str:
+    """Format how many are done in a second, in three digits but never as a power: ``2110``."""
+    return f"{pace:.0f}" if pace >= 99.5 else f"{pace:.3g}"
+
+
+# Terminals narrower than this, in columns, are shown no bar and only what matters most.
+_NARROW = 76
+# Columns of the longest name of a stage, with the spaces around the bar.
+_STAGE = 14
+
+
+def _bar_width(width: int) -> int:
+    """Return the columns of the bar in a terminal of that many."""
+    return max(8, min(40, width - 90))
+
+
+def _describe_task(task: Task, width: int) -> str:
+    """Return what a live line says: each figure with what it is.
+
+    Args:
+        task: The stage.
+        width: Columns of the terminal.
+    """
+    fields = task.fields
+    count = f"{task.completed:.0f}" + ("" if task.total is None else f"/{task.total:.0f}")
+    left = ""
+    if task.total is not None and task.completed < task.total and task.time_remaining is not None:
+        left = f"{format_clock(task.time_remaining)} left"
+    if task.total is None and not task.completed:
+        return f"{format_clock(task.elapsed or 0)} passed"
+    if width < _NARROW:
+        return "  ".join(filter(None, [f"{count} {fields['unit']}s", left]))
+    pace = f"{format_pace(task.speed)} {fields['unit']}s/s" if task.speed else ""
+    passed = f"{format_clock(task.elapsed or 0)} passed"
+    said = [f"{count} {fields['unit']}s", pace, passed, left]
+    room = width - _STAGE - _bar_width(width)
+    for more in (fields["loss"], fields["detail"]):
+        if more and len("  ".join(filter(None, [*said, more]))) <= room:
+            said.append(more)
+    return "  ".join(filter(None, said))
+
+
 @contextmanager
 def _live_bar() -> Iterator[OnProgress]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    bar = Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TextColumn("{task.fields[detail]}"),
-        console=Console(stderr=True),
-    )
+    console = Console(stderr=True)
+
+    class Figures(ProgressColumn):
+        """All figures of a stage in one cell."""
+
+        def render(self, task: Task) -> Text:
+            """Return the cell; the time moves on between two calls of the listener."""
+            return Text(_describe_task(task, console.width), no_wrap=True, overflow="ellipsis")
+
+    stage = TextColumn("{task.description}")
+    wide = console.width >= _NARROW
+    columns = [stage, BarColumn(_bar_width(console.width)), Figures()]
+    bar = Bar(*(columns if wide else [stage, Figures()]), console=console)
     with bar:
-        preparing = bar.add_task("preparing", total=None, pace="", loss="", detail="")
+        preparing = bar.add_task("preparing", total=None, unit="step", loss="", detail="")
         tasks: dict[str, TaskID] = {}
 
         def listen(progress: Progress) -> None:
@@ -109,16 +150,13 @@ def _live_bar() -> Iterator[OnProgress]:
                     total=progress.total,
                     # What an earlier run has done must not count towards this run's pace.
                     completed=progress.done if progress.note else 0,
-                    pace="",
+                    unit=progress.unit,
                     loss="",
                     detail="",
                 )
-            task = tasks[progress.stage]
-            speed = bar.tasks[task].speed
             bar.update(
-                task,
+                tasks[progress.stage],
                 completed=progress.done,
-                pace=f"{speed:.3g} {progress.unit}s/s" if speed else "",
                 loss=f"loss {progress.loss:.4g}" if math.isfinite(progress.loss) else "",
                 detail=progress.detail,
             )

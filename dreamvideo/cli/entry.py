@@ -6,13 +6,30 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
 from typing import Any
 
+import typer
+
 from dreamvideo.cancel import Interrupted, end_quietly, handle_signals
+from dreamvideo.cli.common import complain
+from dreamvideo.cli.config import (
+    NO_CONFIG,
+    Defaults,
+    blame_default,
+    make_default_map,
+    read_defaults,
+    set_defaults,
+)
 from dreamvideo.dream.runtime import own_process
-from dreamvideo.errors import DreamVideoError, left
+from dreamvideo.errors import DreamVideoError, UsageError, left, resuming_options
+
+# American spellings of options, by ours.
+SPELLINGS = {"color": "colour", "center": "centre", "gray": "grey"}
+
+# Set by the shell when it completes a command.
+_COMPLETING = "_DREAMVIDEO_COMPLETE"
 
 
 def main() -> None:
@@ -39,6 +56,7 @@ def dispatch(arguments: list[str]) -> Any:
         bench,
         gallery,
         guide,
+        help_pages,
         inspect,
         measure,
         presets,
@@ -48,7 +66,44 @@ def dispatch(arguments: list[str]) -> Any:
     )
     from dreamvideo.cli.app import app
 
-    return app(args=arguments, prog_name="dreamvideo", standalone_mode=False)
+    root: Any = typer.main.get_command(app)
+    commands = root.commands
+    arguments, wants_all = _without(_spell(arguments, commands), help_pages.HELP_ALL)
+    arguments, plain = _without(arguments, NO_CONFIG)
+    if wants_all:
+        arguments = [*arguments, "--help"]
+    elif {"--help", "-h"} & set(arguments):
+        help_pages.hide_rare_options(commands)
+    # Help, versions and completions are shown whatever a file says.
+    asks = {"--help", "-h", "--version", "-V"} & set(arguments) or _COMPLETING in os.environ
+    defaults = Defaults() if plain or asks else read_defaults(commands)
+    set_defaults(defaults)
+    return root(
+        args=arguments,
+        prog_name="dreamvideo",
+        standalone_mode=False,
+        default_map=make_default_map(defaults, commands),
+    )
+
+
+def _without(arguments: list[str], flag: str) -> tuple[list[str], bool]:
+    """Return the arguments without a flag that may stand anywhere, and whether it was there."""
+    return [a for a in arguments if a != flag], flag in arguments
+
+
+def _spell(arguments: list[str], commands: Mapping[str, Any]) -> list[str]:
+    """Return the arguments with our spelling of options whose American one was written."""
+    known = {o for each in commands.values() for p in each.params for o in p.opts}
+    spelled = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option.startswith("--") and option not in known:
+            ours = option
+            for american, british in SPELLINGS.items():
+                ours = ours.replace(american, british)
+            option = ours if ours in known else option
+        spelled.append(f"{option}{equals}{value}")
+    return spelled
 
 
 def run(arguments: list[str], command: Callable[[list[str]], Any] = dispatch) -> int:
@@ -77,11 +132,13 @@ def run(arguments: list[str], command: Callable[[list[str]], Any] = dispatch) ->
 
 def _explain(error: BaseException, arguments: list[str]) -> int:
     if isinstance(error, DreamVideoError):
-        _complain(str(error), error, arguments)
+        usage = isinstance(error, UsageError)
+        message = blame_default(str(error), arguments) if usage else str(error)
+        _complain(message, error, arguments)
         return error.exit_code
     if hasattr(error, "format_message"):
         # A usage error of the parser, whose classes typer does not export.
-        return _usage(error)
+        return _usage(error, arguments)
     if isinstance(error, MemoryError):
         _complain("out of memory: choose a smaller --size", error, arguments)
         return 1
@@ -93,10 +150,10 @@ def _explain(error: BaseException, arguments: list[str]) -> int:
     return 1
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any, arguments: Sequence[str]) -> int:
     message = error.format_message()
     if message:
-        _complain(" ".join(message.split()))
+        _complain(blame_default(" ".join(message.split()), arguments))
     return int(getattr(error, "exit_code", 2))
 
 
@@ -113,7 +170,8 @@ def _complain(
     kept = left(error) if error is not None else ""
     if kept:
         # A restarted render must not restart again.
-        again = shlex.join(["dreamvideo", *(a for a in arguments if a != "--restart")])
+        words = [a for a in arguments if a != "--restart"]
+        words += [o for o in resuming_options(error) if o not in words] if error else []
+        again = shlex.join(["dreamvideo", *words])
         message = f"{message}; {kept}, resume with: {again}"
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"dreamvideo: {line}", file=sys.stderr)
+    complain(message)

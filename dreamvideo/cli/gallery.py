@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.app import Debug, Output, Overwrite, Quiet, app, say
+from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
+from dreamvideo.cli.common import Output
 from dreamvideo.cli.options import look_options
 from dreamvideo.gallery import Across
 from dreamvideo.settings import Look

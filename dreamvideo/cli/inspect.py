@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +25,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 @look_options("dream", "coherence", "mask", "colour", "camera")
 def info(
-    clip: Annotated[Path, typer.Argument(help="A video, a GIF, a folder of pictures or pattern.")],
+    clip: Annotated[
+        Path, typer.Argument(help="A video, a GIF, a picture, a folder of pictures or pattern.")
+    ],
     *,
     size: Size = None,
     as_json: Json = False,
@@ -41,13 +44,17 @@ def info(
     debug: Debug = False,
     look: Look,
 ) -> None:
-    """Show what a clip contains, and how long its dream would take on this machine."""
+    """Show what a clip or picture contains, and how long its dream would take on this machine."""
     if recipe:
         _print_recipe(clip)
         return
     from dreamvideo.media.probe import probe
+    from dreamvideo.media.stills import is_still
     from dreamvideo.parsing import parse_size
 
+    if clip.is_file() and is_still(clip):
+        _show_picture(clip, size, look, as_json=as_json, estimate=estimate)
+        return
     found = probe(clip)
     wanted = (found.width, found.height)
     if size:
@@ -121,6 +128,42 @@ def models(
         _print_rows(rows, as_json)
     else:
         _print_rows(_activity_rows(name, on, weights), as_json)
+
+
+def _show_picture(
+    photo: Path, size: str | None, look: Look, *, as_json: bool, estimate: bool
+) -> None:
+    """Show what a picture contains, and how long its dream would take on this machine."""
+    from dreamvideo.media.stills import open_still
+    from dreamvideo.parsing import parse_size
+    from dreamvideo.render.planning.estimate import estimate_still
+
+    still = open_still(photo)
+    wide, high = still.size
+    taken: Mapping[int, Any] = still.exif or {}
+    camera = " ".join(str(taken.get(tag, "")).strip("\0 ") for tag in (0x10F, 0x110))
+    facts: dict[str, Any] = {
+        "file": str(photo),
+        "kind": "picture",
+        "format": photo.suffix.lower().lstrip("."),
+        "width": wide,
+        "height": high,
+        "depth": 8 * still.pixels.dtype.itemsize,
+        "alpha": still.alpha is not None,
+        "camera": camera.strip() or None,
+        "taken": str(taken.get(0x132, "")).strip("\0 ") or None,
+    }
+    wanted = parse_size(size, wide, high) if size else (wide, high)
+    seconds = estimate_still(wanted, look) if estimate else None
+    if as_json:
+        render = {"width": wanted[0], "height": wanted[1], "seconds": round(seconds or 0, 3)}
+        print(json.dumps({**facts, "render": render if estimate else None}, indent=2))
+        return
+    for key, value in facts.items():
+        if value not in (None, False):
+            print(f"{key:<14} {_format(value)}")
+    if seconds is not None:
+        print(f"{'render':<14} about {format_clock(seconds)} at {wanted[0]} x {wanted[1]}")
 
 
 def _print_recipe(dreamt: Path) -> None:

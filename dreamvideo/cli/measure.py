@@ -40,21 +40,25 @@ def measure(
         str | None, typer.Option("--fps", help="The render's --fps.", show_default="none")
     ] = None,
     as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     debug: Debug = False,
 ) -> None:
     """Measure how well a film's dream holds together: flicker, strength, ghosts, drift."""
+    from dreamvideo.cli.display import progress_display
     from dreamvideo.metrics.measure import measure_film
     from dreamvideo.metrics.table import make_rows
 
-    report = measure_film(
-        film,
-        source,
-        start=start,
-        end=end,
-        fps=fps,
-        against_independent=against == "independent",
-        pairs=pairs,
-    )
+    with progress_display(quiet) as listen:
+        report = measure_film(
+            film,
+            source,
+            start=start,
+            end=end,
+            fps=fps,
+            against_independent=against == "independent",
+            pairs=pairs,
+            on_progress=listen,
+        )
     note(False, report.notes)
     if as_json:
         print(json.dumps(report.to_json_able(), indent=2))

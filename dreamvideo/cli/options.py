@@ -14,6 +14,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from dreamvideo.cli.completion import COMPLETIONS, complete_presets
+from dreamvideo.cli.config import settle_look
 from dreamvideo.schedules import Bounds, OverTime
 from dreamvideo.settings import (
     Look,
@@ -56,20 +58,23 @@ def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., 
         kept = [p for name, p in own.parameters.items() if name != "look"]
         made = [option(group, *item) for group in groups for item in _fields(group)]
 
+        homes = {name: group for group in groups for name, _ in _fields(group)}
+
         def run(**values: Any) -> None:
             presets, kept_as = values.pop("preset") or [], values.pop("save_preset")
+            given = {name: values.pop(name) for name in homes}
+            given = {name: value for name, value in given.items() if value is not None}
+            presets, settled = settle_look(command.__name__, presets, given, list(homes))
             overrides: dict[str, dict[str, Any]] = {}
-            for group in groups:
-                for name, _ in _fields(group):
-                    value = values.pop(name)
-                    if value is not None:
-                        overrides.setdefault(group, {})[name] = value
+            for name, value in settled.items():
+                overrides.setdefault(homes[name], {})[name] = value
             look = make_look(presets, overrides)
             if kept_as is not None:
                 save_preset(look, kept_as, overwrite=values.get("overwrite", False))
             command(look=look, **values)
 
         run.__name__ = command.__name__
+        run.look_parameters = frozenset({*homes, "preset"})  # type: ignore[attr-defined]
         run.__doc__ = (command.__doc__ or "") + _over_time(groups)
         run.__signature__ = inspect.Signature([*kept, *_preset_parameters(), *made])  # type: ignore[attr-defined]
         return run
@@ -119,6 +124,7 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
         show_default=shown,
         metavar=_measure(group, name, field),
         rich_help_panel=PANELS[group],
+        autocompletion=COMPLETIONS.get(name),
     )
     plain = str if may_change else _plain(field.annotation)
     kind = Annotated[plain | None, made]  # type: ignore[valid-type]
@@ -165,6 +171,7 @@ def _preset_parameters() -> list[inspect.Parameter]:
         help="A named look, or its TOML file. May be repeated: later ones override earlier ones.",
         show_default="none",
         rich_help_panel="The look",
+        autocompletion=complete_presets,
     )
     save = typer.Option(
         "--save-preset",

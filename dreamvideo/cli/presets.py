@@ -11,7 +11,7 @@ import typer
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import print_table
 from dreamvideo.errors import UsageError
-from dreamvideo.settings import make_look, preset_paths
+from dreamvideo.settings import make_look, preset_paths, read_preset
 
 WIDEST = 320
 
@@ -21,8 +21,8 @@ def presets(
     photo: Annotated[
         Path | None,
         typer.Argument(
-            help="A photo, or a clip to take a frame from, for --sheet.",
-            show_default="coloured noise",
+            help="A look, to print its TOML; with --sheet, a photo or a clip to take a frame from.",
+            show_default="all looks; for --sheet coloured noise",
         ),
     ] = None,
     *,
@@ -45,17 +45,27 @@ def presets(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the named looks; --sheet shows them."""
+    """List the named looks, or print one; --sheet shows them."""
     if sheet is not None:
         _show(photo, sheet, size, columns, overwrite, quiet)
         return
     if photo is not None:
-        raise UsageError(f"{photo} is only used with --sheet: add --sheet looks.png")
+        _print_preset(str(photo), as_json)
+        return
     described = {name: make_look([name]).description for name in preset_paths()}
     if as_json:
         print(json.dumps([{"preset": n, "description": d} for n, d in described.items()], indent=2))
         return
     print_table(list(described.items()))
+
+
+def _print_preset(name: str, as_json: bool) -> None:
+    """Print a look's own file as it is: what it does not name stays as it was."""
+    path = preset_paths().get(name, Path(name))
+    if path.suffix != ".toml" and path.exists():
+        raise UsageError(f"{path} is no look; to see it in every look add --sheet looks.png")
+    values = read_preset(name)
+    print(json.dumps(values, indent=2) if as_json else path.read_text("utf-8").rstrip())
 
 
 def _show(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import MediaError
 from dreamvideo.media import demux, ffmpeg
 from dreamvideo.media.paths import escape_text
@@ -36,6 +39,53 @@ _READ = re.compile(
 # What the filter showinfo prints for a frame that consists of fields.
 _FIELDS = re.compile(r" i:[TB] ")
 _FRAME_TIMES = ["-stats_enc_pre:v", "pipe:2", "-stats_enc_pre_fmt:v", "frame-time {n} {pts} {tb}"]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A film that arrives through a pipe and can be read once.
+
+    Attributes:
+        arguments: ffmpeg's arguments that open it on its standard input.
+        chunks: Yields its bytes; given a function that tells when nobody wants more of them.
+    """
+
+    arguments: Sequence[str]
+    chunks: Callable[[Callable[[], bool]], Iterator[bytes]]
+
+
+@contextmanager
+def _fed(process: ffmpeg.Process, feed: Feed | None) -> Iterator[None]:
+    """Pass a film on to ffmpeg, in a thread of its own, for the duration of the block."""
+    if feed is None:
+        yield
+        return
+    ended = threading.Event()
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            process.feed(feed.chunks(ended.is_set))
+        except Interrupted:
+            # The thread that waits for the frames is told the same.
+            pass
+        except BaseException as error:
+            failed.append(error)
+            process.kill()
+
+    thread = threading.Thread(target=run, name="standard input", daemon=True)
+    thread.start()
+    try:
+        yield
+    except MediaError:
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        ended.set()
+        # Killed first, so that the thread does not wait for it to take more.
+        process.kill()
+        thread.join()
 
 
 @dataclass
@@ -65,6 +115,7 @@ def decode_frames(
     report: DecodeReport,
     checked: bool = False,
     own_light: bool = False,
+    feed: Feed | None = None,
 ) -> Timed:
     """Yield (time, pixels) of all frames, from slightly before ``begin`` on.
 
@@ -80,19 +131,26 @@ def decode_frames(
             wrong.
         own_light: Whether to put each frame in its own light, which the film must have, above that
             of a screen: 2 H x W.
+        feed: Where the film comes from, if it is not a file.
 
     Raises:
         MediaError: Nothing can be decoded, or ffmpeg dies.
     """
     log = _DecodeLog()
     shape = (size[1] * (2 if own_light else 1), size[0], 4 if info.has_alpha else 3)
-    seeks = begin > _SEEK_MARGIN if checked else has_index(info)
+    seeks = feed is None and (begin > _SEEK_MARGIN if checked else has_index(info))
     chain = _both_lights(info, size) if own_light else _filters(info, size)
-    arguments = _arguments(info, chain, begin if seeks else Fraction(0), depth, own_light)
+    source = _input(info, begin if seeks else Fraction(0)) if feed is None else feed.arguments
+    arguments = _arguments(info, source, chain, depth, own_light)
     timeline = Timeline(info.first_time, 1 / info.rate, leaps=info.clock_may_leap)
     last = Fraction(0)
     count = 0
-    with ffmpeg.Process(arguments, on_line=log.read, on_end=log.end) as process:
+    with (
+        ffmpeg.Process(
+            arguments, feed=feed is not None, on_line=log.read, on_end=log.end
+        ) as process,
+        _fed(process, feed),
+    ):
         try:
             while True:
                 pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
@@ -118,9 +176,12 @@ def decode_frames(
             report.notes.append("deinterlaced where it consists of fields")
         if timeline.is_broken:
             report.notes.append("its time stamps restart or jump: its parts are joined")
-        elif count and count + 1 == len(info.frame_times):
+        if feed is not None:
+            # Wherever a pipe ends is its end.
+            return
+        if not timeline.is_broken and count and count + 1 == len(info.frame_times):
             report.last_duration = info.frame_times[-1] - last
-        elif count:
+        elif not timeline.is_broken and count:
             report.last_duration = _last_duration(info, last, process.complaint_count > 0)
         _judge(info, log.counts, last, process, report, joined=timeline.is_broken)
 
@@ -222,19 +283,24 @@ def _cut_short(info: MediaInfo, until: Fraction, complained: bool) -> int:
     return round(lacking * info.rate)
 
 
-def _arguments(
-    info: MediaInfo, chain: str, begin: Fraction, depth: int, stacked: bool
-) -> list[str]:
+def _input(info: MediaInfo, begin: Fraction) -> list[str]:
+    """Return ffmpeg's arguments that open a file at a time."""
     options = ["-copyts"]
     if begin:
         # Relative to the start of the earliest stream.
         options += ["-ss", f"{float(max(Fraction(0), info.start + begin - _SEEK_MARGIN)):.6f}"]
     if info.decoder:
         options += [f"-c:{info.stream_index}", info.decoder]
+    return ffmpeg.input_file(info.path, *options)
+
+
+def _arguments(
+    info: MediaInfo, source: Sequence[str], chain: str, depth: int, stacked: bool
+) -> list[str]:
     letters = "rgba" if info.has_alpha else "rgb"
     bits = {"rgba": ("rgba", "rgba64le"), "rgb": ("rgb24", "rgb48le")}[letters][depth == 16]
     return [
-        *ffmpeg.input_file(info.path, *options),
+        *source,
         *("-map", f"0:{info.stream_index}", "-vf", chain),
         # Stacked frames have lost the demuxer's unit of time, but keep to that of the filters.
         *("-fps_mode", "passthrough", "-enc_time_base", "filter" if stacked else "demux"),
@@ -252,14 +318,14 @@ def _filters(info: MediaInfo, size: Size) -> str:
     chain = _deinterlace(info)
     if color.matrix == "gbr" and is_yuv(info.pixel_format):
         # An impossible tag, with which no conversion can be set up.
-        matrix = {"bt709": "bt709", "bt601": "smpte170m"}[_assumed_matrix(info)]
+        matrix = {"bt709": "bt709", "bt601": "smpte170m"}[assumed_matrix(info.width, info.height)]
         chain.append(f"setparams=colorspace={matrix}")
     if color.is_hdr or color.is_wide:
         # The conversion does not support odd sizes with subsampled chroma.
         odd = size[0] % 2 or size[1] % 2
         chain += [scale, *(["format=yuv444p16le|gbrp16le"] if odd else []), _sdr(info)]
     elif color.matrix == "unknown" and info.pixel_format.startswith("yuv"):
-        chain.append(f"{scale}:in_color_matrix={_assumed_matrix(info)}")
+        chain.append(f"{scale}:in_color_matrix={assumed_matrix(info.width, info.height)}")
     else:
         chain.append(scale)
     return ",".join(chain)
@@ -311,9 +377,9 @@ def _sdr(info: MediaInfo) -> str:
     return f"{tags},{linear}{curve},zscale=t=bt709:m=gbr:r=pc,format=gbrp16le"
 
 
-def _assumed_matrix(info: MediaInfo) -> str:
+def assumed_matrix(width: int, height: int) -> str:
     """Return the matrix that players assume for untagged video: BT.709 from HD on, BT.601 below."""
-    return "bt709" if info.width >= 1280 or info.height > 576 else "bt601"
+    return "bt709" if width >= 1280 or height > 576 else "bt601"
 
 
 def _fill(process: ffmpeg.Process, pixels: NDArray[Any]) -> bool:

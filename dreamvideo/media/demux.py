@@ -265,6 +265,44 @@ def pixel_format_by_ffmpeg(path: Path, index: int) -> str:
         return str(container.streams.video[0].codec_context.pix_fmt or "")
 
 
+def read_head(stream: Any, form: str) -> None:
+    """Read from a stream what tells all about its picture: its header and two of its frames.
+
+    Args:
+        stream: Has ``read(size)``, which is called no more often than that takes.
+        form: ffmpeg's name of its format.
+
+    Raises:
+        MediaError: It is not of that format, or holds no picture.
+    """
+    import av
+
+    # Otherwise libav would read megabytes to measure the rate, and a slow pipe would wait for them.
+    quick = {"fpsprobesize": "0", "analyzeduration": "1", "max_pixels": str(ffmpeg.MAX_PIXELS)}
+    try:
+        with av.open(stream, format=form, options=quick, metadata_errors="replace") as container:
+            seen = 0
+            for packet in container.demux():
+                seen += packet.stream.type == "video" and packet.size > 0
+                if seen == 2:
+                    return
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"standard input: cannot be read as {form} ({error})") from error
+    if not seen:
+        raise MediaError("standard input: holds no moving picture")
+
+
+def is_pixel_format(name: str) -> bool:
+    """Return whether ffmpeg has a pixel format of that name."""
+    import av
+
+    try:
+        av.VideoFormat(name, 16, 16)
+    except ValueError:
+        return False
+    return True
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
     """Open a local film file, with the same limits as ffmpeg's processes.

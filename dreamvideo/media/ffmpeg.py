@@ -99,6 +99,7 @@ class Process:
         on_line: Callable[[str], None] | None = None,
         on_end: Callable[[], None] | None = None,
         detail: str = "verbose",
+        output: int | None = None,
     ) -> None:
         """Start ffmpeg.
 
@@ -108,6 +109,7 @@ class Process:
             on_line: Called with every line of its log, on another thread.
             on_end: Called when its log ends, on that thread.
             detail: Its log level.
+            output: A file descriptor that its standard output goes to, instead of to us.
 
         Raises:
             MediaError: It does not start.
@@ -131,7 +133,7 @@ class Process:
                 # exits.
                 bufsize=0,
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if output is None else output,
                 stderr=subprocess.PIPE,
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1", "SVT_LOG": "1"},
                 start_new_session=True,

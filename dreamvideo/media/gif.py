@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from dreamvideo.media.stored import StoredFrame
 
@@ -38,6 +43,26 @@ def at_gif_pace(frames: Sequence[StoredFrame]) -> list[StoredFrame]:
         tick = (frame.time - times[0]) // _SHORTEST_DELAY
         ticks.setdefault(tick, StoredFrame(frame.path, times[0] + tick * _SHORTEST_DELAY))
     return list(ticks.values())
+
+
+def least_bytes(pixels: NDArray[np.uint8], ending: str) -> int:
+    """Return a size in bytes below which no film that begins with this frame can be written.
+
+    It is that of the frame alone, plain and at the smallest size that is tried.
+
+    Args:
+        pixels: H x W x 3, the undreamt frame: a dream only adds detail.
+        ending: ``.gif`` or ``.webp``.
+    """
+    height, width = pixels.shape[:2]
+    narrow = min(width, _NARROWEST)
+    small = Image.fromarray(pixels).resize((narrow, max(1, round(height * narrow / width))))
+    written = BytesIO()
+    if ending == ".gif":
+        small.quantize(64).save(written, "GIF")
+    else:
+        small.save(written, "WEBP", quality=10)
+    return len(written.getvalue())
 
 
 def shrink_gif(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dreamvideo import timers
 from dreamvideo.cancel import check
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.decode import DecodeReport, Size, Timed, decode_frames
+from dreamvideo.media.decode import DecodeReport, Feed, Size, Timed, decode_frames
 from dreamvideo.media.demux import count_packets
 from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
@@ -113,6 +113,13 @@ class Source:
         report = self._report
         return not (report.complaints or report.missing or report.repeated)
 
+    def peek(self) -> Frame | None:
+        """Return the next frame, which is still delivered; None at the end."""
+        first = next(self._frames, None)
+        if first is not None:
+            self._frames = _prepend(first, self._frames)
+        return first
+
     def __enter__(self) -> Source:
         return self
 
@@ -126,6 +133,12 @@ class Source:
 
     def __iter__(self) -> Iterator[Frame]:
         return timers.each("decode", self._frames)
+
+
+def _prepend(first: Frame, rest: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
+    with closing(rest):
+        yield first
+        yield from rest
 
 
 @dataclass(frozen=True)
@@ -177,10 +190,32 @@ def open_source(
         MediaError: The file cannot be read.
         UsageError: The range is empty.
     """
-    start, end, fps = options.start, options.end, options.fps
     info = probe(path, options.series)
-    if info.kind == "sequence" and fps is not None:
-        info = info.at_rate(fps)
+    if info.kind == "sequence" and options.fps is not None:
+        info = info.at_rate(options.fps)
+    return open_probed(info, options, opening=opening)
+
+
+def open_probed(
+    info: MediaInfo,
+    options: ReadOptions = WHOLE_FILM,
+    *,
+    opening: SeekPoint | None = None,
+    feed: Feed | None = None,
+) -> Source:
+    """``open_source`` for a film that was probed already, or that arrives through a pipe.
+
+    Args:
+        info: The film.
+        options: The range, size, rate and form of the frames.
+        opening: The frame to start at.
+        feed: Where the film comes from, if it is not a file.
+
+    Raises:
+        MediaError: It cannot be read.
+        UsageError: The range is empty.
+    """
+    start, end, fps = options.start, options.end, options.fps
     begin = start if start is not None and start > 0 else Fraction(0)
     _check_range(info, begin, end)
     size = options.size or (info.width, info.height)
@@ -194,7 +229,7 @@ def open_source(
             timed = read_series(info, size, since, options.background, report, own_light=own)
         else:
             bits = 16 if options.deep or own else 8
-            timed = decode_frames(info, size, since, bits, report, opening is not None, own)
+            timed = decode_frames(info, size, since, bits, report, opening is not None, own, feed)
         frames = _add_durations(timed, info, report)
         if resampled is not None:
             # What is displayed at an opening may have started before it.

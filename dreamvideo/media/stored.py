@@ -62,10 +62,19 @@ def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterato
         yield ivf_frame(tick, png)
 
 
-def ivf_header(clock: Fraction, count: int = 0) -> bytes:
-    """Return the header of such a stream; ``count`` frames follow, 0 if unknown."""
+def ivf_header(
+    clock: Fraction, count: int = 0, codec: bytes = b"MPNG", size: tuple[int, int] = (16, 16)
+) -> bytes:
+    """Return the header of such a stream.
+
+    Args:
+        clock: Seconds per tick.
+        count: Number of frames; 0 if unknown.
+        codec: Four letters that name how a frame is coded.
+        size: (width, height); a PNG knows its own.
+    """
     rate = (clock.denominator, clock.numerator)
-    return _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"MPNG", 16, 16, *rate, count, 0)
+    return _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, codec, *size, *rate, count, 0)
 
 
 def ivf_frame(tick: int, png: bytes) -> bytes:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dreamvideo import timers
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.formatting import format_bytes
@@ -19,7 +22,14 @@ from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.proxy import check_proxy, write_proxy
 from dreamvideo.media.stored import StoredFrame, kind_of
 
-__all__ = ["EncodeOptions", "StoredFrame", "check_output", "encode", "supported_endings"]
+__all__ = [
+    "EncodeOptions",
+    "StoredFrame",
+    "check_max_size",
+    "check_output",
+    "encode",
+    "supported_endings",
+]
 
 _ANIMATIONS = (".gif", ".webp")
 
@@ -110,6 +120,28 @@ def check_frames(
     if not folder.is_folder(output):
         containers.check_rate(output, rate)
         codecs.check_size(codecs.choose_codec(output, options.codec), output, size)
+
+
+def check_max_size(output: Path, first: NDArray[np.uint8], options: EncodeOptions) -> None:
+    """Refuse, before any work, a limit of an animation's size that cannot be met.
+
+    Args:
+        output: The film.
+        first: Its first frame before it is dreamt, H x W x 3.
+        options: How it is written.
+
+    Raises:
+        UsageError: Not even the first frame would fit.
+    """
+    ending = output.suffix.lower()
+    if options.max_size is None or ending not in _ANIMATIONS:
+        return
+    least = gif.least_bytes(first, ending)
+    if least > options.max_size:
+        raise UsageError(
+            f"{escape_text(output)}: cannot fit into {format_bytes(options.max_size)}: at its "
+            f"smallest, the first frame alone takes {format_bytes(least)}"
+        )
 
 
 @timers.stage("encode")

@@ -16,11 +16,12 @@ from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.round_trip import store_as
 from dreamvideo.metrics.film_report import FilmReport, measure
-from dreamvideo.metrics.pairing import Excerpt, open_film_pair
+from dreamvideo.metrics.pairing import Excerpt, FramePair, open_film_pair
 from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream
 from dreamvideo.render.frames.carry import start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
+from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.recipe import load_recorded_look
 from dreamvideo.settings import DreamSettings, Look
 
@@ -28,7 +29,7 @@ from dreamvideo.settings import DreamSettings, Look
 DEFAULT_PAIRS = 8
 
 
-def measure_film(
+def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
     film: Path | str,
     source: Path | str,
     *,
@@ -38,6 +39,7 @@ def measure_film(
     against_independent: bool = False,
     pairs: int = DEFAULT_PAIRS,
     dream: DreamSettings | None = None,
+    on_progress: OnProgress = silent,
 ) -> FilmReport:
     """Measure a film file against the clip that it was dreamt from.
 
@@ -52,6 +54,7 @@ def measure_film(
         against_independent: Whether to dream source frames alone, for comparison.
         pairs: Pairs of neighbouring frames to dream alone.
         dream: The settings for that; None: those that the film records.
+        on_progress: Called after each frame.
 
     Raises:
         MediaError: A file cannot be read.
@@ -64,11 +67,21 @@ def measure_film(
     settings = (dream or load_recorded_look(film).dream) if against_independent else None
     alone = _alone(settings, recent, shown.pixel_format) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
+
+    def told(stream: Iterator[FramePair]) -> Iterator[Image]:
+        done = 0
+        for done, pair in enumerate(stream, 1):
+            yield to_float(pair.film.pixels)
+            on_progress(Progress("measuring", "frame", done, max(done, frames)))
+        if done < frames:
+            # The file has fewer frames than it claims.
+            on_progress(Progress("measuring", "frame", done, done))
+
     with closing(opened.pairs((shown.width, shown.height))) as stream:
         ours, theirs = tee(stream)
         sources = (to_float(pair.source.pixels) for pair in theirs if pair.source is not None)
         report = measure(
-            (to_float(pair.film.pixels) for pair in ours),
+            told(ours),
             recent.passing(sources),
             independent=alone,
             sample=sample_frames(frames, pairs),

@@ -56,7 +56,7 @@ class Clone:
         """
         given = [str(word) for word in words]
         found = [str(self.root / word) if word.startswith("samples/") else word for word in given]
-        if run([*found, "-q", "-y"]) != 0:
+        if run([*found, "-q", "-y", "--no-config"]) != 0:
             raise DreamVideoError(f"this command failed: {shlex.join(['dreamvideo', *given])}")
 
     def dream_as_promised(self, name: str) -> None:

@@ -20,7 +20,7 @@ from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.read import Frame
 from dreamvideo.media.still_encode import LIGHT_ENDINGS
-from dreamvideo.media.write import check_frames, check_output
+from dreamvideo.media.write import check_frames, check_max_size, check_output
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import (
@@ -286,8 +286,10 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     output = Path(output) if output else output_paths.default_output(photo, "dream", ".png")
     output_paths.check_apart(output, photo)
     is_film = not output_paths.is_picture(output)
-    _check_image_output(output, wanted, every, overwrite)
+    check_image_output(output, wanted, every, overwrite)
     read = _read_photo(photo, output, wanted, size, machine)
+    if is_film and wanted.max_size is not None:
+        check_max_size(output, to_bytes(read.image), make_encode_options(wanted, overwrite=True))
     encoding = make_encode_options(wanted, look, overwrite=overwrite)
     if is_film:
         check_frames(output, encoding, (read.image.shape[1], read.image.shape[0]), GROWTH_RATE)
@@ -326,10 +328,24 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     return RenderResult(output, 1, losses, notes, kept=tuple(kept))
 
 
-def _check_image_output(
+def check_image_output(
     output: Path, wanted: OutputSettings, every: int | None, overwrite: bool
 ) -> None:
-    """Refuse, before any work, an output that cannot or must not be written."""
+    """Refuse, before any work, an output that cannot or must not be written.
+
+    Args:
+        output: The picture, or a film of the dream growing.
+        wanted: Output settings.
+        every: As for ``dream_image``.
+        overwrite: Whether to replace an existing output.
+
+    Raises:
+        UsageError: It cannot or must not be written.
+    """
+    if output.is_dir():
+        raise UsageError(
+            f"{output}: is a folder; choose another name, or {output}/ to write into it"
+        )
     is_film = not output_paths.is_picture(output)
     if is_film and not every:
         raise UsageError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media.endings import STILL_ENDINGS
+from dreamvideo.media.paths import check_place
 from dreamvideo.media.sequence import is_sequence
 
 # Extensions that a film keeps by default; others become an MP4.
@@ -58,9 +59,4 @@ def check_apart(output: Path, *inputs: Path | str | None) -> None:
 
 def check_picture(output: Path, overwrite: bool) -> None:
     """Refuse, before any work, a picture that cannot or must not be written. Raises UsageError."""
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: the folder {output.parent} does not exist")
-    if output.is_dir():
-        raise UsageError(f"{output}: is a folder; choose another name")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already; -y overwrites it")
+    check_place(output, overwrite)

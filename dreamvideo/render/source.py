@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from dreamvideo.errors import MediaError
 from dreamvideo.media.audio import choose_tracks
+from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import Color, MediaInfo, probe
-from dreamvideo.media.read import ReadOptions, SeekPoint, Source, open_source
+from dreamvideo.media.read import Frame, ReadOptions, SeekPoint, Source, open_source
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.settings import OutputSettings
@@ -121,21 +123,29 @@ class ClipRange:
 
         Raises MediaError, UsageError.
         """
-        return open_source(
-            self.info.path,
-            ReadOptions(
-                start=self.begin,
-                end=self.end,
-                size=self.size,
-                fps=self.rate if self.resampled else None,
-                background=self.wanted.background_color,
-                deep=self.wanted.bits > 8,
-                keep_alpha=True,
-                series=self.series,
-                own_light=self.own_light,
-            ),
-            opening=opening,
+        return open_source(self.info.path, self.read_options, opening=opening)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """Which frames are read, and how."""
+        return ReadOptions(
+            start=self.begin,
+            end=self.end,
+            size=self.size,
+            fps=self.rate if self.resampled else None,
+            background=self.wanted.background_color,
+            deep=self.wanted.bits > 8,
+            keep_alpha=True,
+            series=self.series,
+            own_light=self.own_light,
         )
+
+    def read_first(self) -> Frame:
+        """Return the first frame. Raises MediaError, UsageError."""
+        with self.open() as source:
+            for frame in source:
+                return frame
+        raise MediaError(f"{escape_text(self.info.path)}: no frame could be decoded in that range")
 
 
 def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
@@ -152,8 +162,11 @@ def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
         MediaError: The clip cannot be read.
         UsageError: The request makes no sense.
     """
-    series = request.series
-    info = probe(request.clip, series)
+    return make_clip_range(probe(request.clip, request.series), request, wanted)
+
+
+def make_clip_range(info: MediaInfo, request: ClipRequest, wanted: OutputSettings) -> ClipRange:
+    """Resolve a request for a film that was probed already, as ``open_clip_range`` does."""
     start, end, size, fps = request.start, request.end, request.size, request.fps
     rate = parse_rate(fps) if fps else info.rate
     if info.kind == "sequence":
@@ -168,6 +181,6 @@ def open_clip_range(request: ClipRequest, wanted: OutputSettings) -> ClipRange:
         rate,
         bool(fps),
         wanted,
-        series,
+        request.series,
         info.own_light if request.own_light else None,
     )

@@ -10,7 +10,7 @@ from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.stills import load_deep, png_bytes
-from dreamvideo.media.write import StoredFrame, check_frames, check_output
+from dreamvideo.media.write import StoredFrame, check_frames, check_max_size, check_output
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_output
@@ -108,6 +108,10 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     wanted, own_light = settle_output(output, wanted, open_clip_range(request, wanted).info)
     request = replace(request, own_light=own_light)
     read = _open_checked(request, wanted, look)
+    if wanted.max_size is not None:
+        check_max_size(
+            output, read.read_first().pixels, make_encode_options(wanted, overwrite=True)
+        )
     if executor is None:
         most = find_max_workers(machine, look, read)
     else:

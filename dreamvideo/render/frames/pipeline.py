@@ -259,10 +259,8 @@ def open_planner(
     planner = make_planner(look, make_span(look, footage), sound=sound, machine=machine)
     check_schedules(planner)
     if planner.needs_first:
-        with footage.open() as source:
-            for frame in source:
-                planner = match_first(planner, frame, camera)
-                break
+        # Its colours are matched to those of the first frame.
+        planner = match_first(planner, footage.read_first(), camera)
     return planner if on_tile is None else planner.with_progress(on_tile)
 
 

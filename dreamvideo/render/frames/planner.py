@@ -7,7 +7,8 @@ rendered again, alone or on another machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Protocol
@@ -81,6 +82,20 @@ def list_varying(look: Look) -> frozenset[str]:
     return frozenset(name.partition(".")[2] for name in look.over_time if name.startswith("dream."))
 
 
+# Those of the innermost ``keep_dreamers`` come last.
+_kept: list[dict[tuple[object, ...], Dreamer]] = []
+
+
+@contextmanager
+def keep_dreamers() -> Iterator[None]:
+    """Load and compile the network of equal dreams once for all renders in the block."""
+    _kept.append({})
+    try:
+        yield
+    finally:
+        _kept.pop()
+
+
 def make_dreamer(
     dream: DreamSettings,
     look: Look,
@@ -105,8 +120,13 @@ def make_dreamer(
     varying = list_varying(look)
     if objective is not None:
         return Dreamer(dream, varying=varying, machine=machine, objective=objective)
+    key = (dream, varying, machine)
+    kept = _kept[-1] if _kept else {}
+    if key in kept:
+        return kept[key]
     guide = None if dream.guide is None else to_float(read_still(dream.guide))
     made: Dreamer = _factory(dream, guide=guide, varying=varying, machine=machine)
+    kept[key] = made
     return made
 
 

@@ -145,7 +145,7 @@ class Renderer:
             with keeping_state(part) as keep, closing(self._dream(frames, state)) as film:
                 for dreamt in film:
                     if dreamt.index < wanted:
-                        both = _to_stored_pixels(dreamt, self.footage.own_light)
+                        both = to_stored_pixels(dreamt, self.footage.own_light)
                         part.put_ahead(dreamt.index, make_ahead_png(*both))
                         continue
                     self._room.look()
@@ -166,7 +166,7 @@ class Renderer:
         """Keep a frame at its source frame's bit depth, and with its alpha."""
         frame = dreamt.frame
         assert frame is not None
-        pixels, source = _to_stored_pixels(dreamt, self.footage.own_light)
+        pixels, source = to_stored_pixels(dreamt, self.footage.own_light)
         if self.look.coherence.passes > 1:
             part.put_source(dreamt.index, png_bytes(source, None))
         part.add(
@@ -198,7 +198,7 @@ def _to_arrays(state: State) -> Arrays:
     return {field.name: getattr(state, field.name) for field in fields(state)}
 
 
-def _to_stored_pixels(dreamt: DreamedFrame, own_light: Color | None) -> tuple[Pixels, Pixels]:
+def to_stored_pixels(dreamt: DreamedFrame, own_light: Color | None) -> tuple[Pixels, Pixels]:
     """Return a frame's pixels and its source's, H x W x 3, both at the source's bit depth.
 
     With the colour tags of the source's own light, both are in that.

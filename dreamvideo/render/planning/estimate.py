@@ -19,7 +19,7 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import MAX_WIDTH, Motion
 from dreamvideo.processors import available_processors
-from dreamvideo.render.dream_size import choose_dream_size, enlarge_dream
+from dreamvideo.render.dream_size import STILL_PIXELS, choose_dream_size, enlarge_dream
 from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -91,6 +91,19 @@ def estimate_clip(
     # Dreamt detail is nearly incompressible: about two bytes per pixel as PNG.
     disk = frames * size[0] * size[1] * 2 * passes
     return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
+
+
+def estimate_still(size: tuple[int, int], look: Look) -> float:
+    """Time some steps and scale them to a picture; returns seconds.
+
+    Args:
+        size: (width, height) of the render in pixels.
+        look: The look.
+    """
+    cost = measure_cost(look, size)
+    dreamt = choose_dream_size(look.dream.dream_size, size, STILL_PIXELS)
+    steps = sum(cost.step * count_dreamt_pixels(dream, dreamt) for dream in _list_dreams(look))
+    return steps + cost.enlarging * size[0] * size[1]
 
 
 def measure_cost(look: Look, size: tuple[int, int]) -> Cost:

@@ -19,7 +19,7 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.stills import load_frame, read_still
-from dreamvideo.media.write import check_frames, check_output
+from dreamvideo.media.write import check_frames, check_max_size, check_output
 from dreamvideo.parsing import parse_rate
 from dreamvideo.render import output_paths
 from dreamvideo.render.encode import StoredFilm, make_encode_options
@@ -117,6 +117,9 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         chosen.append(
             f"loop: magnified by {look.zoom.rate:g} a second, the slowest --rate that closes it"
         )
+    if wanted.max_size is not None:
+        start = _read_start(photo, size, wanted, look) if start is None else start
+        check_max_size(output, to_bytes(start), make_encode_options(wanted, overwrite=True))
     files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
     asked = make_manifest(
         "zoom",
