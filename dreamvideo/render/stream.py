@@ -30,6 +30,7 @@ from dreamvideo.paint.colour import needs_first
 from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
 from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_output
 from dreamvideo.render.frames.pipeline import (
+    AHEAD,
     DreamedFrame,
     dream_clip,
     make_virtual_camera,
@@ -40,7 +41,7 @@ from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import list_look_files, make_manifest
 from dreamvideo.render.parallel.pool import use_threads
-from dreamvideo.render.parallel.renderer import AHEAD, to_stored_pixels
+from dreamvideo.render.parallel.renderer import to_stored_pixels
 from dreamvideo.render.photo import collect_picture_notes
 from dreamvideo.render.planning.worker_count import count_cores, parse_workers
 from dreamvideo.render.progress import OnProgress, Progress, silent
