@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dreamvideo.dream import fold, models
 from dreamvideo.dream.convolution import bfloat16_gradient
 from dreamvideo.dream.deterministic_ops import deviation, mean, stem_conv
-from dreamvideo.dream.keras_networks import KerasNetwork, preprocess
+from dreamvideo.dream.input_range import preprocess
+from dreamvideo.dream.keras_networks import KerasNetwork
 from dreamvideo.dream.runtime import tensorflow
 
 # One small network is tried by every run, all of them by the integration tests.

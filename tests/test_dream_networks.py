@@ -135,7 +135,7 @@ def test_file_with_the_classifier_serves_too(file: str, classifier: Any, tmp_pat
 
 @pytest.mark.parametrize("name", KERAS_MODELS)
 def test_preprocessing_is_the_networks_own(name: str) -> None:
-    from dreamvideo.dream.keras_networks import preprocess
+    from dreamvideo.dream.input_range import preprocess
 
     image = noise(8, 9)[None]
     expected = keras_preprocessing(name)((image + 1) * 127.5)

@@ -121,7 +121,12 @@ class Dreamer:
         self._picked: Extras | None = None
         self._on_tile: OnTile | None = None
         classify = settings.classes is not None
-        network = models.load(settings.model, settings.weights, classify=classify)
+        network = models.load(
+            settings.model,
+            settings.weights,
+            classify=classify,
+            input_range=settings.input_range,
+        )
         self._goal = (
             WeightedObjective(objective)
             if objective

@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
-from dreamvideo.errors import UsageError
+from dreamvideo.dream.input_range import RANGES
+from dreamvideo.dream.model_files import FileNetwork, open_model_file
+from dreamvideo.errors import UsageError, WeightsError
+from dreamvideo.settings import DreamSettings
 
 DEFAULT_MODEL = "efficientnet-lite0"
 
@@ -62,8 +65,9 @@ class ModelEntry:
         default_layers: Layers that are dreamt by default.
         smallest: Shortest side in pixels that it takes.
         keras_name: Its name in keras.applications; empty if it is bundled.
-        preprocess: How pixels become its input (``keras_networks.preprocess``).
+        preprocess: How pixels become its input (``input_range.preprocess``).
         features: The layer whose average its linear classifier takes; empty if it has none.
+        file: The file that holds it; None if it is a registered network.
     """
 
     name: str
@@ -73,11 +77,12 @@ class ModelEntry:
     keras_name: str = ""
     preprocess: str = "signed"
     features: str = ""
+    file: Path | None = None
 
     @property
     def is_bundled(self) -> bool:
         """Whether the weights come with this package."""
-        return not self.keras_name
+        return not self.keras_name and self.file is None
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -169,19 +174,67 @@ REGISTRY: dict[str, ModelEntry] = {
 
 
 def find_entry(name: str) -> ModelEntry:
-    """Return the entry of that name. Raises UsageError, with similar names, if there is none."""
-    if name not in REGISTRY:
+    """Return the entry of that name; a file's network is read for it.
+
+    Raises:
+        UsageError: There is neither such a network nor such a file; similar names are listed.
+        WeightsError: The file cannot be read.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name]
+    file = find_model_file(name)
+    if file is None:
         raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
-    return REGISTRY[name]
+    opened = open_model_file(file)
+    return ModelEntry(name, opened.title, opened.default_layers, opened.smallest, file=file)
 
 
-def load(name: str, weights: Path | None = None, *, classify: bool = False) -> Network:
+def find_model_file(name: str) -> Path | None:
+    """Return the file or folder that a model's name means; None if it is a registered network."""
+    if name in REGISTRY or not name or "\0" in name:
+        return None
+    path = Path(name)
+    if path.exists():
+        return path
+    if path.suffix or path.name != name:
+        raise WeightsError(f"no model file {str(path)!r}: check the path given to --model")
+    return None
+
+
+def list_notes(settings: DreamSettings) -> list[str]:
+    """Return what users should know of how a file's network is dreamt."""
+    if find_model_file(settings.model) is None:
+        return []
+    network = _with_range(find_entry(settings.model), settings.input_range)
+    notes = [f"{settings.model}: {note}" for note in network.notes]
+    if settings.layers is None and settings.classes is None:
+        notes.append(
+            f"{settings.model}: dreams {','.join(network.default_layers)}, the others are listed "
+            "by `dreamvideo models FILE`"
+        )
+    return notes
+
+
+def _with_range(entry: ModelEntry, input_range: str | None) -> FileNetwork:
+    assert entry.file is not None
+    network = open_model_file(entry.file)
+    return network.with_range(RANGES[input_range]) if input_range else network
+
+
+def load(
+    name: str,
+    weights: Path | None = None,
+    *,
+    classify: bool = False,
+    input_range: str | None = None,
+) -> Network:
     """Load a network with its trained weights.
 
     Args:
-        name: Name of the network.
+        name: Name of the network, or its file.
         weights: A local file (.h5, .weights.h5, .keras) to use instead of Keras's download.
         classify: Whether to load its classifier as well.
+        input_range: What a file's network takes, if that is not to be found out.
 
     Raises:
         UsageError: The name is unknown, or the network has no classifier.
@@ -191,6 +244,12 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
     if classify and not found.features:
         known = ", ".join(each.name for each in REGISTRY.values() if each.features)
         raise UsageError(f"{name} has no classifier that can be dreamt: --class takes {known}")
+    if found.file is not None:
+        if weights is not None:
+            raise UsageError(f"{name} holds its own weights and takes no --weights")
+        return _with_range(found, input_range)
+    if input_range is not None:
+        raise UsageError(f"{name} knows its input range: --input-range is for files")
     if found.is_bundled:
         if weights is not None:
             raise UsageError(f"{name} is bundled and takes no --weights: choose another --model")
@@ -203,6 +262,8 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
 def list_layers(name: str) -> tuple[Layer, ...]:
     """List the layers that can be dreamt in a network; needs no weights."""
     found = find_entry(name)
+    if found.file is not None:
+        return open_model_file(found.file).layers
     if found.is_bundled:
         return Lite0().layers
     from dreamvideo.dream.keras_networks import KerasNetwork
