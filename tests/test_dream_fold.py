@@ -21,7 +21,7 @@ from dreamvideo.dream.runtime import tensorflow
 KERAS_MODELS = [
     pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
     for name, entry in models.REGISTRY.items()
-    if not entry.is_bundled
+    if entry.keras_name
 ]
 # Keras's own way with NumPy 2, of no interest here.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

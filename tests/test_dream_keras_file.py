@@ -267,7 +267,8 @@ def test_what_folding_would_change_runs_as_keras_runs_it(tmp_path: Path) -> None
     np.testing.assert_array_equal(network.forward(image, ["norm"])["norm"], expected)
 
 
-@pytest.mark.parametrize("kind", RANGES.values())
+# The others are too near: torch's is 2.2 times signed, and caffe's differs in the order of colours.
+@pytest.mark.parametrize("kind", ["unit", "signed", "bytes"])
 def test_the_first_norm_tells_the_range(kind: str, tmp_path: Path) -> None:
     """Statistics of the cat's photograph, which the search for the range does not know."""
     k = tensorflow().keras
@@ -390,7 +391,7 @@ def test_stills_and_films_of_an_own_network(cli: Cli, shelf: Path, tmp_path: Pat
     small = ("--model", path, "--steps", "1", "--octaves", "1", "-y")
     ended = cli("image", shelf / "photo.png", "-o", tmp_path / "a.png", *small)
     assert ended.code == 0, ended.err
-    assert any("dreams" in note and "first" in note for note in ended.notes)
+    assert any("dreams second" in note for note in ended.notes), ended.err
     ended = cli("video", shelf / "clip.mp4", "-o", tmp_path / "a.mp4", "--end", "3f", *small)
     assert ended.code == 0, ended.err
     ended = cli(

@@ -24,7 +24,7 @@ from dreamvideo.errors import UsageError, WeightsError
 KERAS_MODELS = [
     pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
     for name, entry in models.REGISTRY.items()
-    if not entry.is_bundled
+    if entry.keras_name
 ]
 BUNDLED = "efficientnet-lite0"
 # Keras's own way with NumPy 2, of no interest here.

@@ -145,7 +145,7 @@ def _list_model_facts(entry: Any) -> dict[str, Any]:
         "model": entry.name,
         "network": entry.title,
         "layers": ",".join(entry.default_layers),
-        "weights": "bundled" if entry.is_bundled else "Keras, on first use",
+        "weights": entry.weights,
     }
 
 

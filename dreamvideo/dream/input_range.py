@@ -15,6 +15,7 @@ from dreamvideo.dream.runtime import tensorflow
 Array = NDArray[np.float32]
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+INCEPTION_5H_MEAN = 117.0
 TORCH_MEAN = (0.485, 0.456, 0.406)
 TORCH_STD = (0.229, 0.224, 0.225)
 # What --input-range takes, and the kinds of ``preprocess``.
@@ -24,6 +25,7 @@ RANGES = {
     "0..255": "bytes",
     "caffe": "caffe",
     "torch": "torch",
+    "-117..138": "inception5h",
 }
 # Names that keras.applications gives its models, by what they take.
 SIGNED_RESNETS = ("resnet50v2", "resnet101v2", "resnet152v2")
@@ -41,7 +43,8 @@ def preprocess(image: Any, kind: str) -> Any:
     """Convert pixels in [-1, 1] to a network's input (the modes of keras.applications).
 
     ``signed`` keeps [-1, 1]; ``unit`` is [0, 1]; ``bytes`` is [0, 255]; ``caffe`` is BGR bytes
-    minus their mean; ``torch`` is [0, 1] minus the mean, divided by the deviation.
+    minus their mean, ``inception5h`` RGB bytes minus 117; ``torch`` is [0, 1] minus the mean,
+    divided by the deviation.
     """
     if kind == "signed":
         return image
@@ -49,6 +52,8 @@ def preprocess(image: Any, kind: str) -> Any:
         return (image + 1) * 0.5
     if kind == "bytes":
         return (image + 1) * 127.5
+    if kind == "inception5h":
+        return (image + 1) * 127.5 - INCEPTION_5H_MEAN
     if kind == "caffe":
         return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEAN_BGR
     if kind == "torch":

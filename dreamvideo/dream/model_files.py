@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dreamvideo.dream.readers.caffe import read_caffemodel
+from dreamvideo.dream.readers.graph import Graph
+from dreamvideo.dream.readers.graphdef import read_graphdef
+from dreamvideo.dream.readers.pth import OLD_MAGIC, read_pth
+from dreamvideo.dream.readers.safetensors import read_safetensors
+from dreamvideo.dream.readers.torchvision import build_torch_network
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -64,8 +70,34 @@ def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
         raise WeightsError(f"{str(path)!r} is not a model file")
     with absolute.open("rb") as file:
         start = file.read(16)
-    if start.startswith(HDF5) or zipfile.is_zipfile(absolute):
+    is_zip = zipfile.is_zipfile(absolute)
+    if start.startswith(HDF5) or (is_zip and absolute.suffix == ".keras"):
         from dreamvideo.dream.keras_file import load_keras_file
 
         return load_keras_file(path)
-    raise WeightsError(f"{str(path)!r} is not a model file: .keras and .h5 can be read")
+    from dreamvideo.dream.graph_network import load_graph
+
+    ending = ".pth" if is_zip or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
+    reader = READERS.get(ending)
+    if reader is None:
+        raise WeightsError(
+            f"{str(path)!r} is not a model file: .keras, .h5, {', '.join(READERS)} can be read"
+        )
+    return load_graph(path, reader)
+
+
+def _read_pth(path: Path) -> Graph:
+    return build_torch_network(read_pth(path), path.stem)
+
+
+def _read_safetensors(path: Path) -> Graph:
+    return build_torch_network(read_safetensors(path), path.stem)
+
+
+READERS: dict[str, Callable[[Path], Graph]] = {
+    ".pb": read_graphdef,
+    ".caffemodel": read_caffemodel,
+    ".safetensors": _read_safetensors,
+    ".pth": _read_pth,
+    ".pt": _read_pth,
+}

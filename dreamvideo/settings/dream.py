@@ -35,7 +35,7 @@ class DreamSettings(Settings):
         description="Local weights file, instead of Keras's download.",
         json_schema_extra={"none": "download"},
     )
-    input_range: Literal["0..1", "-1..1", "0..255", "caffe", "torch"] | None = Field(
+    input_range: Literal["0..1", "-1..1", "0..255", "caffe", "torch", "-117..138"] | None = Field(
         default=None,
         description="What black and white are to a network from a file: `caffe` is BGR bytes minus "
         "ImageNet's mean, `torch` is 0..1 normalised.",
