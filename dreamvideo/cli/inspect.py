@@ -72,9 +72,26 @@ def info(
 @app.command()
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="List this network's layers.", show_default="all networks")
+        str | None,
+        typer.Argument(
+            help="List the layers of this network or model file; `add` keeps a FILE under a name.",
+            show_default="all networks",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="With `add`: the model file to keep.", show_default=False)
     ] = None,
     *,
+    keep_as: Annotated[
+        str | None,
+        typer.Option("--name", help="With `add`: the name.", show_default="that of the file"),
+    ] = None,
+    files: Annotated[
+        bool,
+        typer.Option(
+            "--files", help="List files of historic networks: where they are, sizes, licences."
+        ),
+    ] = False,
     on: Annotated[
         Path | None,
         typer.Option("--on", help="A photo: show how strongly each layer responds to it."),
@@ -100,12 +117,24 @@ def models(
         _print_rows(_class_rows(classes), as_json)
         return
 
+    if files:
+        _print_rows(_known_file_rows(), as_json)
+        return
+    if name == "add":
+        if file is None:
+            raise UsageError("name the file to keep: dreamvideo models add FILE")
+        kept, copy = registry.add_model(file, keep_as)
+        print(f"{kept}: kept as {copy}; dream it with --model {kept}")
+        return
+    if file is not None or keep_as is not None:
+        raise UsageError("only `dreamvideo models add FILE --name NAME` takes a file and a name")
     if on is None and weights is not None:
         raise UsageError("--weights is for --on: dreamvideo models NAME --on PHOTO --weights FILE")
     if name is None:
         if on is not None:
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
-        _print_rows([_list_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
+        rows = [_list_model_facts(entry) for entry in registry.REGISTRY.values()]
+        _print_rows([*rows, *_kept_rows()], as_json)
     elif on is None:
         weighted = parse_layers(",".join(registry.find_entry(name).default_layers))
         defaults = {parse_term(term).layer for term, _ in weighted}
@@ -121,6 +150,35 @@ def models(
         _print_rows(rows, as_json)
     else:
         _print_rows(_activity_rows(name, on, weights), as_json)
+
+
+def _kept_rows() -> list[dict[str, Any]]:
+    """Return what was added, without reading it: that could take long."""
+    from dreamvideo.dream.kept_models import list_kept
+
+    return [
+        {"model": name, "network": path.suffix, "layers": "its own", "weights": str(path)}
+        for name, path in list_kept().items()
+    ]
+
+
+def _known_file_rows() -> list[dict[str, Any]]:
+    from dreamvideo.dream.kept_models import KNOWN_FILES, models_folder
+
+    return [
+        {
+            "name": each.name,
+            "network": each.network,
+            "file": each.file,
+            "size": f"{each.megabytes} MB",
+            "licence": each.licence,
+            "checksum": each.checksum or "not published",
+            "get it": each.source,
+            "keep it": f"dreamvideo models add {each.file} --name {each.name}",
+            "kept in": str(models_folder()),
+        }
+        for each in KNOWN_FILES
+    ]
 
 
 def _print_recipe(dreamt: Path) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
 from dreamvideo.dream.input_range import RANGES
+from dreamvideo.dream.kept_models import keep_model, list_kept
 from dreamvideo.dream.model_files import FileNetwork, open_model_file
 from dreamvideo.dream.random_network import RANDOM_LAYERS, random_network
 from dreamvideo.errors import UsageError, WeightsError
@@ -222,7 +223,8 @@ def find_entry(name: str) -> ModelEntry:
         return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
     file = find_model_file(name)
     if file is None:
-        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
+        known = [*REGISTRY, *list_kept()]
+        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, known)}")
     opened = open_model_file(file)
     return ModelEntry(name, opened.title, opened.default_layers, opened.smallest, file=file)
 
@@ -234,9 +236,30 @@ def find_model_file(name: str) -> Path | None:
     path = Path(name)
     if path.exists():
         return path
+    kept = list_kept().get(name)
+    if kept is not None:
+        return kept
     if path.suffix or path.name != name:
         raise WeightsError(f"no model file {str(path)!r}: check the path given to --model")
     return None
+
+
+def add_model(path: Path, name: str | None = None) -> tuple[str, Path]:
+    """Keep a network's file under a name for good, once it is known that it can be dreamt.
+
+    Args:
+        path: The file.
+        name: The name; None: that of the file.
+
+    Returns:
+        The name and the copy of the file.
+
+    Raises:
+        UsageError: The name cannot be given.
+        WeightsError: The file is none that can be read.
+    """
+    open_model_file(path)
+    return keep_model(path, name, frozenset(REGISTRY))
 
 
 def list_notes(settings: DreamSettings) -> list[str]:
@@ -388,7 +411,7 @@ class Lite:
 
 
 def _suggest_name(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    near = get_close_matches(name, known, n=4, cutoff=0.4)
     if near:
         return "did you mean " + " or ".join(near) + "?"
-    return "known are " + ", ".join(list(known)[:12])
+    return "known are " + ", ".join(list(known)[:16])

@@ -27,6 +27,7 @@ FLOATS, DOUBLES, INTS, INT64S = 5, 6, 7, 10
 MOST_AXES = 8
 # The first node of the GoogLeNet of the first dreams, which takes bytes minus 117.
 INCEPTION_5H = "conv2d0_w"
+FIRST_DREAMS = ("mixed3b", "mixed4c")
 
 
 def read_graphdef(path: Path) -> Graph:
@@ -50,6 +51,7 @@ def read_graphdef(path: Path) -> Graph:
         ordered,
         starts[0],
         _find_range(ordered, starts[0]),
+        default_layers=FIRST_DREAMS if set(FIRST_DREAMS) <= ordered.keys() else (),
         notes=notes,
     )
 
