@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # What a file may unpack to: its own size, for weights hardly shrink, and some text.
 MOST_GROWTH, MOST_TEXT = 2, 64 << 20
 KERAS_MODULES = ("keras", "tensorflow.python.keras", "tensorflow.keras", "builtins")
+REFUSED_PARTS = {"utils", "saving", "datasets", "export", "callbacks"}
 # Layers that change the size that the user has asked for.
 RESIZING = frozenset({"Resizing", "CenterCrop", "RandomCrop"})
 WEIGHTED = ("Conv", "Dense", "Depthwise", "Separable")
@@ -318,11 +319,18 @@ def _check_classes(config: Any, name: str) -> None:
                 f"{name} holds a Lambda layer, code that could do anything: it is not run; save "
                 "the model with Keras's own layers instead"
             )
-        foreign = isinstance(module, str) and not module.startswith(KERAS_MODULES)
-        if kind is not None and foreign:
+        if kind is not None and isinstance(module, str) and not _is_kerass_own(module):
             raise WeightsError(
                 f"{name} needs the code of {module}.{kind}: only Keras's own layers are run"
             )
+
+
+def _is_kerass_own(module: str) -> bool:
+    """Return whether a module holds Keras's layers, and not its means to load and to download."""
+    inside = tuple(f"{name}." for name in KERAS_MODULES)
+    return (module in KERAS_MODULES or module.startswith(inside)) and not (
+        REFUSED_PARTS & set(module.split("."))
+    )
 
 
 def _bypass(nodes: Sequence[Node], kept: Sequence[Node]) -> list[Node]:

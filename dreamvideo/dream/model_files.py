@@ -67,7 +67,7 @@ def open_model_file(path: Path) -> FileNetwork:
 @lru_cache(maxsize=KEPT)
 def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
     if not absolute.is_file():
-        raise WeightsError(f"{str(path)!r} is not a model file")
+        raise WeightsError(f"{str(path)!r} is a folder: save the model as one .keras file")
     with absolute.open("rb") as file:
         start = file.read(16)
     is_zip = zipfile.is_zipfile(absolute)

@@ -226,7 +226,15 @@ def find_entry(name: str) -> ModelEntry:
         known = [*REGISTRY, *list_kept()]
         raise UsageError(f"unknown model {name!r}: {_suggest_name(name, known)}")
     opened = open_model_file(file)
-    return ModelEntry(name, opened.title, opened.default_layers, opened.smallest, file=file)
+    classifier: Classifier | None = getattr(opened, "classifier", None)
+    return ModelEntry(
+        name,
+        opened.title,
+        opened.default_layers,
+        opened.smallest,
+        features=classifier.layer if classifier else "",
+        file=file,
+    )
 
 
 def find_model_file(name: str) -> Path | None:

@@ -60,11 +60,11 @@ class Builder:
         elif max(around):
             rows = [around[0], around[0], around[1], around[1]]
             options |= {"padding": "EXPLICIT", "explicit_paddings": [0, 0, *rows, 0, 0]}
-        self._constant(f"{name}:kernel", np.ascontiguousarray(kernel.transpose(2, 3, 1, 0)))
-        self._constant(f"{name}:bias", bias)
-        end = f"{name}:sum" if relu else name
-        self._add(f"{name}:conv", "Conv2D", (x, f"{name}:kernel"), options)
-        self._add(end, "BiasAdd", (f"{name}:conv", f"{name}:bias"))
+        self._constant(f"{name}|kernel", np.ascontiguousarray(kernel.transpose(2, 3, 1, 0)))
+        self._constant(f"{name}|bias", bias)
+        end = f"{name}|sum" if relu else name
+        self._add(f"{name}|conv", "Conv2D", (x, f"{name}|kernel"), options)
+        self._add(end, "BiasAdd", (f"{name}|conv", f"{name}|bias"))
         if relu:
             self._add(name, "Relu", (end,))
         return self._show(name)
@@ -109,14 +109,14 @@ class Builder:
 
     def concat(self, name: str, parts: Sequence[str]) -> str:
         """Join results along the channels."""
-        self._constant(f"{name}:axis", np.int32(3))
-        self._add(name, "ConcatV2", (*parts, f"{name}:axis"))
+        self._constant(f"{name}|axis", np.int32(3))
+        self._add(name, "ConcatV2", (*parts, f"{name}|axis"))
         return self._show(name)
 
     def add_relu(self, name: str, a: str, b: str) -> str:
         """Add two results and apply a ReLU."""
-        self._add(f"{name}:sum", "AddV2", (a, b))
-        self._add(name, "Relu", (f"{name}:sum",))
+        self._add(f"{name}|sum", "AddV2", (a, b))
+        self._add(name, "Relu", (f"{name}|sum",))
         return self._show(name)
 
     def _show(self, name: str) -> str:

@@ -18,7 +18,7 @@ Weights = Callable[[str], tuple[Any, Any]]
 BLOCKS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 DEFAULT_LAYERS = ("inception_3b/output", "inception_4c/output")
 FEATURES = "inception_5b/output"
-TOP_CHANNELS = 1024
+TOP_CHANNELS, IMAGENET_CLASSES = 1024, 1000
 # torchvision's names of a block's convolutions.
 BRANCHES = {
     "1x1": "branch1",
@@ -76,7 +76,8 @@ def _build(weights: Weights, title: str, input_range: str, top: Any, *, with_nor
             # torchvision's last pool has a window of 2.
             x = build.pool("pool4/3x3_s2", x, 3 if with_norms else 2, 2, around=0)
     classifier = None
-    if top is not None and top.size and top.shape[-1] == TOP_CHANNELS:
+    # Others than ImageNet's classes have names that are not known here.
+    if top is not None and top.size == TOP_CHANNELS * IMAGENET_CLASSES:
         classifier = (FEATURES, top.reshape(-1, TOP_CHANNELS).T)
     return Graph(
         title,

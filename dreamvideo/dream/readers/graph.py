@@ -55,8 +55,8 @@ class Graph:
         input_range: What the input takes (a kind of ``input_range.preprocess``).
         shown: Names of the layers that can be dreamt; None: every operation.
         default_layers: The layers that are dreamt unless others are named; empty: they are chosen.
-        classifier: The layer whose average a linear classifier takes, and its kernel.
-        labels: The names of its classes, if they are not ImageNet's.
+        classifier: The layer whose average a linear classifier of ImageNet's classes takes, and its
+            kernel (channels, classes).
         notes: What users should know of it.
     """
 
@@ -67,7 +67,6 @@ class Graph:
     shown: tuple[str, ...] | None = None
     default_layers: tuple[str, ...] = ()
     classifier: tuple[str, Any] | None = None
-    labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamvideo.dream.readers.builder import START, Builder, fold_norm, take
-from dreamvideo.dream.readers.googlenet import build_torch_googlenet
+from dreamvideo.dream.readers.googlenet import IMAGENET_CLASSES, build_torch_googlenet
 from dreamvideo.dream.readers.graph import Graph
 
 EPSILON, INCEPTION_EPSILON = 1e-5, 1e-3
@@ -33,7 +33,10 @@ def build_torch_network(arrays: Mapping[str, Any], title: str) -> Graph:
 
 def _classifier(arrays: Mapping[str, Any], layer: str) -> tuple[str, Any] | None:
     kernel = arrays.get("fc.weight")
-    return None if kernel is None or kernel.ndim != 2 else (layer, kernel.T)
+    # Others than ImageNet's classes have names that are not known here.
+    if kernel is None or kernel.ndim != 2 or len(kernel) != IMAGENET_CLASSES:
+        return None
+    return layer, kernel.T
 
 
 def _build_vgg(arrays: Mapping[str, Any], title: str) -> Graph:
