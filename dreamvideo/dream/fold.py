@@ -106,7 +106,8 @@ def list_slots(node: Node, value: Any) -> dict[Slot, Any]:
 
 def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a layer as it infers, in the precision of its input."""
-    if _knows_training(type(operation)):
+    kind: Any = type(operation)
+    if _knows_training(kind):
         kwargs["training"] = False
     # Not __call__, which would first cast its input to the layer's own precision.
     value = operation.call(*args, **kwargs)

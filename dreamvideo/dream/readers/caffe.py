@@ -10,6 +10,7 @@ from dreamvideo.dream.readers.graph import Graph
 from dreamvideo.dream.readers.graphdef import check_shape
 from dreamvideo.dream.readers.wire import (
     Value,
+    append_piece,
     read_bytes,
     read_fields,
     read_floats,
@@ -62,7 +63,7 @@ def _read_blob(data: memoryview, size: int) -> Any:
                 side for n, v in read_fields(read_bytes(value)) if n == 1 for side in read_ints(v)
             ]
         elif number in numbers:
-            numbers[number].append(value)
+            append_piece(numbers[number], value)
     shape = sides or [old.get(number, 1) for number in OLD_SHAPE]
     kind = DATA if numbers[DATA] else DOUBLES
     found = read_floats(numbers[kind], "<f4" if kind == DATA else "<f8")

@@ -12,6 +12,7 @@ from dreamvideo.dream.input_range import range_of_scaling
 from dreamvideo.dream.readers.graph import TABLE, Graph, Operation
 from dreamvideo.dream.readers.wire import (
     Value,
+    append_piece,
     read_bytes,
     read_fields,
     read_floats,
@@ -144,7 +145,7 @@ def _read_attribute(data: memoryview, size: int) -> Any:
         elif number in (3, 5, 6):
             found = read_int(value)
         elif number == 4:
-            found = float(read_floats([value])[0])
+            found = float(read_floats([value]).sum())
         elif number == 8:
             found = _read_tensor(read_bytes(value), size)
     return found
@@ -165,19 +166,20 @@ def _read_tensor(data: memoryview, size: int) -> Any:
         elif number == 4:
             content = read_bytes(value)
         elif number in (FLOATS, DOUBLES, INTS, INT64S):
-            listed.setdefault(number, []).append(value)
+            append_piece(listed.setdefault(number, []), value)
     if kind not in DTYPES:
         # Texts and the like: nothing that is computed takes them.
         return np.zeros(0, np.float32)
     count = check_shape(shape, size)
     dtype = np.dtype(DTYPES[kind])
     found = np.frombuffer(content, dtype) if content else _read_listed(listed, dtype)
-    if found.size == 1 and count > 1:
-        found = np.full(count, found[0])
-    if found.size != count:
-        raise ValueError(f"a tensor of {found.size} numbers with room for {count}")
     if found.dtype in (np.float16, np.float64):
         found = found.astype(np.float32)
+    if found.size == 1:
+        # One number fills the tensor, and takes the room of one.
+        return np.broadcast_to(found[0], shape)
+    if found.size != count:
+        raise ValueError(f"a tensor of {found.size} numbers with room for {count}")
     return found.reshape(shape)
 
 

@@ -7,8 +7,11 @@ the few that build a dictionary of tensors are followed; whatever else it names 
 from __future__ import annotations
 
 import io
+import lzma
 import pickletools  # lists a pickle's steps; it executes none
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +68,11 @@ class _Tensor:
 
 
 _MARK = object()
+# What Python's own reader of archives raises for damaged ones.
+DAMAGE = (
+    *(KeyError, EOFError, OSError, NotImplementedError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
 
 
 def read_pth(path: Path) -> dict[str, Any]:
@@ -95,7 +103,7 @@ def _read_zip(path: Path) -> dict[str, Any]:
             found = _follow(archive.read(f"{root}data.pkl"))
             keys = {tensor.storage.key for tensor in _tensors(found).values()}
             stored = {key: archive.read(f"{root}data/{key}") for key in keys}
-    except (KeyError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise ValueError(f"its archive is damaged ({error})") from None
     except RuntimeError:
         raise ValueError("its archive is encrypted") from None

@@ -35,7 +35,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 
 def _read_array(entry: Any, body: memoryview) -> Any:
     try:
-        kind, shape = entry["dtype"], [int(side) for side in entry["shape"]]
+        kind, shape = str(entry["dtype"]), [int(side) for side in entry["shape"]]
         begin, end = (int(place) for place in entry["data_offsets"])
     except (TypeError, KeyError, OverflowError):
         raise ValueError("its header is damaged") from None
@@ -48,7 +48,7 @@ def _read_array(entry: Any, body: memoryview) -> Any:
     elif kind in DTYPES:
         found = np.frombuffer(body[begin:end], DTYPES[kind])
     else:
-        raise ValueError(f"arrays of the unknown type {str(kind)[:20]!r}")
+        raise ValueError(f"arrays of the unknown type {kind[:20]!r}")
     if found.size != count:
         raise ValueError("an array with more or fewer numbers than its shape")
     return (found.astype(np.float32) if found.dtype.kind == "f" else found).reshape(shape)

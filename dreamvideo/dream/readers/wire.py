@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _SIGN, _WRAP = 1 << 63, 1 << 64
+MOST_PIECES = 1 << 16
 # Seven bits a byte.
 _LONGEST_VARINT = 10
 
@@ -57,10 +58,22 @@ def read_int(value: Value) -> int:
     return value
 
 
+def append_piece(pieces: list[Value], value: Value) -> None:
+    """Append to the pieces of a repeated field. Raises ValueError for more than any writer makes.
+
+    A piece takes far more memory than the file has bytes for it.
+    """
+    if len(pieces) >= MOST_PIECES:
+        raise ValueError("numbers in too many pieces")
+    pieces.append(value)
+
+
 def read_ints(value: Value) -> list[int]:
-    """Return the numbers of a repeated field, packed or one of them."""
+    """Return the numbers of a repeated field, packed or one of them. Raises ValueError."""
     if isinstance(value, int):
         return [value]
+    if len(value) > MOST_PIECES:
+        raise ValueError("more whole numbers than a network has")
     found, place = [], 0
     while place < len(value):
         number, place = _read_varint(value, place)
