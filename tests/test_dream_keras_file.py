@@ -193,7 +193,16 @@ def outputs_of(model: Any, image: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("kind", "ending"),
-    [*((kind, ".keras") for kind in MODELS), ("nested", ".h5"), ("sequential", ".h5")],
+    [
+        ("nested", ".keras"),
+        ("strange", ".keras"),
+        ("operations", ".keras"),
+        ("sequential", ".h5"),
+        pytest.param("sequential", ".keras", marks=pytest.mark.integration),
+        pytest.param("activations", ".keras", marks=pytest.mark.integration),
+        pytest.param("shared", ".keras", marks=pytest.mark.integration),
+        pytest.param("nested", ".h5", marks=pytest.mark.integration),
+    ],
 )
 def test_a_file_computes_what_keras_does(kind: str, ending: str, tmp_path: Path) -> None:
     tf = tensorflow()
