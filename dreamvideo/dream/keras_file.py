@@ -27,6 +27,7 @@ from dreamvideo.dream.input_range import (
 )
 from dreamvideo.dream.keras_graph import Node, Slot, flatten, name_nodes
 from dreamvideo.dream.layer_choice import choose_default_layers, find_stride
+from dreamvideo.dream.readers.pth import is_zip
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
@@ -279,7 +280,7 @@ def _read_config(path: Path, name: str) -> Any:
 
     size = path.stat().st_size
     try:
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(each.file_size for each in archive.infolist())
                 if unpacked > MOST_GROWTH * size + MOST_TEXT:

