@@ -108,7 +108,7 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the networks, the layers of one of them, or ImageNet classes by name."""
+    """List the networks, the layers of one of them, or ImageNet classes by name; keep a file."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
     from dreamvideo.parsing import parse_layers, parse_term

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -241,12 +242,14 @@ def find_model_file(name: str) -> Path | None:
     """Return the file or folder that a model's name means; None if it is a registered network."""
     if name in REGISTRY or not name or "\0" in name:
         return None
-    path = Path(name)
-    if path.exists():
-        return path
     kept = list_kept().get(name)
     if kept is not None:
         return kept
+    path = Path(name)
+    # A name that is too long for any file is an OSError.
+    with suppress(OSError):
+        if path.exists():
+            return path
     if path.suffix or path.name != name:
         raise WeightsError(f"no model file {str(path)!r}: check the path given to --model")
     return None
