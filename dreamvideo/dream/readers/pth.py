@@ -30,7 +30,7 @@ STORAGES = {
 KNOWN = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", *STORAGES}
 MOST_STEPS = 2_000_000
 # A zip's entries may not unpack to more than the file itself, and some text.
-MOST_TEXT = 16 << 20
+MOST_TEXT = 1 << 20
 # Steps that only number or frame what others do.
 IGNORED = {"PROTO", "FRAME", "STOP"}
 EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "MARK": None}
@@ -103,6 +103,9 @@ def _read_zip(path: Path) -> dict[str, Any]:
             entries = {each.filename: each for each in archive.infolist()}
             if sum(each.file_size for each in entries.values()) > size + MOST_TEXT:
                 raise ValueError("it unpacks to more than its size")
+            # PyTorch compresses nothing, and what unpacks may take much memory for it.
+            if any(each.compress_type != zipfile.ZIP_STORED for each in entries.values()):
+                raise ValueError("its archive is compressed")
             root = next(
                 (n.removesuffix("data.pkl") for n in entries if n.endswith("/data.pkl")), None
             )
