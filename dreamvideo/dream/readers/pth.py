@@ -101,7 +101,8 @@ def _read_zip(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {each.filename: each for each in archive.infolist()}
-            if sum(each.file_size for each in entries.values()) > size + MOST_TEXT:
+            sizes = [max(each.file_size, each.compress_size) for each in entries.values()]
+            if sum(sizes) > size + MOST_TEXT:
                 raise ValueError("it unpacks to more than its size")
             # PyTorch compresses nothing, and what unpacks may take much memory for it.
             if any(each.compress_type != zipfile.ZIP_STORED for each in entries.values()):
