@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from dreamvideo.dream import fold, models
 from dreamvideo.dream.convolution import bfloat16_gradient
 from dreamvideo.dream.deterministic_ops import deviation, mean, stem_conv
-from dreamvideo.dream.keras_networks import KerasNetwork, preprocess
+from dreamvideo.dream.input_range import preprocess
+from dreamvideo.dream.keras_networks import KerasNetwork
 from dreamvideo.dream.runtime import tensorflow
 
 # One small network is tried by every run, all of them by the integration tests.
 KERAS_MODELS = [
     pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
     for name, entry in models.REGISTRY.items()
-    if not entry.is_bundled
+    if entry.keras_name
 ]
 # Keras's own way with NumPy 2, of no interest here.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

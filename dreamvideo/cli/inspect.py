@@ -79,9 +79,26 @@ def info(
 @app.command()
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="List this network's layers.", show_default="all networks")
+        str | None,
+        typer.Argument(
+            help="List the layers of this network or model file; `add` keeps a FILE under a name.",
+            show_default="all networks",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="With `add`: the model file to keep.", show_default=False)
     ] = None,
     *,
+    keep_as: Annotated[
+        str | None,
+        typer.Option("--name", help="With `add`: the name.", show_default="that of the file"),
+    ] = None,
+    files: Annotated[
+        bool,
+        typer.Option(
+            "--files", help="List files of historic networks: where they are, sizes, licences."
+        ),
+    ] = False,
     on: Annotated[
         Path | None,
         typer.Option("--on", help="A photo: show how strongly each layer responds to it."),
@@ -98,7 +115,7 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the networks, the layers of one of them, or ImageNet classes by name."""
+    """List the networks, the layers of one of them, or ImageNet classes by name; keep a file."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
     from dreamvideo.parsing import parse_layers, parse_term
@@ -107,12 +124,24 @@ def models(
         _print_rows(_class_rows(classes), as_json)
         return
 
+    if files:
+        _print_rows(_known_file_rows(), as_json)
+        return
+    if name == "add":
+        if file is None:
+            raise UsageError("name the file to keep: dreamvideo models add FILE")
+        kept, copy = registry.add_model(file, keep_as)
+        print(f"{kept}: kept as {copy}; dream it with --model {kept}")
+        return
+    if file is not None or keep_as is not None:
+        raise UsageError("only `dreamvideo models add FILE --name NAME` takes a file and a name")
     if on is None and weights is not None:
         raise UsageError("--weights is for --on: dreamvideo models NAME --on PHOTO --weights FILE")
     if name is None:
         if on is not None:
             raise UsageError("--on needs a network: dreamvideo models NAME --on PHOTO")
-        _print_rows([_list_model_facts(entry) for entry in registry.REGISTRY.values()], as_json)
+        rows = [_list_model_facts(entry) for entry in registry.REGISTRY.values()]
+        _print_rows([*rows, *_kept_rows()], as_json)
     elif on is None:
         weighted = parse_layers(",".join(registry.find_entry(name).default_layers))
         defaults = {parse_term(term).layer for term, _ in weighted}
@@ -166,6 +195,35 @@ def _show_picture(
         print(f"{'render':<14} about {format_clock(seconds)} at {wanted[0]} x {wanted[1]}")
 
 
+def _kept_rows() -> list[dict[str, Any]]:
+    """Return what was added, without reading it: that could take long."""
+    from dreamvideo.dream.kept_models import list_kept
+
+    return [
+        {"model": name, "network": path.suffix, "layers": "its own", "weights": str(path)}
+        for name, path in list_kept().items()
+    ]
+
+
+def _known_file_rows() -> list[dict[str, Any]]:
+    from dreamvideo.dream.kept_models import KNOWN_FILES, models_folder
+
+    return [
+        {
+            "name": each.name,
+            "network": each.network,
+            "file": each.file,
+            "size": f"{each.megabytes} MB",
+            "licence": each.licence,
+            "checksum": each.checksum or "not published",
+            "get it": each.source,
+            "keep it": f"dreamvideo models add {each.file} --name {each.name}",
+            "kept in": str(models_folder()),
+        }
+        for each in KNOWN_FILES
+    ]
+
+
 def _print_recipe(dreamt: Path) -> None:
     from dreamvideo.render.recipe import load_recorded_look
     from dreamvideo.settings import look_to_toml
@@ -188,7 +246,7 @@ def _list_model_facts(entry: Any) -> dict[str, Any]:
         "model": entry.name,
         "network": entry.title,
         "layers": ",".join(entry.default_layers),
-        "weights": "bundled" if entry.is_bundled else "Keras, on first use",
+        "weights": entry.weights,
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.job.manifest import Manifest
+from dreamvideo.render.job.manifest import Manifest, find_model
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
@@ -110,8 +110,14 @@ def _relocate(
             if values.get(name) and (path.exists() or is_sequence(path)):
                 values[name] = stage(path)
 
+    def relocate_dream(values: dict[str, Any]) -> None:
+        relocate(values, "guide", "weights")
+        model = find_model(values.get("model", ""))
+        if model is not None:
+            values["model"] = stage(model)
+
     values = look_values(manifest.decoded_look)
-    relocate(values["dream"], "guide", "weights")
+    relocate_dream(values["dream"])
     relocate(values["colour"], "match_colour")
     for mask in (values["mask"], *values["regions"]):
         relocate(mask, "mask")
@@ -119,7 +125,7 @@ def _relocate(
         name = region.get("look")
         if name is not None and name not in preset_paths():
             dream = dict(read_preset(name).get("dream", {}))
-            relocate(dream, "guide", "weights")
+            relocate_dream(dream)
             lines = (f"{name} = {json.dumps(value)}\n" for name, value in dream.items())
             region["look"] = stage_text("[dream]\n" + "".join(lines))
     clip = stage(Path(manifest.request["clip"] or ""))

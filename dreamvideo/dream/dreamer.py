@@ -123,8 +123,12 @@ class Dreamer:
         self._picked: Extras | None = None
         self._on_tile: OnTile | None = None
         own = objective if isinstance(objective, DreamObjective) else None
-        classify = settings.classes is not None if own is None else own.needs_classifier
-        network = models.load(settings.model, settings.weights, classify=classify)
+        network = models.load(
+            settings.model,
+            settings.weights,
+            classify=settings.classes is not None if own is None else own.needs_classifier,
+            input_range=settings.input_range,
+        )
         self._goal = (
             WeightedObjective(objective)
             if isinstance(objective, Objective)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,14 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.convolution import conv
 from dreamvideo.dream.deterministic_ops import stem_conv
+from dreamvideo.dream.keras_graph import Node, Slot, find_node, flatten
 from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
 
 PIXEL = 3
+# Batch, height, width, channels.
+PICTURE_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,7 @@ class Affine:
 
 
 def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
-    """Compute the outputs of the operations ``wanted`` of a functional Keras model.
-
-    Only what they depend on is computed. A batch norm that is the only reader of a convolution is
-    folded into its weights, unless the convolution itself is wanted. An average pooling that is
-    read only by a 1 x 1 convolution to fewer channels is computed after it.
+    """Compute the outputs of the operations ``wanted`` of a Keras model: see ``run_nodes``.
 
     Args:
         model: The Keras model.
@@ -47,36 +48,102 @@ def run(model: Any, image: Any, wanted: Sequence[Any]) -> list[Any]:
     Returns:
         The outputs in the order of ``wanted``.
     """
-    needed = _find_needed(model, wanted)
-    readers = defaultdict(list)
-    for operation in needed:
-        for parent in _parents(operation):
-            readers[parent].append(operation)
-    merged: dict[Any, Any] = {}
-    averaged: dict[Any, Any] = {}
-    for operation in needed:
-        followers = readers[operation]
-        if len(followers) != 1 or operation in wanted:
-            continue
-        if _takes(operation, followers[0]):
-            merged[operation] = followers[0]
-        if _can_follow(operation, followers[0]):
-            averaged[followers[0]] = operation
+    nodes = flatten(model)
+    return run_nodes(nodes, image, [find_node(nodes, operation) for operation in wanted])
+
+
+def run_nodes(
+    nodes: Sequence[Node], image: Any, wanted: Sequence[Node], *, folded: bool = True
+) -> list[Any]:
+    """Compute the first outputs of the nodes ``wanted``.
+
+    Only what they depend on is computed. A batch norm that is the only reader of a convolution is
+    folded into its weights, unless the convolution itself is wanted. An average pooling that is
+    read only by a 1 x 1 convolution to fewer channels is computed after it.
+
+    Args:
+        nodes: The calls of a Keras model, in order.
+        image: Its input.
+        wanted: Some of the nodes.
+        folded: Whether to fold; False: each layer is computed as Keras does.
+
+    Returns:
+        The outputs in the order of ``wanted``.
+    """
+    needed = find_needed(nodes, wanted)
+    merged, averaged = _find_folds(needed, wanted) if folded else ({}, {})
     done = {*merged.values(), *averaged.values()}
-    values: dict[int, Any] = {id(model.inputs[0]): image}
-    for operation in needed:
-        if not _parents(operation):
-            continue
-        args, kwargs = operation._inbound_nodes[0].arguments.fill_in(values)
-        if operation in done:
+    values: dict[Slot, Any] = {(None, 0): image}
+    for node in needed:
+        args, kwargs = node.arguments(values)
+        if node in done:
             value = args[0]
+        elif not folded:
+            value = call(node.operation, *args, **kwargs)
         else:
-            norm = affine(merged[operation]) if operation in merged else None
-            value = _apply(operation, norm, *args, **kwargs)
-            if operation in averaged:
-                value = averaged[operation].call(value)
-        values[id(operation.output)] = value
-    return [values[id(operation.output)] for operation in wanted]
+            norm = affine(merged[node].operation) if node in merged else None
+            value = _apply(node.operation, norm, *args, **kwargs)
+            if node in averaged:
+                value = averaged[node].operation.call(value)
+        values |= list_slots(node, value)
+    return [values[node, 0] for node in wanted]
+
+
+def find_needed(nodes: Sequence[Node], wanted: Sequence[Node]) -> list[Node]:
+    """Return the wanted nodes and everything they depend on, in order of computation."""
+    needed = set(wanted)
+    for node in reversed(nodes):
+        if node in needed:
+            needed |= set(node.parents)
+    return [node for node in nodes if node in needed]
+
+
+def list_slots(node: Node, value: Any) -> dict[Slot, Any]:
+    """Return what a call has computed by its slots."""
+    several = isinstance(value, list | tuple)
+    return {(node, number): each for number, each in enumerate(value if several else [value])}
+
+
+def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a layer as it infers, in the precision of its input."""
+    kind: Any = type(operation)
+    if _knows_training(kind):
+        kwargs["training"] = False
+    # Not __call__, which would first cast its input to the layer's own precision.
+    value = operation.call(*args, **kwargs)
+    first = next(iter(args or kwargs.values()))
+    while isinstance(first, list | tuple):
+        first = first[0]
+    cast = tensorflow().cast
+    if isinstance(value, list | tuple):
+        return [cast(each, first.dtype) for each in value]
+    return cast(value, first.dtype)
+
+
+@cache
+def _knows_training(kind: type) -> bool:
+    return "training" in signature(kind.call).parameters  # type: ignore[attr-defined]
+
+
+def _find_folds(
+    needed: Sequence[Node], wanted: Sequence[Node]
+) -> tuple[dict[Node, Node], dict[Node, Node]]:
+    """Return convolution -> the norm that it takes, and convolution -> pooling to follow it."""
+    readers = defaultdict(list)
+    for node in needed:
+        for parent in node.parents:
+            readers[parent].append(node)
+    merged: dict[Node, Node] = {}
+    averaged: dict[Node, Node] = {}
+    for node in needed:
+        followers = readers[node]
+        if len(followers) != 1 or node in wanted:
+            continue
+        if takes(node, followers[0]):
+            merged[node] = followers[0]
+        if _can_follow(node.operation, followers[0].operation):
+            averaged[followers[0]] = node
+    return merged, averaged
 
 
 def affine(norm: Any) -> Affine:
@@ -91,26 +158,25 @@ def affine(norm: Any) -> Affine:
     return Affine(scale, beta - mean * scale)
 
 
-def _find_needed(model: Any, wanted: Sequence[Any]) -> list[Any]:
-    """Return the wanted operations and everything they depend on, in order of computation."""
-    needed = set(wanted)
-    for operation in reversed(model.operations):
-        if operation in needed:
-            needed |= set(_parents(operation))
-    return [operation for operation in model.operations if operation in needed]
-
-
-def _parents(operation: Any) -> list[Any]:
-    return [node.operation for node in operation._inbound_nodes[0].parent_nodes]
-
-
-def _takes(operation: Any, norm: Any) -> bool:
-    """Return whether ``norm`` can be folded into the weights of ``operation``."""
+def takes(node: Node, norm: Node) -> bool:
+    """Return whether ``norm`` can be folded into the weights of ``node``."""
     return (
-        type(norm).__name__ in AFFINE
-        and type(operation).__name__ in WEIGHTED
-        and operation.activation.__name__ == "linear"
+        _is_affine(norm.operation, node.call.outputs[0].shape)
+        and type(node.operation).__name__ in WEIGHTED
+        and _is_linear(node.operation)
     )
+
+
+def _is_affine(norm: Any, shape: Sequence[int | None]) -> bool:
+    """Return whether a layer scales and shifts the last axis of its input."""
+    name = type(norm).__name__
+    return name == "LayerScale" or (
+        name == "BatchNormalization" and norm.axis in (-1, len(shape) - 1)
+    )
+
+
+def _is_linear(layer: Any) -> bool:
+    return getattr(layer.activation, "__name__", "") == "linear"
 
 
 def _can_follow(pool: Any, conv: Any) -> bool:
@@ -120,27 +186,22 @@ def _can_follow(pool: Any, conv: Any) -> bool:
         and type(conv).__name__ == "Conv2D"
         and (pool.strides, pool.padding) == ((1, 1), "same")
         and (conv.kernel_size, conv.strides, conv.groups) == ((1, 1), (1, 1), 1)
-        and conv.activation.__name__ == "linear"
+        and _is_linear(conv)
         and conv.filters < pool.output.shape[-1]
     )
 
 
 def _apply(operation: Any, norm: Affine | None, *args: Any, **kwargs: Any) -> Any:
     name = type(operation).__name__
-    if name in WEIGHTED:
+    if name in WEIGHTED and len(args[0].shape) == PICTURE_AXES:
         return operation.activation(WEIGHTED[name](operation, norm, args[0]))
-    if name in AFFINE:
+    if norm is not None:
+        value, dtype = call(operation, *args, **kwargs), args[0].dtype
+        return value * _constant(norm.scale, dtype) + _constant(norm.shift, dtype)
+    if args and hasattr(args[0], "shape") and _is_affine(operation, args[0].shape):
         own, dtype = affine(operation), args[0].dtype
         return args[0] * _constant(own.scale, dtype) + _constant(own.shift, dtype)
-    if name == "Sequential":
-        (value,) = args
-        for layer in operation.layers:
-            value = _apply(layer, None, value)
-        return value
-    # Not __call__, which would first cast its input to the layer's own precision.
-    value = operation.call(*args, **kwargs)
-    first = args[0][0] if isinstance(args[0], (list, tuple)) else args[0]
-    return tensorflow().cast(value, first.dtype)
+    return call(operation, *args, **kwargs)
 
 
 def _array(variable: Any) -> Array:
@@ -174,28 +235,64 @@ def _scale(kernel: Array, norm: Affine | None) -> Array:
 
 def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     kernel = _scale(_array(layer.kernel), norm)
-    if x.shape[-1] == PIXEL:
-        bias = _bias(layer, norm)
-        return stem_conv(x, kernel, layer.strides[0], layer.padding.upper(), bias)
+    padding = layer.padding.upper()
+    (down, right), dilated = layer.strides, max(layer.dilation_rate) > 1
+    if down != right or dilated:
+        return _finish(_grouped(layer, kernel, x), layer, norm)
+    if x.shape[-1] == PIXEL and layer.groups == 1 and kernel.shape[0] == kernel.shape[1]:
+        return stem_conv(x, kernel, down, padding, _bias(layer, norm))
     if layer.groups == 1:
-        value = conv(x, kernel, layer.strides[0], layer.padding.upper())
-        return _finish(value, layer, norm)
-    # One group per channel, the only other kind in these networks.
-    assert layer.groups == kernel.shape[-1] == x.shape[-1]
-    return _finish(_depthwise(layer, kernel.transpose(0, 1, 3, 2), x), layer, norm)
+        return _finish(conv(x, kernel, down, padding), layer, norm)
+    if layer.groups == kernel.shape[-1] == x.shape[-1]:
+        return _finish(_depthwise(layer, kernel.transpose(0, 1, 3, 2), x), layer, norm)
+    return _finish(_grouped(layer, kernel, x), layer, norm)
+
+
+def _grouped(layer: Any, kernel: Array, x: Any) -> Any:
+    """Convolve with any strides and dilations, one group of channels after another."""
+    tf = tensorflow()
+    strides, dilations = list(layer.strides), list(layer.dilation_rate)
+    padding = layer.padding.upper()
+    parts = tf.split(x, layer.groups, axis=-1) if layer.groups > 1 else [x]
+    kernels = np.split(kernel, layer.groups, axis=-1)
+    found = [
+        tf.nn.conv2d(part, _constant(each, x.dtype), strides, padding, "NHWC", dilations)
+        for part, each in zip(parts, kernels, strict=True)
+    ]
+    return found[0] if len(found) == 1 else tf.concat(found, axis=-1)
 
 
 def _depthwise(layer: Any, kernel: Array, x: Any) -> Any:
-    """Convolve depthwise with a kernel (h, w, channels, 1)."""
-    strides = (1, *layer.strides, 1)
+    """Convolve depthwise with a kernel (h, w, channels, multiplier)."""
+    tf = tensorflow()
+    down, right = layer.strides
+    padding, dilations = layer.padding.upper(), list(layer.dilation_rate)
     weights = _constant(kernel, x.dtype)
-    return tensorflow().nn.depthwise_conv2d(x, weights, strides, layer.padding.upper())
+    if down == right:
+        return tf.nn.depthwise_conv2d(x, weights, (1, down, right, 1), padding, None, dilations)
+    # TensorFlow has no depthwise convolution with two strides: every place is computed, and those
+    # of the strides are kept.
+    if padding == "SAME":
+        x, padding = _pad_same(x, kernel.shape[:2], (down, right)), "VALID"
+    dense = tf.nn.depthwise_conv2d(x, weights, (1, 1, 1, 1), padding, None, dilations)
+    return dense[:, ::down, ::right]
+
+
+def _pad_same(x: Any, sides: Sequence[int], strides: Sequence[int]) -> Any:
+    """Pad as SAME does for a kernel and strides of these two sides."""
+    tf = tensorflow()
+    shape, around = tf.shape(x), [[0, 0]]
+    for axis, (side, stride) in enumerate(zip(sides, strides, strict=True), 1):
+        places = -(-shape[axis] // stride)
+        missing = tf.maximum((places - 1) * stride + side - shape[axis], 0)
+        around.append([missing // 2, missing - missing // 2])
+    return tf.pad(x, [*around, [0, 0]])
 
 
 def _depthwise_conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     kernel = _array(layer.kernel)
     if norm is not None:
-        kernel = kernel * norm.scale[:, None]
+        kernel = kernel * np.broadcast_to(norm.scale, kernel[0, 0].size).reshape(kernel.shape[2:])
     return _finish(_depthwise(layer, kernel, x), layer, norm)
 
 
@@ -211,7 +308,6 @@ def _dense(layer: Any, norm: Affine | None, x: Any) -> Any:
     return _finish(conv(x, kernel[None, None], 1, "VALID"), layer, norm)
 
 
-AFFINE = frozenset({"BatchNormalization", "LayerScale"})
 WEIGHTED: dict[str, Callable[[Any, Affine | None, Any], Any]] = {
     "Conv2D": _conv,
     "DepthwiseConv2D": _depthwise_conv,

@@ -11,37 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.dream import fold
+from dreamvideo.dream.input_range import preprocess
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
     from dreamvideo.dream.models import Classifier, Layer, ModelEntry
 
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-TORCH_MEAN = (0.485, 0.456, 0.406)
-TORCH_STD = (0.229, 0.224, 0.225)
 # Layers that only move data: dreaming one of them means dreaming its neighbour.
 NOT_DREAMT = {"InputLayer", "ZeroPadding2D", "Dropout", "Rescaling", "Normalization", "Cropping2D"}
 PROBE_SIDE = 512
 # Timeout of a silent download in seconds; Keras has none of its own.
 SILENCE_LIMIT = 30.0
-
-
-def preprocess(image: Any, kind: str) -> Any:
-    """Convert pixels in [-1, 1] to a network's input (the modes of keras.applications).
-
-    ``signed`` keeps [-1, 1]; ``bytes`` is [0, 255]; ``caffe`` is BGR bytes minus their mean;
-    ``torch`` is [0, 1] minus the mean, divided by the deviation.
-    """
-    if kind == "signed":
-        return image
-    if kind == "bytes":
-        return (image + 1) * 127.5
-    if kind == "caffe":
-        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEAN_BGR
-    if kind == "torch":
-        return ((image + 1) * 0.5 - TORCH_MEAN) / TORCH_STD
-    raise ValueError(f"no preprocessing named {kind!r}")
 
 
 class KerasNetwork:
@@ -52,7 +33,7 @@ class KerasNetwork:
 
         Args:
             model: The model.
-            kind: How pixels become its input (``preprocess``).
+            kind: How pixels become its input (``input_range.preprocess``).
             classifier: Its classifier, if loaded.
         """
         self.classifier = classifier

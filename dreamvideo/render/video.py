@@ -17,16 +17,16 @@ from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_out
 from dreamvideo.render.frames.backward_pass import run_backward_pass
 from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.job import Job
-from dreamvideo.render.job.manifest import Manifest, list_look_files, make_manifest
+from dreamvideo.render.job.manifest import Manifest, make_manifest
 from dreamvideo.render.job.segment_store import write_atomically
 from dreamvideo.render.job.segments import WHOLE
+from dreamvideo.render.look_notes import collect_look_notes
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.parallel.crossfade import join_segments
 from dreamvideo.render.parallel.executor import SegmentExecutor
 from dreamvideo.render.parallel.pool import LocalPool, use_threads
 from dreamvideo.render.parallel.renderer import Renderer, open_job_source
 from dreamvideo.render.parallel.shots import plan_segments
-from dreamvideo.render.photo import collect_picture_notes
 from dreamvideo.render.planning.budget import NO_BUDGET, Budget, plan_budget
 from dreamvideo.render.planning.worker_count import (
     choose_worker_count,
@@ -156,7 +156,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         if look.coherence.passes > 1:
             frames = _run_second_pass(job, frames, on_progress)
         said, missing = _collect_notes(job)
-        further = collect_picture_notes(*list_look_files(look).values())
+        further = collect_look_notes(look)
         notes = (*roomy, *said, *further, *_note_depth(read.info, wanted), *_note_light(read))
         return StoredFilm(frames, job.records, read.rate, read, notes, missing)
 

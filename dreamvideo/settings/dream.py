@@ -26,12 +26,20 @@ class DreamSettings(Settings):
     """What to dream, and how strongly."""
 
     model: str = Field(
-        default="efficientnet-lite0", description="Network; `dreamvideo models` lists them."
+        default="efficientnet-lite0",
+        description="Network; `dreamvideo models` lists them. Or a file of your own: "
+        "`dreamvideo guide networks`.",
     )
     weights: Path | None = Field(
         default=None,
         description="Local weights file, instead of Keras's download.",
         json_schema_extra={"none": "download"},
+    )
+    input_range: Literal["0..1", "-1..1", "0..255", "caffe", "torch", "-117..138"] | None = Field(
+        default=None,
+        description="What black and white are to a network from a file: `caffe` is BGR bytes minus "
+        "ImageNet's mean, `torch` is 0..1 normalised.",
+        json_schema_extra={"none": "found in the file"},
     )
     layers: Layers = Field(
         default=None,

@@ -35,11 +35,14 @@ _EARLIER_FIELDS = {
     *("tv", "fidelity", "seed"),
 }
 
+# Settings that make sense for one network only.
+OF_A_NETWORK = ("layers", "weights", "input_range")
+
 
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
     """Return a look: the defaults, then each preset in turn, then ``overrides``.
 
-    Changing the network drops what was chosen for another one: its layers and weights.
+    Changing the network drops what was chosen for another one: its layers, weights and range.
 
     Args:
         presets: Names of bundled presets, or TOML files.
@@ -202,7 +205,7 @@ def merge_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         if group == "dream" and "model" in fields:
             known = before.get("model", DreamSettings().model)
             if fields["model"] != known:
-                before = {k: v for k, v in before.items() if k not in ("layers", "weights")}
+                before = {k: v for k, v in before.items() if k not in OF_A_NETWORK}
         merged[group] = {**before, **fields}
     return merged
 

@@ -40,6 +40,14 @@ def archive_name(key: str) -> str | None:
     return f"{name}/{'bias' if part == 'bias' else 'kernel'}"
 
 
+def to_layout(name: str, value: np.ndarray) -> np.ndarray:
+    """Return an array of the archive in TensorFlow's layout."""
+    if value.ndim == 4:
+        depthwise = "_depthwise" in name
+        value = value.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+    return value.T if value.ndim == 2 else value
+
+
 def convert(pth: Path, npz: Path) -> None:
     """Write the archive; refuses any file but the published one."""
     import torch
@@ -51,12 +59,7 @@ def convert(pth: Path, npz: Path) -> None:
         name = archive_name(key)
         if name is None:
             continue
-        value = tensor.numpy()
-        if value.ndim == 4:
-            depthwise = "_depthwise" in name
-            value = value.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-        if value.ndim == 2:
-            value = value.T
+        value = to_layout(name, tensor.numpy())
         is_kernel = name.endswith("/kernel")
         arrays[name] = np.ascontiguousarray(value, np.float16 if is_kernel else np.float32)
     np.savez_compressed(npz, **arrays)  # type: ignore[arg-type]

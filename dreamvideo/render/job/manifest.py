@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dreamvideo.dream.memory_estimate import with_memory_bound
+from dreamvideo.dream.models import find_model_file
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
@@ -176,7 +177,7 @@ def list_versions() -> dict[str, str]:
 
 
 def list_look_files(look: Look) -> dict[str, Path]:
-    """Return the files that a look names (weights, pictures, masks) by their settings' names."""
+    """Return the files that a look names (networks, pictures, masks) by their settings' names."""
     masks = {f"regions.{n}.mask": region.mask for n, region in enumerate(look.regions, 1)}
     words: dict[str, str | None] = {
         "mask.mask": look.mask.mask,
@@ -188,7 +189,14 @@ def list_look_files(look: Look) -> dict[str, Path]:
     words |= {f"the preset {name}": name for name in named_looks if name not in bundled}
     # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
-    return {**dict(_list_paths(look, "")), **named}
+    model = find_model(look.dream.model)
+    own = {} if model is None else {"dream.model": model}
+    return {**dict(_list_paths(look, "")), **named, **own}
+
+
+def find_model(name: str) -> Path | None:
+    """Return the file of a network that is not one of those that are known by name."""
+    return find_model_file(name)
 
 
 def find_differences(begun: Manifest, now: Manifest) -> list[str]:

@@ -32,8 +32,9 @@ from dreamvideo.render.job.disk_space import (
     estimate_reserve,
 )
 from dreamvideo.render.job.job import Job
-from dreamvideo.render.job.manifest import list_look_files, make_manifest
+from dreamvideo.render.job.manifest import make_manifest
 from dreamvideo.render.job.segment_store import keeping_state
+from dreamvideo.render.look_notes import collect_look_notes
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.photo import collect_picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
@@ -149,7 +150,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
             _dream(job, plan, output, on_progress)
         ending = job.segment_stores()[0].ending
         chosen.extend(ending.notes if ending else ())
-        read = collect_picture_notes(*files.values(), *list_look_files(look).values())
+        read = [*collect_picture_notes(*files.values()), *collect_look_notes(look)]
         return replace(_collect(job), notes=read)
 
     made = run_job(JobRequest(output, asked, encoding, options), dream, on_progress)

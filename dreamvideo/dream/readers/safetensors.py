@@ -1,0 +1,54 @@
+"""Named arrays of .safetensors files: a header of JSON, then the numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dreamvideo.dream.readers.graphdef import check_shape
+
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+BFLOAT16 = "BF16"
+MOST_HEADER = 16 << 20
+
+
+def read_safetensors(path: Path) -> dict[str, Any]:
+    """Return arrays by name; floats as float32. Raises ValueError if the file is damaged."""
+    data = memoryview(path.read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(len(data) - 8, MOST_HEADER):
+        raise ValueError("its header is longer than the file")
+    try:
+        header = json.loads(bytes(data[8 : 8 + length]))
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    if not isinstance(header, dict):
+        raise ValueError("its header lists no arrays")
+    body = data[8 + length :]
+    return {
+        name: _read_array(entry, body) for name, entry in header.items() if name != "__metadata__"
+    }
+
+
+def _read_array(entry: Any, body: memoryview) -> Any:
+    try:
+        kind, shape = str(entry["dtype"]), [int(side) for side in entry["shape"]]
+        begin, end = (int(place) for place in entry["data_offsets"])
+    except (TypeError, KeyError, OverflowError):
+        raise ValueError("its header is damaged") from None
+    if not 0 <= begin <= end <= len(body):
+        raise ValueError("an array beyond the end of the file")
+    count = check_shape(shape, len(body) + 1)
+    if kind == BFLOAT16:
+        halves = np.frombuffer(body[begin:end], "<u2").astype(np.uint32)
+        found: Any = (halves << 16).view(np.float32)
+    elif kind in DTYPES:
+        found = np.frombuffer(body[begin:end], DTYPES[kind])
+    else:
+        raise ValueError(f"arrays of the unknown type {kind[:20]!r}")
+    if found.size != count:
+        raise ValueError("an array with more or fewer numbers than its shape")
+    return (found.astype(np.float32) if found.dtype.kind == "f" else found).reshape(shape)

@@ -1,0 +1,17 @@
+"""What users should know of the files that a look names: a guide's colours, a network's layers."""
+
+from __future__ import annotations
+
+from dreamvideo.dream.models import list_notes
+from dreamvideo.render.job.manifest import list_look_files
+from dreamvideo.render.photo import collect_picture_notes
+from dreamvideo.settings import Look
+from dreamvideo.settings.derive import derive_dream
+
+
+def collect_look_notes(look: Look) -> list[str]:
+    """Return notes on the pictures and the networks that a look names."""
+    files = [path for name, path in list_look_files(look).items() if name != "dream.model"]
+    dreams = [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
+    told = [note for dream in dreams for note in list_notes(dream)]
+    return [*collect_picture_notes(*files), *dict.fromkeys(told)]
