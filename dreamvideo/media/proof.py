@@ -12,7 +12,6 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from dreamvideo import timers
 from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_seconds
 from dreamvideo.media import demux, ffmpeg, webp
@@ -59,7 +58,6 @@ class FilmContents:
     sound: Sequence[SoundSpan | None] = ()
 
 
-@timers.stage("prove")
 def prove_film(path: Path, expected: FilmContents, name: Path) -> None:
     """Decode a film and compare it with what it must hold.
 
