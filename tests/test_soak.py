@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from media_clips import make
@@ -51,7 +52,7 @@ if __name__ == "__main__":
 """
 
 
-def soak(folder: Path, frames: int, dreamer: str) -> dict[str, object]:
+def soak(folder: Path, frames: int, dreamer: str) -> dict[str, Any]:
     clip = make(
         folder / "clip.mp4",
         *("-f", "lavfi", "-i", f"testsrc2=rate=25:size=64x48:duration={frames / 25}"),
@@ -64,7 +65,7 @@ def soak(folder: Path, frames: int, dreamer: str) -> dict[str, object]:
     done = subprocess.run(
         run, check=True, capture_output=True, text=True, env={"PATH": "", "PYTHONPATH": path}
     )
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -80,12 +81,12 @@ def test_a_long_film_takes_no_more_memory_files_or_threads(
     tmp_path: Path, frames: int, dreamer: str
 ) -> None:
     found = soak(tmp_path, frames, dreamer)
-    early, late = found["seen"]  # type: ignore[misc]
+    early, late = found["seen"]
     begin, end = found["begin"], found["end"]
     assert found["frames"] == frames
-    assert late["memory"] < 1.02 * early["memory"]  # type: ignore[index]
-    assert late["files"] == early["files"]  # type: ignore[index]
-    assert late["threads"] == early["threads"]  # type: ignore[index]
-    assert end["threads"] == begin["threads"]  # type: ignore[index]
-    held = set(end["files"]) - set(begin["files"])  # type: ignore[index]
+    assert late["memory"] < 1.02 * early["memory"]
+    assert late["files"] == early["files"]
+    assert late["threads"] == early["threads"]
+    assert end["threads"] == begin["threads"]
+    held = set(end["files"]) - set(begin["files"])
     assert not {path for path in held if str(tmp_path) in path}
