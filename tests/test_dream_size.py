@@ -14,12 +14,13 @@ from synthetic import glide, scene
 from tiny import QUICK, Cli, pixels_of
 
 from dreamvideo.errors import UsageError
-from dreamvideo.media.pixels import to_bytes
+from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.media.stills import open_still, read_still, write_still
 from dreamvideo.render.dream_size import (
     choose_dream_size,
     enlarge_dream,
+    enlarge_to_bytes,
     get_full_frame,
     shrink_frame,
 )
@@ -209,3 +210,20 @@ def test_colours_are_graded_at_full_size(cli: Cli, photo: Path, tmp_path: Path) 
     assert ended.code == 0, ended.err
     pixels = read_still(made).astype(int)
     assert (pixels.max(-1) - pixels.min(-1)).max() <= 2
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3), st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_enlarged_bytes_are_those_of_the_enlarged_dream(
+    seed: int, factor: int, masked: bool
+) -> None:
+    dice = np.random.default_rng(seed)
+    small = dice.uniform(-1, 1, (17, 23, 3)).astype(np.float32)
+    dream = np.clip(small + dice.normal(0, 0.4, small.shape), -1, 1).astype(np.float32)
+    dream[:5] = small[:5]
+    size = (17 * factor + 40, 23 * factor * 40)
+    pixels = dice.integers(0, 256, (*size, 3), np.uint8)
+    undreamt = dice.random(size) < 0.3 if masked else None
+    made = enlarge_to_bytes(dream, small, pixels, undreamt)
+    whole = enlarge_dream(dream, small, to_float(pixels), undreamt)
+    np.testing.assert_array_equal(made, to_bytes(whole))

@@ -9,7 +9,15 @@ from PIL import Image
 
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
-from dreamvideo.media.stills import load_frame, read_still, store_frame, write_still
+from dreamvideo.media.stills import (
+    load_deep,
+    load_frame,
+    png_bytes,
+    read_still,
+    store_frame,
+    stored_bytes,
+    write_still,
+)
 
 
 def _noise(seed: int = 0, shape: tuple[int, ...] = (17, 23, 3)) -> np.ndarray:
@@ -120,3 +128,32 @@ def test_a_damaged_stored_frame_is_named(tmp_path: Path) -> None:
     (tmp_path / "000001.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(MediaError, match=r"000001\.png"):
         load_frame(tmp_path / "000001.png")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_frame_that_hardly_compresses_is_stored_as_it_is(
+    tmp_path: Path, kind: type[np.uint8] | type[np.uint16], clear: bool
+) -> None:
+    dice = np.random.default_rng(0)
+    most = np.iinfo(kind).max
+    pixels = dice.integers(0, most, (37, 53, 3), kind, endpoint=True)
+    alpha = dice.integers(0, most, (37, 53), kind, endpoint=True) if clear else None
+    path = tmp_path / "a.png"
+    path.write_bytes(stored_bytes(pixels, alpha))
+    raw = pixels.nbytes + (0 if alpha is None else alpha.nbytes)
+    assert raw < path.stat().st_size < raw + 200
+    again, clearness = load_deep(path)
+    assert np.array_equal(again, pixels)
+    assert (clearness is None) == (alpha is None)
+    if clearness is not None and alpha is not None:
+        assert np.array_equal(clearness, alpha)
+    if kind == np.uint8:
+        with Image.open(path) as picture:
+            picture.verify()
+
+
+def test_a_flat_frame_is_stored_compressed() -> None:
+    flat = np.full((90, 160, 3), 77, np.uint8)
+    assert stored_bytes(flat, None) == png_bytes(flat, None)
+    assert len(stored_bytes(flat, None)) < flat.nbytes / 20

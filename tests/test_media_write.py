@@ -11,7 +11,7 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.film_encode import EncodeOptions
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import ReadOptions, open_source
-from dreamvideo.media.stills import load_frame
+from dreamvideo.media.stills import load_frame, png_bytes, stored_bytes
 from dreamvideo.media.write import StoredFrame, check_output, encode, supported_endings
 
 NTSC = Fraction(30000, 1001)
@@ -210,3 +210,28 @@ def test_strange_names_are_written_as_they_are(tmp_path: Path) -> None:
     output = tmp_path / "-y 'ü' %03d\n.mp4"
     encode(frames, output, duration_of_last=Fraction(1), source=None, rate=None)
     assert len(times_of(output)) == 3
+
+
+@pytest.mark.parametrize("depth", [8, 10])
+def test_frames_stored_as_they_are_make_the_same_film(tmp_path: Path, depth: int) -> None:
+    kind = np.uint8 if depth == 8 else np.uint16
+    films = []
+    for encode_frame in (png_bytes, stored_bytes):
+        folder = tmp_path / encode_frame.__name__
+        folder.mkdir()
+        frames = []
+        dice = np.random.default_rng(0)
+        for number in range(3):
+            pixels = dice.integers(0, np.iinfo(kind).max, (32, 48, 3), kind)
+            path = folder / f"{number}.png"
+            path.write_bytes(encode_frame(pixels, None))
+            frames.append(StoredFrame(path, Fraction(number, 25)))
+        options = EncodeOptions(codec="x265" if depth == 10 else None, depth=depth)
+        output = folder / "a.mp4"
+        last = Fraction(1, 25)
+        encode(frames, output, duration_of_last=last, source=None, rate=None, options=options)
+        films.append(output.read_bytes())
+        if depth == 8:
+            encode(frames, folder / "out", duration_of_last=last, source=None, rate=None)
+            films.append(b"".join(p.read_bytes() for p in sorted((folder / "out").iterdir())))
+    assert films[: len(films) // 2] == films[len(films) // 2 :]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import quick_dream
 
 from dreamvideo.errors import UsageError
 from dreamvideo.formatting import format_duration
+from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.planning import budget as budgets
 from dreamvideo.render.planning.budget import (
     choose_quality,
@@ -40,6 +41,7 @@ def test_with_time_enough_nothing_is_given_up(look: Look) -> None:
     assert "1280x720" in chosen.line
 
 
+@settings(deadline=None)
 @given(costs, st.integers(1, 10_000), st.sampled_from(LOOKS), st.floats(1, 1e7), st.floats(1, 100))
 def test_it_keeps_to_the_time_and_more_time_never_gives_less(
     cost: Cost, frames: int, look: Look, time: float, factor: float
@@ -94,8 +96,35 @@ def test_frames_dreamt_alone_lose_steps_before_size() -> None:
 
 
 def test_octaves_go_down_with_the_size() -> None:
-    octaves = {size[0]: rung.dream.octaves for size, rung in list_quality_steps(SIZE, LOOKS[2])}
-    assert octaves[SIZE[0]] == 6 and octaves[min(octaves)] == 1
+    octaves = {
+        choose_dream_size(rung.dream.dream_size, size)[0]: rung.dream.octaves
+        for size, rung in list_quality_steps(SIZE, LOOKS[2])
+    }
+    assert octaves[896] == 6 and octaves[min(octaves)] == 1
+
+
+@pytest.mark.parametrize("setting", ["auto", "full", "50%"])
+@pytest.mark.parametrize("size", [(1920, 1080), SIZE, (640, 360), (480, 270)])
+def test_the_size_of_the_dream_is_given_up_before_that_of_the_output(
+    setting: str, size: tuple[int, int]
+) -> None:
+    look = Look(dream=DreamSettings(dream_size=setting))
+    found = list(list_quality_steps(size, look))
+    dreamt = [choose_dream_size(rung.dream.dream_size, full) for full, rung in found]
+    assert dreamt == sorted(dreamt, reverse=True)
+    first = choose_dream_size(setting, size)
+    at_full_size = [dream for (full, _), dream in zip(found, dreamt, strict=True) if full == size]
+    # Below 270 lines the dream takes its output with it.
+    assert at_full_size[-1][1] >= min(270, first[1])
+    assert at_full_size[-1][1] < 270 / 0.8 or first[1] < 270 / 0.8
+    assert at_full_size[0] == first and len(at_full_size) > 3
+    assert found[-1][0] < (300, 200)
+
+
+def test_a_dream_of_another_size_is_said() -> None:
+    look = Look(dream=DreamSettings(dream_size="full"))
+    chosen = choose_quality(COST, (1920, 1080), 100, look, 150)
+    assert chosen.size == (1920, 1080) and ", dreamt at " in chosen.line
 
 
 def test_what_is_fixed_no_longer_changes_over_time() -> None:

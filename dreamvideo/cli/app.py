@@ -199,8 +199,8 @@ def video(
         str | None,
         typer.Option(
             "--time-budget",
-            help="Time that the render may take: 10m, 1h30m. Chooses size, octaves, steps and "
-            "cadence to meet it, and prints what it chose.",
+            help="Time that the render may take: 10m, 1h30m. Chooses cadence, dream size, size, "
+            "octaves and steps to meet it, and prints what it chose.",
             show_default="any",
         ),
     ] = None,

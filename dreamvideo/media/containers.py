@@ -11,7 +11,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.media.audio import AudioPlan, plan_audio
 from dreamvideo.media.languages import three_letters
 from dreamvideo.media.paths import escape_text
-from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.probe import AudioStream, MediaInfo
 
 _TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml")
 
@@ -161,12 +161,13 @@ class CompanionStreams:
     """What goes into a film with its picture.
 
     ``input_options`` precede the source, ``arguments`` follow the inputs; ``notes`` are for the
-    user.
+    user; ``tracks`` are the sound tracks that go into the film.
     """
 
     input_options: list[str]
     arguments: list[str]
     notes: list[str]
+    tracks: tuple[AudioStream, ...] = ()
 
 
 def stream_copy_args(
@@ -211,6 +212,7 @@ def stream_copy_args(
         [word for plan in plans for word in plan.input_options],
         arguments,
         [*notes, *title_notes],
+        tuple(plan.track for plan in plans),
     )
 
 

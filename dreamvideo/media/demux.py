@@ -222,6 +222,33 @@ def last_packet_end(path: Path, index: int, since: Fraction) -> tuple[Fraction, 
         return last
 
 
+def sound_ends(path: Path, indexes: Sequence[int] | None = None) -> list[Fraction | None]:
+    """Return the last packet's end of each sound track, on the file's clock; None: it has none.
+
+    Reads the whole file.
+
+    Args:
+        path: The film.
+        indexes: Numbers of the streams; None: all its sound.
+    """
+    import av
+
+    with opened(path) as container:
+        streams = container.streams.audio
+        wanted = [s.index for s in streams] if indexes is None else list(indexes)
+        chosen = [stream for stream in streams if stream.index in wanted]
+        ends: dict[int, Fraction] = {}
+        try:
+            for packet in _packets(container, chosen) if chosen else ():
+                if packet.pts is not None and packet.time_base:
+                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    ends[packet.stream.index] = max(end, ends.get(packet.stream.index, end))
+        except av.FFmpegError:
+            # Of a damaged file, what can be read is what counts.
+            pass
+        return [ends.get(index) for index in wanted]
+
+
 def content_end(path: Path) -> Fraction:
     """Return the latest end of picture or sound, in seconds after its start.
 

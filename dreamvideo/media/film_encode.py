@@ -14,13 +14,14 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import codecs, containers, ffmpeg, webp
 from dreamvideo.media.codecs import Codec
 from dreamvideo.media.containers import Container
-from dreamvideo.media.demux import count_packets
+from dreamvideo.media.demux import sound_ends
 from dreamvideo.media.mastering import read_mastering
 from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.png import with_chunks
-from dreamvideo.media.probe import MediaInfo, read_tags
+from dreamvideo.media.probe import AudioStream, MediaInfo, read_tags
+from dreamvideo.media.proof import FilmContents, SoundSpan, measure_sound_end, prove_film
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 from dreamvideo.media.time_code import read_time_code, shift_time_code
@@ -160,7 +161,7 @@ class Film:
 
 
 def encode_part(film: Film, output: Path, part: Path, options: EncodeOptions) -> list[str]:
-    """Write the film under its temporary name and count its frames.
+    """Write the film under its temporary name and prove it (``prove_film``).
 
     Args:
         film: The frames and what to keep of their source.
@@ -173,6 +174,7 @@ def encode_part(film: Film, output: Path, part: Path, options: EncodeOptions) ->
 
     Raises:
         MediaError: Encoding failed.
+        ProofError: The finished film does not hold the frames and the sound that it should.
     """
     codec = codecs.choose_codec(output, options.codec)
     container = containers.choose_container(output, edits=codec.edits)
@@ -248,6 +250,7 @@ def _encode(
     tail = ["-map", "0:v:0", *_picture_output(film, output, container, codec, depth, options)]
     tail += _last_shown(film, container)
     notes: list[str] = []
+    tracks: tuple[AudioStream, ...] = ()
     if film.source is not None:
         inputs = [*(ffmpeg.input_file(titles) if titles else [])]
         inputs += ffmpeg.metadata_file(chapters) if chapters else []
@@ -262,7 +265,7 @@ def _encode(
         arguments += [*_source_input(film, film.source, carried.input_options), *inputs]
         strips = options.strip_metadata
         tail += containers.without_tags(carried.arguments) if strips else carried.arguments
-        notes = carried.notes
+        notes, tracks = carried.notes, carried.tracks
     tags, tag_notes = _tags(film, container, options.metadata)
     tail += tags
     notes = [*notes, *tag_notes]
@@ -291,13 +294,15 @@ def _encode(
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"
-    wanted, got = len(film.frames), _frames_encoded(lines) if merges else count_packets(part)
-    if got != wanted:
+    wanted, got = len(film.frames), _frames_encoded(lines) if merges else 0
+    if merges and got != wanted:
         raise MediaError(
             f"{escape_text(output)}: encoding failed: {got} of {wanted} frames arrived"
         )
     if merges and not webp.is_animation(part):
         webp.make_animation(part, film.size, film.length, codecs.webp_plays(options.loop))
+    times = [tick * film.clock for tick in film.ticks]
+    prove_film(part, FilmContents(container.muxer, times, _sound_spans(film, tracks)), output)
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
 
 
@@ -307,6 +312,27 @@ def ground_of(options: EncodeOptions) -> tuple[float, float, float]:
         return options.background
     red, green, blue = screen_codes(options.background, options.own_light) / 257
     return float(red), float(green), float(blue)
+
+
+def _sound_spans(film: Film, tracks: Sequence[AudioStream]) -> list[SoundSpan | None]:
+    """Return where each sound track of the film must end; None: its source's clock may leap."""
+    source = film.source
+    if source is None or not tracks:
+        return []
+    if source.clock_may_leap:
+        return [None for _ in tracks]
+    ends = sound_ends(source.path, [track.index for track in tracks])
+    return [_sound_span(film, source, track, end) for track, end in zip(tracks, ends, strict=True)]
+
+
+def _sound_span(
+    film: Film, source: MediaInfo, track: AudioStream, end: Fraction | None
+) -> SoundSpan:
+    def measure() -> Fraction:
+        return measure_sound_end([*_source_input(film, source), "-map", f"0:{track.index}"])
+
+    last = Fraction(0) if end is None else max(Fraction(0), end - film.origin)
+    return SoundSpan(last if film.until is None else min(last, film.until), measure)
 
 
 def _frames_encoded(lines: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ from dreamvideo.media.paths import (
 )
 from dreamvideo.media.picture_files import load_resized
 from dreamvideo.media.still_encode import encode_still
-from dreamvideo.media.stills import flatten, to_depth
+from dreamvideo.media.stills import flatten, load_deep, png_bytes, to_depth
 from dreamvideo.media.stored import Kind, StoredFrame
 
 # Bits a channel, the usual first.
@@ -153,7 +153,7 @@ def write_folder(
                 check()
                 with replace_atomically(part / (name % number), sync=False) as temporary:
                     if form == "png" and (depth, size) == (kind.depth, kind.size):
-                        shutil.copyfile(frame.path, temporary)
+                        _copy(frame.path, temporary)
                     else:
                         _convert(frame.path, temporary, form, depth, options, size)
                 if options.on_frame:
@@ -185,6 +185,11 @@ def _take_name(part: Path, folder: Path) -> None:
         raise
     sync_folder(folder.parent)
     shutil.rmtree(before, ignore_errors=True)
+
+
+def _copy(stored: Path, to: Path) -> None:
+    """Write a stored frame compressed, as it is kept for good."""
+    to.write_bytes(png_bytes(*load_deep(stored)))
 
 
 def _convert(

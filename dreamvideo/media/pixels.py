@@ -12,7 +12,10 @@ BytePixels = NDArray[np.uint8]
 def to_float(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> FloatFrame:
     """Convert integer pixels of any shape, 0 .. the type's maximum, to float32 in [-1, 1]."""
     half = np.float32(np.iinfo(pixels.dtype).max / 2)
-    return np.asarray(pixels.astype(np.float32) / half - np.float32(1))
+    frame = pixels.astype(np.float32)
+    frame /= half
+    frame -= np.float32(1)
+    return frame
 
 
 def to_bytes(frame: FloatFrame) -> BytePixels:
@@ -26,5 +29,8 @@ def to_deep(frame: FloatFrame) -> NDArray[np.uint16]:
 
 
 def _levels(frame: FloatFrame, top: int) -> FloatFrame:
-    unit = np.clip(frame, -1, 1) + np.float32(1)
-    return np.asarray(np.rint(unit * np.float32(top / 2)))
+    # In place: a copy of a large frame takes as long as the arithmetic.
+    unit = np.asarray(np.clip(frame, -1, 1))
+    unit += np.float32(1)
+    unit *= np.float32(top / 2)
+    return np.rint(unit, out=unit)

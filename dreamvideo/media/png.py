@@ -5,6 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.media.heif import UNSPECIFIED, Cicp
 
@@ -52,6 +56,19 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     """Encode one chunk, with its length and checksum."""
     checked = kind + content
     return struct.pack(">I", len(content)) + checked + zlib.crc32(checked).to_bytes(4, "big")
+
+
+def encode_uncompressed(layers: NDArray[Any]) -> bytes:
+    """Encode H x W x 3 or 4, uint8 or uint16, as a PNG that is not compressed."""
+    height, width, channels = layers.shape
+    # A byte before each row says that it is not filtered.
+    rows = np.zeros((height, 1 + width * channels * layers.itemsize), np.uint8)
+    big_endian = layers if layers.itemsize == 1 else layers.astype(">u2")
+    rows[:, 1:] = np.ascontiguousarray(big_endian).reshape(height, -1).view(np.uint8)
+    kind = 6 if channels == 4 else 2
+    header = struct.pack(">IIBBBBB", width, height, 8 * layers.itemsize, kind, 0, 0, 0)
+    data = zlib.compress(rows.data, 0)
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def with_chunks(data: bytes, chunks: bytes) -> bytes:

@@ -12,7 +12,8 @@ import numpy as np
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import escape_text, read_bytes
-from dreamvideo.media.stills import Background, flatten, load_deep, png_bytes
+from dreamvideo.media.png import encode_uncompressed
+from dreamvideo.media.stills import Background, flatten, load_deep
 
 _HEADER = struct.Struct(">8sI4sIIBB")
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
@@ -115,7 +116,7 @@ def pngs(
             alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
         if alpha is not None and pinhole and alpha.all():
             alpha[0, 0] = 0
-        yield png_bytes(pixels, alpha)
+        yield encode_uncompressed(pixels if alpha is None else np.dstack([pixels, alpha]))
 
 
 def _header(path: Path) -> tuple[int, int, int, int]:

@@ -19,6 +19,7 @@ from dreamvideo.media.containers import supported_endings
 from dreamvideo.media.film_encode import DEFAULT_ENCODING, EncodeOptions, Film, encode_part
 from dreamvideo.media.paths import check_parent, check_place, escape_text, replace_atomically
 from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.proof import ProofError
 from dreamvideo.media.proxy import check_proxy, write_proxy
 from dreamvideo.media.stored import StoredFrame, kind_of
 
@@ -161,7 +162,7 @@ def encode(
     Frame times and ``source_start`` .. ``source_end`` are seconds on the source's clock (its first
     video frame is 0). The output starts at ``source_start``, and a picture that started later than
     its sound still does. The film is written next to the output and gets its name only when it is
-    complete and its frames have been counted.
+    complete and was decoded once, with the frames, the times and the sound that it should have.
 
     Args:
         frames: The frames in the order they are shown.
@@ -216,6 +217,8 @@ def _write(film: Film, output: Path, options: EncodeOptions) -> list[str]:
     with replace_atomically(output) as part:
         try:
             return encode_part(film, output, part, options)
+        except ProofError:
+            raise
         except MediaError as error:
             if film.source is None or ffmpeg.NOT_THE_SOURCE.search(str(error)):
                 raise

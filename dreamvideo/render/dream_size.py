@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.imaging import resize
+from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.parsing import parse_size
 from dreamvideo.settings.terms import AUTO, FULL
@@ -25,6 +27,8 @@ FRAME_PIXELS = 896 * 504
 STILL_PIXELS = 1152 * 648
 # Shorter side below which a frame is not reduced: forms need room, and networks a least size.
 LEAST_SIDE = 270
+# Values of a picture that a processor's cache holds while several operations follow on them.
+_CACHED_VALUES = 1 << 17
 
 
 def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> Size:
@@ -94,7 +98,47 @@ def enlarge_dream(
     Returns:
         H x W x 3 in [-1, 1].
     """
-    height, width = source.shape[:2]
+    made = _enlarge_detail(dream, small, source.shape[:2], undreamt)
+    made += source
+    return np.asarray(np.clip(made, -1, 1, out=made), np.float32)
+
+
+@timers.stage("enlarge")
+def enlarge_to_bytes(
+    dream: Image,
+    small: Image,
+    pixels: NDArray[np.uint8],
+    undreamt: NDArray[np.bool_] | None = None,
+) -> NDArray[np.uint8]:
+    """Do what ``enlarge_dream`` does with pixels as a file holds them, a few rows at a time.
+
+    The result is ``to_bytes(enlarge_dream(...))``, in half the time and memory.
+
+    Args:
+        dream: h x w x 3 in [-1, 1], the dream of ``small``.
+        small: h x w x 3, the source at the dream's size.
+        pixels: H x W x 3, the source at full size.
+        undreamt: H x W, where the source is to stay as it is.
+
+    Returns:
+        H x W x 3.
+    """
+    detail = _enlarge_detail(dream, small, pixels.shape[:2], undreamt)
+    made = np.empty_like(pixels)
+    rows = max(1, _CACHED_VALUES // max(1, detail[0].size))
+    for top in range(0, len(pixels), rows):
+        band = slice(top, top + rows)
+        image = to_float(pixels[band])
+        image += detail[band]
+        made[band] = to_bytes(image)
+    return made
+
+
+def _enlarge_detail(
+    dream: Image, small: Image, size: tuple[int, ...], undreamt: NDArray[np.bool_] | None
+) -> Image:
+    """Enlarge what a dream added to (height, width)."""
+    height, width = size
     added = dream - small
     detail = resize(added, (height, width), "cubic")
     dreamt = (added != 0).any(-1)
@@ -104,4 +148,4 @@ def enlarge_dream(
         detail[share == 0] = 0
     if undreamt is not None:
         detail[undreamt] = 0
-    return np.asarray(np.clip(source + detail, -1, 1), np.float32)
+    return detail

@@ -9,7 +9,7 @@ from pathlib import Path
 from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.media.stills import load_deep, png_bytes
+from dreamvideo.media.stills import load_deep, stored_bytes
 from dreamvideo.media.write import StoredFrame, check_frames, check_max_size, check_output
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import choose_dream_size
@@ -334,7 +334,7 @@ def _run_second_pass(
     for index, pixels in passed:
         if index < left:
             _, alpha = load_deep(dreamt[index].path)
-            write_atomically(made[index].path, png_bytes(pixels, alpha))
+            write_atomically(made[index].path, stored_bytes(pixels, alpha))
             done = len(made) - index
             on_progress(Progress("second pass", "frame", done, len(made)))
     return made

@@ -21,6 +21,7 @@ from dreamvideo.motion.flow import Motion
 from dreamvideo.render.dream_size import (
     choose_dream_size,
     enlarge_dream,
+    enlarge_to_bytes,
     get_full_frame,
     shrink_frame,
 )
@@ -193,6 +194,8 @@ def _finish_frame(dream: Image, cue: TimedFrame) -> NDArray[np.uint8]:
     """Return a dream as it is delivered: at the output's size, with its colours graded."""
     source, plan = cue.seen.source, cue.plan
     full = get_full_frame(cue.seen.frame)
+    if full is not cue.seen.frame and plan.finish is None:
+        return enlarge_to_bytes(dream, source, full.pixels, plan.undreamt)
     if full is not cue.seen.frame:
         small, source = source, to_float(full.pixels)
         dream = enlarge_dream(dream, small, source, plan.undreamt)

@@ -13,8 +13,8 @@ from dreamvideo.memory import available_memory
 
 Size = tuple[int, int]
 
-# A dreamt picture hardly compresses: this share of its bytes remains as a stored PNG.
-STORED_SHARE = 0.85
+# A dreamt picture hardly compresses, so it is stored as it is (``stored_bytes``).
+STORED_SHARE = 1.01
 # Size of the finished film, as a share of the stored frames.
 FILM_SHARE = 0.1
 # Size of the carried state in addition to the frames, in float pictures of three channels.

@@ -25,7 +25,7 @@ from dreamvideo import timers
 from dreamvideo.cancel import check
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
-from dreamvideo.media.stills import load_deep, png_bytes, to_depth
+from dreamvideo.media.stills import load_deep, stored_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint, pack_checkpoint
 
@@ -166,7 +166,7 @@ class SegmentSink:
             MediaError: It cannot be written.
         """
         number = self.first + self.count
-        data = png_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
+        data = stored_bytes(pixels, None if alpha is None else to_depth(alpha, 8 * pixels.itemsize))
         took = round(monotonic() - self._last, 4)
         record = FrameRecord(
             number, time, duration, loss, starts, len(data), zlib.crc32(data), took

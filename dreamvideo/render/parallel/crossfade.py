@@ -24,7 +24,7 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.imaging import REFERENCE_WIDTH, blur_in_proportion, shrink_to_width
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
-from dreamvideo.media.stills import load_deep, png_bytes, to_depth
+from dreamvideo.media.stills import load_deep, stored_bytes, to_depth
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.job.segment_store import ahead_path, joined_path
 from dreamvideo.render.job.segments import Segment
@@ -41,7 +41,7 @@ STILL = 1e-6
 
 def make_ahead_png(dream: NDArray[Any], source: NDArray[Any]) -> bytes:
     """Encode a warm-up frame stacked above its source frame: both H x W x 3 integers."""
-    return png_bytes(np.concatenate([dream, to_depth(source, 8 * dream.itemsize)]), None)
+    return stored_bytes(np.concatenate([dream, to_depth(source, 8 * dream.itemsize)]), None)
 
 
 def join_segments(
@@ -148,7 +148,7 @@ def _join(
     held = to_deep if pixels.dtype == np.uint16 else to_bytes
     # It is recomputed whenever it is needed, so it need not survive a power cut.
     with replace_atomically(path, sync=False) as part:
-        part.write_bytes(png_bytes(held(picture), alpha))
+        part.write_bytes(stored_bytes(held(picture), alpha))
     return path
 
 

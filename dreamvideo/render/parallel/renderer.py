@@ -20,7 +20,7 @@ from dreamvideo.media.own_light import add_detail
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import Color
 from dreamvideo.media.read import Frame
-from dreamvideo.media.stills import png_bytes
+from dreamvideo.media.stills import stored_bytes
 from dreamvideo.render.encode import deepen
 from dreamvideo.render.frames.carry import State
 from dreamvideo.render.frames.pipeline import (
@@ -168,7 +168,7 @@ class Renderer:
         assert frame is not None
         pixels, source = to_stored_pixels(dreamt, self.footage.own_light)
         if self.look.coherence.passes > 1:
-            part.put_source(dreamt.index, png_bytes(source, None))
+            part.put_source(dreamt.index, stored_bytes(source, None))
         part.add(
             pixels,
             dreamt.time,

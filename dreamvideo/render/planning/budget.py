@@ -1,10 +1,10 @@
 """Find the best quality of a look that fits a time budget on this machine.
 
 Quality is given up in this order: dreaming every frame (interpolating every second one is hardly
-visible), the second of a carried frame's steps, size down to ``SMALL`` pixels a side, dreaming
-every second frame (down to every fourth), size down to ``SMALLEST``, and only then the fresh
-dream's own steps, each of which becomes longer. A film whose frames are dreamt independently gives
-up steps before size.
+visible), the second of a carried frame's steps, the dream's size down to ``SMALL`` pixels a side,
+dreaming every second frame (down to every fourth), the output's size down to that of its dream,
+both down to ``SMALLEST``, and only then the fresh dream's own steps, each of which becomes longer.
+A film whose frames are dreamt independently gives up steps before size.
 """
 
 from __future__ import annotations
@@ -141,19 +141,22 @@ def choose_quality(
 def list_quality_steps(size: tuple[int, int], look: Look) -> Iterator[tuple[tuple[int, int], Look]]:
     """Yield ((width, height), look) from best to worst, in the order of the module docstring."""
     sizes = list(_list_sizes(size, look))
-    large = [each for each in sizes if min(each) >= min(SMALL, *size)]
+    dreamt = choose_dream_size(look.dream.dream_size, size)
+    small = [each for each in _list_sizes(dreamt, look) if min(each) >= SMALL][1:]
     first, then, last = _list_efforts(look)
     for effort in first:
-        yield _fit_octaves(sizes[0], effort, size)
-    for each in large[1:]:
-        yield _fit_octaves(each, first[-1], size)
+        yield _fit_octaves(size, effort, dreamt)
+    reached = look.dream.dream_size
+    for each in small:
+        reached = f"{each[0]}x{each[1]}"
+        yield _fit_octaves(size, _derive(first[-1], "dream", dream_size=reached), dreamt)
     for effort in then:
-        yield _fit_octaves(large[-1], effort, size)
-    least = [*first, *then][-1]
-    for each in sizes[len(large) :]:
-        yield _fit_octaves(each, least, size)
+        yield _fit_octaves(size, _derive(effort, "dream", dream_size=reached), dreamt)
+    least = _derive([*first, *then][-1], "dream", dream_size=reached)
+    for each in sizes[1:]:
+        yield _fit_octaves(each, least, dreamt)
     for effort in last:
-        yield _fit_octaves(sizes[-1], effort, size)
+        yield _fit_octaves(sizes[-1], _derive(effort, "dream", dream_size=reached), dreamt)
 
 
 def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
@@ -191,24 +194,24 @@ def _reduce_steps(look: Look) -> list[Look]:
 
 
 def _fit_octaves(
-    size: tuple[int, int], look: Look, full: tuple[int, int]
+    size: tuple[int, int], look: Look, first: tuple[int, int]
 ) -> tuple[tuple[int, int], Look]:
     """Drop as many octaves as the dream has shrunk by.
 
     Args:
         size: (width, height) in pixels.
         look: The look.
-        full: The size as asked for.
+        first: (width, height) of the dream as asked for.
     """
-    setting, octaves = look.dream.dream_size, look.dream.octaves
-    shrunk = choose_dream_size(setting, full)[0] / choose_dream_size(setting, size)[0]
+    octaves = look.dream.octaves
+    shrunk = first[0] / choose_dream_size(look.dream.dream_size, size)[0]
     if octaves is None or shrunk <= 1:
         return size, look
     fewer = round(math.log(shrunk) / math.log(look.dream.octave_scale))
     return size, _derive(look, "dream", octaves=max(1, octaves - fewer))
 
 
-def _derive(look: Look, group: str, **changed: float) -> Look:
+def _derive(look: Look, group: str, **changed: float | str) -> Look:
     settings = getattr(look, group).model_copy(update=changed)
     fixed = {f"{group}.{name}" for name in changed}
     over_time = {name: text for name, text in look.over_time.items() if name not in fixed}

@@ -19,7 +19,7 @@ from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
 from dreamvideo.motion.flow import MAX_WIDTH, Motion
 from dreamvideo.processors import available_processors
-from dreamvideo.render.dream_size import STILL_PIXELS, choose_dream_size, enlarge_dream
+from dreamvideo.render.dream_size import STILL_PIXELS, choose_dream_size, enlarge_to_bytes
 from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
@@ -88,8 +88,8 @@ def estimate_clip(
     cost = measure_cost(look, size)
     frame = estimate_seconds_per_frame(cost, look, size) / estimate_gain(workers)
     passes = look.coherence.passes
-    # Dreamt detail is nearly incompressible: about two bytes per pixel as PNG.
-    disk = frames * size[0] * size[1] * 2 * passes
+    # Dreamt detail is nearly incompressible, and stored as it is.
+    disk = frames * size[0] * size[1] * 3 * passes
     return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
 
 
@@ -130,7 +130,7 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     carrying = _time_call(lambda: propagate(state, other, motion, parts, look.coherence, whole))
     pixels = small[0] * small[1]
     half = resize(picture, (small[0] // 2, small[1] // 2), "area")
-    enlarging = _time_call(lambda: to_bytes(enlarge_dream(half[::-1], half, picture)))
+    enlarging = _time_call(lambda: enlarge_to_bytes(half[::-1], half, frame.pixels))
     return Cost(
         step / count_dreamt_pixels(look.dream, small[::-1], 1),
         flow / count_flow_pixels(small[::-1]),
