@@ -96,21 +96,21 @@ def review(
         DreamVideoError: The film has no frames.
     """
     with TemporaryDirectory(prefix="dreamvideo-report-") as folder, ExitStack() as stack:
-        desk = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
-        pairs = desk.passing(stack)
+        collector = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
+        pairs = collector.passing(stack)
         if reels.source is None:
             figures = None
-            desk.alone(pairs)
+            collector.alone(pairs)
         else:
             a, b = tee(pairs)
             figures = measure(
                 (to_float(pair.film.pixels) for pair in a),
                 (to_float(pair.source.pixels) for pair in b if pair.source is not None),
                 max_width=MEASURED_WIDTH,
-                on_frame=desk.observed,
+                on_frame=collector.observed,
             )
         stack.close()
-        return desk.review(figures)
+        return collector.review(figures)
 
 
 @dataclass
