@@ -89,7 +89,8 @@ class Coordinator:
         self._chains: dict[asyncio.Task[None], Chain] = {}
         self._failed: dict[int, set[str]] = {}
         self._task_numbers = count()
-        self._transfers = asyncio.Semaphore(TRANSFERS)
+        self._fetching = asyncio.Semaphore(TRANSFERS)
+        self._sending = asyncio.Semaphore(TRANSFERS)
         self._stopping = False
 
     async def run(
@@ -161,16 +162,11 @@ class Coordinator:
     def _follow_workers(self, workers: dict[str, dict[str, Any]]) -> None:
         """Prepare workers that have come, forget those that are gone."""
         for address in self._preparing.keys() - workers.keys():
-            self._forget(address)
+            self._preparing.pop(address).cancel()
+            self._ready.pop(address, None)
         for address in workers.keys() - self._preparing.keys():
             preparing = self._prepare(address, workers[address])
             self._preparing[address] = asyncio.create_task(preparing)
-
-    def _forget(self, address: str) -> None:
-        """A worker is lost; should it come back, it is prepared again."""
-        self._ready.pop(address, None)
-        if address in self._preparing:
-            self._preparing.pop(address).cancel()
 
     async def _prepare(self, address: str, info: dict[str, Any]) -> None:
         """Give a worker what it needs: a plugin, and the files that it does not see."""
@@ -180,7 +176,7 @@ class Coordinator:
                 return
             if worker.note:
                 self._tell(worker.note)
-            async with self._transfers:
+            async with self._sending:
                 self._ready[address] = await self._send_job(worker)
         except RefusedError as refusal:
             self._tell(str(refusal))
@@ -254,7 +250,7 @@ class Coordinator:
                 failed = await task.exception() is not None
                 next_task = None if failed else self._submit(chain, None)
                 # Few results are fetched at a time; the worker goes on meanwhile.
-                async with self._transfers:
+                async with self._fetching:
                     chunk: Chunk = await task
             except (UsageError, WeightsError) as error:
                 raise type(error)(f"worker {address}: {error}") from None
@@ -295,7 +291,7 @@ class Coordinator:
         if isinstance(error, CancelledError):
             # Dask cannot make again what only that worker had.
             how = "its worker was lost"
-            self._forget(address)
+            self._ready.pop(address, None)
         elif isinstance(error, BrokenExecutor):
             how = "killed, or crashed"
         elif not isinstance(error, DreamVideoError):

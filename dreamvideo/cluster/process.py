@@ -168,6 +168,7 @@ class SegmentDreamer:
         """Start a segment, or resume it from a state."""
         if self._frames is not None:
             self._frames.close()
+        self._store = None
         self._segment, self._last = segment, (start.done, float("nan"))
         if self._renderer is None:
             self._renderer = Renderer(Job(self._job.folder or Path(), self._job.manifest))

@@ -53,6 +53,8 @@ class DreamProcess(Executor):
             try:
                 return self._pool.submit(function, *arguments, **options)
             except BrokenExecutor:
+                if self._alive.closed:
+                    raise
                 self._make_pool()
                 return self._pool.submit(function, *arguments, **options)
 
