@@ -6,10 +6,10 @@ import asyncio
 import logging
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 from distributed import Client
@@ -21,6 +21,8 @@ from dreamvideo.media.paths import escape_text
 T = TypeVar("T")
 # Seconds in which a scheduler has to answer.
 ANSWER = 10
+# And a thread has to start.
+STARTING = 5
 # What Dask logs of workers that come and go, the user is told by the coordinator.
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 
@@ -63,7 +65,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     Whatever stops this thread meanwhile, such as Ctrl-C, cancels it, and is raised when it has
     ended.
     """
-    stop = Event()
+    started, stop = Event(), Event()
+    ended: Future[T] = Future()
 
     async def main() -> T:
         task = asyncio.ensure_future(work)
@@ -73,15 +76,25 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
         return await task
 
-    with ThreadPoolExecutor(1) as pool:
+    def run() -> None:
+        started.set()
         try:
-            result = pool.submit(asyncio.run, main())
-            while not result.done():
-                cancel.check()
-                wait([result], timeout=cancel.TICK)
-        finally:
-            stop.set()
-    return result.result()
+            ended.set_result(asyncio.run(main()))
+        except BaseException as error:
+            ended.set_exception(error)
+
+    try:
+        Thread(target=run, daemon=True).start()
+        while not ended.done():
+            cancel.check()
+            wait([ended], timeout=cancel.TICK)
+    except BaseException:
+        stop.set()
+        # A signal may have come before there was a thread.
+        if started.wait(STARTING):
+            wait([ended])
+        raise
+    return ended.result()
 
 
 @contextmanager
