@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# Seconds in which a process of Dask has to start, on a machine that may be busy.
+STARTING = 180
 
 
 class Cluster:
@@ -30,7 +32,7 @@ class Cluster:
         # Should the tests themselves be killed.
         options += ["--idle-timeout", "300"]
         self.scheduler = self._start("scheduler", *options)
-        until = time.monotonic() + 60
+        until = time.monotonic() + STARTING
         while not self.address:
             assert time.monotonic() < until, "the scheduler does not start"
             time.sleep(0.05)
@@ -52,7 +54,7 @@ class Cluster:
         places = ["--local-directory", str(folder), "--preload", "swirling"]
         plain = ["--nthreads", "1", "--no-dashboard", "--name", name]
         # With a nanny it starts later, and would start again when it is killed.
-        patience = "60" if "--nanny" in options else "5"
+        patience = str(STARTING) if "--nanny" in options else "5"
         plain += ["--death-timeout", patience, *([] if "--nanny" in options else ["--no-nanny"])]
         process = self._start("worker", self.address, *plain, *places, *options, **environment)
         self.workers.append(process)
@@ -60,7 +62,7 @@ class Cluster:
 
     def wait_for(self, count: int) -> None:
         """So many workers have joined since it began."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + STARTING
         log = self.folder / "0.log"
         while log.read_text("utf-8").count("Register worker") < count:
             assert time.monotonic() < until, "the workers do not start"

@@ -17,7 +17,7 @@ import numpy as np
 from slow_dreamer import Swirler
 
 from dreamvideo.cluster.process import initialize_process
-from dreamvideo.cluster.worker import DreamPlugin
+from dreamvideo.cluster.worker import DreamProcess
 from dreamvideo.render.frames.planner import set_dreamer_factory
 from dreamvideo.render.job.segment_store import SegmentSink
 
@@ -27,7 +27,7 @@ _TOUCHES = ("open", "os.listdir", "os.mkdir", "os.scandir", "subprocess.Popen")
 
 def dask_setup(_: Any) -> None:
     """What Dask calls when the worker starts."""
-    DreamPlugin.initialize_process = staticmethod(initialize)
+    DreamProcess.initialize = staticmethod(initialize)
     if "SWIRLING_NUMPY" in os.environ:
         vars(np)["__version__"] = os.environ["SWIRLING_NUMPY"]
     if "SWIRLING_BLIND" in os.environ:

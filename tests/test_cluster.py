@@ -26,7 +26,7 @@ from tiny import QUICK, Cli, contents
 import dreamvideo
 from dreamvideo import dream_video, make_look
 from dreamvideo.cli.entry import run
-from dreamvideo.cluster import DaskExecutor, connection, coordinator
+from dreamvideo.cluster import DaskExecutor, connection
 from dreamvideo.cluster.connection import run_async
 from dreamvideo.cluster.discover_workers import uses_gpus
 from dreamvideo.cluster.environment import difference, signature
@@ -136,7 +136,7 @@ def test_what_a_look_reads_is_shipped_too(clip: Path, farm: Cluster, ours: Path)
 
 
 def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
-    clip: Path, cluster: Cluster, ours: Path, whole: Frames, monkeypatch: pytest.MonkeyPatch
+    clip: Path, cluster: Cluster, ours: Path, whole: Frames
 ) -> None:
     out = ours / "versions"
     with pytest.raises(DreamVideoError, match=r"has had no workers for 0\.1 seconds"):
@@ -158,8 +158,7 @@ def test_workers_that_are_not_as_we_are_that_come_and_that_are_lost(
 
     cluster.wait_for(2)
     # Every chunk brings its state.
-    monkeypatch.setattr(coordinator, "STATE_SHARE", 1e6)
-    executor = DaskExecutor(cluster.address, chunk_frames=2)
+    executor = DaskExecutor(cluster.address, chunk_frames=2, state_seconds=0)
     dream_video(clip, out, LOOK, executor=executor, on_progress=listen)
     assert contents(out) == whole
     assert any("w1" in note and "numpy" in note for note in notes)

@@ -97,7 +97,7 @@ def open_renderer(
         if clip is None:
             clip = Path(name, "clip.mp4")
             make_clip(clip, width, height, frames or plan.frames, shots)
-        with Worker("film_worker") as worker:
+        with Worker("ours") as worker:
 
             def render(frames: int, **options: Any) -> dict[str, Any]:
                 made: dict[str, Any] = worker.ask(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,47 +20,57 @@ T = TypeVar("T")
 MAX_BATCH = 24
 
 
-class Candidate:
-    """A running program. After a failed request, which ``failure`` explains, it does nothing."""
+class Programs:
+    """The programs that are compared, as running workers.
 
-    def __init__(self, name: str, threads: int, python: str, stack: ExitStack) -> None:
-        """Start the program.
+    One that fails is left out from then on; ``failures`` says why.
+    """
+
+    def __init__(self, plan: Plan, threads: int, stack: ExitStack) -> None:
+        """Start the programs of a plan with so many threads each; ``stack`` ends them."""
+        self.failures: dict[str, str] = {}
+        self._workers: dict[str, Worker] = {}
+        for name in plan.programs:
+            python = plan.torch if PROGRAMS[name].module == "pytorch" else sys.executable
+            if python is None:
+                continue
+            environment = {**limit_threads(threads), **PROGRAMS[name].environment}
+            try:
+                worker = Worker(PROGRAMS[name].module, environment, python)
+                self._workers[name] = stack.enter_context(worker)
+            except WorkerError as error:
+                self.failures[name] = str(error)
+
+    @property
+    def names(self) -> list[str]:
+        """Those that have not failed."""
+        return [name for name in self._workers if name not in self.failures]
+
+    def ask(self, name: str, op: str, **arguments: Any) -> Any:
+        """Send a request to one and return its answer; None after a failure."""
+        return self.ask_all(op, {name: arguments}).get(name)
+
+    def ask_all(self, op: str, arguments: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        """Send a request to several at the same time; return the answers by name.
 
         Args:
-            name: One of ``PROGRAMS``.
-            threads: How many it may use.
-            python: The interpreter.
-            stack: Ends the process.
+            op: The request.
+            arguments: By name of the program.
         """
-        self.name = name
-        self.failure = ""
-        environment = {**limit_threads(threads), **PROGRAMS[name].environment}
-        try:
-            worker = Worker(PROGRAMS[name].module, environment, python)
-            self._worker = stack.enter_context(worker)
-        except WorkerError as error:
-            self.failure = str(error)
-
-    def send(self, op: str, **arguments: Any) -> None:
-        """Send a request."""
-        try:
-            if not self.failure:
-                self._worker.send(op, **arguments)
-        except WorkerError as error:
-            self.failure = str(error)
-
-    def receive(self) -> Any:
-        """Return the answer to the last request; None after a failure."""
-        try:
-            return None if self.failure else self._worker.receive()
-        except WorkerError as error:
-            self.failure = str(error)
-            return None
-
-    def ask(self, op: str, **arguments: Any) -> Any:
-        """Send a request and return its answer; None after a failure."""
-        self.send(op, **arguments)
-        return self.receive()
+        answers = {}
+        for step in ("send", "receive"):
+            for name, given in arguments.items():
+                if name in self.failures:
+                    continue
+                worker = self._workers[name]
+                try:
+                    if step == "send":
+                        worker.send(op, **given)
+                    else:
+                        answers[name] = worker.receive()
+                except WorkerError as error:
+                    self.failures[name] = str(error)
+        return answers
 
 
 def measure_steps(
@@ -80,32 +90,26 @@ def measure_steps(
     """
     with ExitStack() as stack:
         log(f"{network}, {threads} thread{'s' if threads > 1 else ''}: loading")
-        candidates = []
-        for name in plan.programs:
-            python = plan.torch if PROGRAMS[name].module == "pytorch" else sys.executable
-            if python is not None:
-                candidates.append(Candidate(name, threads, python, stack))
-        for each in candidates:
-            variant = PROGRAMS[each.name].variant
-            each.send("load", variant=variant, network=network, folder=str(folder))
-        versions = {k: v for each in candidates for k, v in (each.receive() or {}).items()}
+        programs = Programs(plan, threads, stack)
+        given = {"network": network, "folder": str(folder)}
+        load = {name: {"variant": PROGRAMS[name].variant, **given} for name in programs.names}
+        found = programs.ask_all("load", load)
+        versions = {k: v for answer in found.values() for k, v in answer.items()}
         comparisons = []
         for height, width in plan.sizes:
             log(f"{network}, {width} x {height}: comparing steps")
             place = {"network": network, "threads": threads, "height": height, "width": width}
-            timings = time_steps(candidates, plan, height, width)
-            comparisons.append({**place, "timings": timings})
-        failures = {each.name: each.failure for each in candidates if each.failure}
-    return comparisons, versions, failures
+            comparisons.append({**place, "timings": time_steps(programs, plan, height, width)})
+    return comparisons, versions, programs.failures
 
 
 def time_steps(
-    candidates: list[Candidate], plan: Plan, height: int, width: int
+    programs: Programs, plan: Plan, height: int, width: int
 ) -> dict[str, dict[str, Any]]:
     """Time steps at one size, in rounds that alternate between the programs.
 
     Args:
-        candidates: The programs.
+        programs: The programs.
         plan: Number and length of the rounds.
         height: Height of the image.
         width: Width of the image.
@@ -114,43 +118,39 @@ def time_steps(
         For each program its ``milliseconds`` per step in each round, its peak ``memory`` in bytes,
         and the relative ``difference`` between its step and ours.
     """
-    # The first step compiles: in all processes at the same time.
-    results = take_one_step(candidates, height, width)
     size = {"height": height, "width": width}
+    # The first step compiles: in all processes at the same time.
+    results = take_one_step(programs, height, width)
+    rounds: dict[str, list[float]] = {}
     batches = {}
-    for each in candidates:
-        seconds = each.ask("time", **size, steps=1)
+    for name in programs.names:
+        seconds = programs.ask(name, "time", **size, steps=1)
         if seconds is not None:
-            batches[each] = max(1, min(MAX_BATCH, round(plan.batch_seconds / seconds)))
-    rounds: dict[Candidate, list[float]] = {each: [] for each in batches}
-    for each in interleave(list(batches), plan.rounds):
-        seconds = each.ask("time", **size, steps=batches[each])
+            batches[name] = max(1, min(MAX_BATCH, round(plan.batch_seconds / seconds)))
+    for name in interleave(list(batches), plan.rounds):
+        seconds = programs.ask(name, "time", **size, steps=batches[name])
         if seconds is not None:
-            rounds[each].append(round(1000 * seconds / batches[each], 3))
+            rounds.setdefault(name, []).append(round(1000 * seconds / batches[name], 3))
+    memory = programs.ask_all("memory", {name: {} for name in rounds})
     ours = results.get(OURS)
     return {
-        each.name: {
-            "milliseconds": milliseconds,
-            "memory": each.ask("memory"),
-            "difference": None if ours is None else find_difference(ours, results[each.name]),
+        name: {
+            "milliseconds": rounds[name],
+            "memory": memory[name],
+            "difference": None if ours is None else find_difference(ours, results[name]),
         }
-        for each, milliseconds in rounds.items()
-        if not each.failure
+        for name in programs.names
     }
 
 
-def take_one_step(candidates: list[Candidate], height: int, width: int) -> dict[str, Any]:
+def take_one_step(programs: Programs, height: int, width: int) -> dict[str, Any]:
     """Have all programs take one step; return what each adds to the image."""
+    start = make_test_image(height, width)
     with TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
-        paths = {each: Path(folder, f"{each.name}.npy") for each in candidates}
-        for each, path in paths.items():
-            each.send("step", height=height, width=width, output=str(path))
-        start = make_test_image(height, width)
-        for each in candidates:
-            each.receive()
-        return {
-            each.name: np.load(path) - start for each, path in paths.items() if not each.failure
-        }
+        paths = {name: Path(folder, f"{name}.npy") for name in programs.names}
+        size = {"height": height, "width": width}
+        programs.ask_all("step", {name: {**size, "output": str(paths[name])} for name in paths})
+        return {name: np.load(paths[name]) - start for name in programs.names}
 
 
 def find_difference(ours: Any, other: Any) -> float:

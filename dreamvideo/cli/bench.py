@@ -118,7 +118,7 @@ def bench(
             "torch": torch_python and str(torch_python),
         }
         made = make_full_plan if full else make_quick_plan if quick else Plan
-        plan = made(**_existing({name: value for name, value in given.items() if value}))
+        plan = made(**_check_files({name: value for name, value in given.items() if value}))
         found = run(plan, lambda line: None if quiet else print(line, file=sys.stderr))
     if as_json:
         print(json.dumps(found, indent=2))
@@ -128,7 +128,7 @@ def bench(
         _show(found)
 
 
-def _existing(given: dict[str, Any]) -> dict[str, Any]:
+def _check_files(given: dict[str, Any]) -> dict[str, Any]:
     """Return the given options after checking that the files they name exist."""
     from dreamvideo.errors import UsageError
 

@@ -119,7 +119,7 @@ def run(arguments: list[str], command: Callable[[list[str]], Any] = dispatch) ->
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
         except BrokenPipeError:
-            return _nobody_listens()
+            return _discard_output()
         except (Exception, Interrupted) as error:
             # What fails while a stopped command is tidied up is no other end.
             if token.cancelled:
@@ -157,7 +157,7 @@ def _usage(error: Any, arguments: Sequence[str]) -> int:
     return int(getattr(error, "exit_code", 2))
 
 
-def _nobody_listens() -> int:
+def _discard_output() -> int:
     """Discard output after its reader has gone; otherwise Python would complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future, TimeoutError, wait
-from contextlib import asynccontextmanager, contextmanager, suppress
+from concurrent.futures import Future, wait
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from threading import Thread
-from typing import Any, TypeVar, cast
+from threading import Event, Thread
+from typing import Any, TypeVar
 
 from distributed import Client
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 # Seconds in which a scheduler has to answer.
 ANSWER = 10
 # And a thread has to start.
-STARTING = 2
+STARTING = 5
 # What Dask logs of workers that come and go, the user is told by the coordinator.
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 
@@ -33,14 +33,15 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
 
     Raises UsageError for anything else, DreamVideoError if no scheduler answers.
     """
-    where: dict[str, Any] = {"address": cluster}
-    if "://" not in cluster and not _is_address(cluster):
-        if not Path(cluster).is_file():
-            raise UsageError(
-                f"--cluster {escape_text(cluster)}: give a scheduler's address, as "
-                "tcp://scheduler:8786, or its scheduler file"
-            )
+    if Path(cluster).is_file():
         where = {"scheduler_file": cluster}
+    elif ":" in cluster:
+        where = {"address": cluster}
+    else:
+        raise UsageError(
+            f"--cluster {escape_text(cluster)}: give a scheduler's address, as "
+            "tcp://scheduler:8786, or its scheduler file"
+        )
     with warnings.catch_warnings(), _quiet_loggers():
         # Dask warns of different versions; the workers' are compared one by one instead.
         warnings.simplefilter("ignore")
@@ -64,31 +65,33 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     Whatever stops this thread meanwhile, such as Ctrl-C, cancels it, and is raised when it has
     ended.
     """
-    started: Future[asyncio.Task[T]] = Future()
+    started, stop = Event(), Event()
     ended: Future[T] = Future()
 
     async def main() -> T:
-        started.set_result(cast("asyncio.Task[T]", asyncio.current_task()))
-        return await work
+        task = asyncio.ensure_future(work)
+        while not task.done() and not stop.is_set():
+            await asyncio.wait({task}, timeout=cancel.TICK)
+        if stop.is_set():
+            task.cancel()
+        return await task
 
     def run() -> None:
+        started.set()
         try:
             ended.set_result(asyncio.run(main()))
         except BaseException as error:
             ended.set_exception(error)
 
-    thread = Thread(target=run, daemon=True)
     try:
-        thread.start()
+        Thread(target=run, daemon=True).start()
         while not ended.done():
             cancel.check()
             wait([ended], timeout=cancel.TICK)
     except BaseException:
-        # There is no thread yet if it was the first instruction that was interrupted; and no loop
-        # any more if it was the last one.
-        with suppress(TimeoutError, RuntimeError):
-            task = started.result(timeout=STARTING)
-            task.get_loop().call_soon_threadsafe(task.cancel)
+        stop.set()
+        # A signal may have come before there was a thread.
+        if started.wait(STARTING):
             wait([ended])
         raise
     return ended.result()
@@ -105,8 +108,3 @@ def _quiet_loggers() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and "/" not in text

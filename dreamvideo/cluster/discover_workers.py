@@ -1,66 +1,104 @@
-"""The workers of a Dask cluster: which can be used, and what each of them needs for a job."""
+"""The workers of a Dask cluster: which of them can be used, and for how many segments."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from dreamvideo.cluster.connection import connected
 from dreamvideo.cluster.environment import difference, processor, signature
-from dreamvideo.cluster.process import RemoteJob, job_key
-from dreamvideo.cluster.staged_files import files_of, plan_shared, plan_staging
-from dreamvideo.cluster.worker import describe_worker, join_render, write_piece
-from dreamvideo.errors import DreamVideoError
+from dreamvideo.cluster.worker import describe_worker
+from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.media.paths import escape_text
-from dreamvideo.render.job.job import Job
-from dreamvideo.render.job.manifest import compute_fingerprint
+from dreamvideo.render.parallel.executor import Capacity
 
-# Seconds in which a worker has to describe itself (it may have much to import), and the scheduler
-# has to answer at all.
-WORKER_ANSWER = 60.0
-SCHEDULER_ANSWER = 10.0
+Tell = Callable[[str], None]
+"""Is called with lines for the user; tells the same one only once."""
+
+# Seconds in which the scheduler, and a worker, which may have much to import, have to answer. If
+# either of them ends, that is noticed at once.
+ANSWER = 60.0
 
 
 class RefusedError(Exception):
     """A worker cannot be used; the message names it and says why."""
 
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"worker {name} is not used: {escape_text(' '.join(why.split()))}")
+
 
 @dataclass(frozen=True)
-class WorkerInfo:
-    """A worker that computes as this process does; ``slots`` segments fit it at a time.
+class Worker:
+    """A worker that computes as this process does.
 
-    ``note`` is a line for the user, or empty.
+    Attributes:
+        address: Its address.
+        name: What messages call it.
+        slots: How many segments it dreams at a time.
+        cores: How many cores it may use.
+        note: A line for the user, or empty.
+        shared: Whether it stores frames in the job's folder itself.
+        job: The future of its ``RemoteJob``, once it has all that the job needs.
     """
 
     address: str
     name: str
     slots: int
     cores: int
-    note: str
+    note: str = ""
+    shared: bool = False
+    job: Any = None
 
 
-@dataclass(frozen=True)
-class ReadyWorker:
-    """A worker that has all that a job needs, until ``job`` is released.
+async def count_slots(cluster: str, device: str, patience: float, tell: Tell) -> Capacity:
+    """Find out how many segments the workers of a cluster can dream at a time.
 
-    ``job`` is the future of its ``RemoteJob``; if the worker is ``shared`` it stores frames in the
-    job's folder itself.
+    Args:
+        cluster: The scheduler's address or scheduler file.
+        device: Whether GPUs are wanted, as of ``--device``.
+        patience: Seconds to wait for the first worker.
+        tell: Is told of workers that cannot be used.
+
+    Raises:
+        UsageError: A GPU is wanted and no worker has one.
+        DreamVideoError: There is no cluster, or no worker that can be used.
     """
-
-    address: str
-    slots: int
-    shared: bool
-    job: Any
+    async with connected(cluster) as client:
+        if "dashboard" in (await client.scheduler.identity(n_workers=0))["services"]:
+            tell(f"the cluster's dashboard: {client.dashboard_link}")
+        if not await list_workers(client):
+            tell(f"{cluster} has no workers: waiting for {patience:g} seconds")
+            with suppress(asyncio.TimeoutError):
+                await client.wait_for_workers(1, patience)
+        workers = await list_workers(client)
+        gpus = uses_gpus(device, workers)
+        looks = [inspect_worker(client, *item, gpus=gpus) for item in workers.items()]
+        results = await asyncio.gather(*looks, return_exceptions=True)
+    found = [result for result in results if isinstance(result, Worker)]
+    refusals = [str(result) for result in results if isinstance(result, RefusedError)]
+    if not workers:
+        raise DreamVideoError(f"{cluster}: has had no workers for {patience:g} seconds")
+    if not found and refusals:
+        raise DreamVideoError(f"{cluster}: {'; '.join(refusals)}")
+    if not found:
+        raise UsageError(
+            f"--device gpu: no worker of {cluster} offers one: start them as "
+            "dask worker … --resources GPU=1"
+        )
+    for line in refusals:
+        tell(line)
+    # On a GPU a segment has the cores of its worker for what the GPU does not do.
+    threads = min(w.cores // w.slots for w in found) if gpus else 1
+    return Capacity(sum(worker.slots for worker in found), max(1, threads))
 
 
 async def list_workers(client: Any) -> dict[str, dict[str, Any]]:
     """What the scheduler knows of its workers, by address. Raises DreamVideoError."""
     try:
-        identity = await asyncio.wait_for(client.scheduler.identity(), SCHEDULER_ANSWER)
+        identity = await asyncio.wait_for(client.scheduler.identity(), ANSWER)
     except (OSError, asyncio.TimeoutError) as error:
         raise DreamVideoError(f"{client.scheduler.address}: the scheduler is gone") from error
     return dict(identity["workers"])
@@ -75,7 +113,7 @@ def uses_gpus(device: str, workers: Mapping[str, Mapping[str, Any]]) -> bool:
 
 async def inspect_worker(
     client: Any, address: str, info: Mapping[str, Any], *, gpus: bool
-) -> WorkerInfo | None:
+) -> Worker | None:
     """Find out whether a worker can be used.
 
     Args:
@@ -96,77 +134,23 @@ async def inspect_worker(
     name = str(info.get("name", address))
     name = address if name == address else f"{escape_text(name)} ({address})"
     try:
-        found = await asyncio.wait_for(_run(client, address, describe_worker), WORKER_ANSWER)
+        found = await asyncio.wait_for(run_on(client, address, describe_worker), ANSWER)
     except (ImportError, AttributeError):
         why = 'its dreamvideo is missing or unlike ours (pip install -e ".[cluster]")'
-        raise _refusal(name, why) from None
+        raise RefusedError(name, why) from None
     # Dask passes on whatever a worker raises, and raises what it likes where it cannot.
     except Exception as error:
-        raise _refusal(name, f"it does not answer ({error})") from error
+        raise RefusedError(name, f"it does not answer ({error})") from error
     differs = difference(signature(), found["signature"])
     if differs:
-        raise _refusal(name, differs)
+        raise RefusedError(name, differs)
     note = ""
     if found["processor"] != processor():
         note = f"worker {name}: its processor is of another kind than this one's: last bits may "
         note += "differ"
-    return WorkerInfo(address, name, slots, found["cores"], note)
+    return Worker(address, name, slots, found["cores"], note)
 
 
-class WorkerPreparer:
-    """Gives workers what they need for a job: a plugin, and the files that they do not see."""
-
-    def __init__(self, client: Any, job: Job, chunk_frames: int) -> None:
-        """``chunk_frames`` is how many frames a task dreams at most."""
-        self._client = client
-        self._job = job
-        self._chunk_frames = chunk_frames
-        # Dask's dashboard groups tasks by how their names begin.
-        self.token = f"dream-{secrets.token_hex(8)}"
-        self._fingerprint_of: Callable[[Path], str] = cache(compute_fingerprint)
-
-    async def prepare(self, worker: WorkerInfo) -> ReadyWorker:
-        """Prepare a worker. Raises RefusedError, MediaError for files that cannot be read here."""
-        try:
-            return await self._prepare(worker)
-        except DreamVideoError:
-            raise
-        except Exception as error:
-            raise _refusal(worker.name, f"it cannot be prepared ({error})") from error
-
-    async def _prepare(self, worker: WorkerInfo) -> ReadyWorker:
-        files = files_of(self._job.manifest, self._fingerprint_of)
-        home, folder = self._job.folder.absolute(), Path()
-        # The worker copies this file if it sees the folder.
-        text = secrets.token_hex(16)
-        note = home / "parts" / f"shared-{text}"
-        copy = note.with_suffix(".copy")
-        try:
-            note.write_text(text, "ascii")
-            arguments = (self.token, note, copy, files)
-            folder, sees = await _run(self._client, worker.address, join_render, *arguments)
-            shared = sees and copy.exists() and copy.read_text("ascii") == text
-        finally:
-            note.unlink(missing_ok=True)
-            copy.unlink(missing_ok=True)
-        if shared:
-            plan = plan_shared(self._job.manifest, folder)
-        else:
-            plan = plan_staging(self._job.manifest, folder, self._fingerprint_of)
-        place = home if shared else folder
-        job = RemoteJob(self.token, plan.manifest, place, shared, self._chunk_frames)
-        key = job_key(self.token, worker.address)
-        # First of all, as the worker removes all that it has of the job when this is released.
-        futures = await self._client.scatter({key: job}, workers=[worker.address])
-        for piece in plan.pieces():
-            await _run(self._client, worker.address, write_piece, *piece)
-        return ReadyWorker(worker.address, worker.slots, shared, futures[key])
-
-
-def _refusal(name: str, why: str) -> RefusedError:
-    return RefusedError(f"worker {name} is not used: {escape_text(' '.join(why.split()))}")
-
-
-async def _run(client: Any, address: str, function: Any, *arguments: Any) -> Any:
-    """Call a function on a worker, beside its tasks. Raises what it raises."""
+async def run_on(client: Any, address: str, function: Any, *arguments: Any) -> Any:
+    """Call a function on a worker, outside of its tasks. Raises what it raises."""
     return (await client.run(function, *arguments, workers=[address]))[address]

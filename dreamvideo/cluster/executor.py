@@ -19,13 +19,21 @@ class DaskExecutor:
     Frames are checked and stored by this process, or by workers that see the job's folder.
     """
 
-    def __init__(self, cluster: str, patience: float = 60.0, chunk_frames: int = 16) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        patience: float = 60.0,
+        chunk_frames: int = 16,
+        state_seconds: float = 30.0,
+    ) -> None:
         """Name a cluster; nothing is asked of it yet.
 
         Args:
             cluster: A scheduler's address (``tcp://scheduler:8786``) or its scheduler file.
             patience: Seconds to wait for workers where there are none.
             chunk_frames: Frames that a worker dreams at most before they are fetched.
+            state_seconds: Seconds between two states that are fetched along with a segment's
+                frames; what was dreamt after the last one is lost with its worker.
 
         Raises:
             UsageError: Dask is not installed.
@@ -35,6 +43,7 @@ class DaskExecutor:
         self.cluster = cluster
         self.patience = patience
         self.chunk_frames = chunk_frames
+        self.state_seconds = state_seconds
         self._most: int | None = None
         self._offer: Capacity | None = None
         self._told: set[str] = set()
@@ -47,7 +56,7 @@ class DaskExecutor:
         self._most = parse_workers(machine)
         if self._offer is None:
             from dreamvideo.cluster.connection import run_async
-            from dreamvideo.cluster.coordinator import count_slots
+            from dreamvideo.cluster.discover_workers import count_slots
 
             tell = partial(self._tell, on_progress)
             found = run_async(count_slots(self.cluster, machine.device, self.patience, tell))
@@ -62,8 +71,10 @@ class DaskExecutor:
         async def render() -> None:
             async with connected(self.cluster) as client:
                 tracker, tell = ProgressTracker(job, on_progress), partial(self._tell, on_progress)
-                coordinator = Coordinator(client, job, tracker, tell, self.chunk_frames)
-                await coordinator.run(self._most, self.patience)
+                coordinator = Coordinator(client, job, tracker, tell)
+                await coordinator.run(
+                    self._most, self.patience, self.chunk_frames, self.state_seconds
+                )
 
         run_async(render())
 

@@ -1,44 +1,44 @@
-"""The files that a job reads, for another machine: (manifest, folder there) -> what to write there.
-
-The manifest of a staging plan has the names that the files have on that machine.
-"""
+"""The files that a job reads, for another machine: what to write there, and the names there."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.job.manifest import Manifest, find_model
+from dreamvideo.render.job.manifest import Manifest, compute_fingerprint, find_model
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
 # Bytes that are sent at a time.
 PIECE = 4 << 20
 
-FingerprintOf = Callable[[Path], str]
 
-
-@dataclass(frozen=True)
+@dataclass
 class StagingPlan:
     """A job's manifest for another machine, and what has to be written there first.
 
     Attributes:
-        manifest: The manifest, with the names that the files have there.
-        sources: Files, folders or patterns of pictures and texts of presets, by their names there.
+        manifest: The manifest, with the names that the files have there. Names of staged files are
+            relative to a folder.
+        sources: What is staged: files, folders or patterns of pictures, and texts of presets, by
+            their names there.
+        fingerprints: The fingerprints of files that have to be there already, by their absolute
+            names.
     """
 
     manifest: Manifest
-    sources: dict[Path, Path | str]
+    sources: dict[Path, Path | str] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
     def pieces(self) -> Iterator[tuple[Path, int, bytes]]:
-        """(file there, where in it, bytes) of everything. Raises MediaError."""
+        """(name there, where in the file, bytes) of all that is staged. Raises MediaError."""
         for target, source in self.sources.items():
             if isinstance(source, str):
                 yield target, 0, source.encode()
@@ -55,47 +55,34 @@ class StagingPlan:
                 ) from error
 
 
-def files_of(manifest: Manifest, fingerprint_of: FingerprintOf) -> dict[str, str]:
-    """The fingerprints of all files that a job reads, by their absolute names."""
-    found: dict[str, str] = {}
+def plan_staging(manifest: Manifest, *, shared: bool) -> StagingPlan:
+    """Plan what another machine is sent for a job.
 
-    def note(path: Path) -> str:
-        found[str(path.absolute())] = fingerprint_of(path)
-        return str(path)
+    Args:
+        manifest: The job's manifest.
+        shared: Whether that machine sees the same files by the same names; only texts of presets
+            are staged then.
 
-    _relocate(manifest, note, lambda text: "")
-    return found
-
-
-def plan_shared(manifest: Manifest, folder: Path) -> StagingPlan:
-    """For a machine that sees the same files by the same names; ``folder`` is its own."""
-    return _plan(manifest, folder, {}, lambda path: str(path.absolute()))
-
-
-def plan_staging(manifest: Manifest, folder: Path, fingerprint_of: FingerprintOf) -> StagingPlan:
-    """For a machine that sees none of the files; all of them are put below ``folder``."""
-    sources: dict[Path, Path | str] = {}
+    Raises:
+        MediaError: A file cannot be read.
+    """
+    plan = StagingPlan(manifest)
 
     def stage(path: Path) -> str:
-        target = folder / fingerprint_of(path) / ("" if path.is_dir() else path.name)
-        sources[target] = path
+        if shared:
+            plan.fingerprints[str(path.absolute())] = compute_fingerprint(path)
+            return str(path.absolute())
+        target = Path(compute_fingerprint(path), "" if path.is_dir() else path.name)
+        plan.sources[target] = path
         return str(target)
 
-    return _plan(manifest, folder, sources, stage)
-
-
-def _plan(
-    manifest: Manifest,
-    folder: Path,
-    sources: dict[Path, Path | str],
-    stage: Callable[[Path], str],
-) -> StagingPlan:
     def stage_text(text: str) -> str:
-        target = folder / hashlib.sha256(text.encode()).hexdigest() / "preset.toml"
-        sources[target] = text
+        target = Path(hashlib.sha256(text.encode()).hexdigest(), "preset.toml")
+        plan.sources[target] = text
         return str(target)
 
-    return StagingPlan(_relocate(manifest, stage, stage_text), sources)
+    plan.manifest = _relocate(manifest, stage, stage_text)
+    return plan
 
 
 def _relocate(

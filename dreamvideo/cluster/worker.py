@@ -1,7 +1,7 @@
-"""What runs inside a Dask worker: the task that dreams a chunk, and the plugin it needs for that.
+"""What a Dask worker is given for a render: a plugin with its processes and its files.
 
 The client holds a key on each worker that it uses, the worker's description of the job. When it
-lets go of that key, or is killed, Dask releases it, and the plugin removes itself: its processes
+releases that key, or is killed, Dask forgets the key, and the plugin removes itself: its processes
 end and its files go.
 """
 
@@ -9,150 +9,110 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import count
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
-from distributed import WorkerPlugin, get_worker
+from distributed import WorkerPlugin
 
 from dreamvideo.cluster.environment import processor, signature
-from dreamvideo.cluster.process import (
-    Chunk,
-    DreamProcess,
-    ProcessLostError,
-    RemoteJob,
-    Write,
-    initialize_process,
-    job_key,
-)
+from dreamvideo.cluster.process import initialize_process
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.job.manifest import compute_fingerprint
-from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.planning.worker_count import count_cores
-
-# A chunk is complete with the first frame after so many seconds.
-CHUNK_SECONDS = 5.0
+from dreamvideo.render.processes import start_child
 
 
-def dream_chunk(job: RemoteJob, segment: Segment, previous: Chunk, with_state: bool) -> Chunk:
-    """Dream the next frames of a segment: a task of Dask.
+def job_key(token: str, address: str) -> str:
+    """The key of the ``RemoteJob`` on a worker."""
+    return f"{token}:job:{address}"
 
-    Args:
-        job: The job as this worker sees it.
-        segment: The segment; all tasks of its chain run on the same worker.
-        previous: The result of the task before this one, or where the chain starts.
-        with_state: Whether the client wants a checkpoint after the last frame.
 
-    Raises:
-        DreamVideoError: The segment cannot be dreamt here.
-        ProcessLostError: The process that dreamt it has ended.
-    """
-    plugin: DreamPlugin = get_worker().plugins[job.token]
-    return plugin.dream_chunk(job, segment, previous, with_state)
+def executor_name(token: str, slot: int) -> str:
+    """The name of the executor, a process, that a worker runs the tasks of a slot in."""
+    return f"{token}:{slot}"
+
+
+class DreamProcess(Executor):
+    """A process that dreams, as an executor of a Dask worker; one that has died is replaced."""
+
+    initialize: ClassVar[Callable[..., None]] = staticmethod(initialize_process)
+    """What the process starts with. Tests add a dream of their own."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        """As for ``initialize_process``. The process starts with its first task."""
+        self._arguments = folder, threads
+        self._make_pool()
+
+    def submit(self, function: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        """Run a task in the process."""
+        with _children_allowed(), start_child():
+            try:
+                return self._pool.submit(function, *arguments, **options)
+            except BrokenExecutor:
+                if self._alive.closed:
+                    raise
+                self._make_pool()
+                return self._pool.submit(function, *arguments, **options)
+
+    def stop(self) -> None:
+        """Let the task that runs return what it has; the process ends."""
+        self._alive.close()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Stop the process; nothing is waited for."""
+        self.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make_pool(self) -> None:
+        context = get_context("spawn")
+        theirs, self._alive = context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(1, context, self.initialize, (*self._arguments, theirs))
 
 
 class DreamPlugin(WorkerPlugin):  # type: ignore[misc]
     """The dreaming processes and staged files of one render on one worker."""
 
-    initialize_process: ClassVar[Callable[..., None]] = staticmethod(initialize_process)
-    """What each process starts with. Tests add a dream of their own."""
-
-    def __init__(self, token: str) -> None:
-        """``token`` names the render, and the plugin."""
+    def __init__(self, token: str, slots: int, threads: int) -> None:
+        """``token`` names the render, and the plugin; each slot is a process with ``threads``."""
         self.name = token
-        self.folder = Path()
-        self._idle: list[DreamProcess] = []
-        self._busy: dict[int, DreamProcess] = {}
-        self._lock = threading.Lock()
-        self._stopping = False
+        self._slots = slots
+        self._threads = threads
 
     def setup(self, worker: Any) -> None:
-        """Make the folder."""
+        """Make the folder, and let the processes run tasks."""
         self._worker = worker
         self._key = job_key(self.name, worker.address)
         self.folder = Path(worker.local_directory).absolute() / "dreamvideo" / self.name
         self.folder.mkdir(parents=True)
+        self._processes = {
+            executor_name(self.name, slot): DreamProcess(self.folder, self._threads)
+            for slot in range(self._slots)
+        }
+        worker.executors.update(self._processes)
 
     def transition(self, key: str, start: str, finish: str, **_: Any) -> None:
-        """Leave when the client has let go of the job."""
+        """Leave when the client has released the job."""
         if key == self._key and finish == "released":
             self._worker.loop.add_callback(self._worker.plugin_remove, self.name)
 
     def teardown(self, worker: Any) -> None:
         """End the processes and remove the folder."""
-        with self._lock:
-            self._stopping = True
-            for process in [*self._idle, *self._busy.values()]:
-                process.kill()
+        for name, process in self._processes.items():
+            worker.executors.pop(name, None)
+            process.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Let the tasks return after the frame that they are at, with its state."""
-        self._stopping = True
-
-    def dream_chunk(
-        self, job: RemoteJob, segment: Segment, previous: Chunk, with_state: bool
-    ) -> Chunk:
-        """As the task of that name."""
-        process = self._process(job, segment, previous)
-        if process is None or previous.ended or previous.stopped:
-            return replace(previous, writes=(), stopped=not previous.ended)
-        try:
-            if previous.starts_chain:
-                process.call("begin", segment, previous)
-            # The first frame is returned at once: it shows that all is well.
-            frames = 1 if previous.starts_chain else job.chunk_frames
-            chunk = self._dream_frames(process, previous, frames, with_state)
-        except (ProcessLostError, DreamVideoError) as error:
-            self._leave(segment, process, lost=isinstance(error, ProcessLostError))
-            raise
-        if chunk.ended:
-            self._leave(segment, process)
-        return chunk
-
-    def _dream_frames(
-        self, process: DreamProcess, previous: Chunk, frames: int, with_state: bool
-    ) -> Chunk:
-        until = time.monotonic() + CHUNK_SECONDS
-        chunk = Chunk(previous.done, previous.loss)
-        writes: list[Write] = []
-        for number in count(1):
-            if self._stopping:
-                return replace(chunk, writes=(*writes, *process.call("leave")), stopped=True)
-            chunk = process.call("dream_frame", chunk)
-            writes.extend(chunk.writes)
-            if chunk.ended or number >= frames or time.monotonic() >= until:
-                break
-        if with_state and not chunk.ended:
-            writes.extend(process.call("take", with_state=True))
-        return replace(chunk, writes=tuple(writes))
-
-    def _process(self, job: RemoteJob, segment: Segment, previous: Chunk) -> DreamProcess | None:
-        """The process that is at a segment, or a free one; None where the render is stopped."""
-        with self._lock:
-            if self._stopping or not previous.starts_chain:
-                return self._busy.get(segment.index)
-            if segment.index in self._busy:
-                # Of a chain that the client has given up.
-                self._busy.pop(segment.index).kill()
-            process = self._idle.pop() if self._idle else DreamProcess(job, self.initialize_process)
-            self._busy[segment.index] = process
-            return process
-
-    def _leave(self, segment: Segment, process: DreamProcess, *, lost: bool = False) -> None:
-        """A process is no longer at a segment, unless another one is there already."""
-        with self._lock:
-            if self._busy.get(segment.index) is process:
-                del self._busy[segment.index]
-                if not lost:
-                    self._idle.append(process)
+        """Let all tasks return what they have."""
+        for process in self._processes.values():
+            process.stop()
 
 
-# The client calls the following on single workers, beside all tasks (``Client.run``).
+# The client calls the following on single workers, outside of all tasks (``Client.run``).
 
 
 def describe_worker() -> dict[str, Any]:
@@ -161,19 +121,19 @@ def describe_worker() -> dict[str, Any]:
 
 
 async def join_render(
-    token: str, note: Path, copy: Path, files: dict[str, str], dask_worker: Any
-) -> tuple[Path, bool]:
+    plugin: DreamPlugin, note: Path, copy: Path, files: dict[str, str], dask_worker: Any
+) -> bool:
     """Install the plugin for a render, and see what this worker shares with the client.
 
     Args:
-        token: Names the render.
+        plugin: The plugin.
         note: A file in the job's folder.
         copy: The name that it is to be copied to.
         files: The fingerprint that each file has for the client, by its absolute name.
         dask_worker: Given by Dask.
 
     Returns:
-        Where the plugin keeps its files, and whether the worker sees the folder and all files.
+        Whether the worker sees the folder and all files.
     """
 
     def sees() -> bool:
@@ -183,14 +143,13 @@ async def join_render(
         except (OSError, DreamVideoError):
             return False
 
-    shared = await asyncio.to_thread(sees)
-    plugin = DreamPlugin(token)
-    await dask_worker.plugin_add(plugin, name=token, catch_errors=False)
-    return plugin.folder, shared
+    await dask_worker.plugin_add(plugin, name=plugin.name, catch_errors=False)
+    return await asyncio.to_thread(sees)
 
 
-def write_piece(path: Path, start: int, data: bytes) -> None:
-    """Write a piece of a staged file. Raises OSError."""
+def write_piece(token: str, name: Path, start: int, data: bytes, dask_worker: Any) -> None:
+    """Write a piece of a staged file, whose name is relative to the folder. Raises OSError."""
+    path: Path = dask_worker.plugins[token].folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         file.truncate(start)
@@ -198,7 +157,18 @@ def write_piece(path: Path, start: int, data: bytes) -> None:
 
 
 def stop_plugin(token: str, dask_worker: Any) -> None:
-    """Let the tasks of a render return soon, with what they have."""
+    """Let the tasks of a render return what they have."""
     plugin = dask_worker.plugins.get(token)
     if plugin is not None:
         plugin.stop()
+
+
+@contextmanager
+def _children_allowed() -> Iterator[None]:
+    """Let a worker start processes: Dask's nanny makes workers daemons, which may not."""
+    process = current_process()
+    daemon, process.daemon = process.daemon, False
+    try:
+        yield
+    finally:
+        process.daemon = daemon

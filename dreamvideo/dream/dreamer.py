@@ -266,13 +266,13 @@ class Dreamer:
             constant[COLOUR] = np.float32(self.settings.colour)
         places = self._of(PLACE)
 
-        def sized(size: tuple[int, int]) -> Extras:
+        def make_extras(size: tuple[int, int]) -> Extras:
             laid = {name: place_map(place_of(name), *size) for name in places}
             if SOURCE in self._wanted:
                 laid[SOURCE] = resize(source, size)
             return {**constant, **laid}
 
-        return sized
+        return make_extras
 
     def _of(self, kind: str) -> list[str]:
         return [name for name in self._wanted if name.startswith(kind)]

@@ -47,12 +47,12 @@ def measure_activity(
     tf = tensorflow()
     layers = network.layers
 
-    def averaged(pixels: Any) -> list[tuple[Any, Any]]:
+    def average(pixels: Any) -> list[tuple[Any, Any]]:
         found = network.forward(pixels[None], [layer.name for layer in layers])
         values = [found[layer.name] for layer in layers]
         return [(tf.shape(value)[1:], tf.reduce_mean(value, axis=(0, 1, 2))) for value in values]
 
-    measured = tf.function(averaged, autograph=False)(tf.constant(image, tf.float32))
+    measured = tf.function(average, autograph=False)(tf.constant(image, tf.float32))
     return [
         _measure_layer(layer, shape.numpy(), means.numpy(), strongest)
         for layer, (shape, means) in zip(layers, measured, strict=True)

@@ -58,15 +58,15 @@ class Step:
         """
         tf = tensorflow()
         # An extra over the picture gets the batch axis that activations have.
-        told = {
+        values = {
             name: value[None] if value.shape.rank == 3 else value for name, value in extras.items()
         }
         with tf.GradientTape() as tape:
             tape.watch(image)
-            told["image"] = tf.expand_dims(image, 0)
+            values["image"] = tf.expand_dims(image, 0)
             if self._layers:
-                told.update(self._forward(told["image"], self._layers))
-            loss = self._objective.value(told)
+                values.update(self._forward(values["image"], self._layers))
+            loss = self._objective.value(values)
         return tape.gradient(loss, image), loss
 
     def update(
@@ -86,7 +86,7 @@ class Step:
         tf = tensorflow()
         gradient = self._shaping.shape(gradient, extras)
 
-        def moved(scale: Any) -> Any:
+        def move_image(scale: Any) -> Any:
             return image + gradient * (size / (scale + STD_EPSILON))
 
         # The branches return pictures: XLA requires branches of one shape, and dividing a picture
@@ -94,7 +94,7 @@ class Step:
         whole = self._shaping.scale(gradient)
         further = tf.cond(
             even > 0,
-            lambda: moved(tf.maximum(whole, self._shaping.scale_about(gradient))),
-            lambda: moved(whole),
+            lambda: move_image(tf.maximum(whole, self._shaping.scale_about(gradient))),
+            lambda: move_image(whole),
         )
         return tf.clip_by_value(further, -1.0, 1.0)

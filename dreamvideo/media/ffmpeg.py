@@ -233,7 +233,7 @@ class Process:
         return "; ".join(last) or "ffmpeg gave no reason"
 
     def _listen(self) -> None:
-        for raw in self._said():
+        for raw in self._read_log_lines():
             line = raw.decode("utf-8", "replace").rstrip("\r")
             match = _LEVEL.match(line)
             if match and _HARMLESS.search(match[3]):
@@ -249,12 +249,12 @@ class Process:
         if self._on_end:
             self._on_end()
 
-    def _said(self) -> Iterator[bytes]:
+    def _read_log_lines(self) -> Iterator[bytes]:
         """Yield the raw lines of its log."""
         assert self._process.stderr is not None
         rest = b""
-        while said := self._process.stderr.read(1 << 16):
-            *lines, rest = (rest + said).split(b"\n")
+        while data := self._process.stderr.read(1 << 16):
+            *lines, rest = (rest + data).split(b"\n")
             yield from lines
         if rest:
             yield rest

@@ -81,9 +81,9 @@ class FilmPair:
                 yield from (FramePair(frame, None) for frame in film)
             else:
                 source = stack.enter_context(self._open_source(size))
-                yield from self._matched(film, source)
-                self._say(source)
-            self._say(film)
+                yield from self._match_frames(film, source)
+                self._note_damage(source)
+            self._note_damage(film)
 
     def _open_source(self, size: tuple[int, int]) -> Source:
         assert self.source is not None
@@ -103,7 +103,7 @@ class FilmPair:
             ),
         )
 
-    def _matched(self, film: Source, source: Source) -> Iterator[FramePair]:
+    def _match_frames(self, film: Source, source: Source) -> Iterator[FramePair]:
         slack = _COARSE_SLACK if self.film.kind == "animation" else _SLACK
         frames = iter(source)
         now = next(frames, None)
@@ -132,7 +132,7 @@ class FilmPair:
             "measured or compared"
         )
 
-    def _say(self, reel: Source) -> None:
+    def _note_damage(self, reel: Source) -> None:
         self.notes += [f"{escape_text(reel.info.path.name)}: {line}" for line in reel.notes]
 
 

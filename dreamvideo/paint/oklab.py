@@ -56,7 +56,7 @@ def from_oklab(lab: Lab) -> Frame:
     linear = _linear(lab)
     beyond = ((linear < -_SLACK) | (linear > 1 + _SLACK)).any(-1)
     if beyond.any():
-        linear[beyond] = _linear(_fitting(lab[beyond]))
+        linear[beyond] = _linear(_fit(lab[beyond]))
     unit = np.clip(linear, 0, 1)
     curved = np.where(unit <= 0.0031308, unit * 12.92, 1.055 * unit ** (1 / 2.4) - 0.055)
     return np.asarray(curved * 2 - 1, np.float32)
@@ -67,7 +67,7 @@ def chroma(lab: Lab) -> NDArray[np.float32]:
     return np.hypot(lab[..., 1], lab[..., 2])
 
 
-def _fitting(lab: Lab) -> Lab:
+def _fit(lab: Lab) -> Lab:
     """Scale the chroma of N x 3 by the largest factor that fits the gamut, by bisection."""
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     for _ in range(_HALVINGS):

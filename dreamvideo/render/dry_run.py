@@ -30,16 +30,16 @@ class RenderPlan:
     @property
     def lines(self) -> list[str]:
         """Lines for the user: one per segment, then the total."""
-        told = []
+        lines = []
         for segment in self.segments:
             last = segment.first + (segment.count or 1) - 1
             ahead = f", {segment.warm_up} warm-up frames" if segment.warm_up else ""
-            told.append(f"segment {segment.index + 1}: frames {segment.first} to {last}{ahead}")
+            lines.append(f"segment {segment.index + 1}: frames {segment.first} to {last}{ahead}")
         frames = sum(segment.count or 0 for segment in self.segments)
         whole = f"{frames} frames in {len(self.segments)} segments, {self.workers} at a time"
         minutes = self.estimate.seconds / 60
         return [
-            *told,
+            *lines,
             f"{whole}: about {minutes:.2g} minutes by one process, "
             f"{format_bytes(self.estimate.disk_bytes)} of disk",
         ]

@@ -115,11 +115,11 @@ def encode_film(
         Interrupted: This process was asked to stop.
     """
     total = len(film.frames)
-    last_told = 0
+    last_reported = 0
 
-    def told(done: int) -> None:
-        nonlocal last_told
-        last_told = done
+    def on_encoded(done: int) -> None:
+        nonlocal last_reported
+        last_reported = done
         on_progress(Progress("encoding", "frame", done, total))
 
     source = film.source
@@ -134,11 +134,11 @@ def encode_film(
         source=source.info.path if source else None,
         source_start=source.begin if source else Fraction(0),
         source_end=source.end if source else None,
-        options=replace(options, on_frame=told, own_light=own_light),
+        options=replace(options, on_frame=on_encoded, own_light=own_light),
     )
-    if last_told != total:
+    if last_reported != total:
         # An animation that had to be made smaller or slower has fewer frames.
-        told(total)
+        on_encoded(total)
     losses = tuple(record.loss for record in film.records)
     shown = sorted(film.records, key=lambda record: record.time)
     return RenderResult(

@@ -305,7 +305,7 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
         said = f"tile {done}/{tiles}"
         on_progress(Progress("dreaming", "frame", last, job.manifest.frames, detail=said))
 
-    def told(done: int, loss: float) -> None:
+    def on_frame(done: int, loss: float) -> None:
         nonlocal last
         last = before + done
         on_progress(Progress("dreaming", "frame", last, job.manifest.frames, loss))
@@ -313,7 +313,7 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
     renderer = Renderer(job, tile)
 
     for segment in job.manifest.segments:
-        renderer.render(segment, told)
+        renderer.render(segment, on_frame)
         before += len(job.segment_store(segment).records)
 
 

@@ -96,21 +96,21 @@ def review(
         DreamVideoError: The film has no frames.
     """
     with TemporaryDirectory(prefix="dreamvideo-report-") as folder, ExitStack() as stack:
-        desk = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
-        pairs = desk.passing(stack)
+        collector = _ReviewCollector(reels, embed, Path(folder), seconds, on_progress)
+        pairs = collector.read_pairs(stack)
         if reels.source is None:
             figures = None
-            desk.alone(pairs)
+            collector.measure_without_source(pairs)
         else:
             a, b = tee(pairs)
             figures = measure(
                 (to_float(pair.film.pixels) for pair in a),
                 (to_float(pair.source.pixels) for pair in b if pair.source is not None),
                 max_width=MEASURED_WIDTH,
-                on_frame=desk.observed,
+                on_frame=collector.record,
             )
         stack.close()
-        return desk.review(figures)
+        return collector.review(figures)
 
 
 @dataclass
@@ -163,7 +163,7 @@ class _ReviewCollector:
             and info.path.stat().st_size <= self.embed.most_bytes
         )
 
-    def passing(self, stack: ExitStack) -> Iterator[FramePair]:
+    def read_pairs(self, stack: ExitStack) -> Iterator[FramePair]:
         """Yield all pairs, passing each to the preview encoders."""
         total = self.reels.film.frames
         begin = self.reels.start
@@ -181,7 +181,7 @@ class _ReviewCollector:
             yield pair
             self.on_progress(Progress("measuring", "frame", index + 1, total))
 
-    def observed(self, seen: Observation) -> None:
+    def record(self, seen: Observation) -> None:
         """Record what ``measure`` found at the frame that has just passed."""
         errors = seen.errors.get(1)
         error = _value(errors[0].value) if errors else None
@@ -189,7 +189,7 @@ class _ReviewCollector:
         self.measured = seen.size[1], seen.size[0]
         strengths = self.series.get("strength", [])
         before = None if seen.cut or not strengths else strengths[-1]
-        self._note_down(seen.stats, seen.cut, error, own)
+        self._append_values(seen.stats, seen.cut, error, own)
         index = len(self.times) - 1
         if error is not None and own is not None:
             times = f", {error / own:.3g} x the source's" if own > 0 else ""
@@ -202,9 +202,9 @@ class _ReviewCollector:
             word = words.split()[0 if off > 0 else 1]
             coloured = " colourful" if kind == "saturation" else ""
             self._watch(kind, abs(off), f"{word}{coloured} than the source by {abs(off):.3g}")
-        self._slow(index)
+        self._watch_pace(index)
 
-    def alone(self, pairs: Iterator[FramePair]) -> None:
+    def measure_without_source(self, pairs: Iterator[FramePair]) -> None:
         """Measure a film without a source."""
         before: Frame | None = None
         for pair in pairs:
@@ -213,11 +213,11 @@ class _ReviewCollector:
             bright = self.series.get("brightness", [])
             last = bright[-1] if bright and not cut else None
             seen = measure_frame(Pair(now, np.zeros_like(now)))
-            self._note_down(seen, cut, None, None)
+            self._append_values(seen, cut, None, None)
             if last is not None and abs(seen.brightness - last) > _LEAP_ALONE:
                 words = f"brightness jumps from {last:.3g} to {seen.brightness:.3g}"
                 self._watch("leap", abs(seen.brightness - last), words)
-            self._slow(len(self.times) - 1)
+            self._watch_pace(len(self.times) - 1)
             self.measured = now.shape[1], now.shape[0]
             before = now
         if before is None:
@@ -247,7 +247,7 @@ class _ReviewCollector:
             tuple(dict.fromkeys([*self.reels.notes, *self.notes])),
         )
 
-    def _note_down(
+    def _append_values(
         self, seen: FrameStats, cut: bool, error: float | None, own: float | None
     ) -> None:
         values = {"brightness": seen.brightness, "saturation": seen.saturation}
@@ -264,7 +264,7 @@ class _ReviewCollector:
         if badness > _SEEN[kind]:
             self.worst[kind].watch(badness, len(self.times) - 1, why, self.pixels)
 
-    def _slow(self, index: int) -> None:
+    def _watch_pace(self, index: int) -> None:
         # The first one loads the network.
         took = self.seconds[index] if 0 < index < len(self.seconds) else None
         if took is not None and took > _SLOW * self.typical > 0:

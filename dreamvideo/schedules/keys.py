@@ -27,7 +27,7 @@ EARLY = 1e-6
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,19}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,2})?")
 _AUDIO = re.compile(r"audio\s*:")
-_GOING = re.compile(r"(.*\S)\s+([a-z][a-z-]*)")
+_EASED = re.compile(r"(.*\S)\s+([a-z][a-z-]*)")
 _BETWEEN_PARTS = re.compile(r"(?<![a-z_])x(?![a-z_])")
 
 
@@ -131,16 +131,16 @@ def _key(piece: str, parts: int, *, alone: bool) -> Key:
             f"{piece!r} is not a value: write {form}, or keys as 0:{form}, 4s:{form}"
         )
     when = parse_time_spec(time) if colons else TimeSpec()
-    value, way = _going(value.strip())
+    value, way = _split_easing(value.strip())
     terms = tuple(_term(part.strip(), value) for part in _parts(value, parts))
     if len(terms) != parts:
         raise ScheduleError(f"{value!r} is not a value: write it as {form}")
     return Key(when, terms, way)
 
 
-def _going(value: str) -> tuple[str, str]:
+def _split_easing(value: str) -> tuple[str, str]:
     """Split off the name of the interpolation after a value."""
-    match = _GOING.fullmatch(value)
+    match = _EASED.fullmatch(value)
     if not match:
         return value, "linear"
     if match[2] in KNOWN:

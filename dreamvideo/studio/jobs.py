@@ -23,7 +23,7 @@ from dreamvideo.settings import look_values
 from dreamvideo.studio import render_worker
 from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.form_state import FILM, Choice, choose_output_name, format_command
-from dreamvideo.studio.render_worker import Broken, Done, Left, Order, Said
+from dreamvideo.studio.render_worker import Broken, Done, Left, Message, Order
 from dreamvideo.studio.uploads import SourceFile
 
 JobState = Literal["running", "pausing", "paused", "stopping", "stopped", "done", "failed"]
@@ -195,7 +195,7 @@ class Jobs:
         child.ask_to_end()
         self._changed()
 
-    def _hear(self, job: RenderJob, message: Said) -> None:
+    def _hear(self, job: RenderJob, message: Message) -> None:
         with self._lock:
             if isinstance(message, Progress):
                 before = job.progress

@@ -126,40 +126,40 @@ class _Dreaming:
         look = freeze_look(look_from_values(wanted.values).at(moment))
         image = to_float(source)
         planner = self.planner(look, image)
-        spoke = time.monotonic()
+        last_sent = time.monotonic()
 
-        def told(step: StillProgress) -> None:
-            nonlocal spoke
+        def on_step(step: StillProgress) -> None:
+            nonlocal last_sent
             self.check()
-            late = time.monotonic() - spoke > BETWEEN
+            late = time.monotonic() - last_sent > BETWEEN
             if step.done < step.total and (late or step.done == 1):
-                self.grown(wanted.ticket, step.image(), step.done, step.total)
-                spoke = time.monotonic()
+                self.send_picture(wanted.ticket, step.image(), step.done, step.total)
+                last_sent = time.monotonic()
 
-        dreamt = dream_still(planner, image, told)
+        dreamt = dream_still(planner, image, on_step)
         total = max(1, len(dreamt.losses))
-        self.grown(wanted.ticket, dreamt.image, total, total)
+        self.send_picture(wanted.ticket, dreamt.image, total, total)
 
-    def grown(self, ticket: int, image: Image, done: int, total: int) -> None:
+    def send_picture(self, ticket: int, image: Image, done: int, total: int) -> None:
         picture = encode_jpeg(to_bytes(image), frames.JPEG_QUALITY)
         self.say(PictureGrown(ticket, picture, done, total))
 
     def film(self, wanted: FilmWanted) -> None:
         """Render a short film."""
 
-        def told(progress: Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             self.check()
             self.say(FilmGrown(wanted.ticket, progress))
 
         output = moving_path(wanted.folder, wanted.ticket)
         try:
-            self._render(wanted, output, told)
+            self._render(wanted, output, on_progress)
         finally:
             # It will not be resumed.
             shutil.rmtree(job_folder(output), ignore_errors=True)
         self.say(FilmMade(wanted.ticket))
 
-    def _render(self, wanted: FilmWanted, output: Path, told: OnProgress) -> None:
+    def _render(self, wanted: FilmWanted, output: Path, on_progress: OnProgress) -> None:
         look = look_from_values(wanted.values)
         one = MachineSettings(workers="1")
         width, height = _small(*self.size_of(wanted.path))
@@ -174,7 +174,7 @@ class _Dreaming:
                 size=size,
                 overwrite=True,
                 machine=one,
-                on_progress=told,
+                on_progress=on_progress,
             )
         else:
             info = probe(wanted.path)
@@ -190,7 +190,7 @@ class _Dreaming:
                 fps=str(min(MOST_RATE, info.rate)),
                 overwrite=True,
                 machine=one,
-                on_progress=told,
+                on_progress=on_progress,
             )
 
     def planner(self, look: Look, image: Image) -> FramePlanner:

@@ -54,7 +54,7 @@ class Left:
     kept: str
 
 
-Said = Progress | Done | Broken | Left
+Message = Progress | Done | Broken | Left
 
 
 def run_render_worker(pipe: Connection, order: Order) -> None:
@@ -64,16 +64,16 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
         made = run_order(order, pipe.send)
         pipe.send(Done(made.frames, made.notes))
     except cancel.Interrupted as stop:
-        _say(pipe, Left(left(stop)))
+        _send(pipe, Left(left(stop)))
     except BrokenPipeError:
         return
     except DreamVideoError as error:
-        _say(pipe, Broken(str(error), left(error)))
+        _send(pipe, Broken(str(error), left(error)))
     except MemoryError as error:
-        _say(pipe, Broken("out of memory: choose a smaller size", left(error)))
+        _send(pipe, Broken("out of memory: choose a smaller size", left(error)))
     except Exception as error:
         words = " ".join(str(error).split())[:300]
-        _say(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
+        _send(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
 
 
 def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
@@ -104,8 +104,8 @@ def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
     )
 
 
-def _say(pipe: Connection, said: Said) -> None:
+def _send(pipe: Connection, message: Message) -> None:
     try:
-        pipe.send(said)
+        pipe.send(message)
     except OSError:
         return

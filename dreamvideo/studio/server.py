@@ -53,25 +53,27 @@ class StudioOptions:
     most_upload: int = MOST_UPLOAD
 
 
-def serve(wishes: StudioOptions, say: Callable[[str], None] = print) -> None:
+def serve(options: StudioOptions, say: Callable[[str], None] = print) -> None:
     """Serve the page until Ctrl-C; ``say`` gets its address, and at the end what is unfinished.
 
     Raises UsageError for a port or folder that cannot be used, MediaError for a bad ``source``.
     """
-    material = None if wishes.source is None else inspect_upload(wishes.source)
-    if not wishes.folder.is_dir():
-        raise UsageError(f"{wishes.folder}: no such folder to write films into")
+    material = None if options.source is None else inspect_upload(options.source)
+    if not options.folder.is_dir():
+        raise UsageError(f"{options.folder}: no such folder to write films into")
     token = CancelToken()
-    with handle_signals(token, ENDING_A_SESSION), _bound(wishes.port) as sock:
+    with handle_signals(token, ENDING_A_SESSION), _bind(options.port) as sock:
         # An earlier signal, while this module was imported, went to the command's own token.
         check()
         gate = Gate(sock.getsockname()[1])
-        studio = Studio(wishes.folder, wishes.most_upload)
+        studio = Studio(options.folder, options.most_upload)
         try:
             studio.previewer.start()
             if material is not None:
                 studio.take(material)
-            _run(application(studio, gate), sock, token, lambda: _opened(gate, wishes.opens, say))
+            _run(
+                application(studio, gate), sock, token, lambda: _announce(gate, options.opens, say)
+            )
         finally:
             left = studio.close()
     for command in left:
@@ -157,7 +159,7 @@ def _missing() -> Response:
 
 
 @contextmanager
-def _bound(port: int) -> Iterator[socket.socket]:
+def _bind(port: int) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -170,7 +172,7 @@ def _bound(port: int) -> Iterator[socket.socket]:
         yield sock
 
 
-def _opened(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
+def _announce(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
     say(f"dreamvideo studio: {gate.address}")
     if opens:
         webbrowser.open(gate.address)

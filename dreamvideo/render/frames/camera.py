@@ -56,14 +56,14 @@ class VirtualCamera:
         move = self._journey.at(float(frame.time - self._begin))
         border = self._settings.border
 
-        def moved(pixels: NDArray[Any]) -> NDArray[Any]:
+        def warp_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
             return apply_camera(pixels, move, border)
 
         return replace(
             frame,
-            pixels=moved(frame.pixels),
-            deep=None if frame.deep is None else moved(frame.deep),
-            alpha=None if frame.alpha is None else moved(frame.alpha),
+            pixels=warp_pixels(frame.pixels),
+            deep=None if frame.deep is None else warp_pixels(frame.deep),
+            alpha=None if frame.alpha is None else warp_pixels(frame.alpha),
         )
 
 

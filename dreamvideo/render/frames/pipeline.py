@@ -126,13 +126,13 @@ def dream_clip(
         before = None if state is None else state.source
         observations = track_frames(frames, before, settings)
 
-    def told(seen: TrackedFrame) -> tuple[TrackedFrame, FramePlan]:
+    def plan_frame(seen: TrackedFrame) -> tuple[TrackedFrame, FramePlan]:
         if direct is None:
             return seen, always
         return seen, direct(seen.frame, seen.source, seen.onto, state)
 
     with closing(prefetch(observations, ahead)) as stream:
-        for group in group_keyframes(map(told, stream), settings.cadence):
+        for group in group_keyframes(map(plan_frame, stream), settings.cadence):
             check()
             last = state
             *others, key = group

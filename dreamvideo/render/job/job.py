@@ -89,8 +89,8 @@ class Job:
         done, total = self.done, self.manifest.frames
         if done:
             of = f" of {total}" if total else ""
-            said = f"resuming {escape_text(output)}: {done}{of} frames are done"
-            on_progress(Progress("dreaming", "frame", done, total, note=said))
+            note = f"resuming {escape_text(output)}: {done}{of} frames are done"
+            on_progress(Progress("dreaming", "frame", done, total, note=note))
 
 
 def job_folder(output: Path) -> Path:

@@ -164,14 +164,14 @@ def make_manifest(
 
 def list_versions() -> dict[str, str]:
     """Return the versions of everything whose next release may compute different bits."""
-    _, said = ffmpeg.run(["-version"], subject="ffmpeg")
+    _, output = ffmpeg.run(["-version"], subject="ffmpeg")
     return {
         "dreamvideo": __version__,
         # Importing TensorFlow takes seconds.
         "tensorflow": metadata.version("tensorflow"),
         "opencv": cv2.__version__,
         "numpy": np.__version__,
-        "ffmpeg": " ".join(said.decode("utf-8", "replace").split()[2:3]),
+        "ffmpeg": " ".join(output.decode("utf-8", "replace").split()[2:3]),
         "machine": f"{platform.machine()} {platform.system()}",
     }
 
@@ -199,20 +199,20 @@ def find_model(name: str) -> Path | None:
     return find_model_file(name)
 
 
-def find_differences(begun: Manifest, now: Manifest) -> list[str]:
+def find_differences(started: Manifest, now: Manifest) -> list[str]:
     """Describe how ``now`` differs from the job's manifest, most informative first."""
     found = [
         f"{name} has changed since"
-        for name in (*begun.files, *now.files)
-        if begun.files.get(name) != now.files.get(name)
+        for name in (*started.files, *now.files)
+        if started.files.get(name) != now.files.get(name)
     ]
-    for ours, theirs in ((begun.asked, now.asked), (begun.versions, now.versions)):
+    for ours, theirs in ((started.asked, now.asked), (started.versions, now.versions)):
         for name in dict.fromkeys([*ours, *theirs]):
             was, is_now = ours.get(name, "not set"), theirs.get(name, "not set")
             if was != is_now:
                 found.append(f"{name} was {was} and is {is_now}")
-    if begun.kind != now.kind:
-        found.insert(0, f"it was a {begun.kind}")
+    if started.kind != now.kind:
+        found.insert(0, f"it was a {started.kind}")
     return list(dict.fromkeys(found))
 
 

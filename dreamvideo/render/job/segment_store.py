@@ -295,7 +295,7 @@ class SegmentStore(SegmentSink):
 
     def put_checkpoint(self, count: int, data: bytes) -> None:
         """Store a checkpoint: the state after the first ``count`` frames. Raises MediaError."""
-        with _told(self._log), self._log.open("rb+") as log:
+        with _naming_file(self._log), self._log.open("rb+") as log:
             os.fsync(log.fileno())
         # The other checkpoint stays, in case this write does not complete.
         write_atomically(self._checkpoints[0], data)
@@ -311,7 +311,7 @@ class SegmentStore(SegmentSink):
 
     def _append(self, text: str) -> None:
         line = f"{text}\t{zlib.crc32(text.encode()):08x}\n".encode()
-        with _told(self._log), self._log.open("ab") as log:
+        with _naming_file(self._log), self._log.open("ab") as log:
             log.write(line)
         self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
 
@@ -326,8 +326,8 @@ class SegmentStore(SegmentSink):
                 break
             values = json.loads(text)
             if "ending" in values:
-                said = values["ending"]
-                self.ending = SegmentEnd(tuple(said["notes"]), said["missing"])
+                ending = values["ending"]
+                self.ending = SegmentEnd(tuple(ending["notes"]), ending["missing"])
             else:
                 self.records.append(FrameRecord.of(values))
             self._ends.append((self._ends[-1] if self._ends else 0) + len(line))
@@ -367,7 +367,7 @@ class SegmentStore(SegmentSink):
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _naming_file(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -83,7 +83,7 @@ class _PoolRun:
             ready = connection.wait([w.pipe for w in self.workers], cancel.TICK)
             for worker in [w for w in self.workers if w.pipe in ready]:
                 try:
-                    self._hear(worker, worker.pipe.recv())
+                    self._handle_message(worker, worker.pipe.recv())
                 except (EOFError, OSError):
                     self._lost(worker)
 
@@ -115,10 +115,10 @@ class _PoolRun:
         theirs.close()
         ours.send(segment)
 
-    def _hear(self, worker: _Worker, said: Any) -> None:
-        if isinstance(said, DreamVideoError):
-            raise said
-        done, loss, ended = said
+    def _handle_message(self, worker: _Worker, message: Any) -> None:
+        if isinstance(message, DreamVideoError):
+            raise message
+        done, loss, ended = message
         self.tracker.record_progress(worker.segment, done, loss, len(self.workers), ended=ended)
         if ended:
             self._next(worker)
@@ -164,12 +164,12 @@ def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFacto
         while (segment := cancel.wait_for_message(pipe)) is not None:
             loss = float("nan")
 
-            def told(frames: int, objective: float) -> None:
+            def on_frame(frames: int, objective: float) -> None:
                 nonlocal loss
                 loss = objective
                 pipe.send((frames, loss, False))
 
-            renderer.render(segment, told)
+            renderer.render(segment, on_frame)
             pipe.send((job.segment_store(segment).count, loss, True))
     except DreamVideoError as error:
         pipe.send(error)

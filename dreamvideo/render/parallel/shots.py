@@ -68,7 +68,7 @@ def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress
     """
     total = read.expected
 
-    def told(done: int) -> bool:
+    def on_scanned(done: int) -> bool:
         on_progress(Progress("looking for cuts", "frame", done, total))
         return True
 
@@ -76,9 +76,9 @@ def scan_clip(read: ClipRange, look: Look, threads: int, on_progress: OnProgress
     bounds = _find_chunk_starts(read, threads)
     if len(bounds) > 1:
         with suppress(MediaError):
-            found = _join_chunks(scan_in_parallel(read, look, bounds, told))
+            found = _join_chunks(scan_in_parallel(read, look, bounds, on_scanned))
     if found is None:
-        found = _join_chunks([_scan_chunk(read, look, read.begin, None, told)])
+        found = _join_chunks([_scan_chunk(read, look, read.begin, None, on_scanned)])
     if found is None or not found.frames:
         raise MediaError(f"{escape_text(read.info.path)}: no frame could be decoded in that range")
     return found
@@ -97,7 +97,7 @@ class _ScanChunk:
 
 
 def scan_in_parallel(
-    read: ClipRange, look: Look, bounds: list[Fraction], told: Callable[[int], bool]
+    read: ClipRange, look: Look, bounds: list[Fraction], on_scanned: Callable[[int], bool]
 ) -> list[_ScanChunk]:
     """Scan the parts of a clip between these times at once.
 
@@ -105,27 +105,27 @@ def scan_in_parallel(
         read: The clip.
         look: The look.
         bounds: Where each part starts, in seconds.
-        told: Called with the number of frames scanned; whether to continue.
+        on_scanned: Called with the number of frames scanned; whether to continue.
     """
     stop = Event()
     counts = [0] * len(bounds)
 
-    def counted(place: int, done: int) -> bool:
+    def count(place: int, done: int) -> bool:
         counts[place] = done
         return not stop.is_set()
 
     with ThreadPoolExecutor(len(bounds), "scan") as pool:
         try:
             work = [
-                pool.submit(_scan_chunk, read, look, begin, end, partial(counted, place))
+                pool.submit(_scan_chunk, read, look, begin, end, partial(count, place))
                 for place, (begin, end) in enumerate(zip_longest(bounds, bounds[1:]))
             ]
             while wait(work, TICK).not_done:
                 check()
-                told(sum(counts))
+                on_scanned(sum(counts))
         finally:
             stop.set()
-    told(sum(counts))
+    on_scanned(sum(counts))
     return [each.result() for each in work]
 
 
@@ -142,9 +142,13 @@ def _find_chunk_starts(read: ClipRange, most: int) -> list[Fraction]:
 
 
 def _scan_chunk(
-    read: ClipRange, look: Look, begin: Fraction, end: Fraction | None, told: Callable[[int], bool]
+    read: ClipRange,
+    look: Look,
+    begin: Fraction,
+    end: Fraction | None,
+    on_scanned: Callable[[int], bool],
 ) -> _ScanChunk:
-    """Scan the frames between two times; ``told`` returns whether to continue."""
+    """Scan the frames between two times; ``on_scanned`` returns whether to continue."""
     camera = make_virtual_camera(look, read)
     follow = not is_independent(look)
     size = choose_dream_size(look.dream.dream_size, read.size)
@@ -163,7 +167,7 @@ def _scan_chunk(
                 following = checksum
                 break
             frames.append(SeekPoint(len(frames), frame.time, checksum))
-            if not told(len(frames)):
+            if not on_scanned(len(frames)):
                 break
     return _ScanChunk(frames, cuts, following, source.missing, tuple(source.notes), source.sound)
 

@@ -286,11 +286,11 @@ def plan_budget(
     asked = f"{budget.time or budget.fps} {read.size} {look_to_toml(look)}"
     mark = hashlib.sha256(asked.encode()).hexdigest()[:16]
     try:
-        begun = read_job(output).manifest
+        started = read_job(output).manifest
     except DreamVideoError:
-        begun = None
-    if begun is not None and begun.asked.get("--budget") == mark:
-        return BudgetPlan(begun.decoded_look, begun.request["size"], mark)
+        started = None
+    if started is not None and started.asked.get("--budget") == mark:
+        return BudgetPlan(started.decoded_look, started.request["size"], mark)
     if not read.expected:
         raise UsageError(f"{read.info.path}: its length is unknown, so no time can be planned")
     chosen = fit_budget(
