@@ -108,7 +108,11 @@ class LooksPanel(Panel):
             change(each, checked=name == (self.studio.choice.preset or ""))
 
     def _pick(self, name: str) -> None:
-        self.studio.choose(self.studio.choice.with_preset(name or None))
+        before = self.studio.choice
+        self.studio.choose(before.with_preset(name or None))
+        if before.preset in self.studio.choice.set_aside:
+            label = before.preset or "default"
+            ui.notify(f"Your changes to {label} are kept: they return with that look")
 
 
 class SlidersPanel(Panel):
@@ -165,9 +169,7 @@ class SlidersPanel(Panel):
             return float(own)
         unset = ZOOM_RATE if slider.name == "rate" else float(self.studio.octaves)
         try:
-            return min(
-                max(slider.value_in(self.studio.choice.look, unset), slider.low), slider.high
-            )
+            return max(slider.value_in(self.studio.choice.look, unset), slider.low)
         except DreamVideoError:
             return slider.low
 
@@ -181,6 +183,7 @@ class SlidersPanel(Panel):
         for slider, row, made, text, back in self.rows:
             show(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
+            made.bounds(self.studio.choice.most(slider), slider.step)
             own = slider.key in self.studio.choice.changes
             derived = "" if own or slider.name != "octaves" else ", from the size"
             text.text = f"{number_text(value)}{derived}"

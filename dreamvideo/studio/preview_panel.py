@@ -118,11 +118,13 @@ class StagePanel(Panel):
         if studio.material is None:
             text = "" if studio.is_warm else "Loading the network"
         elif self.shows_film and not moving.ticket:
-            text, bad, share = moving.words or moving.error, moving.error, 0.0
+            text, bad, share = moving.words or moving.error, moving.error, moving.share
         elif self.shows_film:
             text = f"{MOVING:g} seconds, small and coarse"
         elif seen.error:
             text = seen.error
+        elif self.shows_source:
+            text = "The source"
         elif seen.is_busy:
             begun = f"Dreaming: step {seen.done} of {seen.total}" if seen.total else "Dreaming"
             text = begun if studio.is_warm else "Loading the network, once"
@@ -131,18 +133,26 @@ class StagePanel(Panel):
         text = studio.complaint or text
         self.line.text = text
         self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
-        busy = studio.material is not None and (seen.is_busy or bool(moving.words))
-        change(self.bar, value=f"{share:.3f}" if share or not busy else None)
+        busy = bool(moving.words) if self.shows_film else seen.is_busy
+        busy = busy and studio.material is not None
+        change(self.bar, value=f"{share:.3f}")
         self.bar.classes(**{"remove" if busy else "add": "idle"})
 
     def _toggle_source(self) -> None:
         self.shows_source = not self.shows_source
-        self.shows_film = False
+        self._leave_film()
         self.refresh()
 
-    def _toggle_film(self) -> None:
-        self.shows_film = not self.shows_film
+    def _leave_film(self) -> None:
         if self.shows_film:
+            self.shows_film = False
+            self.studio.ask_again()
+
+    def _toggle_film(self) -> None:
+        if self.shows_film:
+            self._leave_film()
+        else:
+            self.shows_film = True
             self.studio.ask_moving()
         self.refresh()
 

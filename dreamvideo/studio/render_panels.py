@@ -80,6 +80,9 @@ class RendersPanel(Panel):
                     self.cards[job.number] = JobCard(self.studio, job)
                     self.cards[job.number].root.move(target_index=0)
             self.cards[job.number].refresh()
+        there = {job.number for job in jobs}
+        for number in [number for number in self.cards if number not in there]:
+            self.cards.pop(number).root.delete()
 
 
 class JobCard:
@@ -103,10 +106,13 @@ class JobCard:
                     words("a", "Download", "btn primary"),
                     {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
                 )
-            with box("details"):
+                self.off = button(
+                    "Remove from the list", lambda: jobs.remove(job), "link", title="Its file stays"
+                )
+            with box("details") as self.details:
                 words("summary", "Its command line")
                 with box("pre", "code", tabindex="0"):
-                    words("code", job.command)
+                    self.command = words("code", "")
         self.state = ""
 
     def refresh(self) -> None:
@@ -114,8 +120,7 @@ class JobCard:
         job = self.job
         self.line.text = job.words(time.monotonic())
         self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
-        share = f"{job.share:.3f}" if job.progress is not None else None
-        change(self.bar, value=share)
+        change(self.bar, value=f"{job.share:.3f}")
         if job.state == self.state:
             return
         self.state = job.state
@@ -126,6 +131,9 @@ class JobCard:
         show(self.stop, job.state in ("running", "stopping", "paused"))
         change(self.stop, disabled=job.state == "stopping")
         show(self.save, job.state == "done")
+        show(self.off, job.state not in BUSY)
+        self.command.text = job.command
+        show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)
         show(self.notes, bool(job.notes))
         if job.state == "done":
@@ -153,16 +161,22 @@ class JobCard:
     def _stop(self) -> None:
         job = self.job
         if not job.can_pause or job.progress is None:
-            self.studio.jobs.stop(job)
+            self._end()
             return
 
         def end() -> None:
-            self.studio.jobs.stop(job)
+            self._end()
             dialog.close()
 
         with ui.dialog() as dialog, box("div", "card ask"):
             words("p", f"Stop {job.name} and delete the frames dreamt so far?")
             with box("div", "actions"):
-                button("Cancel", dialog.close, autofocus="true")
-                button("Stop", end, "primary")
+                button("Keep the frames", dialog.close, "primary", autofocus="true")
+                button("Stop and delete", end)
         dialog.open()
+
+    def _end(self) -> None:
+        try:
+            self.studio.jobs.stop(self.job)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="warning")

@@ -18,6 +18,7 @@ from pathlib import Path
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.settings import look_values
 from dreamvideo.studio import frames
@@ -41,6 +42,8 @@ from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
 MOVING = 2.0
+# The share of a moving preview's time that dreaming takes; the rest is encoding.
+_DREAMING = 0.95
 # The dice roll 1 to this: enough variety, and short enough to note down.
 _MOST_ROLLED = 9999
 
@@ -67,9 +70,13 @@ class SeenFrame:
 
 @dataclass(frozen=True)
 class Moving:
-    """A moving preview: in progress (``words``), finished (``ticket``), or neither."""
+    """A moving preview: in progress (``words``), finished (``ticket``), or neither.
+
+    ``share`` of it is done, 0 .. 1.
+    """
 
     words: str = ""
+    share: float = 0.0
     ticket: int = 0
     error: str = ""
 
@@ -96,6 +103,7 @@ class Studio:
         self._picture = self._film = 0
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
+        self.jobs.find_earlier()
 
     def touch(self) -> None:
         """Mark the session as changed."""
@@ -166,12 +174,12 @@ class Studio:
         with self._lock:
             self._picture, self._film = next(self._tickets), 0
             if self.moving.words:
-                self.moving = replace(self.moving, words="")
+                self.moving = Moving()
             self.seen = replace(self.seen, done=0, total=0, error="")
             try:
                 values = look_values(self.choice.look)
             except DreamVideoError as error:
-                self.seen = replace(self.seen, error=str(error))
+                self._picture_heard(Failed(self._picture, str(error)))
                 return
             wanted = PictureWanted(
                 self._picture, material.path, values, self._moment, float(material.duration)
@@ -182,6 +190,17 @@ class Studio:
         if not is_warm:
             # The preview process does not respond while it loads its network.
             threading.Thread(target=self._show_source, args=(wanted,), daemon=True).start()
+
+    def ask_again(self) -> None:
+        """Request the frame if a moving preview has superseded it."""
+        with self._lock:
+            self._film = 0
+            if self.moving.words:
+                self.moving = Moving()
+            unfinished = self.seen.is_busy
+        self.touch()
+        if unfinished:
+            self.ask()
 
     def ask_moving(self) -> None:
         """Request a short, small film from the current time on."""
@@ -209,7 +228,7 @@ class Studio:
         material = self.material
         if material is None:
             return ""
-        output = self.jobs.free_output(self.choice, material).name
+        output = self.jobs.choose_output(self.choice, material).name
         return format_command(self.choice, material.name, output)
 
     @property
@@ -274,7 +293,8 @@ class Studio:
                 seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
             )
         elif isinstance(answer, Failed):
-            self.seen = replace(seen, error=answer.line)
+            # The dream so far is another look's.
+            self.seen = replace(seen, dream=b"", serial=seen.serial + 1, error=answer.line)
 
     def _film_heard(self, answer: Answer) -> None:
         moving = self.moving
@@ -282,11 +302,19 @@ class Studio:
             p = answer.progress
             of = f" of {p.total}" if p.total else ""
             words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
-            self.moving = replace(moving, words=words)
+            share = p.done / p.total if p.total else 0.0
+            self.moving = replace(moving, words=words, share=max(moving.share, _overall(p, share)))
         elif isinstance(answer, FilmMade):
             self.moving = Moving(ticket=answer.ticket)
         elif isinstance(answer, Failed):
             self.moving = Moving(error=answer.line)
+
+
+def _overall(progress: Progress, share: float) -> float:
+    """Return how much of a film is done with this share of its present stage."""
+    if progress.stage == "dreaming":
+        return _DREAMING * share
+    return _DREAMING + (1 - _DREAMING) * share if progress.stage == "encoding" else 0.0
 
 
 def _picture_of(choice: Choice) -> object:

@@ -1,0 +1,91 @@
+"""A session's state: what its page shows of previews, and how a choice is changed and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dreamvideo.render.progress import Progress
+from dreamvideo.studio import session
+from dreamvideo.studio.messages import (
+    Answer,
+    Failed,
+    FilmGrown,
+    FilmMade,
+    FilmWanted,
+    PictureGrown,
+    PictureWanted,
+    SourceSeen,
+    Wanted,
+)
+from dreamvideo.studio.session import Studio
+from dreamvideo.studio.uploads import inspect_upload
+
+
+class FakePreviewer:
+    """A preview process that answers what it is told to."""
+
+    def __init__(self, hear: Callable[[Answer], None]) -> None:
+        self.hear = hear
+        self.asked: list[Wanted] = []
+
+    def ask(self, wanted: Wanted) -> None:
+        self.asked.append(wanted)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def studio(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """A session with a clip; its network is loaded."""
+    monkeypatch.setattr(session, "Previewer", FakePreviewer)
+    made = Studio(tmp_path)
+    made.is_warm = True
+    made.take(inspect_upload(shelf / "clip.mp4"))
+    yield made
+    made.close()
+
+
+def previewer_of(studio: Studio) -> FakePreviewer:
+    assert isinstance(studio.previewer, FakePreviewer)
+    return studio.previewer
+
+
+def test_a_moving_preview_moves_its_bar_on_and_leaves_a_frame_to_be_finished(
+    studio: Studio,
+) -> None:
+    fake = previewer_of(studio)
+    picture = fake.asked[-1].ticket
+    fake.hear(PictureGrown(picture, b"half", 9, 15))
+    studio.ask_moving()
+    film = fake.asked[-1]
+    assert isinstance(film, FilmWanted)
+    shares = [studio.moving.share]
+    for stage, done in (("dreaming", 6), ("dreaming", 24), ("encoding", 0), ("encoding", 24)):
+        fake.hear(FilmGrown(film.ticket, Progress(stage, "frame", done, 24)))
+        shares.append(studio.moving.share)
+    assert shares == pytest.approx([0, 0.2375, 0.95, 0.95, 1])
+    fake.hear(FilmMade(film.ticket))
+    # The process has given up the frame for the film: it is asked for again.
+    studio.ask_again()
+    again = fake.asked[-1]
+    assert isinstance(again, PictureWanted) and again.ticket > film.ticket
+    fake.hear(PictureGrown(again.ticket, b"whole", 15, 15))
+    asked = len(fake.asked)
+    studio.ask_again()
+    assert len(fake.asked) == asked and not studio.seen.is_busy
+
+
+def test_a_look_that_cannot_be_shown_does_not_show_the_last_one(studio: Studio) -> None:
+    fake = previewer_of(studio)
+    ticket = fake.asked[-1].ticket
+    fake.hear(SourceSeen(ticket, b"source"))
+    fake.hear(PictureGrown(ticket, b"fur", 1, 1))
+    before = studio.seen.serial
+    studio.choose(studio.choice.with_preset("classic"))
+    fake.hear(Failed(fake.asked[-1].ticket, "needs a download"))
+    assert (studio.seen.source, studio.seen.dream) == (b"source", b"")
+    assert studio.seen.error == "needs a download" and studio.seen.serial > before
