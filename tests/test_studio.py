@@ -166,6 +166,38 @@ def test_a_slider_changes_the_picture(browse: Browse, studio: Running) -> None:
     assert difference(dreamt(page), before) < 1
 
 
+def test_before_and_after_are_compared_and_a_change_is_undone(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.photo)
+    after = dreamt(page)
+    page.get_by_role("button", name="Show the source").click()
+    before = dreamt(page, "The source")
+    page.get_by_role("button", name="Divide").click()
+    divider = page.get_by_role("slider", name="Divider")
+    expect(divider).to_be_visible()
+    divided = dreamt(page)
+    left, right = after.shape[1] // 2 - 30, after.shape[1] // 2 + 30
+    assert difference(divided[:, :left], before[:, :left]) < 1
+    assert difference(divided[:, right:], after[:, right:]) < 1
+    page.keyboard.down("b")
+    assert difference(dreamt(page)[:, right:], before[:, right:]) < 1
+    page.keyboard.up("b")
+    divider.press("Home")
+    expect(divider).to_have_attribute("aria-valuenow", "0")
+    assert difference(dreamt(page)[:, 30:], after[:, 30:]) < 1
+    page.get_by_role("button", name="Divide").click()
+    expect(divider).to_be_hidden()
+    with another_picture(page):
+        page.get_by_role("slider", name="Strength").press("Home")
+    expect(page.locator("#command")).to_contain_text("--strength 0 ")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#command")).not_to_contain_text("--strength")
+    assert difference(dreamt(page), after) < 1
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator("#command")).to_contain_text("--strength 0 ")
+
+
 def test_the_dice_roll_other_creatures(browse: Browse, studio: Running) -> None:
     page = opened(browse, studio, studio.photo)
     before = dreamt(page)

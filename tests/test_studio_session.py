@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dreamvideo.render.progress import Progress
+from dreamvideo.settings import look_values
 from dreamvideo.studio import session
+from dreamvideo.studio.form_state import SLIDERS
 from dreamvideo.studio.messages import (
     Answer,
     Failed,
@@ -20,8 +23,10 @@ from dreamvideo.studio.messages import (
     SourceSeen,
     Wanted,
 )
-from dreamvideo.studio.session import Studio
+from dreamvideo.studio.session import Studio, sample_paths
 from dreamvideo.studio.uploads import inspect_upload
+
+STRENGTH = next(each for each in SLIDERS if each.name == "strength")
 
 
 class FakePreviewer:
@@ -89,3 +94,49 @@ def test_a_look_that_cannot_be_shown_does_not_show_the_last_one(studio: Studio) 
     fake.hear(Failed(fake.asked[-1].ticket, "needs a download"))
     assert (studio.seen.source, studio.seen.dream) == (b"source", b"")
     assert studio.seen.error == "needs a download" and studio.seen.serial > before
+
+
+def test_every_change_is_undone_and_made_again(studio: Studio) -> None:
+    first = studio.choice
+    studio.choose(first.with_preset("ink"))
+    ink = studio.choice
+    # A slider that is dragged is one change.
+    for value in (0.9, 0.7, 0.5):
+        studio.move(STRENGTH, value)
+    half = studio.choice
+    studio.choose(replace(half, size="50%"))
+    small = studio.choice
+    assert half.changes == {"dream.strength": 0.5} and not studio.can_redo
+    seen = []
+    while studio.can_undo:
+        studio.undo()
+        seen.append(studio.choice)
+    assert seen == [half, ink, first]
+    for choice in (ink, half, small):
+        studio.redo()
+        assert studio.choice == choice
+    studio.undo()
+    studio.move(STRENGTH, None)
+    assert not studio.can_redo and studio.choice == ink
+    asked = previewer_of(studio).asked[-1]
+    assert isinstance(asked, PictureWanted) and asked.values == look_values(ink.look)
+
+
+def test_a_look_that_was_tried_is_restored_with_its_picture(studio: Studio) -> None:
+    fake = previewer_of(studio)
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"default", 15, 15))
+    studio.choose(studio.choice.with_preset("ink"))
+    studio.move(STRENGTH, 0.5)
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"half", 7, 15))
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"ink", 15, 15))
+    assert [(each.choice.preset, each.picture) for each in studio.tried] == [
+        ("ink", b"ink"),
+        (None, b"default"),
+    ]
+    ink = studio.choice
+    studio.restore(studio.tried[1])
+    assert (studio.choice.preset, studio.choice.changes) == (None, {})
+    studio.undo()
+    assert studio.choice == ink
+    studio.take(inspect_upload(sample_paths()["coffee"]))
+    assert studio.tried == () and not studio.can_undo

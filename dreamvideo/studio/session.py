@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,11 @@ MOST_UPLOAD = 500_000_000
 MOVING = 2.0
 # The share of a moving preview's time that dreaming takes; the rest is encoding.
 _DREAMING = 0.95
+# As many looks tried, and changes to undo, are kept.
+MOST_TRIED = 12
+_MOST_UNDONE = 200
+# Seconds within which further moves of a slider are the same change.
+_GESTURE = 1.0
 # The dice roll 1 to this: enough variety, and short enough to note down.
 _MOST_ROLLED = 9999
 
@@ -81,6 +87,15 @@ class Moving:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A look that has been seen on the present source: ``picture`` is its frame, as JPEG."""
+
+    number: int
+    choice: Choice
+    picture: bytes = field(repr=False)
+
+
 @dataclass
 class Studio:
     """One session. ``version`` increases with every change that a page should show."""
@@ -96,10 +111,14 @@ class Studio:
     is_warm: bool = False
     complaint: str = ""
     version: int = 0
+    tried: tuple[Tried, ...] = ()
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._tickets = count(1)
+        self._past: list[Choice] = []
+        self._future: list[Choice] = []
+        self._gesture, self._gesture_at = "", 0.0
         self._picture = self._film = 0
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
@@ -131,6 +150,8 @@ class Studio:
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
+            self.tried = ()
+            self._past, self._future, self._gesture = [], [], ""
         if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
@@ -140,8 +161,62 @@ class Studio:
         """Change the source to a bundled sample. Raises MediaError."""
         self.take(inspect_upload(sample_paths()[name]))
 
-    def choose(self, choice: Choice) -> None:
-        """Change the choice; the frame is dreamt again if that affects it."""
+    def choose(self, choice: Choice, gesture: str = "") -> None:
+        """Change the choice; the frame is dreamt again if that affects it.
+
+        Args:
+            choice: The new choice.
+            gesture: Changes of the same gesture in quick succession are undone together.
+        """
+        with self._lock:
+            if choice == self.choice:
+                return
+            now = time.monotonic()
+            goes_on = gesture and gesture == self._gesture and now - self._gesture_at < _GESTURE
+            if not goes_on:
+                self._past = [*self._past[-_MOST_UNDONE:], self.choice]
+            self._gesture, self._gesture_at = gesture, now
+            self._future = []
+        self._change(choice)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a change of the choice can be undone."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undone change can be made again."""
+        return bool(self._future)
+
+    def undo(self) -> None:
+        """Undo the last change of the choice, if there is one."""
+        with self._lock:
+            if not self._past:
+                return
+            choice = self._past.pop()
+            self._future.append(self.choice)
+            self._gesture = ""
+        self._change(choice)
+
+    def redo(self) -> None:
+        """Make an undone change again, if there is one."""
+        with self._lock:
+            if not self._future:
+                return
+            choice = self._future.pop()
+            self._past.append(self.choice)
+            self._gesture = ""
+        self._change(choice)
+
+    def restore(self, tried: Tried) -> None:
+        """Choose a look that was tried; what else is chosen stays."""
+        then = tried.choice
+        self.choose(
+            replace(self.choice, preset=then.preset, changes=then.changes, set_aside=then.set_aside)
+        )
+
+    def _change(self, choice: Choice) -> None:
         with self._lock:
             before, self.choice = self.choice, choice
         self.touch()
@@ -150,14 +225,15 @@ class Studio:
 
     def move(self, slider: Slider, value: float | None) -> None:
         """Move a slider; None resets it to the look's value."""
-        self.choose(self.choice.change(slider, value))
+        self.choose(self.choice.change(slider, value), slider.key if value is not None else "")
 
     def roll(self, slider: Slider) -> None:
         """Set a seed to a random number."""
         now = self.choice.changes.get(slider.key)
         rolled = secrets.randbelow(_MOST_ROLLED) + 1
         # The same number again would look like a button that does nothing.
-        self.move(slider, rolled if rolled != now else rolled % _MOST_ROLLED + 1)
+        rolled = rolled if rolled != now else rolled % _MOST_ROLLED + 1
+        self.choose(self.choice.change(slider, rolled))
 
     def go_to(self, at: float) -> None:
         """Go to another time of the clip, in seconds."""
@@ -292,9 +368,17 @@ class Studio:
             self.seen = replace(
                 seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
             )
+            if done == total:
+                self._remember(answer.picture)
         elif isinstance(answer, Failed):
             # The dream so far is another look's.
             self.seen = replace(seen, dream=b"", serial=seen.serial + 1, error=answer.line)
+
+    def _remember(self, picture: bytes) -> None:
+        look = _picture_of(self.choice)
+        others = [each for each in self.tried if _picture_of(each.choice) != look]
+        newest = Tried(next(self._tickets), self.choice, picture)
+        self.tried = (newest, *others[: MOST_TRIED - 1])
 
     def _film_heard(self, answer: Answer) -> None:
         moving = self.moving
