@@ -330,6 +330,30 @@ def test_the_keyboard_alone_is_enough(browse: Browse, studio: Running) -> None:
     assert made.evaluate("e => e.decode().then(() => e.naturalWidth)") == 96
 
 
+def test_a_reload_shows_the_chosen_look_and_renders_are_removed(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.photo)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.get_by_role("button", name="Render the still").click()
+    job = page.get_by_role("article").first
+    expect(job).to_contain_text("Done", timeout=LONG)
+    box = job.get_by_role("heading").bounding_box()
+    assert box is not None and box["y"] + box["height"] < 800
+    last = page.locator(".look").last
+    last.locator("input").check(force=True)
+    page.reload()
+    chosen = page.locator(".look:has(input:checked)")
+    page.wait_for_function("document.querySelector('.look-grid').scrollTop > 0")
+    inside = "e => { const a = e.getBoundingClientRect(), b = e.parentElement"
+    inside += ".getBoundingClientRect(); return a.top >= b.top - 1 && a.bottom <= b.bottom + 1; }"
+    assert chosen.evaluate(inside)
+    before = page.get_by_role("article").count()
+    job.get_by_role("button", name="Remove from the list").click()
+    expect(page.get_by_role("article")).to_have_count(before - 1)
+    assert list(studio.films.glob("photo-dream*.png"))
+
+
 @pytest.mark.parametrize("width", [390, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_can_be_read(browse: Browse, studio: Running, width: int, scheme: str) -> None:

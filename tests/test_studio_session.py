@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny import Cli
 
+from dreamvideo.errors import UsageError
 from dreamvideo.render.progress import Progress
-from dreamvideo.settings import look_values
+from dreamvideo.settings import look_values, make_look
 from dreamvideo.studio import session
 from dreamvideo.studio.form_state import SLIDERS
 from dreamvideo.studio.messages import (
@@ -140,3 +143,32 @@ def test_a_look_that_was_tried_is_restored_with_its_picture(studio: Studio) -> N
     assert studio.choice == ink
     studio.take(inspect_upload(sample_paths()["coffee"]))
     assert studio.tried == () and not studio.can_undo
+
+
+def test_a_look_is_saved_by_name_for_the_command_line_too(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
+    studio.choose(studio.choice.with_preset("ink"))
+    studio.move(STRENGTH, 0.5)
+    look = studio.choice.look
+    path = studio.save_preset("my-ink_2")
+    assert path == tmp_path / "config" / "dreamvideo" / "presets" / "my-ink_2.toml"
+    assert (studio.choice.preset, studio.choice.changes) == ("my-ink_2", {})
+    assert look_values(studio.choice.look) == look_values(look)
+    assert "--preset my-ink_2 -o" in studio.command and "my-ink_2" in studio.own_looks
+    assert make_look(["my-ink_2"]).dream.strength == 0.5
+    assert "my-ink_2" in [row["preset"] for row in json.loads(cli("presets", "--json").out)]
+    before = path.read_bytes()
+    for name, said in (
+        ("my-ink_2", "already"),
+        ("ink", "already"),
+        ("../ink", "letters"),
+        ("", "letters"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            studio.save_preset(name)
+    assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
+    with pytest.raises(UsageError, match="no preset 'my-ink_3': choose my-ink_2"):
+        make_look(["my-ink_3"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -18,6 +19,7 @@ from dreamvideo.formatting import format_seconds
 from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
 from dreamvideo.settings.derive import format_option
+from dreamvideo.settings.presets import user_preset_paths
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
@@ -209,6 +211,15 @@ def format_toml(choice: Choice) -> str:
 def list_descriptions() -> dict[str, str]:
     """Return the name and description of every bundled look."""
     return {name: make_look([name]).description for name in preset_paths()}
+
+
+def list_own_looks() -> dict[str, str]:
+    """Return the name and description of every preset of the user's that can be read."""
+    found = {}
+    for name in user_preset_paths():
+        with suppress(DreamVideoError):
+            found[name] = make_look([name]).description
+    return found
 
 
 def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int = 1) -> str:

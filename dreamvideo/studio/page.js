@@ -96,6 +96,15 @@
   });
   document.addEventListener('keyup', (e) => { if (e.key.toLowerCase() === 'b') hold(false); });
   window.addEventListener('blur', () => hold(false));
+  // Within its own list: the page itself stays where it is.
+  window.showChosenLook = () => {
+    const chosen = document.querySelector('.look:has(input:checked)');
+    if (!chosen) return;
+    const grid = chosen.parentElement;
+    const from = grid.getBoundingClientRect(), to = chosen.getBoundingClientRect();
+    grid.scrollTop += to.top - from.top - (from.height - to.height) / 2;
+    grid.scrollLeft += to.left - from.left - (from.width - to.width) / 2;
+  };
   const kept = localStorage.getItem('dreamvideo-scheme');
   window.studioScheme = kept === 'dark' || kept === 'light' ? kept : 'auto';
 })();

@@ -56,7 +56,7 @@ def _head() -> None:
     scheme = ui.dark_mode(None)
 
     async def kept() -> None:
-        name = await ui.run_javascript("window.studioScheme")
+        name = await ui.run_javascript("showChosenLook(); return window.studioScheme")
         scheme.value = _SCHEMES.get(name)
         shown.text = f"Theme: {name}"
 

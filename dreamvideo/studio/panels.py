@@ -85,25 +85,31 @@ class LooksPanel(Panel):
         with section("Look", "looks") as part:
             grid.move(part)
         with grid:
-            self._tile(
-                "", "default", "The usual dream: animals, birds and eyes, in fur and feathers", True
-            )
+            usual = "The usual dream: animals, birds and eyes, in fur and feathers"
+            self._tile("", "default", usual, "/studio/look/default")
             for name, text in list_descriptions().items():
-                self._tile(name, name, text, name in pictures)
+                self._tile(name, name, text, f"/studio/look/{name}" if name in pictures else "")
+        self.grid = grid
 
-    def _tile(self, name: str, label: str, text: str, has_picture: bool) -> None:
+    def _tile(
+        self, name: str, label: str, text: str, address: str, instead: str = "needs a download"
+    ) -> None:
         chosen = (self.studio.choice.preset or "") == name
         with with_attributes(box("label", "look"), {"title": text}):
             self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
             with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            if has_picture:
-                picture(f"/studio/look/{label}", "")
+            if address:
+                picture(address, "")
             else:
-                words("span", "needs a download", "no-picture")
+                words("span", instead, "no-picture")
             words("span", label, "look-name")
 
     def refresh(self) -> None:
-        """Mark the chosen look."""
+        """Mark the chosen look; looks that were saved meanwhile are added."""
+        for name, text in self.studio.own_looks.items():
+            if name not in self.inputs:
+                with self.grid:
+                    self._tile(name, name, text, "", "your own")
         for name, each in self.inputs.items():
             change(each, checked=name == (self.studio.choice.preset or ""))
 
@@ -154,6 +160,8 @@ class SlidersPanel(Panel):
                         lambda: self.studio.roll(slider),
                         aria_label=f"Roll the dice for other {slider.label.lower()}",
                     )
+                with_attributes(made.element, {"aria-description": slider.help})
+            with_attributes(words("p", slider.help, "slider-help"), {"aria-hidden": "true"})
         self.rows.append((slider, row, made, value, back))
 
     def _move(self, slider: Slider, to: float) -> None:

@@ -33,6 +33,24 @@ class RecipePanel(Panel):
             with box("details"):
                 words("summary", "The look as a preset file (TOML)")
                 self.toml = self._add_copyable("toml", "Copy the preset")
+            with box("div", "copied save"):
+                box(
+                    "input",
+                    "number",
+                    id="preset-name",
+                    type="text",
+                    maxlength="60",
+                    aria_label="Name of the preset",
+                    placeholder="Name of a preset of your own",
+                )
+                save = with_attributes(words("button", "Save", "btn"), {"type": "button"})
+                with_attributes(save, {"aria-label": "Save the look as a preset"})
+                save.on(
+                    "click",
+                    lambda event: self._save(str(event.args)),
+                    js_handler="() => emit(document.getElementById('preset-name').value)",
+                )
+            self.saved = with_attributes(words("p", "", "line"), {"role": "status"})
         self.seen: object = None
 
     def _add_copyable(self, name: str, label: str) -> TextElement:
@@ -44,6 +62,14 @@ class RecipePanel(Panel):
             with_attributes(copy, {"aria-label": label})
             copy.on("click", js_handler=f"(e) => copyText('{name}', e.currentTarget)")
         return made
+
+    def _save(self, name: str) -> None:
+        try:
+            path, bad = self.studio.save_preset(name.strip()), False
+            self.saved.text = f"Saved as {path}: --preset {path.stem} finds it"
+        except DreamVideoError as error:
+            self.saved.text, bad = str(error), True
+        self.saved.classes(**{"add" if bad else "remove": "bad"})
 
     def refresh(self) -> None:
         """Follow the choice."""

@@ -22,8 +22,16 @@ from dreamvideo.imaging import encode_jpeg
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.settings import look_values
+from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import frames
-from dreamvideo.studio.form_state import Choice, Kind, Slider, format_command, format_toml
+from dreamvideo.studio.form_state import (
+    Choice,
+    Kind,
+    Slider,
+    format_command,
+    format_toml,
+    list_own_looks,
+)
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.messages import (
     Answer,
@@ -122,6 +130,7 @@ class Studio:
         self._picture = self._film = 0
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
+        self.own_looks = list_own_looks()
         self.jobs.find_earlier()
 
     def touch(self) -> None:
@@ -297,6 +306,17 @@ class Studio:
             self.moving = Moving("Preparing")
         self.touch()
         self.previewer.ask(wanted)
+
+    def save_preset(self, name: str) -> Path:
+        """Save the look among the user's presets, and choose it. Raises DreamVideoError."""
+        choice = self.choice
+        path = save_user_preset(choice.look, name)
+        held = {slider.key for slider, _ in choice.own_changes}
+        changes = {key: value for key, value in choice.changes.items() if key not in held}
+        self.own_looks = list_own_looks()
+        self.choose(replace(choice, preset=name, changes=changes))
+        self.touch()
+        return path
 
     @property
     def command(self) -> str:
