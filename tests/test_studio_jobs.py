@@ -209,6 +209,8 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
         ("cat-zoom-2.gif", "done", "Done: 3 kB"),
     ]
     listed = after.all[0]
+    after.remove(listed)
+    assert after.all[0] is listed
     assert after.choose_output(QUICK, clip) == folder / "clip-dream.mp4"
     other = replace(QUICK, end=0.1)
     assert after.choose_output(other, clip) == folder / "clip-dream-2.mp4"

@@ -96,6 +96,12 @@ class RenderJob:
         return self.order.choice.kind in FILM
 
     @property
+    def can_be_removed(self) -> bool:
+        """Whether it is finished or given up: what can be resumed stays on the list."""
+        ended = self.state not in BUSY
+        return ended and (self.state == "done" or not job_folder(self.order.output).exists())
+
+    @property
     def share(self) -> float:
         """Progress of the current stage, 0 .. 1."""
         if self.state == "done":
@@ -228,9 +234,9 @@ class Jobs:
             self._end(job, "stopping")
 
     def remove(self, job: RenderJob) -> None:
-        """Take a render that has ended off the list; its files stay."""
+        """Take a render off the list if it ``can_be_removed``; its file stays."""
         with self._lock:
-            if job.state not in BUSY:
+            if job.can_be_removed:
                 self.all = [each for each in self.all if each is not job]
         self._changed()
 
@@ -420,7 +426,7 @@ def _request_of(choice: Choice) -> dict[str, str | None]:
 @lru_cache(maxsize=8)
 def _fingerprint_of(path: Path, modified: int) -> str:
     """Fingerprint a file as long as it is not changed: the page asks for it at every change."""
-    assert modified
+    del modified
     return compute_fingerprint(path)
 
 

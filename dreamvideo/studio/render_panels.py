@@ -157,7 +157,7 @@ class JobCard:
         show(self.stop, job.state in ("running", "stopping", "paused"))
         change(self.stop, disabled=job.state == "stopping")
         show(self.save, job.state == "done")
-        show(self.off, job.state not in BUSY)
+        show(self.off, job.can_be_removed)
         self.command.text = job.command
         show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)

@@ -179,6 +179,8 @@ class Studio:
         """
         with self._lock:
             if choice == self.choice:
+                # What was typed may have to be replaced by what was made of it.
+                self.touch()
                 return
             now = time.monotonic()
             goes_on = gesture and gesture == self._gesture and now - self._gesture_at < _GESTURE
