@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.formatting import format_bytes, format_clock, format_seconds
@@ -373,7 +373,7 @@ def _read_unfinished(number: int, folder: Path) -> RenderJob:
     manifest = found.manifest
     if manifest.kind not in FILM or not found.done:
         raise ValueError(manifest.kind)
-    kind = cast("Kind", manifest.kind)
+    kind = manifest.kind
     request = manifest.request
     start, end = (
         None if text is None else float(parse_time(text, f"--{name}"))
