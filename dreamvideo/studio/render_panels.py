@@ -117,7 +117,9 @@ class JobCard:
     def __init__(self, studio: Studio, job: RenderJob) -> None:
         self.studio, self.job = studio, job
         jobs = studio.jobs
-        with box("article", "job", aria_label=job.name) as self.root:
+        # What other sessions have left takes less room.
+        style = "job" if job.has_begun else "job earlier"
+        with box("article", style, aria_label=job.name) as self.root:
             words("h3", job.name)
             self.media = box("div", "result")
             self.bar = box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
