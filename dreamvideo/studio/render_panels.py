@@ -50,7 +50,8 @@ class RecipePanel(Panel):
                     lambda event: self._save(str(event.args)),
                     js_handler="() => emit(document.getElementById('preset-name').value)",
                 )
-            self.saved = with_attributes(words("p", "", "line"), {"role": "status"})
+            self.saved = words("p", "", "line")
+            with_attributes(self.saved, {"role": "status"})
         self.seen: object = None
 
     def _add_copyable(self, name: str, label: str) -> TextElement:
