@@ -44,7 +44,7 @@ class RecipePanel(Panel):
                     placeholder="Name of a preset of your own",
                 )
                 save = with_attributes(words("button", "Save", "btn"), {"type": "button"})
-                with_attributes(save, {"aria-label": "Save the look as a preset"})
+                with_attributes(save, {"aria-label": "Save the look under this name"})
                 save.on(
                     "click",
                     lambda event: self._save(str(event.args)),
