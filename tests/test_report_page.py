@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import pytest
 from browser import Browse, sideways
@@ -150,6 +151,38 @@ def test_the_divider_moves_by_mouse_and_by_keyboard(browse: Browse, pages: Path)
     assert divided_at(view) == 100
     view.locator("text=side by side").click()
     assert not view.locator(".divider").is_visible()
+
+
+def test_each_film_stands_under_its_own_label(browse: Browse, tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        picture = ["-f", "lavfi", "-i", f"color={colour}:s=64x48:r=25:d=0.2"]
+        make(tmp_path / f"{colour}.mkv", *picture, "-c:v", "ffv1", "-pix_fmt", "bgr0")
+    red, blue = tmp_path / "red.mkv", tmp_path / "blue.mkv"
+    write_comparison(compare_films(red, blue), tmp_path / "two.html")
+    report_film(blue, red, tmp_path / "one.html")
+    for name, left, right in (("two", "A red.mkv", "B blue.mkv"), ("one", "source", "film")):
+        view = opened(browse, tmp_path / f"{name}.html")
+        seen = {}
+        for mode in ("split", "beside", "left", "right"):
+            view.locator(f"input[name=view][value={mode}]").check()
+            seen[mode] = (*sides_of(view), *view.locator(".tag:visible").all_inner_texts())
+        assert seen == {
+            "split": ("red", "blue", left, right),
+            "beside": ("red", "blue", left, right),
+            "left": ("red", "red", left),
+            "right": ("blue", "blue", right),
+        }
+
+
+def sides_of(view: Page) -> tuple[str, str]:
+    """The colour at the left and at the right of the player, as it is seen."""
+    data = np.frombuffer(view.locator(".stage").screenshot(), np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert pixels is not None
+    height, width = pixels.shape[:2]
+    at = [pixels[height // 3, width // 4], pixels[height // 3, 3 * width // 4]]
+    left, right = ("red" if pixel[2] > 150 > pixel[0] else "blue" for pixel in at)
+    return left, right
 
 
 def test_the_curves_have_as_many_points_as_the_film_has_frames(browse: Browse, pages: Path) -> None:

@@ -111,6 +111,8 @@ def test_mistakes_in_presets_are_one_line_that_names_them(
 def test_mistakes_in_options_name_the_option() -> None:
     with pytest.raises(UsageError, match=r"^--octave-scale: input should be greater than 1, not 1"):
         make_look((), {"dream": {"octave_scale": 1.0}})
+    with pytest.raises(UsageError, match=r"^--layers: a layer name is missing in ''$"):
+        make_look((), {"dream": {"layers": ""}})
 
 
 @pytest.mark.parametrize(

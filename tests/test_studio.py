@@ -124,9 +124,9 @@ def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
     return page
 
 
-def dreamt(page: Page) -> NDArray[np.uint8]:
+def dreamt(page: Page, words: str = "Dreamt") -> NDArray[np.uint8]:
     """Wait for the finished frame; its pixels as the page shows them."""
-    expect(page.locator("#preview-line")).to_have_text("Dreamt", timeout=LONG)
+    expect(page.locator("#preview-line")).to_have_text(words, timeout=LONG)
     frame = page.locator("#frame")
     assert frame.evaluate("e => e.decode().then(() => e.naturalWidth)") > 1
     data = np.frombuffer(frame.screenshot(), np.uint8)
@@ -157,14 +157,45 @@ def test_a_slider_changes_the_picture(browse: Browse, studio: Running) -> None:
     assert difference(before, none) > 5
     with another_picture(page):
         page.get_by_role("button", name="Show the source").click()
-    assert difference(dreamt(page), none) < 1
+    assert difference(dreamt(page, "The source"), none) < 1
     with another_picture(page):
         page.get_by_role("button", name="Reset Strength").click()
     expect(page.locator("#command")).not_to_contain_text("--strength")
-    expect(page.locator("#preview-line")).to_have_text("Dreamt", timeout=LONG)
     with another_picture(page):
         page.get_by_role("button", name="Show the source").click()
     assert difference(dreamt(page), before) < 1
+
+
+def test_before_and_after_are_compared_and_a_change_is_undone(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.photo)
+    after = dreamt(page)
+    page.get_by_role("button", name="Show the source").click()
+    before = dreamt(page, "The source")
+    page.get_by_role("button", name="Divide").click()
+    divider = page.get_by_role("slider", name="Divider")
+    expect(divider).to_be_visible()
+    divided = dreamt(page)
+    left, right = after.shape[1] // 2 - 30, after.shape[1] // 2 + 30
+    assert difference(divided[:, :left], before[:, :left]) < 1
+    assert difference(divided[:, right:], after[:, right:]) < 1
+    page.keyboard.down("b")
+    assert difference(dreamt(page)[:, right:], before[:, right:]) < 1
+    page.keyboard.up("b")
+    divider.press("Home")
+    expect(divider).to_have_attribute("aria-valuenow", "0")
+    assert difference(dreamt(page)[:, 30:], after[:, 30:]) < 1
+    page.get_by_role("button", name="Divide").click()
+    expect(divider).to_be_hidden()
+    with another_picture(page):
+        page.get_by_role("slider", name="Strength").press("Home")
+    expect(page.locator("#command")).to_contain_text("--strength 0 ")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#command")).not_to_contain_text("--strength")
+    assert difference(dreamt(page), after) < 1
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator("#command")).to_contain_text("--strength 0 ")
 
 
 def test_the_dice_roll_other_creatures(browse: Browse, studio: Running) -> None:
@@ -245,7 +276,9 @@ def test_a_render_is_found_again_paused_gone_on_with_and_watched(
     output = studio.films / "clip-dream.mp4"
     assert job_folder(output).is_dir() and not output.exists()
     job.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    keep = page.get_by_role("dialog").get_by_role("button", name="Keep the frames")
+    expect(keep).to_have_class(re.compile("primary"))
+    keep.click()
     job.get_by_role("button", name="Resume").click()
     expect(job).to_contain_text(f"Done: {FRAMES} frames", timeout=LONG)
     assert not job_folder(output).exists() and len(pixels_of(output)) == FRAMES
@@ -295,6 +328,30 @@ def test_the_keyboard_alone_is_enough(browse: Browse, studio: Running) -> None:
     made = job.locator("img")
     expect(made).to_have_attribute("alt", "The dream photo-dream.png")
     assert made.evaluate("e => e.decode().then(() => e.naturalWidth)") == 96
+
+
+def test_a_reload_shows_the_chosen_look_and_renders_are_removed(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.photo)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.get_by_role("button", name="Render the still").click()
+    job = page.get_by_role("article").first
+    expect(job).to_contain_text("Done", timeout=LONG)
+    box = job.get_by_role("heading").bounding_box()
+    assert box is not None and box["y"] + box["height"] < 800
+    last = page.locator(".look").last
+    last.locator("input").check(force=True)
+    page.reload()
+    chosen = page.locator(".look:has(input:checked)")
+    page.wait_for_function("document.querySelector('.look-grid').scrollTop > 0")
+    inside = "e => { const a = e.getBoundingClientRect(), b = e.parentElement"
+    inside += ".getBoundingClientRect(); return a.top >= b.top - 1 && a.bottom <= b.bottom + 1; }"
+    assert chosen.evaluate(inside)
+    before = page.get_by_role("article").count()
+    job.get_by_role("button", name="Remove from the list").click()
+    expect(page.get_by_role("article")).to_have_count(before - 1)
+    assert list(studio.films.glob("photo-dream*.png"))
 
 
 @pytest.mark.parametrize("width", [390, 1600])

@@ -36,6 +36,7 @@ from dreamvideo.studio.form_state import (
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 STRENGTH = next(each for each in SLIDERS if each.name == "strength")
 CREATURES = next(each for each in SLIDERS if each.name == "creatures")
+STEPS = next(each for each in SLIDERS if each.name == "steps")
 OCTAVES = next(each for each in SLIDERS if each.name == "octaves")
 ROTATE = next(each for each in SLIDERS if each.name == "rotate")
 SPEED = next(each for each in SLIDERS if each.name == "rate")
@@ -161,6 +162,28 @@ def test_a_new_look_forgets_what_was_changed_of_the_last_one() -> None:
     choice = Choice(kind="zoom").change(STRENGTH, 0.5).change(SPEED, 2.0).with_preset("fur")
     assert choice.look.dream.strength == 1.0
     assert choice.look.zoom.rate == 2.0
+
+
+def test_going_back_to_a_look_brings_its_changes_back() -> None:
+    eyes = Choice(kind="zoom", preset="eyes").change(STRENGTH, 0.5).change(SPEED, 2.0)
+    fur = eyes.with_preset("fur").change(STRENGTH, 1.5).change(SPEED, 3.0)
+    assert fur.set_aside == {"eyes": {"dream.strength": 0.5}}
+    back = fur.with_preset("eyes")
+    assert back.changes == {"dream.strength": 0.5, "zoom.rate": 3.0}
+    assert back.with_preset("fur").changes == {"dream.strength": 1.5, "zoom.rate": 3.0}
+    # What was set back is not brought back.
+    assert back.change(STRENGTH, None).with_preset(None).set_aside == {
+        "fur": {"dream.strength": 1.5}
+    }
+
+
+def test_a_slider_reaches_the_looks_own_number() -> None:
+    classic = Choice(preset="classic")
+    assert classic.most(STEPS) == classic.look.dream.steps == 100
+    assert Choice().most(STEPS) == STEPS.high
+    assert classic.change(STEPS, 90).look.dream.steps == 90
+    assert classic.change(STEPS, 900).look.dream.steps == 100
+    assert Choice().change(STEPS, 90).look.dream.steps == STEPS.high
 
 
 @pytest.mark.parametrize("slider", SLIDERS, ids=lambda each: each.key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from tiny import Cli, pixels_of
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
 from dreamvideo.render.job.job import job_folder
+from dreamvideo.render.job.lock import lock_job
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
@@ -170,7 +173,74 @@ def test_at_the_end_what_can_be_gone_on_with_is_told(
     )
     assert line.endswith(f"-o {tmp_path}/clip-dream.mp4")
     assert job_folder(own.order.output).exists()
-    copied = begun(tmp_path)
-    lost = copied.render(QUICK, replace(clip, is_private=True))
-    leave_frames(lost.order.output)
-    assert copied.close() == [] and not job_folder(lost.order.output).exists()
+
+
+def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
+    clip: SourceFile, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, folder = tmp_path / "private", tmp_path / "films"
+    private.mkdir()
+    folder.mkdir()
+    shutil.copyfile(shelf / "clip.mp4", private / "clip.mp4")
+    dropped = inspect_upload(private / "clip.mp4", "clip.mp4", is_private=True)
+    before = begun(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "ChildProcess", FakeChild)
+        job = before.render(QUICK, dropped)
+
+        def stopping(progress: Progress) -> None:
+            if progress.stage == "dreaming" and progress.done == 3:
+                raise Interrupted(143)
+
+        with pytest.raises(Interrupted):
+            run_order(job.order, stopping)
+        (line,) = before.close()
+    assert shlex.split(line)[:3] == ["dreamvideo", "video", str(folder / "clip.mp4")]
+    assert shlex.split(line)[-2:] == ["-o", str(folder / "clip-dream.mp4")]
+    assert (folder / "clip.mp4").read_bytes() == (shelf / "clip.mp4").read_bytes()
+    shutil.rmtree(private)
+
+    # Another session lists it, and goes on: from the list, or for the same clip and settings.
+    (folder / "cat-zoom-2.gif").write_bytes(bytes(3000))
+    after = begun(folder)
+    after.find_earlier()
+    assert [(each.name, each.state, each.line) for each in after.all] == [
+        ("clip-dream.mp4", "paused", "Unfinished: 3 of 8 frames are kept"),
+        ("cat-zoom-2.gif", "done", "Done: 3 kB"),
+    ]
+    listed = after.all[0]
+    after.remove(listed)
+    assert after.all[0] is listed
+    assert after.choose_output(QUICK, clip) == folder / "clip-dream.mp4"
+    other = replace(QUICK, end=0.1)
+    assert after.choose_output(other, clip) == folder / "clip-dream-2.mp4"
+    told: list[Progress] = []
+    assert run_order(listed.order, told.append).frames == 8
+    assert any("3 of 8 frames are done" in each.note for each in told)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "ChildProcess", FakeChild)
+        assert after.render(replace(QUICK, fps="12"), clip) not in (listed, None)
+    after.remove(listed)
+    assert [each.name for each in after.all][1:] == ["cat-zoom-2.gif"]
+
+
+def test_the_same_render_is_resumed_and_another_process_is_left_alone(
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
+) -> None:
+    order = Order(QUICK, clip.path, tmp_path / "clip-dream.mp4", look_values(QUICK.look))
+
+    def stopping(progress: Progress) -> None:
+        if progress.stage == "dreaming" and progress.done == 2:
+            raise Interrupted(143)
+
+    with pytest.raises(Interrupted):
+        run_order(order, stopping)
+    all_ = begun(tmp_path)
+    all_.find_earlier()
+    (listed,) = all_.all
+    with lock_job(job_folder(order.output) / "lock"):
+        with pytest.raises(UsageError, match="is being rendered by process"):
+            all_.stop(listed)
+        assert job_folder(order.output).exists()
+    assert all_.render(QUICK, clip) is listed and all_.all == [listed]
+    assert fake[0].order == order and listed.command.startswith("dreamvideo video ")

@@ -168,7 +168,8 @@ def _plain(annotation: Any) -> Any:
 def _preset_parameters() -> list[inspect.Parameter]:
     load = typer.Option(
         "--preset",
-        help="A named look, or its TOML file. May be repeated: later ones override earlier ones.",
+        help="A named look, bundled or your own, or its TOML file. May be repeated: later ones "
+        "override earlier ones.",
         show_default="none",
         rich_help_panel="The look",
         autocompletion=complete_presets,

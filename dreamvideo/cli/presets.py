@@ -12,6 +12,7 @@ from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import print_table
 from dreamvideo.errors import UsageError
 from dreamvideo.settings import make_look, preset_paths, read_preset
+from dreamvideo.settings.presets import find_preset, user_preset_paths
 
 WIDEST = 320
 
@@ -45,14 +46,15 @@ def presets(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the named looks, or print one; --sheet shows them."""
+    """List the named looks, your own last, or print one; --sheet shows the bundled ones."""
     if sheet is not None:
         _show(photo, sheet, size, columns, overwrite, quiet)
         return
     if photo is not None:
         _print_preset(str(photo), as_json)
         return
-    described = {name: make_look([name]).description for name in preset_paths()}
+    names = [*preset_paths(), *user_preset_paths()]
+    described = {name: make_look([name]).description for name in names}
     if as_json:
         print(json.dumps([{"preset": n, "description": d} for n, d in described.items()], indent=2))
         return
@@ -61,7 +63,7 @@ def presets(
 
 def _print_preset(name: str, as_json: bool) -> None:
     """Print a look's own file as it is: what it does not name stays as it was."""
-    path = preset_paths().get(name, Path(name))
+    path = find_preset(name)
     if path.suffix != ".toml" and path.exists():
         raise UsageError(f"{path} is no look; to see it in every look add --sheet looks.png")
     values = read_preset(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +27,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_PRESET_NAME = re.compile(r"\w[\w-]{0,59}")
 Overrides = Mapping[str, Mapping[str, Any]]
 
 # The fields that every whole look wrote before 0.2, when looks had no balance and the defaults were
@@ -114,13 +117,17 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Read a bundled preset or a TOML file as nested dictionaries. Raises UsageError."""
+    """Read a bundled preset, a TOML file or one of the user's as nested dictionaries.
+
+    Raises UsageError.
+    """
     bundled = preset_paths()
-    path = bundled.get(name, Path(name))
+    path = find_preset(name)
     if not path.is_file() and path.suffix == ".toml":
         raise UsageError(f"{path}: no such preset file; `--preset` also takes {', '.join(bundled)}")
     if not path.is_file():
-        near = get_close_matches(name, bundled, n=1) or [", ".join(bundled)]
+        known = [*bundled, *user_preset_paths()]
+        near = get_close_matches(name, known, n=1) or [", ".join(known)]
         raise UsageError(f"no preset {name!r}: choose {near[0]}, or give a TOML file's path")
     try:
         return complete_earlier(_from_toml(path.read_text(encoding="utf-8")))
@@ -132,6 +139,60 @@ def preset_paths() -> dict[str, Path]:
     """Return the paths of bundled presets by name."""
     folder = Path(str(resources.files("dreamvideo") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_preset(name: str) -> Path:
+    """Return the file of a preset by name or path; it need not exist.
+
+    A bundled preset comes first, then a file of that path, then one in the user's folder.
+    """
+    path = preset_paths().get(name, Path(name))
+    return path if path.is_file() else user_preset_paths().get(name, path)
+
+
+def user_preset_folder() -> Path:
+    """Return the folder of the user's own presets, which need not exist."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "dreamvideo" / "presets"
+
+
+def user_preset_paths() -> dict[str, Path]:
+    """Return the paths of the user's own presets by name."""
+    try:
+        return {path.stem: path for path in sorted(user_preset_folder().glob("*.toml"))}
+    except (OSError, RuntimeError):
+        # A system without a home folder.
+        return {}
+
+
+def save_user_preset(look: Look, name: str) -> Path:
+    """Save a look among the user's own presets, where ``--preset NAME`` finds it.
+
+    Args:
+        look: The look.
+        name: A new name: letters, digits, ``-`` and ``_``.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: The name cannot be used, or is that of another preset.
+        DreamVideoError: The file cannot be written.
+    """
+    if not _PRESET_NAME.fullmatch(name):
+        raise UsageError(f"{name!r}: a preset's name is letters, digits, - and _, at most 60")
+    if name in preset_paths() or name in user_preset_paths():
+        raise UsageError(f"there is a preset {name!r} already: give another name")
+    path = user_preset_folder() / f"{name}.toml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DreamVideoError(f"{path.parent}: cannot be written ({error.strerror})") from None
+    save_preset(look, path)
+    return path
 
 
 def look_to_toml(look: Look) -> str:

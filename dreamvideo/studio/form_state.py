@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
 from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
 from dreamvideo.settings.derive import format_option
+from dreamvideo.settings.presets import user_preset_paths
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
@@ -27,6 +31,7 @@ ENDINGS: Mapping[Kind, tuple[str, ...]] = {
 }
 WORDS: Mapping[Kind, str] = {"image": "dream", "video": "dream", "zoom": "zoom"}
 FILM: tuple[Kind, ...] = ("video", "zoom")
+Changes = Mapping[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,12 @@ class Slider:
         found = getattr(getattr(look, self.group), self.name)
         return unset if found is None else float(found)
 
-    def convert(self, value: float) -> float | int:
-        """Convert a value for the setting: clamped, and rounded if it is a whole number."""
-        held = min(max(value, self.low), self.high)
+    def convert(self, value: float, most: float = -inf) -> float | int:
+        """Convert a value for the setting: clamped, and rounded if it is a whole number.
+
+        ``most`` is a number of the look beyond the usual range, which it may reach.
+        """
+        held = min(max(value, self.low), max(self.high, most))
         whole = float(self.step).is_integer() and float(self.low).is_integer()
         return round(held) if whole else round(held, 6)
 
@@ -92,6 +100,7 @@ class Choice:
         preset: The look to start from.
         changes: Numbers that override the preset, by ``group.name``; those that a kind does not use
             are kept for the others.
+        set_aside: The changes to other presets, by preset, until it is chosen again.
         start: Start in seconds of the clip; None: its own.
         end: End in seconds of the clip; None: its own.
         size: As on the command line; None: the source's own.
@@ -101,7 +110,8 @@ class Choice:
 
     kind: Kind = "image"
     preset: str | None = None
-    changes: Mapping[str, float | int] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
+    set_aside: Mapping[str | None, Changes] = field(default_factory=dict)
     start: float | None = None
     end: float | None = None
     size: str | None = None
@@ -131,16 +141,29 @@ class Choice:
         """Return a copy with a slider moved; None resets it to the preset's value."""
         changes = {key: each for key, each in self.changes.items() if key != slider.key}
         if value is not None:
-            changes[slider.key] = slider.convert(value)
+            changes[slider.key] = slider.convert(value, self.most(slider))
         return replace(self, changes=changes)
 
-    def with_preset(self, name: str | None) -> Choice:
-        """Return a copy with another preset, without the changes to the previous one.
+    def most(self, slider: Slider) -> float:
+        """Return how far a slider reaches: to the preset's own number, if that is beyond it."""
+        try:
+            own = make_look([self.preset] if self.preset else [])
+        except DreamVideoError:
+            return slider.high
+        return max(slider.high, slider.value_in(own, slider.high))
 
-        Changes that are not part of the picture itself, such as a zoom's speed, are kept.
+    def with_preset(self, name: str | None) -> Choice:
+        """Return a copy with another preset and the changes that were made to it before.
+
+        The changes to the present preset are set aside. Those that are not part of the picture
+        itself, such as a zoom's speed, stay.
         """
         kept = {k: v for k, v in self.changes.items() if k.split(".")[0] in ("coherence", "zoom")}
-        return replace(self, preset=name, changes=kept)
+        own = {k: v for k, v in self.changes.items() if k not in kept}
+        aside = {**self.set_aside, self.preset: own}
+        again = aside.pop(name, {})
+        aside = {preset: changes for preset, changes in aside.items() if changes}
+        return replace(self, preset=name, changes={**kept, **again}, set_aside=aside)
 
 
 def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
@@ -188,6 +211,15 @@ def format_toml(choice: Choice) -> str:
 def list_descriptions() -> dict[str, str]:
     """Return the name and description of every bundled look."""
     return {name: make_look([name]).description for name in preset_paths()}
+
+
+def list_own_looks() -> dict[str, str]:
+    """Return the name and description of every preset of the user's that can be read."""
+    found = {}
+    for name in user_preset_paths():
+        with suppress(DreamVideoError):
+            found[name] = make_look([name]).description
+    return found
 
 
 def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int = 1) -> str:

@@ -1,4 +1,4 @@
-// Dropped files, the source preview, copying of text.
+// Dropped files, the divider, held and pressed keys, copying of text.
 (() => {
   const say = (text, bad) => {
     const line = document.getElementById('upload-line');
@@ -55,6 +55,55 @@
     button.dataset.label = before;
     button.textContent = 'Copied';
     setTimeout(() => { button.textContent = before; }, 1500);
+  };
+  let at = 50;
+  const divide = (share) => {
+    at = Math.min(100, Math.max(0, share));
+    document.documentElement.style.setProperty('--at', at + '%');
+    document.getElementById('divider').setAttribute('aria-valuenow', Math.round(at));
+  };
+  const point = (e, screen) => {
+    const box = screen.getBoundingClientRect();
+    divide((e.clientX - box.left) / box.width * 100);
+  };
+  document.addEventListener('pointerdown', (e) => {
+    const screen = e.target.closest('.screen.divided');
+    if (!screen || e.button) return;
+    screen.setPointerCapture(e.pointerId);
+    point(e, screen);
+    e.preventDefault();
+    document.getElementById('divider').focus({preventScroll: true});
+  });
+  document.addEventListener('pointermove', (e) => {
+    const screen = e.target.closest && e.target.closest('.screen.divided');
+    if (screen && screen.hasPointerCapture(e.pointerId)) point(e, screen);
+  });
+  const ways = {ArrowLeft: -2, ArrowRight: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
+  const typing = 'select, textarea, input[type=number], input[type=text]';
+  const hold = (yes) => document.body.classList.toggle('shows-before', yes);
+  document.addEventListener('keydown', (e) => {
+    if (e.target.id === 'divider' && e.key in ways) {
+      divide(at + ways[e.key]);
+      e.preventDefault();
+      return;
+    }
+    if (e.target.closest(typing) || e.altKey) return;
+    const key = e.key.toLowerCase();
+    if ((e.ctrlKey || e.metaKey) && (key === 'z' || key === 'y')) {
+      document.getElementById(key === 'y' || e.shiftKey ? 'redo' : 'undo').click();
+      e.preventDefault();
+    } else if (key === 'b' && !e.ctrlKey && !e.metaKey) hold(true);
+  });
+  document.addEventListener('keyup', (e) => { if (e.key.toLowerCase() === 'b') hold(false); });
+  window.addEventListener('blur', () => hold(false));
+  // Within its own list: the page itself stays where it is.
+  window.showChosenLook = () => {
+    const chosen = document.querySelector('.look:has(input:checked)');
+    if (!chosen) return;
+    const grid = chosen.parentElement;
+    const from = grid.getBoundingClientRect(), to = chosen.getBoundingClientRect();
+    grid.scrollTop += to.top - from.top - (from.height - to.height) / 2;
+    grid.scrollLeft += to.left - from.left - (from.width - to.width) / 2;
   };
   const kept = localStorage.getItem('dreamvideo-scheme');
   window.studioScheme = kept === 'dark' || kept === 'light' ? kept : 'auto';

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.studio.panels import KindPanel, LooksPanel, Panel, SlidersPanel, SourcePanel
-from dreamvideo.studio.preview_panel import StagePanel
+from dreamvideo.studio.preview_panel import StagePanel, TriedPanel
 from dreamvideo.studio.render_panels import RecipePanel, RendersPanel
 from dreamvideo.studio.session import Studio
 from dreamvideo.studio.widgets import box, button, words
@@ -33,8 +33,9 @@ def build(studio: Studio) -> None:
             sliders = SlidersPanel(studio)
             kind = KindPanel(studio, lambda: _render(studio))
         with box("div", "below"):
-            recipe, renders = RecipePanel(studio), RendersPanel(studio)
-    panels: list[Panel] = [source, looks, stage, sliders, kind, recipe, renders]
+            renders, tried = RendersPanel(studio), TriedPanel(studio)
+            recipe = RecipePanel(studio)
+    panels: list[Panel] = [source, looks, stage, sliders, kind, renders, tried, recipe]
     seen = -1
 
     def follow() -> None:
@@ -55,7 +56,7 @@ def _head() -> None:
     scheme = ui.dark_mode(None)
 
     async def kept() -> None:
-        name = await ui.run_javascript("window.studioScheme")
+        name = await ui.run_javascript("showChosenLook(); return window.studioScheme")
         scheme.value = _SCHEMES.get(name)
         shown.text = f"Theme: {name}"
 

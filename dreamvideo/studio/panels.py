@@ -85,30 +85,40 @@ class LooksPanel(Panel):
         with section("Look", "looks") as part:
             grid.move(part)
         with grid:
-            self._tile(
-                "", "default", "The usual dream: animals, birds and eyes, in fur and feathers", True
-            )
+            usual = "The usual dream: animals, birds and eyes, in fur and feathers"
+            self._tile("", "default", usual, "/studio/look/default")
             for name, text in list_descriptions().items():
-                self._tile(name, name, text, name in pictures)
+                self._tile(name, name, text, f"/studio/look/{name}" if name in pictures else "")
+        self.grid = grid
 
-    def _tile(self, name: str, label: str, text: str, has_picture: bool) -> None:
+    def _tile(
+        self, name: str, label: str, text: str, address: str, instead: str = "needs a download"
+    ) -> None:
         chosen = (self.studio.choice.preset or "") == name
         with with_attributes(box("label", "look"), {"title": text}):
             self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
             with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            if has_picture:
-                picture(f"/studio/look/{label}", "")
+            if address:
+                picture(address, "")
             else:
-                words("span", "needs a download", "no-picture")
+                words("span", instead, "no-picture")
             words("span", label, "look-name")
 
     def refresh(self) -> None:
-        """Mark the chosen look."""
+        """Mark the chosen look; looks that were saved meanwhile are added."""
+        for name, text in self.studio.own_looks.items():
+            if name not in self.inputs:
+                with self.grid:
+                    self._tile(name, name, text, "", "your own")
         for name, each in self.inputs.items():
             change(each, checked=name == (self.studio.choice.preset or ""))
 
     def _pick(self, name: str) -> None:
-        self.studio.choose(self.studio.choice.with_preset(name or None))
+        before = self.studio.choice
+        self.studio.choose(before.with_preset(name or None))
+        if before.preset in self.studio.choice.set_aside:
+            label = before.preset or "default"
+            ui.notify(f"Your changes to {label} are kept: they return with that look")
 
 
 class SlidersPanel(Panel):
@@ -150,6 +160,8 @@ class SlidersPanel(Panel):
                         lambda: self.studio.roll(slider),
                         aria_label=f"Roll the dice for other {slider.label.lower()}",
                     )
+                with_attributes(made.element, {"aria-description": slider.help})
+            with_attributes(words("p", slider.help, "slider-help"), {"aria-hidden": "true"})
         self.rows.append((slider, row, made, value, back))
 
     def _move(self, slider: Slider, to: float) -> None:
@@ -165,9 +177,7 @@ class SlidersPanel(Panel):
             return float(own)
         unset = ZOOM_RATE if slider.name == "rate" else float(self.studio.octaves)
         try:
-            return min(
-                max(slider.value_in(self.studio.choice.look, unset), slider.low), slider.high
-            )
+            return max(slider.value_in(self.studio.choice.look, unset), slider.low)
         except DreamVideoError:
             return slider.low
 
@@ -181,6 +191,7 @@ class SlidersPanel(Panel):
         for slider, row, made, text, back in self.rows:
             show(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
+            made.bounds(self.studio.choice.most(slider), slider.step)
             own = slider.key in self.studio.choice.changes
             derived = "" if own or slider.name != "octaves" else ", from the size"
             text.text = f"{number_text(value)}{derived}"

@@ -7,13 +7,15 @@ from functools import partial
 from nicegui import run
 
 from dreamvideo.studio.panels import Panel
-from dreamvideo.studio.session import MOVING, SeenFrame, Studio, sample_paths
+from dreamvideo.studio.session import MOVING, SeenFrame, Studio, Tried, sample_paths
 from dreamvideo.studio.widgets import (
     Range,
     box,
     button,
     change,
+    number_text,
     picture,
+    section,
     show,
     with_attributes,
     words,
@@ -29,11 +31,25 @@ class StagePanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        self.shows_source = self.shows_film = False
+        self.shows_source = self.shows_film = self.divides = False
         with box("section", "card stage", aria_label="Preview"):
             with box("div", "screen") as self.screen:
                 self.image = picture(BLANK, "The dreamt frame", "frame")
                 with_attributes(self.image, {"id": "frame"})
+                # What was there before: left of the divider, or everywhere while B is held.
+                self.before = picture(BLANK, "The source frame", "frame before")
+                with_attributes(self.before, {"id": "before"})
+                self.divider = box(
+                    "div",
+                    "divider",
+                    id="divider",
+                    role="slider",
+                    tabindex="0",
+                    aria_label="Divider between the source and the dream",
+                    aria_valuemin="0",
+                    aria_valuemax="100",
+                    aria_valuenow="50",
+                )
                 self.film = box("video", "frame", aria_label="Moving preview")
                 with_attributes(
                     self.film,
@@ -47,7 +63,10 @@ class StagePanel(Panel):
             with box("div", "stage-foot"):
                 self.line = words("p", "", "line grow")
                 with_attributes(self.line, {"role": "status", "id": "preview-line"})
+                self.divide = button("Divide", self._toggle_divider, aria_pressed="false")
+                with_attributes(self.divide, {"title": "The source left of a divider that moves"})
                 self.source = button("Show the source", self._toggle_source, aria_pressed="false")
+                with_attributes(self.source, {"title": "Or hold the key B"})
                 self.move = button("Moving preview", self._toggle_film)
             with box("div", "scrub") as self.scrub:
                 words("span", "Time", "slider-label")
@@ -90,11 +109,18 @@ class StagePanel(Panel):
                 src=f"/studio/seen/{which}/{seen.serial}" if there else BLANK,
                 alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
             )
+            change(self.before, src=f"/studio/seen/source/{seen.serial}" if seen.source else BLANK)
             change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
             show(self.film, plays)
             show(self.image, not plays and material is not None)
+        compares = material is not None and not plays and bool(seen.source)
+        divided = self.divides and compares and which == "dream"
+        show(self.before, compares)
+        show(self.divider, divided)
+        self.screen.classes(**{"add" if divided else "remove": "divided"})
+        change(self.divide, aria_pressed="true" if self.divides else "false")
         show(self.empty, material is None)
-        for each in (self.source, self.move):
+        for each in (self.divide, self.source, self.move):
             change(each, disabled=material is None)
         show(self.move, studio.choice.kind != "image")
         change(self.source, aria_pressed="true" if self.shows_source else "false")
@@ -118,11 +144,13 @@ class StagePanel(Panel):
         if studio.material is None:
             text = "" if studio.is_warm else "Loading the network"
         elif self.shows_film and not moving.ticket:
-            text, bad, share = moving.words or moving.error, moving.error, 0.0
+            text, bad, share = moving.words or moving.error, moving.error, moving.share
         elif self.shows_film:
             text = f"{MOVING:g} seconds, small and coarse"
         elif seen.error:
             text = seen.error
+        elif self.shows_source:
+            text = "The source"
         elif seen.is_busy:
             begun = f"Dreaming: step {seen.done} of {seen.total}" if seen.total else "Dreaming"
             text = begun if studio.is_warm else "Loading the network, once"
@@ -131,21 +159,69 @@ class StagePanel(Panel):
         text = studio.complaint or text
         self.line.text = text
         self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
-        busy = studio.material is not None and (seen.is_busy or bool(moving.words))
-        change(self.bar, value=f"{share:.3f}" if share or not busy else None)
+        busy = bool(moving.words) if self.shows_film else seen.is_busy
+        busy = busy and studio.material is not None
+        change(self.bar, value=f"{share:.3f}")
         self.bar.classes(**{"remove" if busy else "add": "idle"})
 
     def _toggle_source(self) -> None:
         self.shows_source = not self.shows_source
-        self.shows_film = False
+        self._leave_film()
         self.refresh()
 
-    def _toggle_film(self) -> None:
-        self.shows_film = not self.shows_film
+    def _toggle_divider(self) -> None:
+        self.divides = not self.divides
+        if self.divides:
+            self.shows_source = False
+            self._leave_film()
+        self.refresh()
+
+    def _leave_film(self) -> None:
         if self.shows_film:
+            self.shows_film = False
+            self.studio.ask_again()
+
+    def _toggle_film(self) -> None:
+        if self.shows_film:
+            self._leave_film()
+        else:
+            self.shows_film = True
             self.studio.ask_moving()
         self.refresh()
 
     def _on_scrub(self, value: float) -> None:
         self.shows_film = False
         self.studio.go_to(value)
+
+
+class TriedPanel(Panel):
+    """The looks that have been tried on this source, newest first, each shown by its frame."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        with section("Looks tried", "tried") as self.section:
+            with box("div", "actions"):
+                self.undo = button("Undo", studio.undo, id="undo", title="Ctrl-Z")
+                self.redo = button("Redo", studio.redo, id="redo", title="Ctrl-Shift-Z")
+            self.list = box("div", "tried-list", role="group", aria_label="Looks tried")
+        self.shown: tuple[Tried, ...] | None = None
+
+    def refresh(self) -> None:
+        """Follow the session."""
+        studio = self.studio
+        show(self.section, studio.material is not None)
+        change(self.undo, disabled=not studio.can_undo)
+        change(self.redo, disabled=not studio.can_redo)
+        if studio.tried == self.shown:
+            return
+        self.shown = studio.tried
+        self.list.clear()
+        with self.list:
+            for each in studio.tried:
+                choice = each.choice
+                changes = [f"{one.label} {number_text(to)}" for one, to in choice.own_changes]
+                label = ", ".join([choice.preset or "default", *changes])
+                with button("", partial(studio.restore, each), "try", title=label) as made:
+                    picture(f"/studio/tried/{each.number}", "")
+                    words("span", choice.preset or "default")
+                with_attributes(made, {"aria-label": f"Back to {label}"})

@@ -33,6 +33,25 @@ class RecipePanel(Panel):
             with box("details"):
                 words("summary", "The look as a preset file (TOML)")
                 self.toml = self._add_copyable("toml", "Copy the preset")
+            with box("div", "copied save"):
+                box(
+                    "input",
+                    "number",
+                    id="preset-name",
+                    type="text",
+                    maxlength="60",
+                    aria_label="Name of the preset",
+                    placeholder="Name of a preset of your own",
+                )
+                save = with_attributes(words("button", "Save", "btn"), {"type": "button"})
+                with_attributes(save, {"aria-label": "Save the look under this name"})
+                save.on(
+                    "click",
+                    lambda event: self._save(str(event.args)),
+                    js_handler="() => emit(document.getElementById('preset-name').value)",
+                )
+            self.saved = words("p", "", "line")
+            with_attributes(self.saved, {"role": "status"})
         self.seen: object = None
 
     def _add_copyable(self, name: str, label: str) -> TextElement:
@@ -44,6 +63,14 @@ class RecipePanel(Panel):
             with_attributes(copy, {"aria-label": label})
             copy.on("click", js_handler=f"(e) => copyText('{name}', e.currentTarget)")
         return made
+
+    def _save(self, name: str) -> None:
+        try:
+            path, bad = self.studio.save_preset(name.strip()), False
+            self.saved.text = f"Saved as {path}: --preset {path.stem} finds it"
+        except DreamVideoError as error:
+            self.saved.text, bad = str(error), True
+        self.saved.classes(**{"add" if bad else "remove": "bad"})
 
     def refresh(self) -> None:
         """Follow the choice."""
@@ -80,6 +107,9 @@ class RendersPanel(Panel):
                     self.cards[job.number] = JobCard(self.studio, job)
                     self.cards[job.number].root.move(target_index=0)
             self.cards[job.number].refresh()
+        there = {job.number for job in jobs}
+        for number in [number for number in self.cards if number not in there]:
+            self.cards.pop(number).root.delete()
 
 
 class JobCard:
@@ -88,7 +118,9 @@ class JobCard:
     def __init__(self, studio: Studio, job: RenderJob) -> None:
         self.studio, self.job = studio, job
         jobs = studio.jobs
-        with box("article", "job", aria_label=job.name) as self.root:
+        # What other sessions have left takes less room.
+        style = "job" if job.has_begun else "job earlier"
+        with box("article", style, aria_label=job.name) as self.root:
             words("h3", job.name)
             self.media = box("div", "result")
             self.bar = box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
@@ -103,10 +135,13 @@ class JobCard:
                     words("a", "Download", "btn primary"),
                     {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
                 )
-            with box("details"):
+                self.off = button(
+                    "Remove from the list", lambda: jobs.remove(job), "link", title="Its file stays"
+                )
+            with box("details") as self.details:
                 words("summary", "Its command line")
                 with box("pre", "code", tabindex="0"):
-                    words("code", job.command)
+                    self.command = words("code", "")
         self.state = ""
 
     def refresh(self) -> None:
@@ -114,8 +149,7 @@ class JobCard:
         job = self.job
         self.line.text = job.words(time.monotonic())
         self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
-        share = f"{job.share:.3f}" if job.progress is not None else None
-        change(self.bar, value=share)
+        change(self.bar, value=f"{job.share:.3f}")
         if job.state == self.state:
             return
         self.state = job.state
@@ -126,6 +160,9 @@ class JobCard:
         show(self.stop, job.state in ("running", "stopping", "paused"))
         change(self.stop, disabled=job.state == "stopping")
         show(self.save, job.state == "done")
+        show(self.off, job.can_be_removed)
+        self.command.text = job.command
+        show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)
         show(self.notes, bool(job.notes))
         if job.state == "done":
@@ -153,16 +190,22 @@ class JobCard:
     def _stop(self) -> None:
         job = self.job
         if not job.can_pause or job.progress is None:
-            self.studio.jobs.stop(job)
+            self._end()
             return
 
         def end() -> None:
-            self.studio.jobs.stop(job)
+            self._end()
             dialog.close()
 
         with ui.dialog() as dialog, box("div", "card ask"):
             words("p", f"Stop {job.name} and delete the frames dreamt so far?")
             with box("div", "actions"):
-                button("Cancel", dialog.close, autofocus="true")
-                button("Stop", end, "primary")
+                button("Keep the frames", dialog.close, "primary", autofocus="true")
+                button("Stop and delete", end)
         dialog.open()
+
+    def _end(self) -> None:
+        try:
+            self.studio.jobs.stop(self.job)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="warning")

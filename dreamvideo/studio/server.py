@@ -103,6 +103,12 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
         # A page may request this just after another source was chosen.
         return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
+    @app.get("/studio/tried/{number}")
+    def tried(number: int) -> Response:
+        found = next((each for each in studio.tried if each.number == number), None)
+        picture = found.picture if found else _NOTHING
+        return Response(picture, media_type="image/jpeg", headers=_NO_STORE)
+
     looks = look_pictures()
 
     @app.get("/studio/look/{name}")

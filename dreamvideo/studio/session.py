@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,19 @@ from pathlib import Path
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.settings import look_values
+from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import frames
-from dreamvideo.studio.form_state import Choice, Kind, Slider, format_command, format_toml
+from dreamvideo.studio.form_state import (
+    Choice,
+    Kind,
+    Slider,
+    format_command,
+    format_toml,
+    list_own_looks,
+)
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.messages import (
     Answer,
@@ -41,6 +51,13 @@ from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
 MOVING = 2.0
+# The share of a moving preview's time that dreaming takes; the rest is encoding.
+_DREAMING = 0.95
+# As many looks tried, and changes to undo, are kept.
+MOST_TRIED = 12
+_MOST_UNDONE = 200
+# Seconds within which further moves of a slider are the same change.
+_GESTURE = 1.0
 # The dice roll 1 to this: enough variety, and short enough to note down.
 _MOST_ROLLED = 9999
 
@@ -67,11 +84,24 @@ class SeenFrame:
 
 @dataclass(frozen=True)
 class Moving:
-    """A moving preview: in progress (``words``), finished (``ticket``), or neither."""
+    """A moving preview: in progress (``words``), finished (``ticket``), or neither.
+
+    ``share`` of it is done, 0 .. 1.
+    """
 
     words: str = ""
+    share: float = 0.0
     ticket: int = 0
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A look that has been seen on the present source: ``picture`` is its frame, as JPEG."""
+
+    number: int
+    choice: Choice
+    picture: bytes = field(repr=False)
 
 
 @dataclass
@@ -89,13 +119,19 @@ class Studio:
     is_warm: bool = False
     complaint: str = ""
     version: int = 0
+    tried: tuple[Tried, ...] = ()
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._tickets = count(1)
+        self._past: list[Choice] = []
+        self._future: list[Choice] = []
+        self._gesture, self._gesture_at = "", 0.0
         self._picture = self._film = 0
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
+        self.own_looks = list_own_looks()
+        self.jobs.find_earlier()
 
     def touch(self) -> None:
         """Mark the session as changed."""
@@ -123,6 +159,8 @@ class Studio:
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
+            self.tried = ()
+            self._past, self._future, self._gesture = [], [], ""
         if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
@@ -132,8 +170,64 @@ class Studio:
         """Change the source to a bundled sample. Raises MediaError."""
         self.take(inspect_upload(sample_paths()[name]))
 
-    def choose(self, choice: Choice) -> None:
-        """Change the choice; the frame is dreamt again if that affects it."""
+    def choose(self, choice: Choice, gesture: str = "") -> None:
+        """Change the choice; the frame is dreamt again if that affects it.
+
+        Args:
+            choice: The new choice.
+            gesture: Changes of the same gesture in quick succession are undone together.
+        """
+        with self._lock:
+            if choice == self.choice:
+                # What was typed may have to be replaced by what was made of it.
+                self.touch()
+                return
+            now = time.monotonic()
+            goes_on = gesture and gesture == self._gesture and now - self._gesture_at < _GESTURE
+            if not goes_on:
+                self._past = [*self._past[-_MOST_UNDONE:], self.choice]
+            self._gesture, self._gesture_at = gesture, now
+            self._future = []
+        self._change(choice)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a change of the choice can be undone."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undone change can be made again."""
+        return bool(self._future)
+
+    def undo(self) -> None:
+        """Undo the last change of the choice, if there is one."""
+        with self._lock:
+            if not self._past:
+                return
+            choice = self._past.pop()
+            self._future.append(self.choice)
+            self._gesture = ""
+        self._change(choice)
+
+    def redo(self) -> None:
+        """Make an undone change again, if there is one."""
+        with self._lock:
+            if not self._future:
+                return
+            choice = self._future.pop()
+            self._past.append(self.choice)
+            self._gesture = ""
+        self._change(choice)
+
+    def restore(self, tried: Tried) -> None:
+        """Choose a look that was tried; what else is chosen stays."""
+        then = tried.choice
+        self.choose(
+            replace(self.choice, preset=then.preset, changes=then.changes, set_aside=then.set_aside)
+        )
+
+    def _change(self, choice: Choice) -> None:
         with self._lock:
             before, self.choice = self.choice, choice
         self.touch()
@@ -142,14 +236,15 @@ class Studio:
 
     def move(self, slider: Slider, value: float | None) -> None:
         """Move a slider; None resets it to the look's value."""
-        self.choose(self.choice.change(slider, value))
+        self.choose(self.choice.change(slider, value), slider.key if value is not None else "")
 
     def roll(self, slider: Slider) -> None:
         """Set a seed to a random number."""
         now = self.choice.changes.get(slider.key)
         rolled = secrets.randbelow(_MOST_ROLLED) + 1
         # The same number again would look like a button that does nothing.
-        self.move(slider, rolled if rolled != now else rolled % _MOST_ROLLED + 1)
+        rolled = rolled if rolled != now else rolled % _MOST_ROLLED + 1
+        self.choose(self.choice.change(slider, rolled))
 
     def go_to(self, at: float) -> None:
         """Go to another time of the clip, in seconds."""
@@ -166,12 +261,12 @@ class Studio:
         with self._lock:
             self._picture, self._film = next(self._tickets), 0
             if self.moving.words:
-                self.moving = replace(self.moving, words="")
+                self.moving = Moving()
             self.seen = replace(self.seen, done=0, total=0, error="")
             try:
                 values = look_values(self.choice.look)
             except DreamVideoError as error:
-                self.seen = replace(self.seen, error=str(error))
+                self._picture_heard(Failed(self._picture, str(error)))
                 return
             wanted = PictureWanted(
                 self._picture, material.path, values, self._moment, float(material.duration)
@@ -182,6 +277,17 @@ class Studio:
         if not is_warm:
             # The preview process does not respond while it loads its network.
             threading.Thread(target=self._show_source, args=(wanted,), daemon=True).start()
+
+    def ask_again(self) -> None:
+        """Request the frame if a moving preview has superseded it."""
+        with self._lock:
+            self._film = 0
+            if self.moving.words:
+                self.moving = Moving()
+            unfinished = self.seen.is_busy
+        self.touch()
+        if unfinished:
+            self.ask()
 
     def ask_moving(self) -> None:
         """Request a short, small film from the current time on."""
@@ -203,13 +309,24 @@ class Studio:
         self.touch()
         self.previewer.ask(wanted)
 
+    def save_preset(self, name: str) -> Path:
+        """Save the look among the user's presets, and choose it. Raises DreamVideoError."""
+        choice = self.choice
+        path = save_user_preset(choice.look, name)
+        held = {slider.key for slider, _ in choice.own_changes}
+        changes = {key: value for key, value in choice.changes.items() if key not in held}
+        self.own_looks = list_own_looks()
+        self.choose(replace(choice, preset=name, changes=changes))
+        self.touch()
+        return path
+
     @property
     def command(self) -> str:
         """The command line that renders the choice. Raises UsageError."""
         material = self.material
         if material is None:
             return ""
-        output = self.jobs.free_output(self.choice, material).name
+        output = self.jobs.choose_output(self.choice, material).name
         return format_command(self.choice, material.name, output)
 
     @property
@@ -273,8 +390,17 @@ class Studio:
             self.seen = replace(
                 seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
             )
+            if done == total:
+                self._remember(answer.picture)
         elif isinstance(answer, Failed):
-            self.seen = replace(seen, error=answer.line)
+            # The dream so far is another look's.
+            self.seen = replace(seen, dream=b"", serial=seen.serial + 1, error=answer.line)
+
+    def _remember(self, picture: bytes) -> None:
+        look = _picture_of(self.choice)
+        others = [each for each in self.tried if _picture_of(each.choice) != look]
+        newest = Tried(next(self._tickets), self.choice, picture)
+        self.tried = (newest, *others[: MOST_TRIED - 1])
 
     def _film_heard(self, answer: Answer) -> None:
         moving = self.moving
@@ -282,11 +408,19 @@ class Studio:
             p = answer.progress
             of = f" of {p.total}" if p.total else ""
             words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
-            self.moving = replace(moving, words=words)
+            share = p.done / p.total if p.total else 0.0
+            self.moving = replace(moving, words=words, share=max(moving.share, _overall(p, share)))
         elif isinstance(answer, FilmMade):
             self.moving = Moving(ticket=answer.ticket)
         elif isinstance(answer, Failed):
             self.moving = Moving(error=answer.line)
+
+
+def _overall(progress: Progress, share: float) -> float:
+    """Return how much of a film is done with this share of its present stage."""
+    if progress.stage == "dreaming":
+        return _DREAMING * share
+    return _DREAMING + (1 - _DREAMING) * share if progress.stage == "encoding" else 0.0
 
 
 def _picture_of(choice: Choice) -> object:

@@ -24,7 +24,7 @@ from dreamvideo.render.job.segments import WHOLE, Segment
 from dreamvideo.settings import Look, OutputSettings, look_to_toml, look_values, preset_paths
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.machine import MachineSettings
-from dreamvideo.settings.presets import look_from_toml
+from dreamvideo.settings.presets import find_preset, look_from_toml
 from dreamvideo.version import __version__
 
 # Files up to this size are read whole; of larger ones this many blocks, evenly spread.
@@ -186,7 +186,11 @@ def list_look_files(look: Look) -> dict[str, Path]:
     }
     named_looks = [*(stage.look for stage in look.journey), *(area.look for area in look.regions)]
     bundled = preset_paths()
-    words |= {f"the preset {name}": name for name in named_looks if name not in bundled}
+    words |= {
+        f"the preset {name}": str(find_preset(name))
+        for name in named_looks
+        if name is not None and name not in bundled
+    }
     # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
     model = find_model(look.dream.model)

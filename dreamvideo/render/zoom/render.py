@@ -126,7 +126,11 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         "zoom",
         look,
         wanted,
-        {"loop": "yes" if loop else None, "fps": fps},
+        {
+            "loop": "yes" if loop else None,
+            "fps": fps,
+            "photo": None if photo is None else str(photo.absolute()),
+        },
         {name: path for name, path in files.items() if path is not None},
         machine,
         loop=loop,

@@ -1,0 +1,174 @@
+"""A session's state: what its page shows of previews, and how a choice is changed and undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny import Cli
+
+from dreamvideo.errors import UsageError
+from dreamvideo.render.progress import Progress
+from dreamvideo.settings import look_values, make_look
+from dreamvideo.studio import session
+from dreamvideo.studio.form_state import SLIDERS
+from dreamvideo.studio.messages import (
+    Answer,
+    Failed,
+    FilmGrown,
+    FilmMade,
+    FilmWanted,
+    PictureGrown,
+    PictureWanted,
+    SourceSeen,
+    Wanted,
+)
+from dreamvideo.studio.session import Studio, sample_paths
+from dreamvideo.studio.uploads import inspect_upload
+
+STRENGTH = next(each for each in SLIDERS if each.name == "strength")
+
+
+class FakePreviewer:
+    """A preview process that answers what it is told to."""
+
+    def __init__(self, hear: Callable[[Answer], None]) -> None:
+        self.hear = hear
+        self.asked: list[Wanted] = []
+
+    def ask(self, wanted: Wanted) -> None:
+        self.asked.append(wanted)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def studio(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """A session with a clip; its network is loaded."""
+    monkeypatch.setattr(session, "Previewer", FakePreviewer)
+    made = Studio(tmp_path)
+    made.is_warm = True
+    made.take(inspect_upload(shelf / "clip.mp4"))
+    yield made
+    made.close()
+
+
+def previewer_of(studio: Studio) -> FakePreviewer:
+    assert isinstance(studio.previewer, FakePreviewer)
+    return studio.previewer
+
+
+def test_a_moving_preview_moves_its_bar_on_and_leaves_a_frame_to_be_finished(
+    studio: Studio,
+) -> None:
+    fake = previewer_of(studio)
+    picture = fake.asked[-1].ticket
+    fake.hear(PictureGrown(picture, b"half", 9, 15))
+    studio.ask_moving()
+    film = fake.asked[-1]
+    assert isinstance(film, FilmWanted)
+    shares = [studio.moving.share]
+    for stage, done in (("dreaming", 6), ("dreaming", 24), ("encoding", 0), ("encoding", 24)):
+        fake.hear(FilmGrown(film.ticket, Progress(stage, "frame", done, 24)))
+        shares.append(studio.moving.share)
+    assert shares == pytest.approx([0, 0.2375, 0.95, 0.95, 1])
+    fake.hear(FilmMade(film.ticket))
+    # The process has given up the frame for the film: it is asked for again.
+    studio.ask_again()
+    again = fake.asked[-1]
+    assert isinstance(again, PictureWanted) and again.ticket > film.ticket
+    fake.hear(PictureGrown(again.ticket, b"whole", 15, 15))
+    asked = len(fake.asked)
+    studio.ask_again()
+    assert len(fake.asked) == asked and not studio.seen.is_busy
+
+
+def test_a_look_that_cannot_be_shown_does_not_show_the_last_one(studio: Studio) -> None:
+    fake = previewer_of(studio)
+    ticket = fake.asked[-1].ticket
+    fake.hear(SourceSeen(ticket, b"source"))
+    fake.hear(PictureGrown(ticket, b"fur", 1, 1))
+    before = studio.seen.serial
+    studio.choose(studio.choice.with_preset("classic"))
+    fake.hear(Failed(fake.asked[-1].ticket, "needs a download"))
+    assert (studio.seen.source, studio.seen.dream) == (b"source", b"")
+    assert studio.seen.error == "needs a download" and studio.seen.serial > before
+
+
+def test_every_change_is_undone_and_made_again(studio: Studio) -> None:
+    first = studio.choice
+    studio.choose(first.with_preset("ink"))
+    ink = studio.choice
+    # A slider that is dragged is one change.
+    for value in (0.9, 0.7, 0.5):
+        studio.move(STRENGTH, value)
+    half = studio.choice
+    studio.choose(replace(half, size="50%"))
+    small = studio.choice
+    assert half.changes == {"dream.strength": 0.5} and not studio.can_redo
+    seen = []
+    while studio.can_undo:
+        studio.undo()
+        seen.append(studio.choice)
+    assert seen == [half, ink, first]
+    for choice in (ink, half, small):
+        studio.redo()
+        assert studio.choice == choice
+    studio.undo()
+    studio.move(STRENGTH, None)
+    assert not studio.can_redo and studio.choice == ink
+    asked = previewer_of(studio).asked[-1]
+    assert isinstance(asked, PictureWanted) and asked.values == look_values(ink.look)
+
+
+def test_a_look_that_was_tried_is_restored_with_its_picture(studio: Studio) -> None:
+    fake = previewer_of(studio)
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"default", 15, 15))
+    studio.choose(studio.choice.with_preset("ink"))
+    studio.move(STRENGTH, 0.5)
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"half", 7, 15))
+    fake.hear(PictureGrown(fake.asked[-1].ticket, b"ink", 15, 15))
+    assert [(each.choice.preset, each.picture) for each in studio.tried] == [
+        ("ink", b"ink"),
+        (None, b"default"),
+    ]
+    ink = studio.choice
+    studio.restore(studio.tried[1])
+    assert (studio.choice.preset, studio.choice.changes) == (None, {})
+    studio.undo()
+    assert studio.choice == ink
+    studio.take(inspect_upload(sample_paths()["coffee"]))
+    assert studio.tried == () and not studio.can_undo
+
+
+def test_a_look_is_saved_by_name_for_the_command_line_too(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
+    studio.choose(studio.choice.with_preset("ink"))
+    studio.move(STRENGTH, 0.5)
+    look = studio.choice.look
+    path = studio.save_preset("my-ink_2")
+    assert path == tmp_path / "config" / "dreamvideo" / "presets" / "my-ink_2.toml"
+    assert (studio.choice.preset, studio.choice.changes) == ("my-ink_2", {})
+    assert look_values(studio.choice.look) == look_values(look)
+    assert "--preset my-ink_2 -o" in studio.command and "my-ink_2" in studio.own_looks
+    assert make_look(["my-ink_2"]).dream.strength == 0.5
+    assert "my-ink_2" in [row["preset"] for row in json.loads(cli("presets", "--json").out)]
+    before = path.read_bytes()
+    for name, said in (
+        ("my-ink_2", "already"),
+        ("ink", "already"),
+        ("../ink", "letters"),
+        ("", "letters"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            studio.save_preset(name)
+    assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
+    with pytest.raises(UsageError, match="no preset 'my-ink_3': choose my-ink_2"):
+        make_look(["my-ink_3"])
