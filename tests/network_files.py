@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tracemalloc
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,40 @@ def import_torchvision() -> Any:
             library.define(f"{name}(Tensor x) -> Tensor")
     LIBRARIES.append(library)
     return pytest.importorskip("torchvision")
+
+
+MUTATIONS = 1000
+
+
+def assert_same(found: Any, expected: Any, tolerance: float = 1e-5) -> None:
+    """Arrays agree within a share of the largest value."""
+    scale = float(np.abs(expected).max())
+    assert scale > 0
+    np.testing.assert_allclose(found, expected, atol=tolerance * scale)
+
+
+def check_damage(path: Path, read: Callable[[Path], Any]) -> None:
+    """Damage a file in many ways: each is an error that says something, and takes no memory."""
+    whole = path.read_bytes()
+    random = np.random.default_rng(5)
+    bound = 2 * len(whole) + (4 << 20)
+    refused = 0
+    for _ in range(MUTATIONS):
+        data = bytearray(whole)
+        # Most of a file is numbers, which no reader can object to: damage what is around them.
+        for place in random.integers(0, min(len(data), 4000), random.integers(1, 6)):
+            data[place] = random.integers(0, 256)
+        if random.random() < 0.2:
+            del data[random.integers(0, len(data)) :]
+        path.write_bytes(data)
+        tracemalloc.start()
+        try:
+            read(path)
+        except ValueError as error:
+            assert str(error)
+            refused += 1
+        finally:
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert peak < bound
+    assert refused > MUTATIONS // 10
