@@ -1,4 +1,4 @@
-"""Readers of PyTorch's files, and of Caffe's GoogLeNet, held to PyTorch: the extra ``bench``."""
+"""Readers of PyTorch files, and of Caffe GoogLeNets, held to PyTorch, torchvision, safetensors."""
 
 from __future__ import annotations
 
