@@ -127,6 +127,7 @@ CASES: list[tuple[str, int, Sequence[str]]] = [
 ]
 
 
+@pytest.mark.sample(40)
 @pytest.mark.parametrize(("line", "code", "words"), CASES, ids=[case[0] for case in CASES])
 def test_bad_input(cli: Cli, desk: Path, line: str, code: int, words: Sequence[str]) -> None:
     before = contents(desk)

@@ -55,6 +55,7 @@ def test_the_commands() -> None:
     assert {"image", "video", "zoom", "info", "models"} <= set(COMMANDS)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_the_same_by_both_names(cli: Cli, command: str) -> None:
     long, short = cli(command, "--help"), cli(command, "-h")

@@ -64,6 +64,7 @@ def alphas_of(film: Path) -> list[Pixels | None]:
         return [frame.alpha for frame in source]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("name", "options", "codec", "depth"),
     [
@@ -355,6 +356,7 @@ def test_how_often_a_gif_is_shown(
     assert (int.from_bytes(after[:2], "little") if found else None) == stored
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("ending", ["gif", "webp"])
 def test_an_animation_fits_and_says_its_size(
     cli: Cli, shelf: Path, tmp_path: Path, ending: str

@@ -50,6 +50,7 @@ def test_a_dream_is_not_its_source(shelf: Path, lossless: Path) -> None:
     assert not close(lossless, shelf / "shots", levels=1.5)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("ending", "levels"), [("mp4", 5), ("mov", 5), ("webm", 6), ("gif", 9)])
 def test_a_clip_becomes_any_kind_of_film(
     cli: Cli, shelf: Path, lossless: Path, tmp_path: Path, ending: str, levels: float

@@ -93,6 +93,7 @@ def test_a_moments_settings_hold_at_that_moment_alone() -> None:
     np.testing.assert_array_equal(dreamer.dream(image).image, before)
 
 
+@pytest.mark.integration
 def test_fidelity_holds_a_dream_to_its_source() -> None:
     image = cat(64, 80)
 

@@ -154,6 +154,7 @@ def test_whatever_is_wanted_is_what_keras_makes_of_it(wanted: tuple[str, ...]) -
         np.testing.assert_allclose(found, value, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.integration
 def test_norms_are_gone_and_weights_are_constants() -> None:
     tf = tensorflow()
     model = small_model()

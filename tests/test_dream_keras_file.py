@@ -392,6 +392,7 @@ def test_usage(tmp_path: Path) -> None:
         models.load("vgg16", input_range="0..1")
 
 
+@pytest.mark.integration
 def test_stills_and_films_of_an_own_network(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     path = tmp_path / "own.keras"
     sequential().save(path)

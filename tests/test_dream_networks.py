@@ -96,6 +96,7 @@ def assert_same_network(name: str, network: models.Network, model: Any, side: in
         np.testing.assert_allclose(found[layer], value, atol=1e-4 * scale, err_msg=layer)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "file"),
     [
@@ -144,6 +145,7 @@ def test_preprocessing_is_the_networks_own(name: str) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.integration
 def test_layer_names_do_not_depend_on_what_was_built_before() -> None:
     names = [layer.name for layer in models.list_layers("inception-v3")]
     assert names == [layer.name for layer in models.list_layers("inception-v3")]

@@ -116,6 +116,7 @@ def test_a_damaged_file_ends_in_one_line(ending: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.integration
 def test_stills_and_films_of_every_kind(cli: Cli, shelf: Path, tmp_path: Path) -> None:
     write_caffemodel(caffe_weights(), tmp_path / "own.caffemodel")
     write_frozen_graph(tmp_path / "own.pb")

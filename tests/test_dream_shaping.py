@@ -156,6 +156,7 @@ def test_smoothing_changes_over_time_without_a_new_compilation() -> None:
     assert dreamer.traces == 1
 
 
+@pytest.mark.integration
 def test_a_pyramid_gives_coarse_forms_their_say() -> None:
     image = cat(96, 128)
     settings = DreamSettings(

@@ -48,6 +48,7 @@ def test_without_a_topic_it_lists_the_pages(cli: Cli) -> None:
     assert rows == [[topic, summary(topic)] for topic in TOPICS]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("topic", TOPICS)
 def test_in_a_pipe_a_page_is_plain_text(cli: Cli, topic: str) -> None:
     shown = cli("guide", topic)

@@ -217,6 +217,7 @@ def test_animations_loop_as_often_as_asked(tmp_path: Path, loop: int, plays: int
         assert found == (again if ending == ".gif" else plays)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("ending", [".gif", ".webp"])
 def test_an_animation_is_made_to_fit(tmp_path: Path, ending: str) -> None:
     clip = make(tmp_path / "a.mp4", *picture(1.2, "25", "192x144"))

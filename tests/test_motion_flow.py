@@ -141,6 +141,7 @@ def test_mirrored_and_reversed_clips_move_alike() -> None:
     assert np.median(difference[clip.visible[1]]) < 0.1
 
 
+@pytest.mark.integration
 def test_threads_do_not_disturb_each_other() -> None:
     clips = [_clip(v) for v in (2, 5, 9, -4)]
     alone = [_motion(clip) for clip in clips]

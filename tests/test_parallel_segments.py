@@ -103,6 +103,7 @@ def test_a_clip_read_in_stretches_is_the_clip_read_at_once(
     assert asked == ([5] if name in ("a.mp4", "b.mkv") and "fps" not in request_ else [])
 
 
+@pytest.mark.integration
 def test_a_damaged_clip_is_read_at_once_and_opened_at_its_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,7 @@ def test_other_shapes_are_said(world: Path, tmp_path: Path) -> None:
     assert any("different shapes" in note for note in reviewed(wide, world / "source.mkv").notes)
 
 
+@pytest.mark.integration
 def test_folders_of_pictures_are_films_and_sources(world: Path) -> None:
     seen = reviewed(world / "shots", world / "source.mkv")
     assert seen.series["strength"] == [0.0] * COUNT
@@ -236,6 +237,7 @@ def test_a_source_is_found_by_the_films_name(world: Path, tmp_path: Path) -> Non
     assert find_recorded_source(film)[0] is None
 
 
+@pytest.mark.integration
 def test_what_goes_into_the_page_is_bounded(world: Path) -> None:
     def clips(embed: Embed) -> Review:
         return review(

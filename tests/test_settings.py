@@ -267,6 +267,7 @@ def layers_of(model: str) -> frozenset[str]:
     return frozenset(layer.name for layer in models.list_layers(model))
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("name", preset_paths())
 def test_bundled_presets_are_whole(name: str) -> None:
     look = make_look([name])
