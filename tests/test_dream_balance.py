@@ -135,14 +135,14 @@ def test_more_pixels_add_octaves_and_leave_the_coarsest() -> None:
 def test_fine_octaves_take_fewer_steps_and_a_carried_dream_shares_its_work_alike() -> None:
     sizes = tuple((n, n) for n in (40, 50, 60, 70, 80, 90, 100, 110))
     full = OctaveSchedule(sizes, 14, 0.025, 32, seed=0, detail=0.6)
-    assert [steps for steps, _ in full.climbs] == [14, 14, 14, 14, 8, 5, 3, 2]
-    assert {size for _, size in full.climbs} == {0.025}
+    assert [steps for steps, _ in full.octave_steps] == [14, 14, 14, 14, 8, 5, 3, 2]
+    assert {size for _, size in full.octave_steps} == {0.025}
     few = OctaveSchedule(sizes, 3, 0.025, 32, seed=0, detail=0.6, full=14)
-    assert [steps for steps, _ in few.climbs] == [3, 3, 3, 3, 2, 1, 1, 1]
-    for (steps, size), (wanted, whole) in zip(few.climbs, full.climbs, strict=True):
+    assert [steps for steps, _ in few.octave_steps] == [3, 3, 3, 3, 2, 1, 1, 1]
+    for (steps, size), (wanted, whole) in zip(few.octave_steps, full.octave_steps, strict=True):
         assert steps * size == pytest.approx(3 / 14 * wanted * whole)
     flat = OctaveSchedule(sizes, 5, 0.025, 32, seed=0)
-    assert flat.total == 5 * len(sizes) and set(flat.climbs) == {(5, 0.025)}
+    assert flat.total == 5 * len(sizes) and set(flat.octave_steps) == {(5, 0.025)}
 
 
 @pytest.mark.parametrize("mode", ["rms", "log"])

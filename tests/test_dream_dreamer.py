@@ -88,7 +88,7 @@ def test_a_moments_settings_hold_at_that_moment_alone() -> None:
     before = dreamer.dream(image).image
     settings = SMALL.model_copy(update={"steps": 2, "seed": 3, "step_size": 0.05, "octaves": 2})
     there = dreamer.at(settings)
-    assert there.ladder(48, 64).total == 4
+    assert there.schedule(48, 64).total == 4
     np.testing.assert_array_equal(there.dream(image).image, Dreamer(settings).dream(image).image)
     np.testing.assert_array_equal(dreamer.dream(image).image, before)
 

@@ -192,7 +192,12 @@ def test_a_ladder_leans_towards_coarse_octaves_and_does_the_same_work() -> None:
     even, leaning = (
         OctaveSchedule(sizes, 4, 0.02, 8, seed=0, coarse_bias=bias) for bias in (0.0, 0.6)
     )
-    assert [steps for steps, _ in leaning.climbs] == [steps for steps, _ in even.climbs]
-    longer = [one / other for (_, one), (_, other) in zip(leaning.climbs, even.climbs, strict=True)]
+    assert [steps for steps, _ in leaning.octave_steps] == [steps for steps, _ in even.octave_steps]
+    longer = [
+        one / other
+        for (_, one), (_, other) in zip(leaning.octave_steps, even.octave_steps, strict=True)
+    ]
     assert longer == pytest.approx([1.6, 1.3, 1, 0.7, 0.4])
-    assert OctaveSchedule(((48, 64),), 4, 0.02, 8, seed=0, coarse_bias=0.6).climbs == ((4, 0.02),)
+    assert OctaveSchedule(((48, 64),), 4, 0.02, 8, seed=0, coarse_bias=0.6).octave_steps == (
+        (4, 0.02),
+    )

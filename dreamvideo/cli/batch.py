@@ -115,7 +115,7 @@ def _apart(tasks: list[Task]) -> list[Task]:
 def run_batch(batch: Batch, check: Callable[[Task], None], dream: Callable[[Task], None]) -> None:
     """Dream one input after another, with networks loaded once.
 
-    Of several inputs one that fails is told, and the rest go on.
+    An input that fails is reported, and the rest are dreamt all the same.
 
     Args:
         batch: The inputs.

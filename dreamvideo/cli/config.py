@@ -213,10 +213,10 @@ def _set(
 def _plain(parameter: Any, name: str, value: Any, origin: str) -> Any:
     """Return a value as the parser takes it: lists for what may be repeated, text or a flag."""
     if getattr(parameter, "is_flag", False):
-        said = str(value).strip().lower()
-        if said not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        word = str(value).strip().lower()
+        if word not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
             raise UsageError(f"{origin}: {name} is on or off: write true or false, not {value!r}")
-        on = said in ("true", "1", "yes", "on")
+        on = word in ("true", "1", "yes", "on")
         return on if f"--{name}" in parameter.opts else not on
     if getattr(parameter, "multiple", False):
         listed = value if isinstance(value, list) else str(value).split(",")

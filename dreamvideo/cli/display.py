@@ -106,12 +106,12 @@ def _describe_task(task: Task, width: int) -> str:
         return "  ".join(filter(None, [f"{count} {fields['unit']}s", left]))
     pace = f"{format_pace(task.speed)} {fields['unit']}s/s" if task.speed else ""
     passed = f"{format_clock(task.elapsed or 0)} passed"
-    said = [f"{count} {fields['unit']}s", pace, passed, left]
+    parts = [f"{count} {fields['unit']}s", pace, passed, left]
     room = width - _STAGE - _bar_width(width)
     for more in (fields["loss"], fields["detail"]):
-        if more and len("  ".join(filter(None, [*said, more]))) <= room:
-            said.append(more)
-    return "  ".join(filter(None, said))
+        if more and len("  ".join(filter(None, [*parts, more]))) <= room:
+            parts.append(more)
+    return "  ".join(filter(None, parts))
 
 
 @contextmanager

@@ -166,7 +166,7 @@ class Dreamer:
         """The terms of the objective as written: layers, ``class NAME``, ``tv``, ``fidelity``."""
         return self._goal.terms
 
-    def ladder(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
+    def schedule(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
         """Return the octaves of a picture of that size.
 
         Args:
@@ -243,7 +243,7 @@ class Dreamer:
         return dream(
             self._ascent,
             image,
-            replace(self.ladder(height, width, steps), coarse_bias=coarse_bias),
+            replace(self.schedule(height, width, steps), coarse_bias=coarse_bias),
             # The whole gradient of a place objective lies near it; divided by the deviation of the
             # whole picture, a few steps would burn it.
             where=StepMap(step_scale, within, even or bool(self._of(PLACE))),

@@ -150,20 +150,20 @@ class OctaveSchedule:
     @property
     def total(self) -> int:
         """Number of steps over all octaves."""
-        return sum(steps for steps, _ in self.climbs)
+        return sum(steps for steps, _ in self.octave_steps)
 
     @property
     def pixel_steps(self) -> int:
         """Pixels over all octaves and steps: the time of a dream is proportional to it."""
-        pairs = zip(self.sizes, self.climbs, strict=True)
+        pairs = zip(self.sizes, self.octave_steps, strict=True)
         return sum(height * width * steps for (height, width), (steps, _) in pairs)
 
     @property
-    def climbs(self) -> tuple[tuple[int, float], ...]:
+    def octave_steps(self) -> tuple[tuple[int, float], ...]:
         """(steps, step size) of each octave, coarse to fine."""
-        return tuple(map(self._climb, range(len(self.sizes))))
+        return tuple(map(self._find_steps, range(len(self.sizes))))
 
-    def _climb(self, octave: int) -> tuple[int, float]:
+    def _find_steps(self, octave: int) -> tuple[int, float]:
         full = self.full or max(1, self.steps)
         share = self.detail ** max(0, octave + 1 - FULL_OCTAVES)
         wanted = max(min(full, FEWEST_STEPS), round(full * share))
@@ -198,7 +198,7 @@ EVERYWHERE = StepMap()
 def dream(
     ascent: GradientAscent,
     base: Image,
-    ladder: OctaveSchedule,
+    schedule: OctaveSchedule,
     *,
     where: StepMap = EVERYWHERE,
     frame: int = 0,
@@ -214,7 +214,7 @@ def dream(
     Args:
         ascent: The compiled step.
         base: H x W x 3 in [-1, 1].
-        ladder: The octaves.
+        schedule: The octaves.
         where: Where steps are taken.
         frame: Selects the random numbers of the jitter.
         extras: (height, width) -> what the step needs besides the image.
@@ -225,7 +225,7 @@ def dream(
     losses: list[float] = []
     current, before = base, 0
     for octave, (size, (steps, step_size)) in enumerate(
-        zip(ladder.sizes, ladder.climbs, strict=True)
+        zip(schedule.sizes, schedule.octave_steps, strict=True)
     ):
         start = resize(base, size)
         if added is not None:
@@ -233,7 +233,7 @@ def dream(
         step: float | Image = step_size
         if where.scale is not None:
             step = step_size * resize(where.scale, size)
-        shifts = draw_jitter(ladder.seed, frame, octave, steps, ladder.jitter)
+        shifts = draw_jitter(schedule.seed, frame, octave, steps, schedule.jitter)
         report = on_step and _make_reporter(on_step, before, size, base)
         given = extras(size) if extras else None
         boxes: Sequence[Box] = (Box(0, 0, *size),)

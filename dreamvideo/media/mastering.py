@@ -41,12 +41,12 @@ def read_mastering(path: Path, stream: int) -> bytes:
         ],
         subject=f"{escape_text(path)}: its first frame cannot be decoded",
     )
-    told = "\n".join(lines)
+    log = "\n".join(lines)
     made = b""
-    if display := _DISPLAY.search(told):
+    if display := _DISPLAY.search(log):
         places = [round(float(each) * _CHROMATICITY) for each in _NUMBER.findall(display[1])]
         most, least = (round(float(display[n]) * _NITS) for n in (3, 2))
         made += chunk(b"mDCV", struct.pack(">8H2I", *places, most, least))
-    if levels := _LEVELS.search(told):
+    if levels := _LEVELS.search(log):
         made += chunk(b"cLLI", struct.pack(">2I", *(int(each) * _NITS for each in levels.groups())))
     return made

@@ -82,8 +82,8 @@ def prove_film(path: Path, expected: FilmContents, name: Path) -> None:
         _check_merged(path, times, expected.times, name)
     else:
         if len(times) != len(expected.times):
-            said = f"{len(times)} of {len(expected.times)} frames can be decoded"
-            raise _disagreement(name, said)
+            text = f"{len(times)} of {len(expected.times)} frames can be decoded"
+            raise _disagreement(name, text)
         _check_times(times, expected, name)
     _check_sound(path, expected.sound, name)
 

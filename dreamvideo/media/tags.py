@@ -30,8 +30,8 @@ def _still_tags(path: Path) -> dict[str, str]:
     try:
         if path.suffix.lower() == ".jxl":
             exif = _jpeg_xl_exif(path)
-            told = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)] if exif else []
-            return _merge({}, told)
+            texts = [exif.get(tag) for tag in (DESCRIPTION, HISTORY)] if exif else []
+            return _merge({}, texts)
         with pillow(), opened(path) as image:
             words = {str(key): text for key, text in image.info.items() if _is_text(text)}
             exif = image.getexif()

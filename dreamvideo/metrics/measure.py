@@ -68,7 +68,7 @@ def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
     alone = _alone(settings, recent, shown.pixel_format) if settings else None
     frames = shown.frames or round(shown.duration * shown.rate)
 
-    def told(stream: Iterator[FramePair]) -> Iterator[Image]:
+    def report_each(stream: Iterator[FramePair]) -> Iterator[Image]:
         done = 0
         for done, pair in enumerate(stream, 1):
             yield to_float(pair.film.pixels)
@@ -81,7 +81,7 @@ def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
         ours, theirs = tee(stream)
         sources = (to_float(pair.source.pixels) for pair in theirs if pair.source is not None)
         report = measure(
-            told(ours),
+            report_each(ours),
             recent.passing(sources),
             independent=alone,
             sample=sample_frames(frames, pairs),

@@ -162,10 +162,10 @@ class StillRender:
         done, total = 0, self.total
 
         def tile(number: int, tiles: int) -> None:
-            said = f"tile {number}/{tiles}"
-            on_progress(Progress("dreaming", "step", done, total, detail=said))
+            detail = f"tile {number}/{tiles}"
+            on_progress(Progress("dreaming", "step", done, total, detail=detail))
 
-        def told(step: StillProgress) -> None:
+        def report_step(step: StillProgress) -> None:
             nonlocal done
             done = step.done
             on_progress(Progress("dreaming", "step", step.done, step.total, step.loss))
@@ -174,7 +174,7 @@ class StillRender:
 
         planner = self.planner.with_progress(tile)
         full = None if self.small is self.full else self.full
-        return dream_still(planner, self.small, on_step=told, deep=self.deep, full=full)
+        return dream_still(planner, self.small, on_step=report_step, deep=self.deep, full=full)
 
 
 def prepare_still(
@@ -299,11 +299,11 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     between = range(every, total, every) if every else range(0)
 
     def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
-        def told(step: StillProgress) -> None:
+        def report_step(step: StillProgress) -> None:
             if step.done in between:
                 on_step(step)
 
-        dreamt = ready.dream(on_progress, told)
+        dreamt = ready.dream(on_progress, report_step)
         return dreamt.image, dreamt.losses
 
     if is_film:

@@ -13,5 +13,5 @@ def collect_look_notes(look: Look) -> list[str]:
     """Return notes on the pictures and the networks that a look names."""
     files = [path for name, path in list_look_files(look).items() if name != "dream.model"]
     dreams = [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
-    told = [note for dream in dreams for note in list_notes(dream)]
-    return [*collect_picture_notes(*files), *dict.fromkeys(told)]
+    notes = [note for dream in dreams for note in list_notes(dream)]
+    return [*collect_picture_notes(*files), *dict.fromkeys(notes)]

@@ -219,8 +219,8 @@ class _Stream:
         total, losses = self.clip.expected, self.losses
 
         def tile(done: int, tiles: int) -> None:
-            said = f"tile {done}/{tiles}"
-            self.on_progress(Progress("dreaming", "frame", len(losses), total, detail=said))
+            detail = f"tile {done}/{tiles}"
+            self.on_progress(Progress("dreaming", "frame", len(losses), total, detail=detail))
 
         def each(film: Generator[DreamedFrame, None, None]) -> Iterator[DreamedFrame]:
             for dreamt in film:

@@ -155,9 +155,9 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         )
         if look.coherence.passes > 1:
             frames = _run_second_pass(job, frames, on_progress)
-        said, missing = _collect_notes(job)
+        collected, missing = _collect_notes(job)
         further = collect_look_notes(look)
-        notes = (*roomy, *said, *further, *_note_depth(read.info, wanted), *_note_light(read))
+        notes = (*roomy, *collected, *further, *_note_depth(read.info, wanted), *_note_light(read))
         return StoredFilm(frames, job.records, read.rate, read, notes, missing)
 
     return run_job(JobRequest(output, asked, encoding, options), dream, on_progress)
@@ -302,8 +302,8 @@ def _render_here(job: Job, on_progress: OnProgress) -> None:
     before = last = 0
 
     def tile(done: int, tiles: int) -> None:
-        said = f"tile {done}/{tiles}"
-        on_progress(Progress("dreaming", "frame", last, job.manifest.frames, detail=said))
+        detail = f"tile {done}/{tiles}"
+        on_progress(Progress("dreaming", "frame", last, job.manifest.frames, detail=detail))
 
     def on_frame(done: int, loss: float) -> None:
         nonlocal last

@@ -39,10 +39,10 @@ def join_lines(error: ValidationError, group: type[Settings], style: str) -> str
     message = first["msg"].removeprefix("Value error, ")
     if not where:
         return message
-    said = f"{where}: {message[0].lower()}{message[1:]}"
+    text = f"{where}: {message[0].lower()}{message[1:]}"
     # Some messages name what was given themselves.
     given = repr(first["input"])
-    return said if message.endswith(f"in {given}") else f"{said}, not {given}"
+    return text if message.endswith(f"in {given}") else f"{text}, not {given}"
 
 
 def name_option(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:
