@@ -164,7 +164,8 @@ CODECS = {
         quality=1,
         best_worst=(0, 12),
         multiple=(16, 2),
-        least=(32, 32),
+        # Some smaller frames are encoded so that they cannot be decoded.
+        least=(48, 48),
         edits=True,
     ),
     "hap": _hap("hap"),

@@ -350,7 +350,7 @@ def _tags(
     moved = {container.tag_names[key] for key in metadata if key in container.tag_names}
     kept = read_tags(film.source.path) if moved and film.source else {}
     code = _time_code(film, container)
-    if film.start or code:
+    if film.start or code or container.muxer == "mxf":
         # The time code of the source's first frame would be wrong for a later one.
         arguments += ["-metadata", f"timecode={code}"]
     for key, value in metadata.items():
@@ -370,9 +370,10 @@ def _time_code(film: Film, container: Container) -> str:
     if container.muxer not in _TIME_CODED or film.source is None or film.rate is None:
         return ""
     code = read_time_code(film.source.path) if film.rate == film.source.rate else None
-    if code is None or not film.start:
-        return code or ""
-    return shift_time_code(code, round(film.frames[0].time * film.rate), film.rate) or ""
+    if code is None:
+        return ""
+    count = round(film.frames[0].time * film.rate) if film.start else 0
+    return shift_time_code(code, count, film.rate) or ""
 
 
 def _counted(pictures: Iterator[bytes], on_frame: Callable[[int], None] | None) -> Iterator[bytes]:

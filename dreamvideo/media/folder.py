@@ -216,7 +216,8 @@ def _convert(
 
 
 def _is_pattern(output: Path) -> bool:
-    return output.suffix.lower() in _ENDINGS and _PATTERN.search(output.name) is not None
+    has_number = output.name.count("%") == 1 and _PATTERN.search(output.name) is not None
+    return output.suffix.lower() in _ENDINGS and has_number
 
 
 def _folder(output: Path) -> Path:

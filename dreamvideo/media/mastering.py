@@ -19,6 +19,8 @@ _LEVELS = re.compile(r"Content light level metadata: MaxCLL=(\d+), MaxFALL=(\d+)
 _NUMBER = re.compile(r"\d+\.\d+")
 # Units of a PNG: chromaticities in 0.00002, light in 0.0001 nits.
 _CHROMATICITY, _NITS = 50_000, 10_000
+# What a chunk can hold; Matroska keeps any number.
+_MOST = 2**32 - 1
 
 
 def read_mastering(path: Path, stream: int) -> bytes:
@@ -44,9 +46,12 @@ def read_mastering(path: Path, stream: int) -> bytes:
     log = "\n".join(lines)
     made = b""
     if display := _DISPLAY.search(log):
-        places = [round(float(each) * _CHROMATICITY) for each in _NUMBER.findall(display[1])]
-        most, least = (round(float(display[n]) * _NITS) for n in (3, 2))
+        places = [
+            min(65_535, round(float(each) * _CHROMATICITY)) for each in _NUMBER.findall(display[1])
+        ]
+        most, least = (min(_MOST, round(float(display[n]) * _NITS)) for n in (3, 2))
         made += chunk(b"mDCV", struct.pack(">8H2I", *places, most, least))
     if levels := _LEVELS.search(log):
-        made += chunk(b"cLLI", struct.pack(">2I", *(int(each) * _NITS for each in levels.groups())))
+        light = (min(_MOST, int(each) * _NITS) for each in levels.groups())
+        made += chunk(b"cLLI", struct.pack(">2I", *light))
     return made

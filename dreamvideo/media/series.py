@@ -79,12 +79,25 @@ def _frame(
 ) -> NDArray[Any]:
     layers = still.pixels if still.alpha is None else np.dstack([still.pixels, still.alpha])
     if still.size == (info.width, info.height) or info.fit == "stretch":
-        return resize(layers, size[::-1], "lanczos")
+        return _resize(layers, size[::-1])
     if info.fit is None:
         raise MediaError(f"{escape_text(file)}: its size has changed since the start")
     if info.fit == "crop":
-        return resize(_crop(layers, (info.width, info.height)), size[::-1], "lanczos")
+        return _resize(_crop(layers, (info.width, info.height)), size[::-1])
     return _pad(layers, (info.width, info.height), size, background)
+
+
+def _resize(layers: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Resize to (height, width); hidden colours do not bleed into visible ones."""
+    plain, top = resize(layers, size, "lanczos"), np.iinfo(layers.dtype).max
+    if layers.shape[2] < 4 or layers.shape[:2] == size or (layers[..., 3] == top).all():
+        return plain
+    alpha = np.asarray(layers[..., 3] / top, np.float32)
+    weighed = resize(np.asarray(layers[..., :3] * alpha[..., None], np.float32), size, "lanczos")
+    share = resize(alpha, size, "lanczos")[..., None]
+    colours = np.where(share > 1e-3, weighed / np.maximum(share, 1e-3), plain[..., :3])
+    plain[..., :3] = np.clip(np.rint(colours), 0, top)
+    return plain
 
 
 def _crop(layers: NDArray[Any], shape: Size) -> NDArray[Any]:
@@ -112,5 +125,5 @@ def _pad(
     frame = np.empty((size[1], size[0], layers.shape[2]), layers.dtype)
     frame[:] = border[: layers.shape[2]]
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    frame[top : top + height, left : left + width] = resize(layers, (height, width), "lanczos")
+    frame[top : top + height, left : left + width] = _resize(layers, (height, width))
     return frame

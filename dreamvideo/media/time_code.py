@@ -44,16 +44,17 @@ def shift_time_code(code: str, count: int, rate: Fraction) -> str | None:
         '00:01:00;02'
     """
     found = _CODE.fullmatch(code)
-    if found is None:
+    if found is None or round(rate) < 1:
         return None
     hours, minutes, seconds, frames = (int(found[place]) for place in (1, 2, 3, 5))
     a_second = round(rate)
     # In each minute but every tenth, the first numbers are left out.
-    dropped = 0 if found[4] == ":" else a_second // 15
+    drops = found[4] != ":" and rate.denominator == 1001 and a_second % 30 == 0
+    mark, dropped = (found[4], a_second // 15) if drops else (":", 0)
     a_minute, ten_minutes = 60 * a_second - dropped, 600 * a_second - 9 * dropped
     minute = 60 * hours + minutes
     number = (60 * minute + seconds) * a_second + frames - dropped * (minute - minute // 10)
     tens, rest = divmod((number + count) % (_DAY // 10 * ten_minutes), ten_minutes)
     counted = 600 * a_second * tens + rest + dropped * (max(0, rest - dropped) // a_minute)
     whole, frame = divmod(counted, a_second)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{found[4]}{frame:02d}"
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{mark}{frame:02d}"

@@ -198,7 +198,11 @@ def encode(
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
     notes = _write(film, output, options)
     if options.proxy is not None:
-        notes.append(write_proxy(output, options.proxy, rate, options.background))
+        try:
+            notes.append(write_proxy(output, options.proxy, rate, options.background))
+        except MediaError as error:
+            # The film is complete and has its name: it must not fail for its copy.
+            notes.append(f"the proxy is missing: {error}")
     return notes
 
 

@@ -156,7 +156,7 @@ def read_photo(
     image = to_float(pixels)
     if least is not None:
         if own is not None:
-            own = to_deep(resize(to_float(own), least[::-1]))
+            own = to_deep(resize_both(to_float(own), alpha, least)[0])
         image, alpha = resize_both(image, alpha, least)
     exif = None if wanted.strip_metadata else still.exif
     return Photo(image, alpha, depth, exif, tuple(notes), own)

@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.proxy import proxy_path
 from dreamvideo.media.stills import load_deep, stored_bytes
 from dreamvideo.media.write import StoredFrame, check_frames, check_max_size, check_output
 from dreamvideo.render import output_paths
@@ -104,6 +105,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     check_arguments(dream_video, locals())
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
+    output_paths.check_apart(proxy_path(output), clip)
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
     wanted, own_light = settle_output(output, wanted, open_clip_range(request, wanted).info)
     request = replace(request, own_light=own_light)

@@ -376,17 +376,25 @@ def _read_unfinished(number: int, folder: Path) -> RenderJob:
     kind = manifest.kind
     request = manifest.request
     start, end = (
-        None if text is None else float(parse_time(text, f"--{name}"))
+        _seconds_of(text, name)
         for name, text in (("start", request.get("start")), ("end", request.get("end")))
     )
     choice = Choice(kind, start=start, end=end, size=_size_of(manifest), fps=request.get("fps"))
     source = Path(request.get(_SOURCES[kind][0]) or "")
     output = folder.with_name(folder.name.removesuffix(".dreamjob"))
-    order = Order(choice, source, output, look_values(manifest.decoded_look))
+    values = look_values(manifest.decoded_look)
+    order = Order(choice, source, output, values, manifest.wanted, request)
     of = f" of {manifest.frames}" if manifest.frames else ""
     line = f"Unfinished: {found.done}{of} frames are kept"
     progress = Progress("dreaming", "frame", found.done, manifest.frames)
     return RenderJob(number, order, None, "", "paused", progress, line)
+
+
+def _seconds_of(text: str | None, name: str) -> float | None:
+    """Return a time in seconds; None for one in frames, which the request keeps."""
+    if text is None or text.strip().lower().endswith("f"):
+        return None
+    return float(parse_time(text, f"--{name}"))
 
 
 def _size_of(manifest: Manifest) -> str | None:
@@ -401,7 +409,9 @@ def _is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
         if manifest.kind != choice.kind or choice.kind not in FILM:
             return False
         name, role = _SOURCES[choice.kind]
-        begun = {key: value for key, value in manifest.request.items() if key != name}
+        # The clip's own light follows from the clip.
+        left_out = (name, "own_light")
+        begun = {key: value for key, value in manifest.request.items() if key not in left_out}
         if {**begun, "size": _size_of(manifest)} != _request_of(choice):
             return False
         if look_values(manifest.decoded_look) != look_values(choice.look):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,30 @@ from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
-from dreamvideo.settings import look_from_values
+from dreamvideo.settings import look_from_values, make_output
 from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.form_state import Choice
 
 
 @dataclass(frozen=True)
 class Order:
-    """A render to run; ``values`` are the look's."""
+    """A render to run.
+
+    Attributes:
+        choice: What is rendered.
+        source: The clip or picture.
+        output: The film or picture to make.
+        values: The look's.
+        wanted: Output settings that the page does not offer, of a render begun elsewhere.
+        request: Its request, as in a manifest.
+    """
 
     choice: Choice
     source: Path
     output: Path
     values: Mapping[str, Any]
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,11 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
 def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
     """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
+    wanted, begun = make_output(**order.wanted), order.request
+    start, end = (
+        begun.get(name) or (None if seconds is None else format_seconds(seconds))
+        for name, seconds in (("start", choice.start), ("end", choice.end))
+    )
     if choice.kind == "image":
         return dream_image(
             order.source, order.output, look, size=choice.size, on_progress=on_progress
@@ -88,6 +104,7 @@ def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
             order.source,
             order.output,
             look,
+            wanted,
             fps=choice.fps or ZOOM_FPS,
             size=choice.size,
             on_progress=on_progress,
@@ -96,10 +113,13 @@ def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
         order.source,
         order.output,
         look,
-        start=None if choice.start is None else format_seconds(choice.start),
-        end=None if choice.end is None else format_seconds(choice.end),
+        wanted,
+        start=start,
+        end=end,
         size=choice.size,
         fps=choice.fps,
+        hold_gaps=bool(begun.get("hold_gaps")),
+        fit=begun.get("fit"),
         on_progress=on_progress,
     )
 

@@ -18,6 +18,7 @@ from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import UsageError
 from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.proxy import proxy_path
 from dreamvideo.media.stills import load_frame, read_still
 from dreamvideo.media.write import check_frames, check_max_size, check_output
 from dreamvideo.parsing import parse_rate
@@ -107,6 +108,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     output = _name_output(photo, output)
     output_paths.check_apart(output, photo, to)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
+    output_paths.check_apart(proxy_path(output), photo, to)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
