@@ -32,3 +32,8 @@ def format_bytes(size: float) -> str:
             value = size / unit
             return f"{value:.3g} {name}" if value < 999.5 else f"{value:.0f} {name}"
     return f"{size:.0f} bytes"
+
+
+def format_pace(pace: float) -> str:
+    """Format how many are done in a second, in three digits but never as a power: ``2110``."""
+    return f"{pace:.0f}" if pace >= 99.5 else f"{pace:.3g}"

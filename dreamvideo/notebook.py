@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from dreamvideo.formatting import format_clock
+from dreamvideo.formatting import format_clock, format_pace
 from dreamvideo.render.progress import OnProgress, Progress
 
 # Seconds between two looks of a bar in a notebook: each is sent to the browser.
@@ -106,7 +106,7 @@ def format_figures(progress: Progress, elapsed: float, before: int) -> str:
         parts.append(progress.detail)
     done = progress.done - before
     if done > 0 and elapsed >= BETWEEN:
-        parts.append(f"{done / elapsed:.2g} {progress.unit}s/s")
+        parts.append(f"{format_pace(done / elapsed)} {progress.unit}s/s")
         if progress.total is not None and progress.done < progress.total:
             parts.append(f"{format_clock((progress.total - progress.done) * elapsed / done)} left")
     if math.isfinite(progress.loss):

@@ -11,8 +11,8 @@ import pytest
 from tiny import QUICK, Cli
 
 from dreamvideo.cli import display
-from dreamvideo.cli.display import PlainLines, format_line, format_pace, progress_display
-from dreamvideo.formatting import format_clock
+from dreamvideo.cli.display import PlainLines, format_line, progress_display
+from dreamvideo.formatting import format_clock, format_pace
 from dreamvideo.render.progress import Progress
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|38|9[0-7]|4[0-7])\b[0-9;]*m")

@@ -224,13 +224,13 @@ def test_pictures_of_a_screen_keep_their_values(tmp_path: Path) -> None:
 
 
 def test_frames_are_padded_to_the_blocks_of_a_codec(tmp_path: Path) -> None:
-    for codec, size in (("hap", (52, 36)), ("prores", (50, 34)), ("cineform", (64, 34))):
+    for codec, size in (("hap", (52, 52)), ("prores", (50, 50)), ("cineform", (64, 50))):
         notes = write(
-            film(tmp_path / "f", [Fraction(0)], (50, 33)), tmp_path / "a.mov", codec=codec
+            film(tmp_path / "f", [Fraction(0)], (50, 49)), tmp_path / "a.mov", codec=codec
         )
         info = probe(tmp_path / "a.mov")
         assert (info.width, info.height) == size
-        assert "padded" in notes[0] and "50 x 33" in notes[0]
+        assert "padded" in notes[0] and "50 x 49" in notes[0]
 
 
 @pytest.mark.parametrize(

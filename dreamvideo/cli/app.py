@@ -31,7 +31,13 @@ from dreamvideo.cli.common import (
     say,
 )
 from dreamvideo.cli.options import look_options, output_options
-from dreamvideo.cli.pipes import check_missing, is_piped, refuse_with_pipes, run_piped
+from dreamvideo.cli.pipes import (
+    check_missing,
+    is_piped,
+    name_piped_output,
+    refuse_with_pipes,
+    run_piped,
+)
 from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import UsageError
 from dreamvideo.render.options import WARM_UP
@@ -295,7 +301,7 @@ def video(
     from dreamvideo.render.options import RenderOptions
     from dreamvideo.render.planning.budget import Budget
     from dreamvideo.render.source import ClipRequest
-    from dreamvideo.render.stream import PIPE, PipeOptions, dream_stream
+    from dreamvideo.render.stream import PipeOptions, dream_stream
     from dreamvideo.render.video import dream_video, partial_film
 
     options = RenderOptions(restart, keep_job, segment_length, warm_up)
@@ -317,7 +323,7 @@ def video(
         run_piped(
             lambda listen: dream_stream(
                 request,
-                output or PIPE,
+                name_piped_output(output),
                 look,
                 wanted,
                 pipes=PipeOptions(raw, to),
@@ -387,5 +393,5 @@ def video(
         check_missing(strict, clip, made)
 
     tasks = plan_tasks(clips, output, _name_film)
-    batch = Batch(tasks, is_batch(clips, output), skip_existing, quiet)
+    batch = Batch(tasks, is_batch(clips, output), skip_existing, quiet, dry_run)
     run_batch(batch, check, show_plan if dry_run else dream)

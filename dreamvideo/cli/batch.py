@@ -50,12 +50,14 @@ class Batch:
         many: Whether they were given as several, so that one that fails does not stop the others.
         skip_existing: Whether to leave out those whose output exists.
         quiet: Whether to print errors only.
+        dry: Whether nothing is going to be dreamt.
     """
 
     tasks: Sequence[Task]
     many: bool
     skip_existing: bool
     quiet: bool
+    dry: bool = False
 
 
 def is_batch(inputs: Sequence[Path], output: str | None) -> bool:
@@ -103,7 +105,7 @@ def _apart(tasks: list[Task]) -> list[Task]:
     """Return the tasks, unless two of them would write the same file. Raises UsageError."""
     made: dict[Path, Path] = {}
     for task in tasks:
-        before = made.setdefault(task.output.absolute(), task.source)
+        before = made.setdefault(task.output.resolve(), task.source)
         if before is not task.source:
             both = f"{before} and {task.source} give"
             if before == task.source:
@@ -140,7 +142,8 @@ def run_batch(batch: Batch, check: Callable[[Task], None], dream: Callable[[Task
         return
     from dreamvideo.render.frames.planner import keep_dreamers
 
-    _check_all(tasks, check)
+    replaces = any(task.output.exists() for task in tasks)
+    _check_all(tasks, check, batch.dry)
     failed: list[Task] = []
     with keep_dreamers():
         for number, task in enumerate(tasks, 1):
@@ -153,15 +156,23 @@ def run_batch(batch: Batch, check: Callable[[Task], None], dream: Callable[[Task
                 complain(f"{error}; {left(error)}" if left(error) else str(error))
             except BaseException as error:
                 done = f"{number - 1 - len(failed)} of {len(tasks)} are done"
-                leave(error, f"{done}, {left(error)}" if left(error) else done, SKIP)
+                # What is to be replaced exists, dreamt or not.
+                skip = [] if replaces else [SKIP]
+                leave(error, f"{done}, {left(error)}" if left(error) else done, *skip)
                 raise
     if failed:
         names = ", ".join(str(task.source) for task in failed)
         raise DreamVideoError(f"{len(failed)} of {len(tasks)} failed: {names}")
 
 
-def _check_all(tasks: Sequence[Task], check: Callable[[Task], None]) -> None:
-    """Check all outputs; a folder for them is made, and stays only if all can be written."""
+def _check_all(tasks: Sequence[Task], check: Callable[[Task], None], dry: bool) -> None:
+    """Check all outputs; a folder for them is made, and stays only if all can be written.
+
+    Args:
+        tasks: The inputs and outputs.
+        check: Raises UsageError for an output that cannot or must not be written.
+        dry: Whether nothing is going to be dreamt, so that no folder stays.
+    """
     made: list[Path] = []
     try:
         for folder in dict.fromkeys(task.output.absolute().parent for task in tasks):
@@ -172,7 +183,9 @@ def _check_all(tasks: Sequence[Task], check: Callable[[Task], None]) -> None:
         for task in tasks:
             check(task)
     except BaseException:
-        for folder in made:
+        dry = True
+        raise
+    finally:
+        for folder in made if dry else ():
             with suppress(OSError):
                 folder.rmdir()
-        raise

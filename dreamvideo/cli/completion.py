@@ -16,16 +16,18 @@ def _complete_last(word: str, known: Iterable[str]) -> list[str]:
 
 def complete_presets(incomplete: str) -> list[str]:
     """Return the named looks that begin so."""
-    from dreamvideo.settings import preset_paths
+    from dreamvideo.settings.presets import preset_paths, user_preset_paths
 
-    return [name for name in preset_paths() if name.startswith(incomplete)]
+    known = [*preset_paths(), *user_preset_paths()]
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def complete_models(incomplete: str) -> list[str]:
     """Return the networks that begin so."""
+    from dreamvideo.dream.kept_models import list_kept
     from dreamvideo.dream.models import REGISTRY
 
-    return [name for name in REGISTRY if name.startswith(incomplete)]
+    return [name for name in [*REGISTRY, *list_kept()] if name.startswith(incomplete)]
 
 
 def complete_layers(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -7,6 +7,7 @@ look, so one that is named sets aside the look of what is further away.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ FILE_VARIABLE = "DREAMVIDEO_CONFIG"
 NO_CONFIG = "--no-config"
 # What belongs to one call of a command.
 _NOT_DEFAULTS = frozenset(
-    {"help", "version", "no-config", "output", "save-preset", "partial", "restart", "dry-run"}
+    {
+        *("help", "version", "no-config", "debug"),
+        *("output", "save-preset", "partial", "restart", "dry-run", "name", "on"),
+    }
 )
 # Its options mean other things than those of the same names elsewhere.
 _BY_TABLE_ONLY = frozenset({"bench"})
@@ -174,7 +178,8 @@ def _read_variables(commands: Mapping[str, Any]) -> Level:
             rest = rest.partition("_")[2]
         name = rest.lower().replace("_", "-")
         # Variables of other programs may begin alike.
-        if any(name in _options(each) for each in commands.values()):
+        own = (each for key, each in commands.items() if key not in _BY_TABLE_ONLY)
+        if command is not None or any(name in _options(each) for each in own):
             _set(level, commands, (command, name), given[variable], variable)
     return level
 
@@ -264,7 +269,8 @@ def blame_default(message: str, arguments: Sequence[str]) -> str:
         option = f"--{default.option}"
         given = any(a == option or a.startswith(f"{option}=") for a in arguments)
         elsewhere = default.command and default.command not in arguments
-        named = option in message or (default.option == "preset" and "preset" in message)
+        names_option = re.search(re.escape(option) + r"(?![\w-])", message) is not None
+        named = names_option or (default.option == "preset" and "preset" in message)
         if named and not given and not elsewhere:
-            return f"{default.origin}: {message}"
+            return f"{default.origin}: {message}; {NO_CONFIG} goes without it"
     return message

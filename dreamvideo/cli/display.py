@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dreamvideo.formatting import format_clock
+from dreamvideo.formatting import format_clock, format_pace
 from dreamvideo.render.progress import OnProgress, Progress, silent
 
 if TYPE_CHECKING:
@@ -70,11 +70,6 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
     if math.isfinite(progress.loss):
         parts.append(f"loss {progress.loss:.4g}")
     return ", ".join(parts)
-
-
-def format_pace(pace: float) -> str:
-    """Format how many are done in a second, in three digits but never as a power: ``2110``."""
-    return f"{pace:.0f}" if pace >= 99.5 else f"{pace:.3g}"
 
 
 # Terminals narrower than this, in columns, are shown no bar and only what matters most.

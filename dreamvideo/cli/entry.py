@@ -76,6 +76,7 @@ def dispatch(arguments: list[str]) -> Any:
         help_pages.hide_rare_options(commands)
     # Help, versions and completions are shown whatever a file says.
     asks = {"--help", "-h", "--version", "-V"} & set(arguments) or _COMPLETING in os.environ
+    asks = asks or arguments[:1] in (["help"], ["guide"])
     defaults = Defaults() if plain or asks else read_defaults(commands)
     set_defaults(defaults)
     return root(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamvideo.cli.common import note
+from dreamvideo.cli.batch import NAME
+from dreamvideo.cli.common import note, parse_output
 from dreamvideo.errors import DamagedError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,18 @@ def refuse_with_pipes(clips: Sequence[Path], given: Mapping[str, object]) -> Non
     for option, value in given.items():
         if value not in (None, False):
             raise UsageError(f"{option} needs a whole file: name files instead of -")
+
+
+def name_piped_output(output: str | None) -> Path | str:
+    """Return where a pipe's dream goes: standard output if nothing else is named.
+
+    Raises UsageError for a name that names no file.
+    """
+    if output is None or output == PIPE:
+        return PIPE
+    if NAME in output:
+        raise UsageError(f"--output: {NAME} needs a named file; standard input has no name")
+    return parse_output(output)
 
 
 def run_piped(

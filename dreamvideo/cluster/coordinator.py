@@ -124,7 +124,12 @@ class Coordinator:
         while not self._tracker.finished:
             self._follow_workers(await list_workers(self._client))
             self._start_chains(most)
-            preparing = {task for task in self._preparing.values() if not task.done()}
+            # One that has failed meanwhile is still looked at below.
+            preparing = {
+                task
+                for task in self._preparing.values()
+                if not task.done() or (not task.cancelled() and task.exception())
+            }
             if self._ready or preparing:
                 until = None
             elif until is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.dream.input_range import preprocess
-from dreamvideo.dream.layer_choice import choose_default_layers, find_stride
+from dreamvideo.dream.layer_choice import can_be_named, choose_default_layers, find_stride
 from dreamvideo.dream.readers.graph import PICTURE_AXES, Graph, compute, list_shapes
 from dreamvideo.errors import WeightsError
 
@@ -88,7 +88,7 @@ class GraphNetwork:
             if self._graph.shown is not None:
                 if name not in self._graph.shown:
                     continue
-            elif name not in seen or operation.kind in NOT_DREAMT or set(name) & set(",:#@"):
+            elif name not in seen or operation.kind in NOT_DREAMT or not can_be_named(name):
                 continue
             shape = shapes.get(name, ())
             if len(shape) == PICTURE_AXES and min(shape[1:3]) > 1:

@@ -136,6 +136,7 @@ def keep_model(path: Path, name: str | None, taken: frozenset[str]) -> tuple[str
             try:
                 with path.open("rb") as source:
                     shutil.copyfileobj(source, part, 1 << 20)
+                part.flush()
                 Path(part.name).replace(target)
             except BaseException:
                 Path(part.name).unlink(missing_ok=True)

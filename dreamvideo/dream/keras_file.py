@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
@@ -26,8 +27,7 @@ from dreamvideo.dream.input_range import (
     score_ranges,
 )
 from dreamvideo.dream.keras_graph import Node, Slot, flatten, name_nodes
-from dreamvideo.dream.layer_choice import choose_default_layers, find_stride
-from dreamvideo.dream.readers.pth import is_zip
+from dreamvideo.dream.layer_choice import can_be_named, choose_default_layers, find_stride
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
@@ -53,6 +53,8 @@ LIST_SIDE = 256
 SIDES = (16, 32, 48, 75, 96, 128, 224)
 CHECK_SIDE = 96
 MOST_ERROR = 1e-4
+# What a damaged file raises, before those of zip archives.
+_DAMAGE = (OSError, EOFError, KeyError, ValueError, RuntimeError)
 
 
 class KerasFileNetwork:
@@ -168,6 +170,8 @@ class KerasFileNetwork:
             shape = shapes.get(name, ())
             if node not in seen or type(node.operation).__name__ in NOT_DREAMT:
                 continue
+            if not can_be_named(name):
+                continue
             # A layer with one value for the whole picture (squeeze and excitation) is none.
             if len(shape) == fold.PICTURE_AXES and min(shape[1:3]) > 1:
                 yield Layer(name, shape[-1], find_stride(shape[1], LIST_SIDE))
@@ -280,7 +284,8 @@ def _read_config(path: Path, name: str) -> Any:
 
     size = path.stat().st_size
     try:
-        if is_zip(path):
+        # As Keras chooses: what is checked must be what it reads.
+        if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(each.file_size for each in archive.infolist())
                 if unpacked > MOST_GROWTH * size + MOST_TEXT:
@@ -291,7 +296,7 @@ def _read_config(path: Path, name: str) -> Any:
                 return json.loads(archive.read("config.json"))
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(f"{name} is not a whole Keras model: save it with model.save") from error
     if text is None:
         raise WeightsError(
@@ -300,7 +305,7 @@ def _read_config(path: Path, name: str) -> Any:
         )
     try:
         return json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise WeightsError(f"{name} is damaged: its layers cannot be read") from error
 
 

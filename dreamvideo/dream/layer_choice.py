@@ -50,3 +50,13 @@ def _widest(layers: Sequence[Layer], stride: int) -> list[Layer]:
     there = [layer for layer in layers if layer.stride == stride]
     middle = float(np.median([layer.channels for layer in there]))
     return [layer for layer in there if layer.channels >= middle]
+
+
+def can_be_named(layer: str) -> bool:
+    """Return whether the terms of ``--layers`` can name a layer of a file, and a terminal show it.
+
+    Example:
+        >>> can_be_named("mixed4c"), can_be_named("a:b")
+        (True, False)
+    """
+    return layer.isprintable() and not set(layer) & set(",:#@")

@@ -67,8 +67,11 @@ def open_model_file(path: Path) -> FileNetwork:
 def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
     if not absolute.is_file():
         raise WeightsError(f"{str(path)!r} is a folder: save the model as one .keras file")
-    with absolute.open("rb") as file:
-        start = file.read(16)
+    try:
+        with absolute.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     archived = is_zip(absolute)
     if start.startswith(HDF5) or (archived and absolute.suffix == ".keras"):
         from dreamvideo.dream.keras_file import load_keras_file

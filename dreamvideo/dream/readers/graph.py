@@ -217,7 +217,14 @@ def _check_padding(rows: Any) -> None:
 def _conv2d(options: Mapping[str, Any], x: Any, kernel: Any) -> Any:
     x, padding = _pad(x, options)
     strides, dilations = _window(options, "strides"), _window(options, "dilations")
-    return tensorflow().nn.conv2d(x, kernel, strides, padding, "NHWC", dilations)
+    tf = tensorflow()
+    groups = int(x.shape[-1]) // int(kernel.shape[2])
+    if groups == 1:
+        return tf.nn.conv2d(x, kernel, strides, padding, "NHWC", dilations)
+    # TensorFlow has no gradient of grouped convolutions on processors.
+    pairs = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+    parts = [tf.nn.conv2d(a, b, strides, padding, "NHWC", dilations) for a, b in pairs]
+    return tf.concat(parts, -1)
 
 
 def _depthwise(options: Mapping[str, Any], x: Any, kernel: Any) -> Any:

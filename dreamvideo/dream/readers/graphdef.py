@@ -66,7 +66,8 @@ def _find_range(nodes: Mapping[str, Operation], start: str) -> str:
         if name not in node.inputs:
             continue
         others = [nodes[each] for each in node.inputs if each != name and each in nodes]
-        level = float(np.mean(others[0].array)) if others and others[0].kind == "Const" else 0.0
+        constant = bool(others) and others[0].kind == "Const" and others[0].array.size > 0
+        level = float(np.mean(others[0].array)) if constant else 0.0
         if node.kind in ("Add", "AddV2"):
             offset += level
         elif node.kind == "Sub" and node.inputs[0] == name:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 import pickletools  # lists a pickle's steps; it executes none
 import struct
 import zipfile
@@ -119,7 +120,7 @@ def _read_zip(path: Path) -> dict[str, Any]:
         raise ValueError(f"its archive is damaged ({error})") from None
     except RuntimeError:
         raise ValueError("its archive is encrypted") from None
-    return {name: _array(tensor, stored) for name, tensor in _tensors(found).items()}
+    return _read_arrays(_tensors(found), stored)
 
 
 def _read_old(data: bytes) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _read_old(data: bytes) -> dict[str, Any]:
         if not 0 <= length <= len(data) - file.tell():
             raise ValueError("a storage beyond the end of the file")
         stored[key] = file.read(length)
-    return {name: _array(tensor, stored) for name, tensor in tensors.items()}
+    return _read_arrays(tensors, stored)
 
 
 def _tensors(found: Any) -> dict[str, _Tensor]:
@@ -152,6 +153,17 @@ def _tensors(found: Any) -> dict[str, _Tensor]:
     if not kept:
         raise ValueError("it holds no tensors: save model.state_dict()")
     return kept
+
+
+def _read_arrays(tensors: Mapping[str, _Tensor], stored: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the arrays; none may take more memory than their numbers do, twice at most."""
+    taken = sum(
+        math.prod(each.shape) * np.dtype(STORAGES[each.storage.kind]).itemsize
+        for each in tensors.values()
+    )
+    if taken > 2 * sum(map(len, stored.values())):
+        raise ValueError("its tensors share their numbers more often than those of any network")
+    return {name: _array(tensor, stored) for name, tensor in tensors.items()}
 
 
 def _array(tensor: _Tensor, stored: Mapping[str, bytes]) -> Any:
@@ -196,6 +208,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def take(self, step: str, argument: Any) -> None:
         """Follow one step. Raises ValueError for any that builds no dictionary of tensors."""
@@ -238,7 +251,11 @@ class _Machine:
     def _reduce(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if function == _Name("collections OrderedDict"):
-            self.stack.append(dict(*arguments))
+            found = dict(*arguments)
+            self.copied += len(found)
+            if self.copied > MOST_STEPS:
+                raise ValueError("a pickle of too many copies")
+            self.stack.append(found)
             return
         if function != _Name("torch._utils _rebuild_tensor_v2"):
             self._unknown(getattr(function, "name", "a call"))

@@ -28,25 +28,36 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise ValueError("its header lists no arrays")
     body = data[8 + length :]
-    return {
-        name: _read_array(entry, body) for name, entry in header.items() if name != "__metadata__"
-    }
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    ranges = [_read_range(entry, len(body)) for entry in entries.values()]
+    # Arrays that shared their numbers would take more memory than the file has.
+    if sum(end - begin for begin, end in ranges) > len(body):
+        raise ValueError("arrays that overlap")
+    pairs = zip(entries.items(), ranges, strict=True)
+    return {name: _read_array(entry, body[begin:end]) for (name, entry), (begin, end) in pairs}
 
 
-def _read_array(entry: Any, body: memoryview) -> Any:
+def _read_range(entry: Any, size: int) -> tuple[int, int]:
     try:
-        kind, shape = str(entry["dtype"]), [int(side) for side in entry["shape"]]
         begin, end = (int(place) for place in entry["data_offsets"])
     except (TypeError, KeyError, OverflowError):
         raise ValueError("its header is damaged") from None
-    if not 0 <= begin <= end <= len(body):
+    if not 0 <= begin <= end <= size:
         raise ValueError("an array beyond the end of the file")
-    count = check_shape(shape, len(body) + 1)
+    return begin, end
+
+
+def _read_array(entry: Any, numbers: memoryview) -> Any:
+    try:
+        kind, shape = str(entry["dtype"]), [int(side) for side in entry["shape"]]
+    except (TypeError, KeyError, OverflowError):
+        raise ValueError("its header is damaged") from None
+    count = check_shape(shape, len(numbers) + 1)
     if kind == BFLOAT16:
-        halves = np.frombuffer(body[begin:end], "<u2").astype(np.uint32)
+        halves = np.frombuffer(numbers, "<u2").astype(np.uint32)
         found: Any = (halves << 16).view(np.float32)
     elif kind in DTYPES:
-        found = np.frombuffer(body[begin:end], DTYPES[kind])
+        found = np.frombuffer(numbers, DTYPES[kind])
     else:
         raise ValueError(f"arrays of the unknown type {kind[:20]!r}")
     if found.size != count:

@@ -245,9 +245,12 @@ def _check_length(look: Look, count: int | None) -> None:
     for name, layers in (("layers", look.dream.layers), ("classes", look.dream.classes)):
         if layers is not None and ARROW in layers:
             changing[name] = layers
+    for number, region in enumerate(look.regions):
+        if region.layers and ARROW in region.layers:
+            changing[f"regions.{number}.layers"] = region.layers
     changing |= {f"camera.{name}": str(value) for name, value in look.camera}
     for name, text in changing.items():
-        if _OF_LENGTH.search(text):
+        if _OF_LENGTH.search(text.lower()):
             raise UsageError(
                 f"dream_frames: {name} {text!r} refers to the end of the film: pass count, the "
                 "number of frames"
