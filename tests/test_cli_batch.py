@@ -174,3 +174,28 @@ def test_a_folder_that_cannot_be_written_is_refused(
         ended = cli(*command.split(), *QUICK)
         assert (ended.code, ended.err.count("\n")) == (2, 1)
         assert "no permission to write into" in ended.err
+
+
+def test_one_input_under_two_names_is_noticed(cli: Cli, album: Path) -> None:
+    (album / "link.png").symlink_to("a.png")
+    ended = cli("image", "a.png", "has/../a.png", "-o", "out", *QUICK)
+    assert ended.code == 2 and "the same output" in ended.err
+    (album / "out").symlink_to("has")
+    ended = cli("image", "a.png", "c.png", "-o", "out/../has/{name}.png", *QUICK)
+    assert ended.code == 0
+
+
+def test_a_dry_run_leaves_no_folder(cli: Cli, album: Path) -> None:
+    before = sorted(each.name for each in album.iterdir())
+    ended = cli("video", "one.mp4", "two.gif", "-o", "films", "--dry-run", *QUICK)
+    assert ended.code == 0, ended.err
+    assert sorted(each.name for each in album.iterdir()) == before
+
+
+def test_a_proxy_never_replaces_the_input(cli: Cli, album: Path) -> None:
+    clip = album / "film.proxy.mp4"
+    shutil.copy("one.mp4", clip)
+    whole = clip.read_bytes()
+    ended = cli("video", clip, "-o", "film.mov", "--proxy", "32", "-y", *QUICK)
+    assert ended.code == 2 and "is the input itself" in ended.err
+    assert clip.read_bytes() == whole and not Path("film.mov").exists()

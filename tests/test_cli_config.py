@@ -151,3 +151,28 @@ def test_a_file_named_by_the_variable_must_exist(cli: Cli, monkeypatch: pytest.M
     ended = cli("config")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "gone.toml: cannot be read (No such file or directory)" in ended.err
+
+
+def test_variables_of_other_programs_are_left_alone(
+    cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRAMES", "CLIP", "ONLY", "NAME", "ON", "SOMETHING_ELSE"):
+        monkeypatch.setenv(f"DREAMVIDEO_{name}", "x")
+    assert cli("presets").code == 0
+
+
+def test_only_the_default_that_is_wrong_is_blamed(cli: Cli, own: Path, shelf: Path) -> None:
+    own.write_text('mask = "circle 0.5x0.5 0.3"\n')
+    clip = shelf / "clip.mp4"
+    ended = cli("video", clip, "-o", own.with_name("a.mp4"), "--mask-end", "x", *QUICK)
+    assert ended.code == 2 and str(own) not in ended.err
+    own.write_text('mask-end = "x"\n')
+    ended = cli("video", clip, "-o", own.with_name("a.mp4"), *QUICK)
+    assert ended.code == 2 and str(own) in ended.err and "--no-config" in ended.err
+
+
+def test_help_is_shown_whatever_the_file_says(cli: Cli, own: Path) -> None:
+    own.write_text("= broken")
+    assert cli("presets").code == 2
+    for command in (("help", "video"), ("guide", "configuration"), ("video", "--help")):
+        assert cli(*command).code == 0

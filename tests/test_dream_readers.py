@@ -5,6 +5,7 @@ Those of PyTorch's own files are in ``test_dream_readers_torch.py``.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,42 @@ def test_a_googlenet_climbs(tmp_path: Path) -> None:
     ascent = GradientAscent(network.forward, weighted_layers([("inception_4c/output", 1)]))
     _, losses = ascent.climb(noise(48, 48), 0.02, still(3))
     assert losses[2] > losses[0]
+
+
+def test_arrays_that_share_their_numbers_are_refused(tmp_path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [1000], "data_offsets": [0, 4000]}
+    header = json.dumps({f"a{n}.weight": entry for n in range(300)}).encode()
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4000))
+    with pytest.raises(ValueError, match="overlap"):
+        READERS[".safetensors"](path)
+
+
+def test_a_grouped_convolution_is_dreamt(tmp_path: Path) -> None:
+    tf = tensorflow()
+    random = np.random.default_rng(2)
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, None, None, 3), name="input")
+        wide = tf.constant(random.normal(size=(3, 3, 3, 8)), tf.float32)
+        x = tf.nn.relu(tf.nn.conv2d(x, wide, 2, "SAME"), name="first")
+        grouped = tf.constant(random.normal(size=(3, 3, 2, 8)), tf.float32)
+        tf.nn.relu(tf.nn.conv2d(x, grouped, 1, "SAME"), name="second")
+        (tmp_path / "own.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    network = open_model_file(tmp_path / "own.pb")
+    ascent = GradientAscent(network.forward, weighted_layers([("second", 1)]))
+    _, losses = ascent.climb(noise(32, 40), 0.02, still(3))
+    assert losses[2] > losses[0]
+
+
+def test_layers_that_could_not_be_named_are_not_listed(tmp_path: Path) -> None:
+    tf = tensorflow()
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            layers.Input((32, 32, 3)),
+            layers.Conv2D(4, 3, activation="relu", name="plain"),
+            layers.Conv2D(4, 3, activation="relu", name="c,d"),
+        ]
+    )
+    model.save(tmp_path / "own.keras")
+    assert [layer.name for layer in open_model_file(tmp_path / "own.keras").layers] == ["plain"]

@@ -141,6 +141,13 @@ def test_time_codes_are_counted_as_editors_count(
         assert shift_time_code(later, -count, rate) == code
 
 
+def test_a_time_code_that_no_film_has_is_none() -> None:
+    # Numbers are dropped at 29.97 and 59.94 frames a second only.
+    assert shift_time_code("01:00:00;00", 0, Fraction(25)) == "01:00:00:00"
+    assert shift_time_code("01:00:00:00", 5, Fraction(2, 5)) is None
+    assert shift_time_code("hello", 0, Fraction(25)) is None
+
+
 def test_uncompressed_sound_is_copied(stored: list[StoredFrame], tmp_path: Path) -> None:
     deep = ["-c:a", "pcm_s24le", "-ar", "48000"]
     clip = make(tmp_path / "in.mov", "-f", "lavfi", "-i", "color=d=0.2", *tone(0.2), *deep)

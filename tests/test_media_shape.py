@@ -237,3 +237,17 @@ def test_an_animation_is_made_to_fit(tmp_path: Path, ending: str) -> None:
     with pytest.raises(Exception, match="does not fit"):
         out(stored, tmp_path / f"none{ending}", max_size=200)
     assert not list(tmp_path.glob("none*"))
+
+
+def test_hidden_colours_of_a_folder_stay_hidden_when_it_is_made_smaller(tmp_path: Path) -> None:
+    pixels = np.full((24, 40, 3), 255, np.uint8)
+    alpha = np.full((24, 40), 255, np.uint8)
+    pixels[:, 21:], alpha[:, 21:] = 0, 0
+    (tmp_path / "in").mkdir()
+    store_frame(tmp_path / "in" / "0001.png", pixels, alpha)
+    with open_source(tmp_path / "in", ReadOptions(size=(20, 12), keep_alpha=True)) as source:
+        (frame,) = source
+    assert frame.alpha is not None
+    seen = frame.alpha > 8
+    assert int((frame.alpha[seen] < 247).sum()) > 0
+    assert frame.pixels[seen].min() >= 250
