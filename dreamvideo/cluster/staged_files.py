@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.dream.models import find_model_file
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.job.manifest import Manifest, compute_fingerprint
+from dreamvideo.render.job.manifest import Manifest, compute_fingerprint, find_model
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
@@ -100,7 +99,7 @@ def _relocate(
 
     def relocate_dream(values: dict[str, Any]) -> None:
         relocate(values, "guide", "weights")
-        model = find_model_file(values.get("model", ""))
+        model = find_model(values.get("model", ""))
         if model is not None:
             values["model"] = stage(model)
 

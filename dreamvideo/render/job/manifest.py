@@ -193,9 +193,17 @@ def list_look_files(look: Look) -> dict[str, Path]:
     }
     # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
-    model = find_model_file(look.dream.model)
+    model = find_model(look.dream.model)
     own = {} if model is None else {"dream.model": model}
     return {**dict(_list_paths(look, "")), **named, **own}
+
+
+def find_model(name: str) -> Path | None:
+    """Return the file of a model that a job depends on; None for a registered network.
+
+    For those that stage a job's files, and know nothing of networks.
+    """
+    return find_model_file(name)
 
 
 def find_differences(started: Manifest, now: Manifest) -> list[str]:
