@@ -123,13 +123,13 @@ def chain_motions(latest: Motion, earlier: Motion) -> Motion:
     return Motion(flow, trust)
 
 
-def fill_flow(
+def _find_fill(
     flow: NDArray[np.float32],
     trust: NDArray[np.float32],
     frame: NDArray[np.float32],
     other: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Replace what the picture does not determine of a flow by the motion of its surroundings.
+    """Return the change that gives undetermined parts of a flow the motion around them.
 
     Patches without texture have no motion of their own: dense inverse search leaves them where they
     were, or follows the grain, and of a straight edge it only finds the motion across. There each
@@ -143,17 +143,10 @@ def fill_flow(
         trust: H x W in [0, 1]; what is not trusted does not count, and is filled.
         frame: H x W x 3 in [-1, 1], the frame on whose grid the flow lies.
         other: The same of the other frame.
+
+    Returns:
+        H x W x 2, px; smooth.
     """
-    return flow + _find_fill(flow, trust, frame, other)
-
-
-def _find_fill(
-    flow: NDArray[np.float32],
-    trust: NDArray[np.float32],
-    frame: NDArray[np.float32],
-    other: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Return what ``fill_flow`` adds to a flow: H x W x 2, px."""
     height, width = flow.shape[:2]
     columns = min(_FILL_COLUMNS, max(2, width // 4))
     # The work grows with the square of the cells, so a tall picture must not have more of them.
