@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
@@ -55,9 +54,6 @@ NOT_RESUMABLE = "a pipe cannot be resumed: nothing is kept of a render that is i
 _OF_FILES = frozenset(
     {"codec", "quality", "repeat", "max_size", "proxy", "audio_track", "strip_metadata"}
 )
-# What depends on how long a film is: shares of it as times, and p in formulas.
-_SHARE_OF_FILM = re.compile(r"%|\b(?:end|p)\b")
-_SHARE_AS_TIME = re.compile(r"(?:^|->)\s*(?:end\b|[\d.]+\s*%)")
 
 
 @dataclass(frozen=True)
@@ -187,16 +183,9 @@ def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) ->
         return
     if look.sounds:
         raise UsageError("--preset and options that follow the sound need a file: a pipe has none")
-    texts = dict(look.over_time)
-    texts |= {f"camera.{name}": str(value) for name, value in look.camera if isinstance(value, str)}
-    texts.pop("camera.border", None)
-    found = [name for name, text in texts.items() if _SHARE_OF_FILM.search(text.lower())]
-    lists = {f"dream.{name}": getattr(look.dream, name) for name in ("layers", "classes")}
-    lists |= {f"regions.{n}.layers": region.layers for n, region in enumerate(look.regions)}
-    found += [name for name, text in lists.items() if _SHARE_AS_TIME.search((text or "").lower())]
-    if found:
+    if look.length_terms:
         raise UsageError(
-            f"{found[0]}: %, end and p need the clip's length, which a pipe does not tell: write "
+            f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe does not tell: write "
             "times in seconds"
         )
 

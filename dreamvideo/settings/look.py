@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
@@ -22,6 +23,10 @@ from dreamvideo.settings.over_time import (
     parse_checked_schedule,
 )
 
+# What a value over time calls the end of the film, a share of it, and how much of it is over.
+_OF_LENGTH = re.compile(r"%|\b(?:end|p)\b")
+# In lists of layers and classes only times are meant: a layer may be named like one of these.
+_AT_SHARE = re.compile(r"(?:^|->)\s*(?:end\b|[\d.]+\s*%)")
 StageTime = Annotated[str | None, AfterValidator(lambda text: validate(parse_time_point, text))]
 
 
@@ -77,6 +82,18 @@ class Look(Settings):
         """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
+
+    @property
+    def length_terms(self) -> dict[str, str]:
+        """The settings, by name, that depend on the film's length: ``end``, shares and ``p``."""
+        texts = dict(self.over_time)
+        texts |= {f"camera.{name}": value for name, value in self.camera if isinstance(value, str)}
+        found = {name: text for name, text in texts.items() if _OF_LENGTH.search(text.lower())}
+        lists = {f"dream.{name}": getattr(self.dream, name) for name in ("layers", "classes")}
+        lists |= {f"regions.{n}.layers": region.layers for n, region in enumerate(self.regions)}
+        return found | {
+            name: text for name, text in lists.items() if text and _AT_SHARE.search(text.lower())
+        }
 
     def check(self, moments: Iterable[TimePoint]) -> None:
         """Raise ScheduleError, before any work, if a formula has no value at one of these times."""

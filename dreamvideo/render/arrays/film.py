@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing
@@ -38,11 +37,8 @@ from dreamvideo.render.planning.worker_count import count_cores
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.settings import Look, MachineSettings
 from dreamvideo.settings.keywords import Presets, make_keyword_look, take_settings
-from dreamvideo.settings.terms import ARROW
 
 GROUPS = ("dream", "coherence", "mask", "colour", "camera")
-# What makes a value over time depend on the length of the film: its end, a share, or ``p``.
-_OF_LENGTH = re.compile(r"\bend\b|%|\bp\b")
 
 
 @take_settings(*GROUPS)
@@ -239,19 +235,9 @@ class _Film:
 
 def _check_length(look: Look, count: int | None) -> None:
     """Refuse settings that depend on the film's length if that is not known."""
-    if count is not None:
-        return
-    changing = dict(look.over_time)
-    for name, layers in (("layers", look.dream.layers), ("classes", look.dream.classes)):
-        if layers is not None and ARROW in layers:
-            changing[name] = layers
-    for number, region in enumerate(look.regions):
-        if region.layers and ARROW in region.layers:
-            changing[f"regions.{number}.layers"] = region.layers
-    changing |= {f"camera.{name}": str(value) for name, value in look.camera}
-    for name, text in changing.items():
-        if _OF_LENGTH.search(text.lower()):
-            raise UsageError(
-                f"dream_frames: {name} {text!r} refers to the end of the film: pass count, the "
-                "number of frames"
-            )
+    if count is None and look.length_terms:
+        name, text = next(iter(look.length_terms.items()))
+        raise UsageError(
+            f"dream_frames: {name} {text!r} refers to the end of the film: pass count, the "
+            "number of frames"
+        )
