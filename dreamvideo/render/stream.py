@@ -185,8 +185,8 @@ def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) ->
         raise UsageError("--preset and options that follow the sound need a file: a pipe has none")
     if look.length_terms:
         raise UsageError(
-            f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe does not tell: write "
-            "times in seconds"
+            f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe "
+            "does not tell: write times in seconds"
         )
 
 
