@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from dreamvideo.formatting import format_clock, format_pace
-from dreamvideo.render.progress import OnProgress, Progress
+from dreamvideo.render.progress import OnProgress, Progress, format_figures
 
-# Seconds between two looks of a bar in a notebook: each is sent to the browser.
-BETWEEN = 0.2
+# Seconds between two updates of a bar in a notebook: each is sent to the browser.
+SECONDS_BETWEEN_UPDATES = 0.2
 
 
 @contextmanager
@@ -59,7 +57,7 @@ def _shown_in_cell(bar: Bar) -> Iterator[OnProgress]:
     def listen(progress: Progress) -> None:
         nonlocal shown
         listener(progress)
-        if time.monotonic() - shown >= BETWEEN or progress.done == progress.total:
+        if time.monotonic() - shown >= SECONDS_BETWEEN_UPDATES or progress.done == progress.total:
             handle.update(bar)
             shown = time.monotonic()
 
@@ -88,27 +86,5 @@ class _Listener:
             task = self._bar.add_task(progress.stage, total=progress.total, figures="")
             began, before = now, progress.done - (0 if progress.note else 1)
         self._tasks[progress.stage] = task, began, before
-        figures = format_figures(progress, now - began, before)
+        figures = format_figures(progress, now - began, before, least=SECONDS_BETWEEN_UPDATES)
         self._bar.update(task, completed=progress.done, total=progress.total, figures=figures)
-
-
-def format_figures(progress: Progress, elapsed: float, before: int) -> str:
-    """Format how far a stage is: ``12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
-
-    Args:
-        progress: The progress.
-        elapsed: Seconds since it began.
-        before: Number done when it began.
-    """
-    of = "" if progress.total is None else f"/{progress.total}"
-    parts = [f"{progress.done}{of} {progress.unit}s"]
-    if progress.detail:
-        parts.append(progress.detail)
-    done = progress.done - before
-    if done > 0 and elapsed >= BETWEEN:
-        parts.append(f"{format_pace(done / elapsed)} {progress.unit}s/s")
-        if progress.total is not None and progress.done < progress.total:
-            parts.append(f"{format_clock((progress.total - progress.done) * elapsed / done)} left")
-    if math.isfinite(progress.loss):
-        parts.append(f"loss {progress.loss:.4g}")
-    return ", ".join(parts)

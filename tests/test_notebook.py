@@ -19,7 +19,7 @@ from slow_dreamer import without_network
 
 import dreamvideo
 from dreamvideo import Progress, RenderResult, dream_frames, show_progress
-from dreamvideo.notebook import format_figures
+from dreamvideo.render.progress import format_figures
 
 ROOT = Path(dreamvideo.__file__).parent.parent
 

@@ -50,7 +50,6 @@ class Default:
 class Level:
     """All defaults from one place: by command and by parameter."""
 
-    origin: str
     values: dict[str, dict[str, Default]] = field(default_factory=dict)
 
     def add(self, command: str, parameter: str, default: Default) -> None:
@@ -143,7 +142,7 @@ def _options(command: Any) -> dict[str, Any]:
 
 
 def _read_file(path: Path, commands: Mapping[str, Any]) -> Level:
-    level = Level(str(path))
+    level = Level()
     if not path.exists() and FILE_VARIABLE not in os.environ:
         return level
     try:
@@ -167,8 +166,8 @@ def _read_file(path: Path, commands: Mapping[str, Any]) -> Level:
 
 
 def _read_variables(commands: Mapping[str, Any]) -> Level:
-    level = Level("the environment")
-    named = {"_".join(name.upper().split("-")): name for name in commands}
+    level = Level()
+    named = {name.upper().replace("-", "_"): name for name in commands}
     given = {n: v for n, v in os.environ.items() if n.startswith(PREFIX) and n != FILE_VARIABLE}
     # Those of all commands first: those of one command replace them.
     for variable in sorted(given, key=lambda name: (_command_of(name, named) is not None, name)):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dreamvideo.formatting import format_clock, format_pace
-from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.progress import OnProgress, Progress, format_figures, silent
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -58,18 +58,7 @@ def format_line(progress: Progress, elapsed: float, before: int = 1) -> str:
         elapsed: Seconds since the clock started.
         before: Number done when the clock started.
     """
-    of = f"/{progress.total}" if progress.total else ""
-    parts = [f"{progress.stage}: {progress.done}{of} {progress.unit}s"]
-    if progress.detail:
-        parts.append(progress.detail)
-    if progress.done > before and elapsed > 0:
-        pace = (progress.done - before) / elapsed
-        parts.append(f"{format_pace(pace)} {progress.unit}s/s")
-        if progress.total and progress.done < progress.total:
-            parts.append(f"{format_clock((progress.total - progress.done) / pace)} left")
-    if math.isfinite(progress.loss):
-        parts.append(f"loss {progress.loss:.4g}")
-    return ", ".join(parts)
+    return f"{progress.stage}: {format_figures(progress, elapsed, before)}"
 
 
 # Terminals narrower than this, in columns, are shown no bar and only what matters most.

@@ -20,12 +20,12 @@ from dreamvideo.schedules import Bounds, OverTime
 from dreamvideo.settings import (
     Look,
     OutputSettings,
-    Settings,
     make_look,
     make_output,
     save_preset,
 )
-from dreamvideo.settings.base import option_name
+from dreamvideo.settings.base import format_default, option_name
+from dreamvideo.settings.look import find_group
 from dreamvideo.settings.over_time import find_bounds, is_number
 
 # Groups of a Look, in the order in which --help shows them.
@@ -115,13 +115,11 @@ def option(group: str, name: str, field: FieldInfo) -> inspect.Parameter:
         name: Name of the field.
         field: The field.
     """
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    shown = str(extra.get("none", "none")) if field.default is None else f"{field.default}"
     may_change = group in Look.model_fields and is_number(field)
     made = typer.Option(
         option_name(name, field),
         help=field.description,
-        show_default=shown,
+        show_default=format_default(field),
         metavar=_measure(group, name, field),
         rich_help_panel=PANELS[group],
         autocompletion=COMPLETIONS.get(name),
@@ -138,9 +136,7 @@ def _measure(group: str, name: str, field: FieldInfo) -> str | None:
             return Bounds(mark.ge, mark.le).short if mark.parts == 1 else "AxB"
     if group not in Look.model_fields or not is_number(field):
         return None
-    settings = Look.model_fields[group].annotation
-    assert isinstance(settings, type) and issubclass(settings, Settings)
-    return find_bounds(settings, name).short
+    return find_bounds(find_group(group), name).short
 
 
 def _over_time(groups: tuple[str, ...]) -> str:
@@ -151,9 +147,7 @@ def _over_time(groups: tuple[str, ...]) -> str:
 
 
 def _fields(group: str) -> list[tuple[str, FieldInfo]]:
-    settings = Look.model_fields[group].annotation
-    assert isinstance(settings, type) and issubclass(settings, Settings)
-    return list(settings.model_fields.items())
+    return list(find_group(group).model_fields.items())
 
 
 def _plain(annotation: Any) -> Any:

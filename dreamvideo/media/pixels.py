@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,16 @@ def to_bytes(frame: FloatFrame) -> BytePixels:
 def to_deep(frame: FloatFrame) -> NDArray[np.uint16]:
     """Convert a float frame of any shape to uint16: clipped to [-1, 1] and rounded."""
     return np.asarray(_levels(frame, 65535), np.uint16)
+
+
+def to_share(levels: NDArray[Any]) -> FloatFrame:
+    """Convert integers, 0 .. the type's maximum, such as alpha, to float32 in [0, 1]."""
+    return np.asarray(levels / np.float32(np.iinfo(levels.dtype).max), np.float32)
+
+
+def from_share(share: FloatFrame, dtype: Any) -> NDArray[Any]:
+    """Convert floats in [0, 1] to integers of a type, 0 .. its maximum, rounded."""
+    return np.asarray(np.rint(share * np.float32(np.iinfo(dtype).max)), dtype)
 
 
 def _levels(frame: FloatFrame, top: int) -> FloatFrame:

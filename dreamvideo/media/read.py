@@ -25,7 +25,7 @@ from dreamvideo.media.pixel_formats import Color as Tags
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.media.series import read_series
-from dreamvideo.media.stills import Color, flatten, to_depth
+from dreamvideo.media.stills import Color, cover_hidden, flatten, to_depth
 
 __all__ = ["Frame", "SeekPoint", "Source", "compute_checksum", "count_packets", "open_source"]
 
@@ -389,10 +389,7 @@ def _finished(frames: _Raws, options: ReadOptions) -> Generator[Frame, None, Non
                 alpha = (pixels if own is None else own)[..., 3]
                 clear = options.keep_alpha and bool((alpha < np.iinfo(alpha.dtype).max).any())
                 if clear:
-                    # The colour under full transparency is arbitrary: replace it with the chosen
-                    # one.
-                    hidden = np.where(alpha == 0, alpha, np.iinfo(alpha.dtype).max)
-                    colors = flatten(colors, hidden, options.background)
+                    colors = cover_hidden(colors, alpha, options.background)
                 else:
                     colors = flatten(colors, alpha, options.background)
                 if own is not None and options.own_light is not None and clear:

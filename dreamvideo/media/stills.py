@@ -200,6 +200,22 @@ def flatten(
     return np.asarray(np.rint(mixed), pixels.dtype)
 
 
+def cover_hidden(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Background
+) -> NDArray[Any]:
+    """Replace the colour under full transparency, which is arbitrary.
+
+    Args:
+        pixels: H x W x 3, integers.
+        alpha: H x W, of any depth; None: all is opaque.
+        background: Red, green and blue, 0 .. 255.
+    """
+    if alpha is None:
+        return pixels
+    clear, opaque = pixels.dtype.type(0), pixels.dtype.type(np.iinfo(pixels.dtype).max)
+    return flatten(pixels, np.where(alpha == 0, clear, opaque), background)
+
+
 def write_still(
     path: Path | str,
     pixels: NDArray[Any],

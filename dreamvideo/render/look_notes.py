@@ -11,7 +11,7 @@ from dreamvideo.settings.derive import derive_dream
 
 def collect_look_notes(look: Look) -> list[str]:
     """Return notes on the pictures and the networks that a look names."""
-    files = [path for name, path in list_look_files(look).items() if name != "dream.model"]
+    pictures = collect_picture_notes(*list_look_files(look).values())
     dreams = [look.dream, *(derive_dream(region, look.dream) for region in look.regions)]
     notes = [note for dream in dreams for note in list_notes(dream)]
-    return [*collect_picture_notes(*files), *dict.fromkeys(notes)]
+    return [*pictures, *dict.fromkeys(notes)]

@@ -17,7 +17,7 @@ from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.imaging import resize
 from dreamvideo.media.own_light import LINEAR_LIGHT, add_detail, screen_codes
 from dreamvideo.media.paths import escape_text
-from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.media.pixels import from_share, to_bytes, to_deep, to_float, to_share
 from dreamvideo.media.still_encode import (
     LIGHT_ENDINGS,
     LOSSY_ENDINGS,
@@ -25,8 +25,8 @@ from dreamvideo.media.still_encode import (
     holds_depth,
 )
 from dreamvideo.media.stills import (
-    Color,
     Still,
+    cover_hidden,
     flatten,
     is_still,
     open_still,
@@ -73,10 +73,7 @@ class Photo:
             MediaError: It cannot be written.
         """
         pixels: NDArray[Any] = to_deep(image) if self.depth == 16 else to_bytes(image)
-        top = np.iinfo(pixels.dtype).max
-        alpha = None
-        if self.alpha is not None:
-            alpha = np.asarray(np.rint(self.alpha * np.float32(top)), pixels.dtype)
+        alpha = None if self.alpha is None else from_share(self.alpha, pixels.dtype)
         quality = _QUALITY if quality is None else quality
         light = None
         if self.own is not None:
@@ -89,17 +86,17 @@ class Photo:
         """Its alpha channel in 8 bits."""
         if self.alpha is None:
             return None
-        return np.asarray(np.rint(self.alpha * np.float32(255)), np.uint8)
+        return from_share(self.alpha, np.uint8)
 
 
 def check_still(output: Path, wanted: OutputSettings) -> None:
     """Refuse settings that only films have, or that the format lacks. Raises UsageError."""
     ending, given = output.suffix.lower(), wanted.model_fields_set
     if wrong := given - _FOR_STILLS:
-        listed = _make_options(given - {"quality", "background"})
-        meant = "" if listed == _make_options(wrong) else f"{listed}: "
+        listed = join_options(given - {"quality", "background"})
+        meant = "" if listed == join_options(wrong) else f"{listed}: "
         raise UsageError(
-            f"{output}: {meant}{_make_options(wrong)} is for films; a picture has --quality and "
+            f"{output}: {meant}{join_options(wrong)} is for films; a picture has --quality and "
             "--depth"
         )
     if wanted.quality is not None and ending not in LOSSY_ENDINGS:
@@ -179,7 +176,8 @@ def collect_picture_notes(*paths: Path | None) -> list[str]:
     return notes
 
 
-def _make_options(names: frozenset[str] | set[str]) -> str:
+def join_options(names: frozenset[str] | set[str]) -> str:
+    """Return the options of settings as a list for a message."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
 
 
@@ -195,24 +193,7 @@ def _is_clear(still: Still) -> NDArray[np.float32] | None:
     """Return its alpha channel in [0, 1]; None if all is opaque."""
     if still.alpha is None or bool((still.alpha == np.iinfo(still.alpha.dtype).max).all()):
         return None
-    share = still.alpha / np.float32(np.iinfo(still.alpha.dtype).max)
-    return np.asarray(share, np.float32)
-
-
-def cover_hidden(
-    pixels: NDArray[Any], alpha: NDArray[Any] | None, background: Color
-) -> NDArray[Any]:
-    """Replace the colour under full transparency, which is arbitrary.
-
-    Args:
-        pixels: H x W x 3, integers.
-        alpha: H x W, of any depth; None: all is opaque.
-        background: Red, green and blue, 0 .. 255.
-    """
-    if alpha is None:
-        return pixels
-    shown = np.where(alpha == 0, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
-    return flatten(pixels, shown, background)
+    return to_share(still.alpha)
 
 
 def resize_both(

@@ -1,9 +1,12 @@
-"""Progress of a render as plain values: the core knows nothing about progress bars."""
+"""Progress of a render as plain values and as text: the core knows nothing of progress bars."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from dreamvideo.formatting import format_clock, format_pace
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,26 @@ OnProgress = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """Ignore progress."""
+
+
+def format_figures(progress: Progress, elapsed: float, before: int, *, least: float = 0.0) -> str:
+    """Format how far a stage is: ``12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
+
+    Args:
+        progress: The progress.
+        elapsed: Seconds since the clock started.
+        before: Number done when the clock started.
+        least: Seconds after which a pace is shown.
+    """
+    of = f"/{progress.total}" if progress.total else ""
+    parts = [f"{progress.done}{of} {progress.unit}s"]
+    if progress.detail:
+        parts.append(progress.detail)
+    if progress.done > before and elapsed > least:
+        pace = (progress.done - before) / elapsed
+        parts.append(f"{format_pace(pace)} {progress.unit}s/s")
+        if progress.total and progress.done < progress.total:
+            parts.append(f"{format_clock((progress.total - progress.done) / pace)} left")
+    if math.isfinite(progress.loss):
+        parts.append(f"loss {progress.loss:.4g}")
+    return ", ".join(parts)

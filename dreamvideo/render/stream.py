@@ -26,22 +26,23 @@ from dreamvideo.media.probe import probe
 from dreamvideo.media.read import Frame, SeekPoint, Source, open_probed
 from dreamvideo.media.write import check_frames, check_max_size, check_output
 from dreamvideo.paint.colour import needs_first
-from dreamvideo.render.dream_size import choose_dream_size, shrink_frame
+from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_output
 from dreamvideo.render.frames.pipeline import (
     AHEAD,
     DreamedFrame,
-    dream_clip,
+    dream_film,
     make_virtual_camera,
     open_planner,
 )
 from dreamvideo.render.frames.tracking import start_first
 from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.job import Job
-from dreamvideo.render.job.manifest import list_look_files, make_manifest
+from dreamvideo.render.job.manifest import make_manifest
+from dreamvideo.render.look_notes import collect_look_notes
 from dreamvideo.render.parallel.pool import use_threads
 from dreamvideo.render.parallel.renderer import to_stored_pixels
-from dreamvideo.render.photo import collect_picture_notes
+from dreamvideo.render.photo import join_options
 from dreamvideo.render.planning.worker_count import count_cores, parse_workers
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
@@ -137,8 +138,9 @@ def dream_stream(
     """
     to_pipe = str(output) == PIPE
     if to_pipe and (given := wanted.model_fields_set & _OF_FILES):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise UsageError(f"{options}: for files only; standard output has --to and --depth")
+        raise UsageError(
+            f"{join_options(given)}: for files only; standard output has --to and --depth"
+        )
     _refuse_second_look(look, machine, piped=str(request.clip) == PIPE)
     if not to_pipe:
         check_output(Path(output), make_encode_options(wanted, overwrite=overwrite))
@@ -182,7 +184,7 @@ def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) ->
     if not piped:
         return
     if look.sounds:
-        raise UsageError("--preset and options that follow the sound need a file: a pipe has none")
+        raise UsageError("settings that follow the sound (audio:) need a file: a pipe has no sound")
     if look.length_terms:
         raise UsageError(
             f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe "
@@ -233,23 +235,14 @@ class _Stream:
     ) -> Generator[DreamedFrame, None, None]:
         camera = make_virtual_camera(self.look, self.clip)
         planner = open_planner(self.look, self.clip, camera, self.machine, on_tile)
-        size = choose_dream_size(self.look.dream.dream_size, self.clip.size)
         try:
-            yield from dream_clip(
-                (shrink_frame(camera.apply(frame), size) for frame in frames),
-                planner.dreamers[0],
-                planner.look.coherence,
-                direct=planner,
-                follow=planner.needs_motion,
-                ahead=AHEAD if threads > 1 else 0,
-            )
+            yield from dream_film(frames, planner, camera, ahead=AHEAD if threads > 1 else 0)
         finally:
             planner.close()
 
     def further_notes(self) -> tuple[str, ...]:
         """Lines for the user about everything that was read."""
-        pictures = collect_picture_notes(*list_look_files(self.look).values())
-        return (*self.notes, *pictures)
+        return (*self.notes, *collect_look_notes(self.look))
 
 
 def _to_pipe(stream: _Stream, form: Form | None, threads: int) -> RenderResult:

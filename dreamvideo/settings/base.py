@@ -68,6 +68,14 @@ def option_name(name: str, field: FieldInfo | None = None) -> str:
     return str(given) if given else "--" + name.replace("_", "-")
 
 
+def format_default(field: FieldInfo) -> str:
+    """Return a field's default as help shows it; of None, what that stands for."""
+    if field.default is not None:
+        return f"{field.default}"
+    extra = field.json_schema_extra
+    return str(extra.get("none", "none")) if isinstance(extra, dict) else "none"
+
+
 def _near(group: Any, where: tuple[int | str, ...]) -> str:
     fields = _inside(group, where[:-1]).model_fields
     near = get_close_matches(str(where[-1]), fields, n=2)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from dreamvideo.settings.base import Settings, option_name
+from dreamvideo.settings.base import option_name
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.settings.look import Look, Stage
+from dreamvideo.settings.look import Look, Stage, find_group
 from dreamvideo.settings.masks import Region
 from dreamvideo.settings.presets import look_values, make_look, read_preset
 
@@ -46,9 +46,7 @@ def list_options(look: Look) -> list[tuple[str, str]]:
 
 
 def _option(group: str, name: str) -> str:
-    settings = Look.model_fields[group].annotation
-    assert isinstance(settings, type) and issubclass(settings, Settings)
-    return option_name(name, settings.model_fields[name])
+    return option_name(name, find_group(group).model_fields[name])
 
 
 def format_option(value: Any) -> str:

@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 
 from dreamvideo.arguments import suggest
 from dreamvideo.errors import UsageError
-from dreamvideo.settings.base import Settings, option_name
-from dreamvideo.settings.look import Look
+from dreamvideo.settings.base import format_default, option_name
+from dreamvideo.settings.look import Look, find_group
 from dreamvideo.settings.machine import MachineSettings, make_machine
 from dreamvideo.settings.presets import (
     look_from_values,
@@ -32,9 +32,7 @@ MACHINE = ("device", "precision", "max_memory", "threads")
 def list_fields(*groups: str) -> Iterator[tuple[str, str, FieldInfo]]:
     """Yield (group, name, field) of every setting in these groups of a ``Look``."""
     for group in groups:
-        settings = Look.model_fields[group].annotation
-        assert isinstance(settings, type) and issubclass(settings, Settings)
-        for name, field in settings.model_fields.items():
+        for name, field in find_group(group).model_fields.items():
             yield group, name, field
 
 
@@ -113,11 +111,9 @@ def make_keyword_look(
 
 
 def _describe(name: str, field: FieldInfo) -> str:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    default = str(extra.get("none", "none")) if field.default is None else f"{field.default}"
     option = option_name(name, field)
     other = "" if option == option_name(name) else f" (`{option}`)"
-    return f"{field.description}{other} Default: {default}."
+    return f"{field.description}{other} Default: {format_default(field)}."
 
 
 def _plain(annotation: Any) -> str:

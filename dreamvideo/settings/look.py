@@ -138,3 +138,10 @@ def _with(settings: Any, place: Place, number: float) -> Any:
     before = getattr(settings, first)
     changed = _with(before, rest, number)
     return settings if changed is before else settings.model_copy(update={first: changed})
+
+
+def find_group(name: str) -> type[Settings]:
+    """Return the class of a group of a ``Look``: ``DreamSettings`` for ``dream``."""
+    group = Look.model_fields[name].annotation
+    assert isinstance(group, type) and issubclass(group, Settings)
+    return group

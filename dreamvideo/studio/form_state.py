@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
-from dreamvideo.settings import Look, Settings, look_to_toml, make_look, preset_paths
+from dreamvideo.settings import Look, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
 from dreamvideo.settings.derive import format_option
+from dreamvideo.settings.look import find_group
 from dreamvideo.settings.presets import user_preset_paths
 
 Kind = Literal["image", "video", "zoom"]
@@ -241,5 +242,4 @@ def _part(choice: Choice) -> list[str]:
 
 
 def _field(group: str, name: str) -> Any:
-    settings = cast("type[Settings]", Look.model_fields[group].annotation)
-    return settings.model_fields[name]
+    return find_group(group).model_fields[name]

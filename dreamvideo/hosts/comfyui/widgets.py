@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from dreamvideo.settings import Look, Settings
+from dreamvideo.settings.base import format_default
 from dreamvideo.settings.keywords import list_fields
+from dreamvideo.settings.look import find_group
 from dreamvideo.settings.over_time import find_bounds, is_number
 
 Input = tuple[Any, dict[str, Any]]
@@ -55,9 +56,7 @@ def _make_input(name: str, group: str, field: FieldInfo) -> Input:
         # What may be a schedule is text, even if it usually is a number.
         options["default"] = "" if field.default is None else str(field.default)
         return "STRING", options
-    settings = Look.model_fields[group].annotation
-    assert isinstance(settings, type) and issubclass(settings, Settings)
-    bounds = find_bounds(settings, name)
+    bounds = find_bounds(find_group(group), name)
     whole = int in (kind, *get_args(kind))
     # No widget is empty: the number below the least one means that it was not set.
     unset = field.default is None
@@ -88,8 +87,7 @@ def _choose_step(default: float) -> float:
 
 
 def _make_tooltip(field: FieldInfo) -> str:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     text = (field.description or "").replace("`", "")
     if field.default is not None:
         return text
-    return f"{text} At its least value, or empty: {extra.get('none', 'none')}."
+    return f"{text} At its least value, or empty: {format_default(field)}."

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dreamvideo.errors import UsageError
 from dreamvideo.imaging import resize, to_grey
-from dreamvideo.media.pixels import to_bytes, to_deep, to_float
-from dreamvideo.media.stills import open_still
-from dreamvideo.render.photo import cover_hidden, resize_both
+from dreamvideo.media.pixels import from_share, to_bytes, to_deep, to_float, to_share
+from dreamvideo.media.stills import cover_hidden, open_still, to_depth
+from dreamvideo.render.photo import resize_both
 
 Pixels = NDArray[Any]
 Picture = NDArray[Any] | PIL.Image.Image | Path | str
@@ -148,20 +148,18 @@ def resize_picture(picture: ArrayPicture, size: tuple[int, int]) -> ArrayPicture
     given = np.zeros(shape, picture.given.dtype)
     if picture.alpha is None:
         return ArrayPicture(given, resize(picture.pixels, size[::-1]), None)
-    top = np.float32(np.iinfo(picture.pixels.dtype).max)
-    image, alpha = resize_both(to_float(picture.pixels), picture.alpha / top, size)
+    image, alpha = resize_both(to_float(picture.pixels), to_share(picture.alpha), size)
     assert alpha is not None
     pixels = to_deep(image) if picture.is_deep else to_bytes(image)
-    return ArrayPicture(given, pixels, np.asarray(np.rint(alpha * top), pixels.dtype))
+    return ArrayPicture(given, pixels, from_share(alpha, pixels.dtype))
 
 
 def convert_bytes(pixels: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
     """Return 8-bit pixels as another type that pictures come in: uint8, uint16 or a float."""
-    if np.dtype(dtype) == np.uint8:
-        return pixels
-    if np.dtype(dtype) == np.uint16:
-        return np.asarray(pixels.astype(np.uint16) * 257, np.uint16)
-    return np.asarray(pixels / np.float32(255), dtype)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return np.asarray(pixels / np.float32(255), kind)
+    return to_depth(pixels, 8 * kind.itemsize)
 
 
 def read_mask(mask: ArrayLike, name: str) -> NDArray[np.float32]:
@@ -185,7 +183,7 @@ def read_mask(mask: ArrayLike, name: str) -> NDArray[np.float32]:
     if given.dtype == np.bool_:
         return given.astype(np.float32)
     values = _to_integers(given, name)
-    return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
+    return to_share(values)
 
 
 def _to_integers(given: NDArray[Any], name: str) -> Pixels:

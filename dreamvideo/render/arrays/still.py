@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dreamvideo.arguments import check_arguments
 from dreamvideo.dream.dream_objective import DreamObjective, Value
 from dreamvideo.errors import UsageError
-from dreamvideo.media.pixels import to_bytes, to_deep, to_float
+from dreamvideo.media.pixels import from_share, to_bytes, to_deep, to_float, to_share
 from dreamvideo.parsing import parse_size
 from dreamvideo.render.arrays.dreamers import reuse_dreamers
 from dreamvideo.render.arrays.masks import FrameMasks
@@ -76,8 +76,7 @@ def dream(
     wanted, machine = make_keyword_look("dream", GROUPS, preset, look, {**settings, "mask": text})
     picture = read_picture(image)
     pixels, source = to_float(picture.pixels), picture.pixels
-    top = np.iinfo(source.dtype).max
-    alpha = None if picture.alpha is None else picture.alpha / np.float32(top)
+    alpha = None if picture.alpha is None else to_share(picture.alpha)
     if size is not None:
         pixels, alpha = resize_both(pixels, alpha, parse_size(size, *picture.size))
     make = reuse_dreamers(objective)
@@ -91,7 +90,7 @@ def dream(
     )
     made = ready.dream(on_progress).image
     dreamt = to_deep(made) if picture.is_deep else to_bytes(made)
-    shown = None if alpha is None else np.asarray(np.rint(alpha * np.float32(top)), source.dtype)
+    shown = None if alpha is None else from_share(alpha, source.dtype)
     return picture.restore(dreamt, shown, source if dreamt.shape == source.shape else None)
 
 
