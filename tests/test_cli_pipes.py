@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_clips import make
+from media_clips import make, times_of
 from tiny import QUICK, RATE, Cli, Ended, Pixels, contents, pixels_of
 
 from dreamvideo.cancel import TOKEN
@@ -23,7 +23,7 @@ from dreamvideo.guide import read_page
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import ReadOptions, open_source
-from dreamvideo.media.stills import store_frame
+from dreamvideo.media.stills import read_still, store_frame
 
 SIZE = (64, 48)
 LEAST = ["-loglevel", "error"]
@@ -97,11 +97,6 @@ def decode(data: bytes, folder: Path, ending: str) -> list[Pixels]:
     return pixels_of(path)
 
 
-def times_of(film: Path) -> list[Fraction]:
-    with open_source(film) as source:
-        return [frame.time for frame in source]
-
-
 @pytest.fixture(scope="session")
 def piped_clip(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clip as YUV4MPEG2 and NUT, with a cut in the middle, and their dreams as frames."""
@@ -110,7 +105,7 @@ def piped_clip(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("piped")
     shots = sorted((shelf / "shots").glob("*.png"))[:4]
     for number, shot in enumerate([*shots, *reversed(shots[:2])]):
-        pixels = pixels_of_png(shot)
+        pixels = read_still(shot)
         # A negative is another shot.
         store_frame(folder / f"s{number}.png", pixels if number < 4 else 255 - pixels)
     given = ["-framerate", "25", "-i", str(folder / "s%d.png")]
@@ -124,12 +119,6 @@ def piped_clip(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("clip.y4m", "clip.nut"):
         dream_video(folder / name, folder / f"frames-{name[-3:]}", look)
     return folder
-
-
-def pixels_of_png(path: Path) -> Pixels:
-    from dreamvideo.media.stills import read_still
-
-    return read_still(path)
 
 
 @pytest.mark.parametrize("name", ["clip.y4m", "clip.nut"])

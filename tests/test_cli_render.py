@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media_clips import times_of
 from tiny import QUICK, RATE, Cli, contents, pixels_of
 
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import open_source
 from dreamvideo.media.stills import read_still
 from dreamvideo.settings import make_look
 
@@ -22,11 +22,6 @@ def sound_of(film: Path) -> bytes:
     """A hash of the sound's packets, as they are."""
     arguments = [*ffmpeg.input_file(film), "-map", "0:a", "-c", "copy", "-f", "md5", "pipe:1"]
     return ffmpeg.run(arguments, subject=film.name)[1]
-
-
-def times_of(film: Path) -> list[Fraction]:
-    with open_source(film) as source:
-        return [frame.time for frame in source]
 
 
 @pytest.fixture(scope="session")

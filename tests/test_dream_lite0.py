@@ -71,11 +71,11 @@ def test_converter_names_arrays_after_layers(key: str, name: str | None) -> None
     assert archive_name(key) == name
 
 
-@pytest.mark.parametrize("variety", [lite0.LITE0, lite0.LITE1, lite0.LITE2])
-def test_the_cat_is_a_cat(variety: lite0.Variety) -> None:
-    if variety.package:
-        pytest.importorskip(variety.package)
-    logits = lite0.class_logits(tensorflow().constant(cat(224, 224)[None]), variety).numpy()[0]
+@pytest.mark.parametrize("variant", [lite0.LITE0, lite0.LITE1, lite0.LITE2])
+def test_the_cat_is_a_cat(variant: lite0.Variant) -> None:
+    if variant.package:
+        pytest.importorskip(variant.package)
+    logits = lite0.class_logits(tensorflow().constant(cat(224, 224)[None]), variant).numpy()[0]
     # Egyptian cat, tiger cat, tabby: far ahead of all that is no cat.
     assert set(np.argsort(-logits)[:3]) == {281, 282, 285}
     others = np.delete(logits, [281, 282, 285])

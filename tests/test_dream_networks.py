@@ -154,7 +154,9 @@ def test_layer_names_do_not_depend_on_what_was_built_before() -> None:
     assert "conv2d_94" not in names
 
 
-def test_random_weights_depend_on_their_seed_alone() -> None:
+def test_random_weights_depend_on_their_seed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = tensorflow().constant(noise(32, 40)[None])
 
     def seen(name: str) -> Any:
@@ -166,6 +168,10 @@ def test_random_weights_depend_on_their_seed_alone() -> None:
     assert (first > 0).mean() > 0.1
     entry = models.find_entry("random-vgg-7")
     assert (entry.name, entry.seed, entry.weights) == ("random-vgg-7", 7, "random")
+    # A file or folder of that name does not take its place.
+    (tmp_path / "random-vgg-7").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert models.find_model_file("random-vgg-7") is None
     network = models.load("random-vgg-7")
     models.check_layers(network, "random-vgg-7", [t.split(":")[0] for t in entry.default_layers])
 

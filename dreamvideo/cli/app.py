@@ -142,8 +142,9 @@ def image(
             )
         for path in made.kept:
             say(quiet, str(path))
-        climbed = f"loss {made.losses[0]:.4g} to {made.losses[-1]:.4g}" if made.losses else ""
-        say(quiet, f"{made.output}: {climbed or 'no dream'}")
+        losses = made.losses
+        climbed = f"loss {losses[0]:.4g} to {losses[-1]:.4g}" if losses else "no dream"
+        say(quiet, f"{made.output}: {climbed}")
         note(quiet, made.notes)
 
     if output is not None and output.endswith("/"):

@@ -14,7 +14,7 @@ from dreamvideo.cli.config import FILE_VARIABLE, config_path, current_defaults
 from dreamvideo.errors import UsageError
 
 HELP_ALL = "--help-all"
-# What one turns first, of the commands with many options.
+# The options that the short help of a command with many shows.
 _FIRST = {
     "video": (
         *("output", "overwrite", "start", "end", "size", "preset", "creatures", "layers"),
@@ -39,7 +39,9 @@ def hide_rare_options(commands: Mapping[str, Any]) -> None:
             if parameter.param_type_name == "option":
                 parameter.hidden = parameter.name not in (*first, "help")
                 parameter.rich_help_panel = None
-        command.epilog = f"These are the options one turns first. All: dreamvideo {name} {HELP_ALL}"
+        command.epilog = (
+            f"These are the options to try first. All of them: dreamvideo {name} {HELP_ALL}"
+        )
 
 
 @app.command(name="help")

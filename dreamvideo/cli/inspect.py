@@ -62,9 +62,7 @@ def info(
     facts = _list_facts(found)
     if not as_json:
         # Not a table: the last line follows seconds later.
-        for key, value in facts.items():
-            if value not in (None, [], 0):
-                print(f"{key:<14} {_format(value)}")
+        _print_facts(facts)
     # Without a duration in the container there is nothing to estimate.
     guess = _estimate(found, wanted, look) if estimate and found.duration else None
     if as_json:
@@ -185,14 +183,20 @@ def _show_picture(
     wanted = parse_size(size, wide, high) if size else (wide, high)
     seconds = estimate_still(wanted, look) if estimate else None
     if as_json:
-        render = {"width": wanted[0], "height": wanted[1], "seconds": round(seconds or 0, 3)}
-        print(json.dumps({**facts, "render": render if estimate else None}, indent=2))
+        render = None
+        if seconds is not None:
+            render = {"width": wanted[0], "height": wanted[1], "seconds": round(seconds, 3)}
+        print(json.dumps({**facts, "render": render}, indent=2))
         return
-    for key, value in facts.items():
-        if value not in (None, False):
-            print(f"{key:<14} {_format(value)}")
+    _print_facts(facts)
     if seconds is not None:
         print(f"{'render':<14} about {format_clock(seconds)} at {wanted[0]} x {wanted[1]}")
+
+
+def _print_facts(facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        if value not in (None, [], 0):
+            print(f"{key:<14} {_format(value)}")
 
 
 def _kept_rows() -> list[dict[str, Any]]:

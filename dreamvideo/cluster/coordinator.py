@@ -192,7 +192,7 @@ class Coordinator:
         note = folder / "parts" / f"shared-{secrets.token_hex(16)}"
         copy = note.with_suffix(".copy")
         plugin = DreamPlugin(self._token, worker.slots, self._job.manifest.threads)
-        files = self._plans[True].fingerprints
+        files = self._plans[False].fingerprints
         try:
             note.touch()
             sees = await run_on(

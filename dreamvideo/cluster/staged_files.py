@@ -70,9 +70,10 @@ def plan_staging(manifest: Manifest, *, shared: bool) -> StagingPlan:
 
     def stage(path: Path) -> str:
         if shared:
-            plan.fingerprints[str(path.absolute())] = compute_fingerprint(path)
             return str(path.absolute())
-        target = Path(compute_fingerprint(path), "" if path.is_dir() else path.name)
+        digest = compute_fingerprint(path)
+        plan.fingerprints[str(path.absolute())] = digest
+        target = Path(digest, "" if path.is_dir() else path.name)
         plan.sources[target] = path
         return str(target)
 

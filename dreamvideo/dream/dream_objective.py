@@ -111,7 +111,7 @@ class DreamObjective:
     def __add__(self, other: DreamObjective | Value) -> DreamObjective:
         if not callable(other) and not isinstance(other, DreamObjective):
             return NotImplemented
-        return self._with((*self._parts, *DreamObjective(other).parts))
+        return self._of_parts((*self._parts, *DreamObjective(other).parts))
 
     def __radd__(self, other: Value | int) -> DreamObjective:
         # The built-in sum begins with 0.
@@ -124,7 +124,7 @@ class DreamObjective:
             return NotImplemented
         if not math.isfinite(weight):
             raise UsageError(f"objective: its weight must be a finite number, not {weight}")
-        return self._with(tuple((float(weight) * before, part) for before, part in self._parts))
+        return self._of_parts(tuple((float(weight) * before, part) for before, part in self._parts))
 
     __rmul__ = __mul__
 
@@ -136,20 +136,19 @@ class DreamObjective:
             return NotImplemented
         return self + -DreamObjective(other)
 
-    @classmethod
+    @staticmethod
     def _of_text(
-        cls, text: str, name: str, parse: Callable[[str], Any], part: Callable[[str], Part]
+        text: str, name: str, parse: Callable[[str], Any], part: Callable[[str], Part]
     ) -> DreamObjective:
         try:
             parse(text)
         except (ValueError, AttributeError) as error:
             why = error if isinstance(text, str) else f"text, not {text!r} ({type(text).__name__})"
             raise UsageError(f"{name}: {why}") from None
-        made = cls.__new__(cls)
-        made._parts = ((1.0, part(text)),)
-        return made
+        return DreamObjective._of_parts(((1.0, part(text)),))
 
-    def _with(self, parts: tuple[tuple[float, Part], ...]) -> DreamObjective:
+    @staticmethod
+    def _of_parts(parts: tuple[tuple[float, Part], ...]) -> DreamObjective:
         made = DreamObjective.__new__(DreamObjective)
         made._parts = parts
         return made

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.dream.input_range import preprocess
-from dreamvideo.dream.layer_choice import can_be_named, choose_default_layers, find_stride
+from dreamvideo.dream.layer_choice import (
+    LIST_SIDE,
+    can_be_named,
+    choose_default_layers,
+    find_smallest,
+    find_stride,
+)
 from dreamvideo.dream.readers.graph import PICTURE_AXES, Graph, compute, list_shapes
 from dreamvideo.errors import WeightsError
 
@@ -17,8 +23,6 @@ if TYPE_CHECKING:
     from dreamvideo.dream.models import Classifier, Layer
 
 Reader = Callable[[Path], Graph]
-LIST_SIDE = 256
-SIDES = (16, 32, 48, 75, 96, 128, 224)
 # What is no feature of a picture, and what only repeats another operation.
 NOT_DREAMT = frozenset({"Placeholder", "Const", "Identity", "CheckNumerics", "Pad", "PadV2"})
 ACTIVATIONS = frozenset({"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus"})
@@ -42,7 +46,7 @@ class GraphNetwork:
         self.layers = tuple(self._list_layers())
         if not self.layers:
             raise ValueError("none of its layers makes a picture of features")
-        self.smallest = self._find_smallest()
+        self.smallest = find_smallest(self.layers, partial(list_shapes, graph))
 
     @cached_property
     def default_layers(self) -> tuple[str, ...]:
@@ -93,13 +97,6 @@ class GraphNetwork:
             shape = shapes.get(name, ())
             if len(shape) == PICTURE_AXES and min(shape[1:3]) > 1:
                 yield Layer(name, shape[3], find_stride(shape[1], LIST_SIDE))
-
-    def _find_smallest(self) -> int:
-        for side in SIDES:
-            shapes = list_shapes(self._graph, side)
-            if all(min(shapes.get(layer.name, (0,))) > 0 for layer in self.layers):
-                return side
-        return SIDES[-1]
 
 
 def load_graph(path: Path, read: Reader) -> GraphNetwork:

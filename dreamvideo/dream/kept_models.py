@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamvideo.dream.runtime import cache_folder
 from dreamvideo.errors import DreamVideoError, UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -88,20 +88,17 @@ KNOWN_FILES = (
 
 def models_folder() -> Path:
     """Return the folder of kept networks."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "dreamvideo" / "models"
+    return cache_folder() / "models"
 
 
 def list_kept() -> dict[str, Path]:
     """Return the files of kept networks by name."""
-    folder = models_folder()
-    if not folder.is_dir():
+    try:
+        files = [path for path in sorted(models_folder().iterdir()) if path.is_file()]
+    except (OSError, RuntimeError):
+        # There is no such folder, or a system without a home folder.
         return {}
-    return {
-        path.stem: path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and _NAME.fullmatch(path.stem)
-    }
+    return {path.stem: path for path in files if _NAME.fullmatch(path.stem)}
 
 
 def keep_model(path: Path, name: str | None, taken: frozenset[str]) -> tuple[str, Path]:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,13 @@ from dreamvideo.dream.input_range import (
     score_ranges,
 )
 from dreamvideo.dream.keras_graph import Node, Slot, flatten, name_nodes
-from dreamvideo.dream.layer_choice import can_be_named, choose_default_layers, find_stride
+from dreamvideo.dream.layer_choice import (
+    LIST_SIDE,
+    can_be_named,
+    choose_default_layers,
+    find_smallest,
+    find_stride,
+)
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
@@ -47,10 +54,9 @@ ACTIVATIONS = frozenset(
         *("LeakyRelu", "Elu", "Selu", "HardSilu", "Softplus", "Celu", "Mish", "Swish"),
     }
 )
+NOT_ACTIVE = ("linear", "softmax", "sigmoid")
 # Layers that only move data: dreaming one of them means dreaming its neighbour.
 NOT_DREAMT = frozenset({"ZeroPadding2D", "Dropout", "SpatialDropout2D", "Cropping2D", "Identity"})
-LIST_SIDE = 256
-SIDES = (16, 32, 48, 75, 96, 128, 224)
 CHECK_SIDE = 96
 MOST_ERROR = 1e-4
 # What a damaged file raises, before those of zip archives.
@@ -81,9 +87,7 @@ class KerasFileNetwork:
             nodes = flatten(model)
         except ValueError as error:
             raise WeightsError(f"{name} cannot be dreamt: {error}") from None
-        self._nodes = [node for node in nodes if not _resizes(node)]
-        # A node that is left out passes on what it reads.
-        self._nodes = _bypass(nodes, self._nodes)
+        self._nodes = _bypass_resizing(nodes)
         self._named = name_nodes(self._nodes)
         self._scores = self._score_ranges()
         self._kind, self._range_notes = self._find_range()
@@ -94,7 +98,7 @@ class KerasFileNetwork:
                 f"{name} cannot be dreamt: none of its layers makes a picture of features from "
                 "pictures of three channels and of any size"
             )
-        self.smallest = self._find_smallest()
+        self.smallest = find_smallest(self.layers, self._shapes)
         self._folded = self._folds_exactly()
 
     @property
@@ -176,32 +180,16 @@ class KerasFileNetwork:
             if len(shape) == fold.PICTURE_AXES and min(shape[1:3]) > 1:
                 yield Layer(name, shape[-1], find_stride(shape[1], LIST_SIDE))
 
-    def _find_smallest(self) -> int:
-        wanted = {layer.name for layer in self.layers}
-        for side in SIDES:
-            shapes = self._shapes(side)
-            if all(min(shapes.get(name, (0,))) > 0 for name in wanted):
-                return side
-        return SIDES[-1]
-
     def _folds_exactly(self) -> bool:
         """Compare the folded network with Keras's own on a small picture."""
         random = np.random.default_rng(0)
         side = max(CHECK_SIDE, self.smallest)
         image = tensorflow().constant(random.uniform(-1, 1, (1, side, side, 3)), "float32")
-        readers: dict[Node, list[Node]] = {}
-        for node in self._nodes:
-            for parent in node.parents:
-                readers.setdefault(parent, []).append(node)
         # Convolutions that a norm follows are not wanted, so that they are folded here too.
-        wanted = [
-            layer.name
-            for layer in self.layers
-            if not any(
-                fold.takes(self._named[layer.name], reader)
-                for reader in readers.get(self._named[layer.name], [])
-            )
-        ]
+        followed = {
+            parent for node in self._nodes for parent in node.parents if fold.takes(parent, node)
+        }
+        wanted = [layer.name for layer in self.layers if self._named[layer.name] not in followed]
         value = preprocess(image, self._kind)
         plain = self._compute(value, wanted, folded=False)
         folded = self._compute(value, wanted, folded=True)
@@ -221,7 +209,7 @@ class KerasFileNetwork:
             best = self._likeliest()
             return best, (f"its input range is {name_range(best)}, by its first norm",)
         return "unit", (
-            "its input range is not known: 0..1 is assumed; --input-range says another",
+            "its input range is not known: 0..1 is assumed; set another with --input-range",
         )
 
     def _first_weighted(self) -> Node | None:
@@ -325,13 +313,13 @@ def _check_classes(config: Any, name: str) -> None:
                 f"{name} holds a Lambda layer, code that could do anything: it is not run; save "
                 "the model with Keras's own layers instead"
             )
-        if kind is not None and isinstance(module, str) and not _is_kerass_own(module):
+        if kind is not None and isinstance(module, str) and not _is_from_keras(module):
             raise WeightsError(
                 f"{name} needs the code of {module}.{kind}: only Keras's own layers are run"
             )
 
 
-def _is_kerass_own(module: str) -> bool:
+def _is_from_keras(module: str) -> bool:
     """Return whether a module holds Keras's layers, and not its means to load and to download."""
     inside = tuple(f"{name}." for name in KERAS_MODULES)
     return (module in KERAS_MODULES or module.startswith(inside)) and not (
@@ -339,29 +327,24 @@ def _is_kerass_own(module: str) -> bool:
     )
 
 
-def _bypass(nodes: Sequence[Node], kept: Sequence[Node]) -> list[Node]:
-    """Return the kept nodes, reading past those that are left out."""
+def _bypass_resizing(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes without those that resize; what reads one of these reads its input."""
     moved: dict[Slot, Slot] = {}
     renewed: dict[Node, Node] = {}
-    staying = set(kept)
     for node in nodes:
-        slots = {key: _moved(slot, moved, renewed) for key, slot in node.slots.items()}
-        if node in staying:
-            renewed[node] = Node(node.operation, node.path, node.within, node.call, slots)
-        else:
+        slots = {key: _find_slot(slot, moved, renewed) for key, slot in node.slots.items()}
+        if type(node.operation).__name__ in RESIZING:
             moved[node, 0] = next(iter(slots.values()))
+        else:
+            renewed[node] = replace(node, slots=slots)
     return list(renewed.values())
 
 
-def _moved(slot: Slot, moved: dict[Slot, Slot], renewed: dict[Node, Node]) -> Slot:
+def _find_slot(slot: Slot, moved: dict[Slot, Slot], renewed: dict[Node, Node]) -> Slot:
     if slot in moved:
         return moved[slot]
     node, number = slot
     return (renewed[node], number) if node in renewed else slot
-
-
-def _resizes(node: Node) -> bool:
-    return type(node.operation).__name__ in RESIZING
 
 
 def _is_weighted(node: Node) -> bool:
@@ -369,15 +352,11 @@ def _is_weighted(node: Node) -> bool:
 
 
 def _is_active(node: Node) -> bool:
-    if type(node.operation).__name__ in ACTIVATIONS:
-        return getattr(getattr(node.operation, "activation", None), "__name__", "") not in (
-            "linear",
-            "softmax",
-            "sigmoid",
-        )
-    inside = getattr(node.operation, "activation", None)
-    name = getattr(inside, "__name__", type(inside).__name__)
-    return _is_weighted(node) and name not in ("linear", "softmax", "sigmoid", "NoneType")
+    activation = getattr(node.operation, "activation", None)
+    if getattr(activation, "__name__", "") in NOT_ACTIVE:
+        return False
+    kind = type(node.operation).__name__
+    return kind in ACTIVATIONS or (_is_weighted(node) and activation is not None)
 
 
 def _are_close(plain: Any, folded: Any) -> bool:

@@ -47,6 +47,8 @@ def flatten(model: Any) -> list[Node]:
     Raises ValueError if the model has several inputs.
     """
     start = _functional(model)
+    if start is None:
+        raise ValueError("it is neither a functional nor a sequential model that has been built")
     if len(start.inputs) != 1:
         raise ValueError(f"it has {len(start.inputs)} inputs")
     nodes: list[Node] = []
@@ -84,15 +86,7 @@ def _functional(model: Any) -> Any:
     behind = getattr(model, "_functional", None)
     if behind is not None:
         return behind
-    if hasattr(model, "_nodes_by_depth"):
-        return model
-    raise ValueError("it is neither a functional nor a sequential model that has been built")
-
-
-def _is_model(operation: Any) -> bool:
-    return getattr(operation, "_functional", None) is not None or hasattr(
-        operation, "_nodes_by_depth"
-    )
+    return model if hasattr(model, "_nodes_by_depth") else None
 
 
 def _walk(
@@ -103,8 +97,8 @@ def _walk(
     for call in _ordered_calls(model):
         operation = call.operation
         slots = {id(tensor): known[id(tensor)] for tensor in call.arguments.keras_tensors}
-        if _is_model(operation):
-            inner = _functional(operation)
+        inner = _functional(operation)
+        if inner is not None:
             given = [known[id(tensor)] for tensor in call.arguments.keras_tensors]
             found = _walk(inner, given[: len(inner.inputs)], (*within, operation), nodes)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo.dream import fold
 from dreamvideo.dream.input_range import preprocess
+from dreamvideo.dream.layer_choice import find_stride
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import WeightsError
 
@@ -85,7 +85,7 @@ class KerasNetwork:
         probe = tf.keras.Model(self._model.inputs, list(kept.values()))
         shapes = probe.compute_output_shape((1, PROBE_SIDE, PROBE_SIDE, 3))
         return tuple(
-            Layer(name, int(shape[-1]), _stride(int(shape[1])))
+            Layer(name, int(shape[-1]), find_stride(int(shape[1]), PROBE_SIDE))
             for name, shape in zip(kept, shapes, strict=True)
             # A layer with one value for the whole picture (squeeze and excitation) cannot be
             # dreamt.
@@ -233,8 +233,3 @@ def _not_weights_of(entry: ModelEntry, path: Path | None) -> WeightsError:
     return WeightsError(
         f"{path} does not hold weights of {entry.name}: give its Keras .h5, .weights.h5 or .keras"
     )
-
-
-def _stride(side: int) -> int:
-    # Unpadded convolutions lose border pixels, so round to the nearest power of two.
-    return int(2 ** round(math.log2(PROBE_SIDE / side)))

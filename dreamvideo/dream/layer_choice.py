@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # Textures and parts: what the networks that were tuned by eye dream best.
 FINE, COARSE = 8, 16
+# Side in pixels at which a network's layers are listed, and those tried as the shortest.
+LIST_SIDE = 256
+SIDES = (16, 32, 48, 75, 96, 128, 224)
 
 
 def choose_default_layers(layers: Sequence[Layer], activations: Collection[str]) -> tuple[str, ...]:
@@ -43,6 +46,22 @@ def find_stride(side: int, probe: int) -> int:
     Convolutions without padding lose border pixels, so it is the nearest power of two.
     """
     return int(2 ** round(math.log2(probe / side)))
+
+
+def find_smallest(
+    layers: Sequence[Layer], list_shapes: Callable[[int], Mapping[str, tuple[int, ...]]]
+) -> int:
+    """Return the shortest side in pixels at which every layer has activations.
+
+    Args:
+        layers: The layers.
+        list_shapes: Returns the shapes of all activations for a picture of a side.
+    """
+    for side in SIDES:
+        shapes = list_shapes(side)
+        if all(min(shapes.get(layer.name, (0,))) > 0 for layer in layers):
+            return side
+    return SIDES[-1]
 
 
 def _widest(layers: Sequence[Layer], stride: int) -> list[Layer]:

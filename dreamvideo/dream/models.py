@@ -83,7 +83,7 @@ class ModelEntry:
     preprocess: str = "signed"
     features: str = ""
     file: Path | None = None
-    lite: lite0.Variety | None = None
+    lite: lite0.Variant | None = None
     seed: int | None = None
 
     @property
@@ -133,9 +133,9 @@ REGISTRY: dict[str, ModelEntry] = {
                 ),
                 16,
                 features="head",
-                lite=variety,
+                lite=variant,
             )
-            for number, variety in ((1, lite0.LITE1), (2, lite0.LITE2))
+            for number, variant in ((1, lite0.LITE1), (2, lite0.LITE2))
         ),
         ModelEntry("random-vgg", "VGG, random weights", RANDOM_LAYERS, 16, seed=0),
         ModelEntry(
@@ -217,11 +217,9 @@ def find_entry(name: str) -> ModelEntry:
         UsageError: There is neither such a network nor such a file; similar names are listed.
         WeightsError: The file cannot be read.
     """
-    if name in REGISTRY:
-        return REGISTRY[name]
-    numbered = re.fullmatch(r"(random-vgg)-([0-9]{1,9})", name)
-    if numbered:
-        return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
+    registered = _find_registered(name)
+    if registered is not None:
+        return registered
     file = find_model_file(name)
     if file is None:
         known = [*REGISTRY, *list_kept()]
@@ -238,9 +236,16 @@ def find_entry(name: str) -> ModelEntry:
     )
 
 
+def _find_registered(name: str) -> ModelEntry | None:
+    numbered = re.fullmatch(r"(random-vgg)-([0-9]{1,9})", name)
+    if numbered:
+        return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
+    return REGISTRY.get(name)
+
+
 def find_model_file(name: str) -> Path | None:
     """Return the file or folder that a model's name means; None if it is a registered network."""
-    if name in REGISTRY or not name or "\0" in name:
+    if _find_registered(name) is not None or not name or "\0" in name:
         return None
     kept = list_kept().get(name)
     if kept is not None:
@@ -275,9 +280,10 @@ def add_model(path: Path, name: str | None = None) -> tuple[str, Path]:
 
 def list_notes(settings: DreamSettings) -> list[str]:
     """Return what users should know of how a file's network is dreamt."""
-    if find_model_file(settings.model) is None:
+    file = find_model_file(settings.model)
+    if file is None:
         return []
-    network = _with_range(find_entry(settings.model), settings.input_range)
+    network = _open_with_range(file, settings.input_range)
     notes = [f"{settings.model}: {note}" for note in network.notes]
     if settings.layers is None and settings.classes is None:
         notes.append(
@@ -287,9 +293,8 @@ def list_notes(settings: DreamSettings) -> list[str]:
     return notes
 
 
-def _with_range(entry: ModelEntry, input_range: str | None) -> FileNetwork:
-    assert entry.file is not None
-    network = open_model_file(entry.file)
+def _open_with_range(file: Path, input_range: str | None) -> FileNetwork:
+    network = open_model_file(file)
     return network.with_range(RANGES[input_range]) if input_range else network
 
 
@@ -319,7 +324,7 @@ def load(
     if found.file is not None:
         if weights is not None:
             raise UsageError(f"{name} holds its own weights and takes no --weights")
-        return _with_range(found, input_range)
+        return _open_with_range(found.file, input_range)
     if input_range is not None:
         raise UsageError(f"{name} knows its input range: --input-range is for files")
     if weights is not None and not found.keras_name:
@@ -404,21 +409,21 @@ def find_classifier(network: Network, model: str) -> Classifier:
 class Lite:
     """An EfficientNet-Lite."""
 
-    variety: lite0.Variety
+    variant: lite0.Variant
 
     @property
     def classifier(self) -> Classifier:
         """The classifier for the 1,000 classes of ImageNet."""
-        return Classifier("head", lite0.fold_weights(self.variety)["top"][0])
+        return Classifier("head", lite0.fold_weights(self.variant)["top"][0])
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that can be dreamt, shallow to deep."""
-        return tuple(Layer(*row) for row in lite0.layer_table(self.variety))
+        return tuple(Layer(*row) for row in lite0.layer_table(self.variant))
 
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
-        return lite0.activations(image, wanted, self.variety)
+        return lite0.activations(image, wanted, self.variant)
 
 
 def _suggest_name(name: str, known: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A network that was never trained: its random filters draw patterns, and no things."""
+"""A network that was never trained: its random filters draw patterns instead of things."""
 
 from __future__ import annotations
 

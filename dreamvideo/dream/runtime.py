@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -127,13 +127,18 @@ def _interruptible() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return this package's cache folder. Raises RuntimeError if there is no home folder."""
+    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "dreamvideo"
+
+
 def _keep_compiled(environment: Any) -> None:
     """Let XLA cache what it compiles for the next run, unless the user has set flags for it."""
     if "TF_XLA_FLAGS" in environment:
         return
     with suppress(RuntimeError, OSError):
-        base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(base) / "dreamvideo" / "xla"
+        folder = cache_folder(environment) / "xla"
         folder.mkdir(parents=True, exist_ok=True)
         environment["TF_XLA_FLAGS"] = f"{_XLA_CACHE}{folder}"
 

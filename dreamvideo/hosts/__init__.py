@@ -1,1 +1,1 @@
-"""Programs that dreamvideo is a part of: thin adapters over its public functions."""
+"""Adapters that bring dreamvideo into other programs, over its public functions only."""

@@ -45,7 +45,8 @@ OF_A_NETWORK = ("layers", "weights", "input_range")
 def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
     """Return a look: the defaults, then each preset in turn, then ``overrides``.
 
-    Changing the network drops what was chosen for another one: its layers, weights and range.
+    Changing the network drops what was chosen for another one: its layers, weights and
+    input range.
 
     Args:
         presets: Names of bundled presets, or TOML files.
@@ -255,7 +256,8 @@ def look_from_values(values: Mapping[str, Any]) -> Look:
 def merge_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested settings with others laid over them.
 
-    Changing the network drops what was chosen for another one: its layers and weights.
+    Changing the network drops what was chosen for another one: its layers, weights and
+    input range.
     """
     merged = dict(values)
     for group, fields in given.items():

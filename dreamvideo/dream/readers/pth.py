@@ -113,14 +113,14 @@ def _read_zip(path: Path) -> dict[str, Any]:
             )
             if root is None:
                 raise ValueError("it has no data.pkl")
-            found = _follow(archive.read(f"{root}data.pkl"))
-            keys = {tensor.storage.key for tensor in _tensors(found).values()}
+            tensors = _tensors(_follow(archive.read(f"{root}data.pkl")))
+            keys = {tensor.storage.key for tensor in tensors.values()}
             stored = {key: archive.read(f"{root}data/{key}") for key in keys}
     except DAMAGE as error:
         raise ValueError(f"its archive is damaged ({error})") from None
     except RuntimeError:
         raise ValueError("its archive is encrypted") from None
-    return _read_arrays(_tensors(found), stored)
+    return _read_arrays(tensors, stored)
 
 
 def _read_old(data: bytes) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from dreamvideo.render.arrays.film import read_rate
 from dreamvideo.render.arrays.pixels import Picture, convert_bytes, read_picture
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.zoom.loop_rate import is_zooming_out
-from dreamvideo.render.zoom.plan import ZoomPlan
 from dreamvideo.render.zoom.prepare import prepare_zoom
 from dreamvideo.render.zoom.render import choose_loop_rate, dream_zoom
 from dreamvideo.render.zoom.stages import make_stage_dreamers
@@ -92,13 +91,12 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
         wanted = choose_loop_rate(wanted, rate, start)
     height, width = start.shape[:2]
 
-    def prepare() -> ZoomPlan:
-        parts = make_stage_dreamers(wanted, height, width, machine, make)
-        arrives = None if goal is None else fit_to_size(goal, width, height)
-        return prepare_zoom(start, parts, wanted.zoom, rate, closed=loop, goal=arrives, look=wanted)
+    listen = silent if on_frame is None else on_frame
 
     def run() -> Generator[NDArray[Any], None, None]:
-        plan = prepare()
+        parts = make_stage_dreamers(wanted, height, width, machine, make)
+        arrives = None if goal is None else fit_to_size(goal, width, height)
+        plan = prepare_zoom(start, parts, wanted.zoom, rate, closed=loop, goal=arrives, look=wanted)
         made: list[NDArray[Any]] = []
         backwards = plan.closed and is_zooming_out(plan.settings, plan.rate)
         for dreamt in dream_zoom(plan):
@@ -110,7 +108,6 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
                 yield frame
         yield from reversed(made)
 
-    listen = silent if on_frame is None else on_frame
     return run()
 
 
