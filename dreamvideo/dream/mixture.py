@@ -1,0 +1,275 @@
+"""Several networks in one dream: how they are named and weighed, and what each of them dreams.
+
+``--model`` names one network, or several with weights over time. Each of a mixture dreams as it
+would alone: ``divide_settings`` turns the settings of all into those of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dream import models
+from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.parsing import parse_term
+from dreamvideo.schedules import TimePoint
+from dreamvideo.settings import DreamSettings
+from dreamvideo.settings.terms import (
+    ARROW,
+    Timeline,
+    network_timeline,
+    rewrite_classes,
+    rewrite_layers,
+    rewrite_networks,
+)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The networks that ``--model`` names.
+
+    Attributes:
+        names: Their names, as written.
+        timeline: Their weights over time, in the same order; None for one network.
+    """
+
+    names: tuple[str, ...]
+    timeline: Timeline | None = None
+
+    def weights(self, moment: TimePoint) -> NDArray[np.float32]:
+        """Return the networks' weights at a time point."""
+        if self.timeline is None:
+            return np.ones(1, np.float32)
+        return np.asarray([weight for _, weight in self.timeline.at(moment)], np.float32)
+
+
+def read_mixture(model: str) -> Mixture:
+    """Return the networks that a setting of ``model`` names.
+
+    A text that is the name of a network, or of a file that exists, as a whole means that alone.
+
+    Raises UsageError if the text does not parse.
+    """
+    if models.names_network(model):
+        return Mixture((model,))
+    try:
+        timeline = network_timeline(model)
+    except ValueError as error:
+        raise UsageError(f"--model {model!r}: {error}") from None
+    if len(timeline.terms) > 1:
+        return Mixture(timeline.terms, timeline)
+    # The gradient of one network is normalised, so that a weight would change nothing.
+    if any(weight <= 0 for weight in timeline.schedule.numbers):
+        raise UsageError(
+            f"--model {model!r}: one network has nothing to be weighed against: set --strength"
+        )
+    return Mixture(timeline.terms)
+
+
+def list_entries(model: str) -> tuple[models.ModelEntry, ...]:
+    """Return the entries of the networks that a setting of ``model`` names.
+
+    Raises:
+        UsageError: A name is unknown or means the same network as another.
+        WeightsError: A file cannot be read.
+    """
+    entries = tuple(map(models.find_entry, read_mixture(model).names))
+    names = [entry.name for entry in entries]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--model {model!r} names {name} twice")
+    return entries
+
+
+def find_largest_minimum(model: str) -> models.ModelEntry:
+    """Return the entry of the network that needs the largest pictures."""
+    return max(list_entries(model), key=lambda entry: entry.smallest)
+
+
+def list_model_files(model: str) -> dict[str, Path]:
+    """Return the files among the networks that a setting of ``model`` names, by name."""
+    found = {name: models.find_model_file(name) for name in read_mixture(model).names}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def replace_files(model: str, rename: Callable[[Path], str]) -> str:
+    """Return a setting of ``model`` with its files renamed.
+
+    Raises UsageError if a new name cannot stand in a list.
+    """
+    files = list_model_files(model)
+    if files and len(read_mixture(model).names) == 1:
+        return rename(next(iter(files.values())))
+
+    def find_name(name: str) -> str:
+        if name not in files:
+            return name
+        renamed = rename(files[name])
+        if "," in renamed or ARROW in renamed:
+            raise UsageError(
+                f"--model: {renamed!r} cannot stand in a list: keep it under a name with "
+                "`dreamvideo models add`"
+            )
+        return renamed
+
+    return rewrite_networks(model, find_name) or model if files else model
+
+
+def divide_settings(
+    settings: DreamSettings, networks: Sequence[models.Network]
+) -> tuple[DreamSettings, ...]:
+    """Return what each network of a mixture dreams, as settings of one network.
+
+    A layer belongs to the network that it names, ``lite2/b11``, or to the only one that has it. A
+    class belongs to the network that it names, ``lite2/goldfish``, or to all that have a
+    classifier. A network that is given neither dreams its own default layers.
+
+    Args:
+        settings: The settings of all.
+        networks: The networks, in the order that ``settings.model`` names them.
+
+    Raises:
+        UsageError: No network has a layer, or several have it.
+    """
+    members = _list_members(settings)
+    if settings.layers is None:
+        return members
+    if len(members) == 1 and "/" not in settings.layers:
+        return members
+    finder = _LayerFinder(
+        read_mixture(settings.model).names, list_entries(settings.model), networks
+    )
+    divided = []
+    for number, member in enumerate(members):
+
+        def choose(term: str, number: int = number) -> str | None:
+            parsed = parse_term(term)
+            owner, layer = finder.find(parsed.layer)
+            return str(replace(parsed, layer=layer)) if owner == number else None
+
+        layers = rewrite_layers(settings.layers, choose)
+        divided.append(member.model_copy(update={"layers": layers}))
+    return tuple(divided)
+
+
+def load_networks(
+    settings: DreamSettings, *, classify: bool | None = None
+) -> tuple[models.Network, ...]:
+    """Load the networks that settings name.
+
+    Args:
+        settings: The settings.
+        classify: Whether to load their classifiers; None: where classes are dreamt.
+
+    Raises:
+        UsageError: A name is unknown, or a setting is of no use to any of them.
+        WeightsError: The weights cannot be loaded.
+    """
+    return tuple(
+        models.load(
+            member.model,
+            member.weights,
+            classify=member.classes is not None if classify is None else classify,
+            input_range=member.input_range,
+        )
+        for member in _list_members(settings)
+    )
+
+
+def _list_members(settings: DreamSettings) -> tuple[DreamSettings, ...]:
+    """Return the settings of each network, which still have all layers."""
+    names, entries = read_mixture(settings.model).names, list_entries(settings.model)
+    if len(names) == 1:
+        return (settings.model_copy(update={"model": names[0]}),)
+    takes_weights = [bool(entry.keras_name) for entry in entries]
+    if settings.weights is not None and sum(takes_weights) != 1:
+        listed = ", ".join(n for n, takes in zip(names, takes_weights, strict=True) if takes)
+        raise UsageError(f"--weights is one network's, and of these take one: {listed or 'none'}")
+    is_file = [entry.file is not None for entry in entries]
+    if settings.input_range is not None and not any(is_file):
+        raise UsageError(f"--input-range is for files, and {settings.model} names none")
+    return tuple(
+        settings.model_copy(
+            update={
+                "model": name,
+                "weights": settings.weights if takes_weights[number] else None,
+                "input_range": settings.input_range if is_file[number] else None,
+                "classes": _choose_classes(settings, entries, number),
+            }
+        )
+        for number, name in enumerate(names)
+    )
+
+
+def _choose_classes(
+    settings: DreamSettings, entries: Sequence[models.ModelEntry], number: int
+) -> str | None:
+    if settings.classes is None:
+        return None
+    names = read_mixture(settings.model).names
+    labels = [_list_labels(*pair) for pair in zip(names, entries, strict=True)]
+    if not any(entry.features for entry in entries):
+        raise UsageError(f"none of {', '.join(names)} has a classifier, which --class needs")
+
+    def choose(term: str) -> str | None:
+        named = [n for n, own in enumerate(labels) if _cut_label(term, own) is not None]
+        if named:
+            return _cut_label(term, labels[number]) if named[0] == number else None
+        return term if entries[number].features else None
+
+    return rewrite_classes(settings.classes, choose)
+
+
+def _list_labels(name: str, entry: models.ModelEntry) -> tuple[str, ...]:
+    """Return what stands before a slash to name a network: its names, a file's without folders."""
+    if entry.file is None:
+        return name, entry.name
+    return name, Path(name).name, entry.file.name, entry.file.stem
+
+
+def _cut_label(text: str, labels: Sequence[str]) -> str | None:
+    """Return what follows one of the labels and a slash; None if none of them begins the text."""
+    return next((text[len(own) + 1 :] for own in labels if text.startswith(f"{own}/")), None)
+
+
+@dataclass(frozen=True)
+class _LayerFinder:
+    """Finds the network that a layer belongs to, and its name there."""
+
+    names: tuple[str, ...]
+    entries: tuple[models.ModelEntry, ...]
+    networks: Sequence[models.Network]
+
+    def find(self, text: str) -> tuple[int, str]:
+        """Return the number of the network and the layer's name in it."""
+        labels = [_list_labels(*pair) for pair in zip(self.names, self.entries, strict=True)]
+        named = [(n, rest) for n, own in enumerate(labels) if (rest := _cut_label(text, own))]
+        plain = [(n, text) for n in range(len(self.names))]
+        for choices in (named, plain):
+            found = [each for each in choices if self._has(*each)]
+            if len(found) > 1:
+                written = " or ".join(f"{self.names[n]}/{layer}" for n, layer in found)
+                raise UsageError(f"--layers {text}: several networks have it: write {written}")
+            if found:
+                return found[0]
+        if named or len(self.names) == 1:
+            number, layer = (*named, *plain)[0]
+            models.find_layer(self.networks[number], self.names[number], layer)
+        known = [
+            f"{name}/{layer.name}"
+            for name, network in zip(self.names, self.networks, strict=True)
+            for layer in network.layers
+        ]
+        near = models.suggest_name(f"{self.names[0]}/{text}", known)
+        raise UsageError(f"none of {', '.join(self.names)} has a layer {text!r}: {near}")
+
+    def _has(self, number: int, layer: str) -> bool:
+        with suppress(DreamVideoError):
+            models.find_layer(self.networks[number], self.names[number], layer)
+            return True
+        return False
