@@ -181,6 +181,36 @@ def load_networks(
     )
 
 
+def load_layer(settings: DreamSettings, layer: str) -> tuple[models.Network, str]:
+    """Load the networks that settings name; return the one that has a layer, and its name there.
+
+    Args:
+        settings: The settings.
+        layer: A layer's name, as in ``divide_settings``.
+
+    Raises:
+        UsageError: No network has the layer, or several have it.
+        WeightsError: The weights cannot be loaded.
+    """
+    networks = load_networks(settings)
+    names = read_mixture(settings.model).names
+    number, name = _LayerFinder(names, list_entries(settings.model), networks).find(layer)
+    return networks[number], models.find_layer(networks[number], names[number], name).name
+
+
+def list_layer_names(model: str) -> list[str]:
+    """List the layers of the networks that a setting of ``model`` names; needs no weights.
+
+    With several networks each begins with the name of its own, as ``--layers`` takes it.
+    """
+    names = read_mixture(model).names
+    return [
+        layer.name if len(names) == 1 else f"{name}/{layer.name}"
+        for name in names
+        for layer in models.list_layers(name)
+    ]
+
+
 def _list_members(settings: DreamSettings) -> tuple[DreamSettings, ...]:
     """Return the settings of each network, which still have all layers."""
     names, entries = read_mixture(settings.model).names, list_entries(settings.model)
