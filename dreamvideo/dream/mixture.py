@@ -97,6 +97,11 @@ def list_model_files(model: str) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
+def weigh_equally(settings: DreamSettings) -> DreamSettings:
+    """Return settings whose networks have equal weights at all times, so that all of them run."""
+    return settings.model_copy(update={"model": ",".join(read_mixture(settings.model).names)})
+
+
 def replace_files(model: str, rename: Callable[[Path], str]) -> str:
     """Return a setting of ``model`` with its files renamed.
 
@@ -290,12 +295,8 @@ class _LayerFinder:
         if named or len(self.names) == 1:
             number, layer = (*named, *plain)[0]
             models.find_layer(self.networks[number], self.names[number], layer)
-        known = [
-            f"{name}/{layer.name}"
-            for name, network in zip(self.names, self.networks, strict=True)
-            for layer in network.layers
-        ]
-        near = models.suggest_name(f"{self.names[0]}/{text}", known)
+        known = {layer.name: None for network in self.networks for layer in network.layers}
+        near = models.suggest_name(text, list(known))
         raise UsageError(f"none of {', '.join(self.names)} has a layer {text!r}: {near}")
 
     def _has(self, number: int, layer: str) -> bool:
