@@ -139,8 +139,8 @@ def test_order_and_common_factors_matter_by_rounding_only(
 
 
 def test_tiles_are_normalised_over_the_whole_picture(nets: dict[str, Any]) -> None:
-    image = noise(420, 96)
-    image[:200] *= 0.2
+    image = noise(704, 40)
+    image[:300] *= 0.2
     opened = [models.load(str(nets["files"][name])) for name in ("one", "two")]
     goals = [
         (network.forward, layer_mean(layer))
@@ -202,7 +202,11 @@ def test_classes_belong_to_every_classifier_or_to_the_one_they_name(nets: dict[s
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
-        ("ONE,TWO", {"layers": "first"}, "first: several networks have it: write .*one.keras/fir"),
+        (
+            "ONE,TWO",
+            {"layers": "first"},
+            "first: several networks have it: write one/first or two/",
+        ),
         ("ONE,TWO", {"layers": "dep2"}, "none of .* has a layer 'dep2': did you mean deep2"),
         ("ONE,TWO", {"layers": "two/deep1"}, "two.keras has no layer 'deep1': did you mean deep2"),
         ("ONE,lite0", {"layers": "b77"}, "none of .*one.keras, lite0 has a layer 'b77'"),
@@ -279,12 +283,11 @@ def test_the_largest_smallest_side_counts() -> None:
 
 def test_galleries_show_the_layers_of_every_network(nets: dict[str, Any]) -> None:
     model = named(nets, "ONE,TWO:0.5")
-    one, two = map(str, nets["files"].values())
-    assert f"{one}/deep1" in list_layer_names(model)
+    assert "one/deep1" in list_layer_names(model)
     labels = [way.label for way in list_variations("layers", model)]
-    assert f"{two}/deep2" in labels
+    assert "two/deep2" in labels
     look = make_look((), {"dream": {"model": model}})
-    assert choose_layer(look, None).startswith(f"{one}/")
+    assert choose_layer(look, None).startswith("one/")
 
 
 def film_look(model: str) -> Look:
@@ -336,4 +339,4 @@ def test_the_command_line_notes_and_records_every_network(
         assert any(f"{path}: dreams " in note for note in ended.notes)
     assert cli("info", out, "--recipe").out.count(f'model = "{model}"') == 1
     listed = cli("models", model)
-    assert f"{nets['files']['two']}/deep2" in listed.out
+    assert "two/deep2" in listed.out

@@ -243,18 +243,18 @@ def _list_model_facts(entry: Any) -> dict[str, Any]:
 
 
 def _layer_rows(model: str) -> list[dict[str, Any]]:
-    from dreamvideo.dream.mixture import list_entries, read_mixture
+    from dreamvideo.dream.mixture import list_entries, list_labels, read_mixture
     from dreamvideo.dream.models import list_layers
     from dreamvideo.parsing import parse_layers, parse_term
 
     rows = []
     names = read_mixture(model).names
-    for name, entry in zip(names, list_entries(model), strict=True):
+    for name, label, entry in zip(names, list_labels(model), list_entries(model), strict=True):
         weighted = parse_layers(",".join(entry.default_layers))
         defaults = {parse_term(term).layer for term, _ in weighted}
         rows += [
             {
-                "layer": layer.name if len(names) == 1 else f"{name}/{layer.name}",
+                "layer": layer.name if len(names) == 1 else f"{label}/{layer.name}",
                 "channels": layer.channels,
                 "stride": layer.stride,
                 "default": layer.name in defaults,

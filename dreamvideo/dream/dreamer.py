@@ -17,6 +17,7 @@ from dreamvideo.dream.mixed_step import NETWORKS, own_name
 from dreamvideo.dream.mixture import (
     divide_settings,
     find_largest_minimum,
+    list_labels,
     load_networks,
     read_mixture,
 )
@@ -163,7 +164,7 @@ class Dreamer:
         """
         if len(self._networks) == 1:
             return self._networks[0].goal.terms
-        named = zip(self._mixture.names, self._networks, strict=True)
+        named = zip(list_labels(self.settings.model), self._networks, strict=True)
         return tuple(f"{name}/{term}" for name, each in named for term in each.goal.terms)
 
     def schedule(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
-from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_term
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
@@ -146,9 +146,7 @@ def divide_settings(
         return members
     if len(members) == 1 and "/" not in settings.layers:
         return members
-    finder = _LayerFinder(
-        read_mixture(settings.model).names, list_entries(settings.model), networks
-    )
+    finder = _LayerFinder(settings.model, networks)
     divided = []
     for number, member in enumerate(members):
 
@@ -199,7 +197,7 @@ def load_layer(settings: DreamSettings, layer: str) -> tuple[models.Network, str
     """
     networks = load_networks(settings)
     names = read_mixture(settings.model).names
-    number, name = _LayerFinder(names, list_entries(settings.model), networks).find(layer)
+    number, name = _LayerFinder(settings.model, networks).find(layer)
     return networks[number], models.find_layer(networks[number], names[number], name).name
 
 
@@ -209,11 +207,25 @@ def list_layer_names(model: str) -> list[str]:
     With several networks each begins with the name of its own, as ``--layers`` takes it.
     """
     names = read_mixture(model).names
-    return [
-        layer.name if len(names) == 1 else f"{name}/{layer.name}"
-        for name in names
-        for layer in models.list_layers(name)
+    if len(names) == 1:
+        return [layer.name for layer in models.list_layers(names[0])]
+    named = zip(list_labels(model), names, strict=True)
+    return [f"{label}/{layer.name}" for label, name in named for layer in models.list_layers(name)]
+
+
+def list_labels(model: str) -> tuple[str, ...]:
+    """Return what to write before a slash to name each network that a setting of ``model`` names.
+
+    That is its name, or a file's without its folder and ending, if that names no other.
+    """
+    names, entries = read_mixture(model).names, list_entries(model)
+    short = [
+        name if entry.file is None else entry.file.stem
+        for name, entry in zip(names, entries, strict=True)
     ]
+    return tuple(
+        brief if short.count(brief) == 1 else name for brief, name in zip(short, names, strict=True)
+    )
 
 
 def _list_members(settings: DreamSettings) -> tuple[DreamSettings, ...]:
@@ -247,7 +259,7 @@ def _choose_classes(
     if settings.classes is None:
         return None
     names = read_mixture(settings.model).names
-    labels = [_list_labels(*pair) for pair in zip(names, entries, strict=True)]
+    labels = _list_all_labels(settings.model)
     if not any(entry.features for entry in entries):
         raise UsageError(f"none of {', '.join(names)} has a classifier, which --class needs")
 
@@ -260,11 +272,13 @@ def _choose_classes(
     return rewrite_classes(settings.classes, choose)
 
 
-def _list_labels(name: str, entry: models.ModelEntry) -> tuple[str, ...]:
-    """Return what stands before a slash to name a network: its names, a file's without folders."""
-    if entry.file is None:
-        return name, entry.name
-    return name, Path(name).name, entry.file.name, entry.file.stem
+def _list_all_labels(model: str) -> list[tuple[str, ...]]:
+    """Return all that may stand before a slash to name each network."""
+    pairs = zip(read_mixture(model).names, list_entries(model), strict=True)
+    return [
+        (name, entry.name) if entry.file is None else (name, entry.file.name, entry.file.stem)
+        for name, entry in pairs
+    ]
 
 
 def _cut_label(text: str, labels: Sequence[str]) -> str | None:
@@ -276,31 +290,32 @@ def _cut_label(text: str, labels: Sequence[str]) -> str | None:
 class _LayerFinder:
     """Finds the network that a layer belongs to, and its name there."""
 
-    names: tuple[str, ...]
-    entries: tuple[models.ModelEntry, ...]
+    model: str
     networks: Sequence[models.Network]
 
     def find(self, text: str) -> tuple[int, str]:
         """Return the number of the network and the layer's name in it."""
-        labels = [_list_labels(*pair) for pair in zip(self.names, self.entries, strict=True)]
+        labels = _list_all_labels(self.model)
         named = [(n, rest) for n, own in enumerate(labels) if (rest := _cut_label(text, own))]
-        plain = [(n, text) for n in range(len(self.names))]
+        plain = [(n, text) for n in range(len(labels))]
         for choices in (named, plain):
             found = [each for each in choices if self._has(*each)]
             if len(found) > 1:
-                written = " or ".join(f"{self.names[n]}/{layer}" for n, layer in found)
+                short = list_labels(self.model)
+                written = " or ".join(f"{short[n]}/{layer}" for n, layer in found)
                 raise UsageError(f"--layers {text}: several networks have it: write {written}")
             if found:
                 return found[0]
-        if named or len(self.names) == 1:
+        names = read_mixture(self.model).names
+        if named or len(names) == 1:
             number, layer = (*named, *plain)[0]
-            models.find_layer(self.networks[number], self.names[number], layer)
+            models.find_layer(self.networks[number], names[number], layer)
         known = {layer.name: None for network in self.networks for layer in network.layers}
         near = models.suggest_name(text, list(known))
-        raise UsageError(f"none of {', '.join(self.names)} has a layer {text!r}: {near}")
+        raise UsageError(f"none of {', '.join(names)} has a layer {text!r}: {near}")
 
     def _has(self, number: int, layer: str) -> bool:
-        with suppress(DreamVideoError):
-            models.find_layer(self.networks[number], self.names[number], layer)
+        with suppress(UsageError):
+            models.find_layer(self.networks[number], self.model, layer)
             return True
         return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.inspect import measure_activity
-from dreamvideo.dream.mixture import list_entries, list_layer_names, load_layer, read_mixture
+from dreamvideo.dream.mixture import list_entries, list_labels, list_layer_names, load_layer
 from dreamvideo.errors import UsageError
 from dreamvideo.gallery import Across
 from dreamvideo.parsing import parse_term
@@ -136,8 +136,8 @@ def choose_layer(look: Look, asked: str | None) -> str:
         raise UsageError("--across channels needs one layer: name it with --layer")
     model = look.dream.model
     layer = parse_term(list_entries(model)[0].default_layers[0]).layer
-    names = read_mixture(model).names
-    return layer if len(names) == 1 else f"{names[0]}/{layer}"
+    labels = list_labels(model)
+    return layer if len(labels) == 1 else f"{labels[0]}/{layer}"
 
 
 def draw_creature_seeds(look: Look, count: int) -> list[int]:
