@@ -9,12 +9,15 @@ from dreamvideo.dream.deterministic_ops import deviation
 from dreamvideo.dream.objectives import PLACE, SOURCE
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.shaping import COLOUR, SIGMA
-from dreamvideo.dream.step import STD_EPSILON, Step
+from dreamvideo.dream.step import Step
 
 # Name of the extra that holds the networks' weights.
 NETWORKS = "networks"
 # Below this the sum of the weights is nothing: no network dreams.
 LEAST_WEIGHT = 1e-6
+# A guard against flat gradients. The recipe's own is as large as the gradients of some networks for
+# large pictures, which would then count for less.
+LEAST_SCALE = 1e-16
 
 
 def own_name(number: int, name: str) -> str:
@@ -80,7 +83,7 @@ class MixedStep(Step):
         weights = extras[NETWORKS]
         shares = weights / tf.maximum(tf.reduce_sum(tf.abs(weights)), LEAST_WEIGHT)
         gradients = tf.split(gradient, len(self._steps), -1)
-        scales = [deviation(each) + STD_EPSILON for each in gradients]
+        scales = [deviation(each) + LEAST_SCALE for each in gradients]
         size = tf.add_n([tf.abs(shares[n]) * scale for n, scale in enumerate(scales)])
         return tf.add_n(
             [
