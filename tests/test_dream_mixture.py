@@ -331,8 +331,8 @@ def test_weights_change_over_a_film_that_resumes_to_the_same_frames(
     np.testing.assert_array_equal(found[0], ends[0][0])
     for number in (5, 6, 7):
         np.testing.assert_array_equal(found[number], ends[1][number])
-    for alone in ends:
-        assert (found[2] != alone[2]).any()
+    for each in ends:
+        assert (found[2] != each[2]).any()
 
 
 def test_the_command_line_notes_and_records_every_network(
