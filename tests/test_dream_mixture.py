@@ -229,6 +229,7 @@ def test_classes_belong_to_every_classifier_or_to_the_one_they_name(nets: dict[s
         ("lite0,", {}, "the name of a network is missing in 'lite0,'"),
         ("lite0:-1", {}, "one network has nothing to be weighed against"),
         ("lite0,random-vgg:2e6", {}, "the weight of network 'random-vgg' is not a number within"),
+        (",".join(f"random-vgg-{n}" for n in range(9)), {}, "names 9 networks: at most 8"),
         ("lite0 -> random-vgg", {}, "--model .* has no time: write keys"),
     ],
 )

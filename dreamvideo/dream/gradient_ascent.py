@@ -34,9 +34,9 @@ IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
 
 
 class GradientAscent:
-    """Gradient ascent on an objective of a network, compiled once for all image sizes.
+    """Gradient ascent on the objective of one network, compiled once for all image sizes.
 
-    Or on those of several networks (``MixedStep``).
+    Several networks are climbed together, each on its own objective (``MixedStep``).
 
     In each step (``Step``) the gradient is taken at the image rolled by the step's jitter and
     rolled back: of the whole image, or of overlapping tiles one after another if it would exceed

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import models
+from dreamvideo.dream.model_files import KEPT
 from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_term
 from dreamvideo.schedules import TimePoint
@@ -53,7 +54,7 @@ def read_mixture(model: str) -> Mixture:
 
     A text that is the name of a network, or of a file that exists, as a whole means that alone.
 
-    Raises UsageError if the text does not parse.
+    Raises UsageError if the text does not parse, or names too many.
     """
     if models.names_network(model):
         return Mixture((model,))
@@ -61,6 +62,8 @@ def read_mixture(model: str) -> Mixture:
         timeline = network_timeline(model)
     except ValueError as error:
         raise UsageError(f"--model {model!r}: {error}") from None
+    if len(timeline.terms) > KEPT:
+        raise UsageError(f"--model names {len(timeline.terms)} networks: at most {KEPT} can dream")
     if len(timeline.terms) > 1:
         return Mixture(timeline.terms, timeline)
     # The gradient of one network is normalised, so that a weight would change nothing.
