@@ -12,7 +12,11 @@ from typing import Any
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.job.manifest import Manifest, compute_fingerprint, find_model
+from dreamvideo.render.job.manifest import (
+    Manifest,
+    compute_fingerprint,
+    replace_model_files,
+)
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
@@ -100,9 +104,8 @@ def _relocate(
 
     def relocate_dream(values: dict[str, Any]) -> None:
         relocate(values, "guide", "weights")
-        model = find_model(values.get("model", ""))
-        if model is not None:
-            values["model"] = stage(model)
+        if values.get("model"):
+            values["model"] = replace_model_files(values["model"], stage)
 
     values = look_values(manifest.decoded_look)
     relocate_dream(values["dream"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dreamvideo.dream.memory_estimate import with_memory_bound
-from dreamvideo.dream.models import find_model_file
+from dreamvideo.dream.mixture import list_model_files, read_mixture, replace_files
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
@@ -193,17 +193,22 @@ def list_look_files(look: Look) -> dict[str, Path]:
     }
     # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
-    model = find_model(look.dream.model)
-    own = {} if model is None else {"dream.model": model}
+    model = look.dream.model
+    alone = len(read_mixture(model).names) == 1
+    own = {
+        "dream.model" if alone else f"the network {name}": path
+        for name, path in list_model_files(model).items()
+    }
     return {**dict(_list_paths(look, "")), **named, **own}
 
 
-def find_model(name: str) -> Path | None:
-    """Return the file of a model that a job depends on; None for a registered network.
+def replace_model_files(model: str, rename: Callable[[Path], str]) -> str:
+    """Return a setting of ``model`` with the files of its networks renamed.
 
-    For those that stage a job's files, and know nothing of networks.
+    For those that stage a job's files, and know nothing of networks. Raises UsageError if a new
+    name cannot stand in a list.
     """
-    return find_model_file(name)
+    return replace_files(model, rename)
 
 
 def find_differences(started: Manifest, now: Manifest) -> list[str]:
