@@ -264,7 +264,7 @@ def test_a_job_knows_the_music_that_its_frames_follow(tmp_path: Path) -> None:
 
 
 def test_a_sound_file_is_measured_by_its_samples(tmp_path: Path) -> None:
-    assert open_sound_file(sine(tmp_path / "a.wav", 0.75)).length == Fraction(3, 4)
+    assert open_sound_file(sine(tmp_path / "a.wav", 0.5)).length == Fraction(1, 2)
 
 
 def test_commands_take_it(cli: Cli, tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ class _Clicks:
 
     def mix(self, piece: Samples, begin: int) -> Samples:
         """Return a piece of the soundtrack, from sample ``begin`` on, with its clicks."""
-        mixed = piece * np.float32(_DUCKED)
+        mixed: Samples = piece * np.float32(_DUCKED)
         for place, first in self._at:
             sound = self._sounds[0 if first else 1]
             low, high = max(place, begin), min(place + len(sound), begin + len(piece))
