@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -326,7 +327,10 @@ class _Clicks:
     def mix(self, piece: Samples, begin: int) -> Samples:
         """Return a piece of the soundtrack, from sample ``begin`` on, with its clicks."""
         mixed: Samples = piece * np.float32(_DUCKED)
-        for place, first in self._at:
+        since = bisect_left(self._at, (begin - len(self._sounds[0]), False))
+        for place, first in self._at[since:]:
+            if place >= begin + len(piece):
+                break
             sound = self._sounds[0 if first else 1]
             low, high = max(place, begin), min(place + len(sound), begin + len(piece))
             if low < high:

@@ -60,8 +60,19 @@ def check_sound_files(look: Look, wanted: OutputSettings, clip: MediaInfo | None
         stem, _, level = name.rpartition(".")
         if stem and stem not in wanted.stems:
             raise UsageError(f"audio:{stem}.{level}: name the file with --stem {stem}=FILE")
+    if wanted.sound is None and clip is None and _follows_levels(look):
+        raise _no_sound()
     if wanted.click or look.sounds & {*CLOCKS}:
         find_music_beats(wanted, clip)
+
+
+def _follows_levels(look: Look) -> bool:
+    """Whether the look follows levels of the sound itself, not only stems and clocks."""
+    return any("." not in name.partition("~")[0] for name in look.sounds - {*CLOCKS})
+
+
+def _no_sound() -> UsageError:
+    return UsageError("there is no sound for `audio:` to follow: give it some with --sound")
 
 
 def find_music_beats(wanted: OutputSettings, clip: MediaInfo | None) -> Beats:
@@ -112,7 +123,6 @@ def listen(
     if not look.sounds:
         return None
     plain = {name.partition("~")[0] for name in look.sounds}
-    follows_levels = any("." not in name for name in plain - {*CLOCKS})
     curves: dict[str, Curve] = {}
     stems_begin = float(begin)
     start, period = float(begin), None
@@ -120,11 +130,11 @@ def listen(
         sound = open_sound_file(wanted.sound, wanted.sound_start)
         start, period = float(begin) - wanted.sound_start, float(sound.length)
         stems_begin = 0.0
-        if follows_levels:
+        if _follows_levels(look):
             curves |= measure_file(sound)
-    elif follows_levels:
+    elif _follows_levels(look):
         if clip is None:
-            raise UsageError("there is no sound for `audio:` to follow: give it some with --sound")
+            raise _no_sound()
         curves |= measure_sound(clip, begin, end).curves
     for stem in {name.partition(".")[0] for name in plain if "." in name}:
         if stem not in wanted.stems:

@@ -430,6 +430,10 @@ def _is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
             return False
         if look_values(manifest.decoded_look) != look_values(choice.look):
             return False
+        song = choice.sound.get("sound") if choice.look.sounds else None
+        heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None
+        if manifest.files.get("the sound") != heard:
+            return False
         return manifest.files.get(role) == _fingerprint_of(
             material.path, material.path.stat().st_mtime_ns
         )
