@@ -152,7 +152,8 @@ def test_a_look_follows_the_file_and_its_stems(tmp_path: Path) -> None:
         stem=(f"bass={sine(tmp_path / 'bass.wav', 1, 80)}",),
         sound_start=0.25,
     )
-    look = make_look([], {"dream": {"strength": "audio:loud + audio:bass.low + beat + bar + bpm"}})
+    levels = "audio:loud + audio:bass.low + 0 * (audio:low~0.1 + audio:bass.low~0.1)"
+    look = make_look([], {"dream": {"strength": f"{levels} + beat + bar + bpm"}})
     check_sound_files(look, wanted, None)
     track = listen(look, wanted)
     assert track is not None and track.period == 8

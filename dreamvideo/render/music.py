@@ -57,7 +57,7 @@ def check_sound_files(look: Look, wanted: OutputSettings, clip: MediaInfo | None
     for path in wanted.stems.values():
         open_sound_file(path)
     for name in sorted(look.sounds):
-        stem, _, level = name.rpartition(".")
+        stem, _, level = name.partition("~")[0].rpartition(".")
         if stem and stem not in wanted.stems:
             raise UsageError(f"audio:{stem}.{level}: name the file with --stem {stem}=FILE")
     if wanted.sound is None and clip is None and _follows_levels(look):
