@@ -28,7 +28,9 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 
 
 def taken(data: bytes, name: str, folder: Path, most: int = 10_000_000) -> SourceFile:
-    return asyncio.run(take(pieces(data), name, folder, most))
+    found = asyncio.run(take(pieces(data), name, folder, most))
+    assert isinstance(found, SourceFile)
+    return found
 
 
 @pytest.mark.parametrize(
