@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
 from media_clips import make, picture, tone
 from music import RATE, clicks, drums, save
 from numpy.typing import NDArray
+from tiny import Cli
 from zooms import Sleeper, plan, soft
 
 from dreamvideo.cluster.staged_files import plan_staging

@@ -13,7 +13,7 @@ from browser import Browse, browse, chromium
 from media_clips import make, picture, tone
 from music import drums, save
 from playwright.sync_api import expect
-from test_studio import LONG, Running, opened, studio
+from test_studio import LONG, Running, studio
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.probe import probe
@@ -64,7 +64,9 @@ def test_the_command_line_names_the_song() -> None:
 @pytest.mark.integration
 def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: Path) -> None:
     song = save(tmp_path / "song.wav", drums(120, 0.1, 3))
-    page = opened(browse, studio, studio.clip)
+    page = browse.open(studio.address, patience=LONG)
+    page.set_input_files("#upload", studio.clip)
+    expect(page.locator(".source-name").first).to_contain_text("clip.mp4", timeout=LONG)
     page.set_input_files("#upload-sound", song)
     expect(page.locator("#song")).to_have_text("song.wav: 3.0 s", timeout=LONG)
     expect(page.locator("#command")).to_contain_text("--sound song.wav")
@@ -85,7 +87,7 @@ def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: 
 
 @pytest.mark.integration
 def test_the_keys_are_listed_and_work(browse: Browse, studio: Running) -> None:
-    page = opened(browse, studio, studio.photo)
+    page = browse.open(studio.address, patience=LONG)
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keyboard")
     expect(keys).to_be_visible()
@@ -114,7 +116,7 @@ def test_the_keys_are_listed_and_work(browse: Browse, studio: Running) -> None:
 def test_on_a_telephone_no_control_is_under_the_preview(browse: Browse, studio: Running) -> None:
     page = browse.open(studio.address, width=390, height=844, patience=LONG)
     page.set_input_files("#upload", studio.photo)
-    expect(page.locator("#preview-line")).to_have_text("Dreamt", timeout=LONG)
+    expect(page.locator(".source-name").first).to_contain_text("photo.png", timeout=LONG)
     tops = []
     for _ in range(60):
         page.keyboard.press("Tab")

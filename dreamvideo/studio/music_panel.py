@@ -20,7 +20,8 @@ class MusicPanel(Panel):
                 attributes = {"type": "file", "accept": "audio/*,video/*", "data-upload": True}
                 choose = box("input", "", id="upload-sound", aria_label="Song for the film")
                 with_attributes(choose, attributes)
-            self.name = with_attributes(words("p", "", "source-name"), {"id": "song"})
+            self.name = words("p", "", "source-name")
+            with_attributes(self.name, {"id": "song"})
             with box("div", "actions") as self.actions:
                 self.click = button("Click on the beat", self._click, aria_pressed="false")
                 title = "A click at every beat, to hear whether the tempo is right"
