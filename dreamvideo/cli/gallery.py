@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
+from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import Output
-from dreamvideo.cli.options import look_options
+from dreamvideo.cli.options import SOUND_OPTIONS, look_options, output_options
 from dreamvideo.gallery import Across
-from dreamvideo.settings import Look
+from dreamvideo.settings import Look, OutputSettings
 
 SIDE = 320
 
@@ -88,6 +88,7 @@ def gallery(
 
 @app.command()
 @look_options("dream", "coherence", "mask", "colour", "camera")
+@output_options(*(name for name in OutputSettings.model_fields if name not in SOUND_OPTIONS))
 def preview(
     clip: Annotated[Path, typer.Argument(help="A video, an animated GIF or a folder.")],
     *,
@@ -112,6 +113,7 @@ def preview(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    wanted: OutputSettings,
     look: Look,
 ) -> None:
     """Dream a few seconds of a clip, small and coarse, and estimate the time for all of it."""
@@ -124,6 +126,7 @@ def preview(
             clip,
             output,
             look,
+            wanted,
             at=at,
             seconds=seconds,
             size=size,
@@ -132,4 +135,5 @@ def preview(
             on_progress=listen,
         )
     say(quiet, f"{made.output}: {made.frames} frames")
+    note(quiet, made.notes if wanted.model_fields_set else ())
     say(quiet, f"the whole clip: {full.frames} frames, about {format_clock(full.seconds)}")

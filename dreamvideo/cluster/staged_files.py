@@ -18,6 +18,7 @@ from dreamvideo.render.job.manifest import (
     replace_model_files,
 )
 from dreamvideo.settings import look_to_toml, preset_paths
+from dreamvideo.settings.output import parse_stem
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
 # Bytes that are sent at a time.
@@ -119,6 +120,13 @@ def _relocate(
             relocate_dream(dream)
             lines = (f"{name} = {json.dumps(value)}\n" for name, value in dream.items())
             region["look"] = stage_text("[dream]\n" + "".join(lines))
+    wanted = dict(manifest.wanted)
+    if manifest.decoded_look.sounds:
+        # Otherwise only the encoder reads them.
+        relocate(wanted, "sound")
+        stems = map(parse_stem, wanted.get("stem", ()))
+        wanted["stem"] = [f"{name}={stage(path)}" for name, path in stems]
     clip = stage(Path(manifest.request["clip"] or ""))
     look = look_to_toml(look_from_values(values))
-    return manifest.model_copy(update={"look": look, "request": {**manifest.request, "clip": clip}})
+    request = {**manifest.request, "clip": clip}
+    return manifest.model_copy(update={"look": look, "wanted": wanted, "request": request})

@@ -79,7 +79,7 @@ class Look(Settings):
 
     @property
     def sounds(self) -> frozenset[str]:
-        """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
+        """What it follows of the sound: ``low``, ``low~0.3``, ``drums.low``, ``beat``."""
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -260,7 +260,7 @@ class Jobs:
             source = self._keep_source(job)
             output = str(job.order.output)
             if job.command:
-                left.append(format_command(job.order.choice, str(source), output))
+                left.append(format_command(self._keep_song(job), str(source), output))
             else:
                 left.append(shlex.join(["dreamvideo", "studio", "--folder", str(self.folder)]))
         return left
@@ -270,6 +270,21 @@ class Jobs:
         source = job.order.source
         if job.material is None or not job.material.is_private or not source.is_file():
             return source
+        kept = self._keep(source)
+        _record(job.order.output, source=kept)
+        return kept
+
+    def _keep_song(self, job: RenderJob) -> Choice:
+        """Return the choice with a song that outlives the session."""
+        choice = job.order.choice
+        if choice.song is None or not choice.sound or not choice.song.path.is_file():
+            return choice
+        kept = self._keep(choice.song.path)
+        _record(job.order.output, song=kept)
+        return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
+
+    def _keep(self, source: Path) -> Path:
+        """Return a copy of a private file in the folder."""
         kept = self.folder / source.name
         number = 2
         while kept.exists() and not _are_equal(kept, source):
@@ -279,7 +294,6 @@ class Jobs:
             # A copy: another unfinished render may have the same source.
             with replace_atomically(kept) as part:
                 shutil.copyfile(source, part)
-        _record_source(job.order.output, kept)
         return kept
 
     def _check_free(self) -> None:
@@ -416,6 +430,10 @@ def _is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
             return False
         if look_values(manifest.decoded_look) != look_values(choice.look):
             return False
+        song = choice.sound.get("sound") if choice.look.sounds else None
+        heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None
+        if manifest.files.get("the sound") != heard:
+            return False
         return manifest.files.get(role) == _fingerprint_of(
             material.path, material.path.stat().st_mtime_ns
         )
@@ -444,12 +462,16 @@ def _are_equal(a: Path, b: Path) -> bool:
     return a.is_file() and compute_fingerprint(a) == compute_fingerprint(b)
 
 
-def _record_source(output: Path, source: Path) -> None:
-    """Tell the job of an output where its source is now."""
+def _record(output: Path, *, source: Path | None = None, song: Path | None = None) -> None:
+    """Tell the job of an output where its source or its song is now."""
     with suppress(DreamVideoError):
         job = Job.at(job_folder(output))
-        request = {**job.manifest.request, _SOURCES[job.manifest.kind][0]: str(source.absolute())}
-        job.save_manifest(job.manifest.model_copy(update={"request": request}))
+        request, wanted = dict(job.manifest.request), dict(job.manifest.wanted)
+        if source is not None:
+            request[_SOURCES[job.manifest.kind][0]] = str(source.absolute())
+        if song is not None:
+            wanted["sound"] = str(song.absolute())
+        job.save_manifest(job.manifest.model_copy(update={"request": request, "wanted": wanted}))
 
 
 def _describe_output(job: RenderJob, frames: int) -> str:

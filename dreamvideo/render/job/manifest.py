@@ -21,9 +21,11 @@ from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.sequence import is_sequence, sequence_files
 from dreamvideo.render.job.segments import WHOLE, Segment
+from dreamvideo.render.music import list_sound_files
 from dreamvideo.settings import Look, OutputSettings, look_to_toml, look_values, preset_paths
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.machine import MachineSettings
+from dreamvideo.settings.output import parse_stem
 from dreamvideo.settings.presets import find_preset, look_from_toml
 from dreamvideo.version import __version__
 
@@ -141,7 +143,7 @@ def make_manifest(
     Raises:
         MediaError: A file cannot be read.
     """
-    read = {**files, **list_look_files(look)}
+    read = {**files, **list_look_files(look), **list_sound_files(look, wanted)}
     values = _flatten(look_values(look))
     asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
@@ -149,6 +151,9 @@ def make_manifest(
     asked |= {"--depth": str(wanted.bits), "--background": wanted.background}
     bits = {"device": machine.device, "precision": machine.precision, **also}
     bits["max_memory"] = machine.max_memory
+    if look.sounds:
+        heard = ("sound_start", "bpm", "downbeat")
+        bits |= {name: getattr(wanted, name) for name in heard if getattr(wanted, name)}
     asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}
     return Manifest(
         kind=kind,
@@ -157,9 +162,17 @@ def make_manifest(
         versions=list_versions(),
         look=look_to_toml(look),
         machine=with_memory_bound(machine),
-        wanted=wanted.model_dump(exclude_unset=True, mode="json"),
+        wanted=_with_absolute_paths(wanted.model_dump(exclude_unset=True, mode="json")),
         request={name: None if v is None else str(v) for name, v in request.items()},
     )
+
+
+def _with_absolute_paths(wanted: dict[str, Any]) -> dict[str, Any]:
+    if wanted.get("sound"):
+        wanted["sound"] = str(Path(wanted["sound"]).absolute())
+    if wanted.get("stem"):
+        wanted["stem"] = [f"{n}={p.absolute()}" for n, p in map(parse_stem, wanted["stem"])]
+    return wanted
 
 
 def list_versions() -> dict[str, str]:
