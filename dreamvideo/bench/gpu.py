@@ -78,8 +78,8 @@ def _list_ratios(report: dict[str, Any]) -> Iterator[str]:
         ratio = paces["coherent"] / paces["independent"]
         yield (
             f"film of {film['width']}x{film['height']}: first frame {film['first frame']:.1f} s, "
-            f"then {paces['coherent']:.3g} s a frame, {ratio:.2f} of a frame alone; dream {film['stages']['dream']:.0%} of the time; "
-            f"{film['memory'] / 1e9:.2f} GB"
+            f"then {paces['coherent']:.3g} s a frame, {ratio:.2f} of a frame alone; "
+            f"dream {film['stages']['dream']:.0%} of the time; {film['memory'] / 1e9:.2f} GB"
         )
     if curve := report.get("curve"):
         times = ", ".join(
