@@ -15,8 +15,8 @@ from dreamvideo.bench.worker import Worker
 # The drivers' own notes of their versions.
 DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/sys/module/amdgpu/version"))
 HEADING = (
-    "What to send in about this GPU, as an issue of the project: nobody has timed dreamvideo on "
-    "one like it"
+    "What to send in about TensorFlow and the GPU of this machine, as an issue of the project, "
+    "whose authors have no GPU to time it on"
 )
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
 
