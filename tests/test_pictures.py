@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from dreamvideo.pictures.curve import (
     WIDTH,
     draw_curve,
     list_ticks,
+    make_curve,
 )
 from dreamvideo.pictures.films import LOOPS
 from dreamvideo.pictures.stills import LOOK_FOLDER, PLAIN, make_preset_tiles
@@ -155,6 +157,28 @@ def test_the_curve_has_a_dot_for_each_point_where_it_belongs() -> None:
             y = round(BOTTOM - (BOTTOM - TOP) * share)
             # Its rim to the left, since its middle is a number.
             assert blue[y - 3 : y + 4, x - DOT + 3 : x - DOT + 7].all()
+
+
+def test_the_curve_is_drawn_from_the_benchmark_s_report(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[list[str]] = []
+
+    def bench(arguments: list[str]) -> int:
+        made.append(arguments)
+        print(json.dumps(reports.pop()))
+        return 0
+
+    monkeypatch.setattr("dreamvideo.pictures.curve.run", bench)
+    reports: list[dict[str, Any]] = [{"notes": ["it is incomplete"]}]
+    with pytest.raises(DreamVideoError, match="it is incomplete"):
+        make_curve(clone)
+    reports.append({"curve": make_curve_report(), "notes": []})
+    make_curve(clone)
+    assert made[0][:3] == ["bench", "--only", "curve"]
+    assert str(clone.sample("bunny.mp4")) in made[0]
+    saved = read_still(clone.output / "samples/showcase/curve.jpg").astype(int)
+    assert np.abs(saved - draw_curve(make_curve_report())).mean() < 3
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from statistics import median
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dreamvideo.bench.plan import Plan
-from dreamvideo.bench.run import run
+from dreamvideo.cli.entry import run
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.gallery.contact_sheet import Pixels
 from dreamvideo.pictures.clone import Clone
@@ -46,8 +47,10 @@ PANELS = (
 
 def make_curve(clone: Clone) -> None:
     """Measure the curve with the sample clip and draw it; takes some minutes."""
-    plan = Plan(sections=("curve",), clip=clone.sample("bunny.mp4"))
-    report = run(plan, lambda line: print(line, file=sys.stderr, flush=True))
+    clip = str(clone.sample("bunny.mp4"))
+    with redirect_stdout(StringIO()) as said:
+        code = run(["bench", "--only", "curve", "--clip", clip, "--json", "--no-config"])
+    report = json.loads(said.getvalue()) if code == 0 else {"notes": ["the benchmark failed"]}
     if "curve" not in report:
         raise DreamVideoError("; ".join(report["notes"]))
     clone.save("samples/showcase/curve.jpg", draw_curve(report["curve"]), QUALITY)
