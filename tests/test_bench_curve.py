@@ -109,7 +109,10 @@ def test_real_films_are_judged(tmp_path: Path) -> None:
 
 def make_report(**more: Any) -> dict[str, Any]:
     machine = {"system": "Linux 6", "processor": "CPU", "cores": 4, "flags": [], "environment": {}}
-    timings = {"ours": {"milliseconds": [4.0]}, "ours-cpu": {"milliseconds": [90.0]}}
+    timings: dict[str, Any] = {
+        "ours": {"milliseconds": [4.0]},
+        "ours-cpu": {"milliseconds": [90.0]},
+    }
     for timing in timings.values():
         timing |= {"memory": 1e9, "difference": 0.0}
     step = {"network": "n", "height": 36, "width": 64, "threads": 4, "timings": timings}

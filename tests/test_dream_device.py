@@ -54,7 +54,7 @@ def test_half_precision_goes_the_same_way(precision: str, least: float, xla: boo
 
 @pytest.mark.integration
 def test_a_film_goes_the_same_way_on_what_counts_as_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = scene(48, 64, glide(3, 2 + 1j)).frames
+    pictures = list(scene(48, 64, glide(3, 2 + 1j)).frames)
     plain = dreamt(pictures, Dreamer(quick_dream(steps=1)))
     monkeypatch.setattr(gradient_ascent, "choose_device", lambda _: Device("/CPU:0", is_gpu=True))
     dreamer = Dreamer(quick_dream(steps=1))

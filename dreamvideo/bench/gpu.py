@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dreamvideo.bench.plan import GPU_PROGRAMS, OURS, PROGRAMS, Plan
+from dreamvideo.bench.plan import GPU_PROGRAMS, KNOWN_PROGRAMS, OURS, Plan
 from dreamvideo.bench.worker import Worker
 
 # The drivers' own notes of their versions.
@@ -65,7 +65,7 @@ def _list_ratios(report: dict[str, Any]) -> Iterator[str]:
         if OURS not in timings:
             continue
         ratios = "; ".join(
-            f"{PROGRAMS[name].label} {time / timings[OURS]:.2f}"
+            f"{KNOWN_PROGRAMS[name].label} {time / timings[OURS]:.2f}"
             for name, time in timings.items()
             if name != OURS
         )

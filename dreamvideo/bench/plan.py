@@ -55,13 +55,14 @@ PROGRAMS = {
     "torch-eager": Program("PyTorch, eager", "pytorch", "eager"),
     "torch-folded": Program("PyTorch, norms folded, channels last", "pytorch", "folded"),
     COMPILED: Program("PyTorch, torch.compile", "pytorch", "compiled"),
+}
+DEFAULT_PROGRAMS = tuple(name for name in PROGRAMS if name != COMPILED)
+# Timed as well where there is a GPU.
+GPU_PROGRAMS = {
     "ours-float16": Program("dreamvideo --precision float16", "ours", "float16"),
     "ours-cpu": Program("dreamvideo --device cpu", "ours", "float32", {CUDA_DEVICES: "-1"}),
 }
-# Timed only where there is a GPU.
-GPU_PROGRAMS = ("ours-float16", "ours-cpu")
-ALL_PROGRAMS = tuple(name for name in PROGRAMS if name not in GPU_PROGRAMS)
-DEFAULT_PROGRAMS = tuple(name for name in ALL_PROGRAMS if name != COMPILED)
+KNOWN_PROGRAMS = {**PROGRAMS, **GPU_PROGRAMS}
 
 
 def has_driver() -> bool:
@@ -121,7 +122,7 @@ def make_full_plan(**given: Any) -> Plan:
         "sections": ("steps", "cores", "film", "curve"),
         "sizes": ALL_SIZES,
         "rounds": 9,
-        "programs": ALL_PROGRAMS,
+        "programs": tuple(PROGRAMS),
     }
     return Plan(**{**full, **given})
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamvideo.bench.curve import DEFAULTS
 from dreamvideo.bench.gpu import HEADING, list_lines
-from dreamvideo.bench.plan import BUNDLED_NETWORK, OURS, PROGRAMS
+from dreamvideo.bench.plan import BUNDLED_NETWORK, KNOWN_PROGRAMS, OURS
 
 Report = dict[str, Any]
 STEP_CAPTION = (
@@ -105,7 +105,7 @@ def make_step_table(comparison: dict[str, Any]) -> Table:
             relative = str(compare_steps(timings, name)) if OURS in timings else ""
         rows.append(
             (
-                PROGRAMS[name].label,
+                KNOWN_PROGRAMS[name].label,
                 relative,
                 f"{median(timing['milliseconds']):.4g} ms",
                 f"{timing['memory'] / 1e9:.2f} GB" if timing["memory"] else "",

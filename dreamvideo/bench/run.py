@@ -14,7 +14,7 @@ from dreamvideo.bench.curve import measure_curve
 from dreamvideo.bench.film import measure_film, measure_processes
 from dreamvideo.bench.gpu import add_gpu_programs, describe_gpus
 from dreamvideo.bench.machine import describe, has_onednn_by_default
-from dreamvideo.bench.plan import PROGRAMS, Log, Plan
+from dreamvideo.bench.plan import KNOWN_PROGRAMS, Log, Plan
 from dreamvideo.bench.steps import measure_steps
 from dreamvideo.bench.worker import Worker, WorkerError
 from dreamvideo.processors import available_processors
@@ -74,7 +74,7 @@ def run_steps(report: dict[str, Any], plan: Plan, log: Log) -> None:
                 report["steps"] += found
                 report["versions"] |= versions
                 report["notes"] += [
-                    f"{PROGRAMS[name].label} is left out: {reason}"
+                    f"{KNOWN_PROGRAMS[name].label} is left out: {reason}"
                     for name, reason in failures.items()
                 ]
 

@@ -50,7 +50,9 @@ def make_curve(clone: Clone) -> None:
     clip = str(clone.sample("bunny.mp4"))
     with redirect_stdout(StringIO()) as said:
         code = run(["bench", "--only", "curve", "--clip", clip, "--json", "--no-config"])
-    report = json.loads(said.getvalue()) if code == 0 else {"notes": ["the benchmark failed"]}
+    report: dict[str, Any] = {"notes": ["the benchmark failed"]}
+    if code == 0:
+        report = json.loads(said.getvalue())
     if "curve" not in report:
         raise DreamVideoError("; ".join(report["notes"]))
     clone.save("samples/showcase/curve.jpg", draw_curve(report["curve"]), QUALITY)
