@@ -21,7 +21,6 @@ IMPLIED = frozenset(name for fields in FAST.values() for name in fields)
 OPTION = "fast"
 FIELD = FieldInfo(
     default=False,
-    description="Faster and softer: --cadence 2, --dream-size small, --carried-steps 1, and "
-    "bfloat16 where it is known to be faster, as far as they apply; an option given beside it "
-    "wins.",
+    description="Faster and softer: cadence 2, a small dream size, one carried step, and bfloat16 "
+    "where it is known to be faster, as far as they apply; an option given beside it wins.",
 )
