@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from dreamvideo.control_groups import GROUPS, PROCESSES, find_groups
+
+PROCESSOR = Path("/proc/cpuinfo")
+
+
+def read_processor_flags(info: Path = PROCESSOR) -> frozenset[str]:
+    """Return the processor's features by the kernel's names; empty where it does not list them."""
+    with suppress(OSError):
+        found = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", info.read_text("utf-8"), re.MULTILINE)
+        if found:
+            return frozenset(found[1].split())
+    return frozenset()
 
 
 def available_processors(processes: Path = PROCESSES, groups: Path = GROUPS) -> int:

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 from dreaming import Image, cat, still
+from synthetic import glide, scene
+from tiny import dreamt, quick_dream
 
-from dreamvideo.dream import models
-from dreamvideo.dream.device import choose_device
+from dreamvideo.dream import gradient_ascent, models
+from dreamvideo.dream.device import Device, choose_device
+from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError
+from dreamvideo.media.pixels import to_bytes
 from dreamvideo.settings.machine import MachineSettings, make_machine
 
 LAYERS = ("block3_expand", "block5")
@@ -46,6 +50,22 @@ def test_half_precision_goes_the_same_way(precision: str, least: float, xla: boo
     picture = 0.8 * cat(48, 64)
     half = moved(picture, machine=make_machine(precision=precision), xla=xla)
     assert least < cosine(moved(picture), half) < 1 - 1e-7
+
+
+@pytest.mark.integration
+def test_a_film_goes_the_same_way_on_what_counts_as_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = list(scene(48, 64, glide(3, 2 + 1j)).frames)
+    plain = dreamt(pictures, Dreamer(quick_dream(steps=1)))
+    monkeypatch.setattr(gradient_ascent, "choose_device", lambda _: Device("/CPU:0", is_gpu=True))
+    dreamer = Dreamer(quick_dream(steps=1))
+    assert not dreamer._ascent.takes_any_size
+    compiled = dreamt(pictures, dreamer)
+    assert dreamer.traces >= 1
+    for one, other in zip(plain, compiled, strict=True):
+        difference = np.abs(one.pixels.astype(int) - other.pixels)
+        assert difference.mean() < 0.1 and difference.max() <= 8
+    changed = np.abs(compiled[-1].pixels - to_bytes(pictures[-1]).astype(int))
+    assert changed.mean() > 1
 
 
 def test_a_gradient_too_large_for_half_precision_leaves_a_pixel_alone() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,19 @@ from dreamvideo.imaging import shrink_to_width
 from dreamvideo.media.stills import read_still
 from dreamvideo.pictures.__main__ import PICTURES, make_pictures, parse_names
 from dreamvideo.pictures.clone import SAMPLES, Clone
+from dreamvideo.pictures.curve import (
+    BOTTOM,
+    DOT,
+    HEIGHT,
+    LEFT,
+    LINE,
+    RIGHT,
+    TOP,
+    WIDTH,
+    draw_curve,
+    list_ticks,
+    make_curve,
+)
 from dreamvideo.pictures.films import LOOPS
 from dreamvideo.pictures.stills import LOOK_FOLDER, PLAIN, make_preset_tiles
 from dreamvideo.settings import Look, make_look, preset_paths
@@ -117,6 +132,67 @@ def test_mistakes_are_one_line(
     ended = CliRunner().invoke(app, arguments)
     assert ended.exit_code == 2
     assert ended.stderr.startswith(line) and ended.stderr.count("\n") == 1
+
+
+def make_curve_report() -> dict[str, Any]:
+    times = {"(defaults)": [1.0, 1.2, 1.0], "--fast": [0.25]}
+    points = [
+        {"options": name, "dream size": [48, 27], "precision": "float32", "contrast": 0.5}
+        | {"x": None, "sharpness": time[0], "seconds per frame": time}
+        for name, time in times.items()
+    ]
+    return {"height": 72, "width": 128, "frames": 4, "points": points}
+
+
+def test_the_curve_has_a_dot_for_each_point_where_it_belongs() -> None:
+    drawn = draw_curve(make_curve_report())
+    assert drawn.shape == (HEIGHT, WIDTH, 3) and drawn.dtype == np.uint8
+    assert (drawn == 255).all(-1).mean() > 0.8
+    blue = (drawn == tuple(bytes.fromhex(LINE[1:]))).all(-1)
+    for panel in range(3):
+        left, right = (WIDTH // 3 * panel + LEFT, WIDTH // 3 * (panel + 1) - RIGHT)
+        for time, quality in ((1.0, 1.0), (0.25, 0.25)):
+            x = round(left + (right - left) * time)
+            share = (quality, 0.5 / 0.5, 0.0)[panel]
+            y = round(BOTTOM - (BOTTOM - TOP) * share)
+            # Its rim to the left, since its middle is a number.
+            assert blue[y - 3 : y + 4, x - DOT + 3 : x - DOT + 7].all()
+
+
+def test_the_curve_is_drawn_from_the_benchmark_s_report(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[list[str]] = []
+
+    def bench(arguments: list[str]) -> int:
+        made.append(arguments)
+        print(json.dumps(reports.pop()))
+        return 0
+
+    monkeypatch.setattr("dreamvideo.pictures.curve.run", bench)
+    reports: list[dict[str, Any]] = [{"notes": ["it is incomplete"]}]
+    with pytest.raises(DreamVideoError, match="it is incomplete"):
+        make_curve(clone)
+    reports.append({"curve": make_curve_report(), "notes": []})
+    make_curve(clone)
+    assert made[0][:3] == ["bench", "--only", "curve"]
+    assert str(clone.sample("bunny.mp4")) in made[0]
+    saved = read_still(clone.output / "samples/showcase/curve.jpg").astype(int)
+    assert np.abs(saved - draw_curve(make_curve_report())).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (2.1, [0, 0.5, 1, 1.5, 2, 2.5]),
+        (0.037, [0, 0.01, 0.02, 0.03, 0.04]),
+        (33, [0, 10, 20, 30, 40]),
+        (0, [0, 1]),
+    ],
+)
+def test_axes_have_round_numbers(most: float, ticks: list[float]) -> None:
+    assert list_ticks(most) == ticks
 
 
 def test_pictures_are_only_made_smaller() -> None:

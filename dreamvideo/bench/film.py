@@ -18,6 +18,7 @@ Render = Callable[..., dict[str, Any]]
 SMALL = (144, 256)
 SHORT_FILM = 10
 INDEPENDENT_FRAMES, COHERENT_FRAMES = 5, 14
+INDEPENDENT = {"coherence": {"coherence": 0}}
 
 
 def measure_film(plan: Plan, log: Log) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def measure_film(plan: Plan, log: Log) -> dict[str, Any]:
             if kind == "coherent":
                 made = render(min(plan.frames, COHERENT_FRAMES))
             else:
-                made = render(min(plan.frames, INDEPENDENT_FRAMES), coherence=0)
+                made = render(min(plan.frames, INDEPENDENT_FRAMES), overrides=INDEPENDENT)
             paces[kind].append(round(find_pace(made["times"]), 4))
     log(f"film: memory with {SHORT_FILM} and with {plan.long_film} frames")
     memory = []
@@ -99,9 +100,9 @@ def open_renderer(
             make_clip(clip, width, height, frames or plan.frames, shots)
         with Worker("ours") as worker:
 
-            def render(frames: int, **options: Any) -> dict[str, Any]:
+            def render(frames: int, *, op: str = "render", **options: Any) -> dict[str, Any]:
                 made: dict[str, Any] = worker.ask(
-                    "render",
+                    op,
                     clip=str(clip),
                     output=str(Path(name, "film.mp4")),
                     frames=frames,

@@ -8,17 +8,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.processors import available_processors
+from dreamvideo.processors import PROCESSOR, available_processors, read_processor_flags
 
 # Instructions that convolutions are made of, or that TensorFlow's defaults go by.
-FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "asimd")
+FLAGS = (
+    *("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16"),
+    *("amx_tile", "amx_bf16", "asimd"),
+)
 SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS")
 
 
 def describe() -> dict[str, Any]:
     """Processor, cores, its flags that matter, memory in bytes, system, settings of the user."""
-    info = _text("/proc/cpuinfo")
-    flags = set(_field(info, "flags|Features").split())
+    info = _text(str(PROCESSOR))
+    flags = read_processor_flags()
     total = re.search(r"MemTotal:\s+(\d+)", _text("/proc/meminfo"))
     return {
         "processor": _field(info, "model name") or platform.processor() or platform.machine(),

@@ -5,11 +5,13 @@ films as the command does.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dreamvideo
 from dreamvideo import timers
+from dreamvideo.bench.quality import Alone, keep_alone, measure_quality
 from dreamvideo.bench.step_worker import (
     LAYERS,
     STEP_SIZE,
@@ -21,6 +23,8 @@ from dreamvideo.bench.step_worker import (
 from dreamvideo.dream import models
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.render.dream_size import choose_dream_size
+from dreamvideo.render.recipe import load_recorded_look
 from dreamvideo.settings import DreamSettings
 from dreamvideo.settings.machine import make_machine
 from dreamvideo.version import __version__
@@ -52,9 +56,10 @@ def render(
     output: str,
     frames: int,
     size: str,
-    coherence: float | None = None,
     workers: str = "1",
     precision: str = "float32",
+    overrides: dict[str, Any] | None = None,
+    fast: bool = False,
 ) -> dict[str, Any]:
     """Render the first frames of a clip.
 
@@ -63,17 +68,17 @@ def render(
         output: The film.
         frames: Number of frames.
         size: As ``--size``.
-        coherence: As ``--coherence``.
         workers: As ``--workers``.
         precision: As ``--precision``.
+        overrides: Settings of the look by group and name.
+        fast: As ``--fast``.
 
     Returns:
         ``seconds`` in all; ``times``, seconds until each frame was dreamt; ``start``, the time of
-        day; ``stages``, seconds of each stage; ``memory``, the peak in bytes.
+        day; ``stages``, seconds of each stage; ``memory``, the peak in bytes; ``settled``, the size
+        of the dream and the precision.
     """
-    look = dreamvideo.make_look(
-        (), {} if coherence is None else {"coherence": {"coherence": coherence}}
-    )
+    look = dreamvideo.make_look((), overrides, fast=fast)
     times: list[float] = []
     done = 0
 
@@ -97,13 +102,38 @@ def render(
             machine=make_machine(workers=workers, precision=precision),
         )
         seconds = time.time() - start
+    width, height = map(int, size.split("x"))
     return {
         "seconds": seconds,
         "times": times,
         "start": start,
         "stages": stages,
         "memory": peak_memory(),
+        "settled": {
+            "dream size": choose_dream_size(look.dream.dream_size, (width, height)),
+            "precision": load_recorded_look(output).precision or "float32",
+        },
     }
+
+
+def render_and_judge(pairs: int, alone: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Render a film and measure its ``quality``.
+
+    Args:
+        pairs: Pairs of neighbouring frames to compare with frames dreamt alone.
+        alone: Settings of these, by group and name. They are kept for the next film, so all films
+            of a process must be of one clip and size.
+        options: As ``render`` takes them.
+    """
+    made = render(**options)
+    independent = _keep_alone(dreamvideo.make_look((), alone).dream)
+    film, clip, end = Path(options["output"]), Path(options["clip"]), f"{options['frames']}f"
+    return {**made, "quality": measure_quality(film, clip, end, pairs, independent)}
+
+
+@lru_cache(maxsize=1)
+def _keep_alone(dream: DreamSettings) -> Alone:
+    return keep_alone(dream)
 
 
 def versions() -> dict[str, str]:
@@ -111,5 +141,24 @@ def versions() -> dict[str, str]:
     return {"dreamvideo": __version__, "tensorflow": str(tensorflow().__version__)}
 
 
+def devices() -> dict[str, Any]:
+    """Return the ``names`` of the GPUs that TensorFlow finds, and what it is ``built for``."""
+    config = tensorflow().config
+    names = []
+    for gpu in config.list_physical_devices("GPU"):
+        found = config.experimental.get_device_details(gpu)
+        capability = ".".join(map(str, found.get("compute_capability", ())))
+        name = str(found.get("device_name", gpu.name))
+        names.append(f"{name} (compute capability {capability})" if capability else name)
+    build = tensorflow().sysconfig.get_build_info()
+    known = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
+    return {
+        "names": names,
+        "built for": {name: str(build[key]) for name, key in known.items() if build.get(key)},
+    }
+
+
 if __name__ == "__main__":
-    serve_steps(prepare, versions, render=render)
+    serve_steps(
+        prepare, versions, render=render, render_and_judge=render_and_judge, devices=devices
+    )

@@ -11,14 +11,17 @@ from typing import Any
 
 from dreamvideo.bench.step_worker import LAYERS
 from dreamvideo.processors import available_processors
+from dreamvideo.render.planning.worker_count import GPUS
 
 # Called with a line about what is measured next.
 Log = Callable[[str], None]
 # (height, width) in pixels
 DEFAULT_SIZE = (360, 640)
+CURVE_SIZE = (720, 1280)
 ALL_SIZES = ((225, 375), DEFAULT_SIZE, (720, 1280))
 BUNDLED_NETWORK = "efficientnet-lite0"
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,17 @@ PROGRAMS = {
     COMPILED: Program("PyTorch, torch.compile", "pytorch", "compiled"),
 }
 DEFAULT_PROGRAMS = tuple(name for name in PROGRAMS if name != COMPILED)
+# Timed as well where there is a GPU.
+GPU_PROGRAMS = {
+    "ours-float16": Program("dreamvideo --precision float16", "ours", "float16"),
+    "ours-cpu": Program("dreamvideo --device cpu", "ours", "float32", {CUDA_DEVICES: "-1"}),
+}
+KNOWN_PROGRAMS = {**PROGRAMS, **GPU_PROGRAMS}
+
+
+def has_driver() -> bool:
+    """Return whether a GPU's driver is loaded; TensorFlow may still not find the GPU."""
+    return any(path.exists() for path in GPUS)
 
 
 def find_torch() -> str | None:
@@ -78,6 +92,9 @@ class Plan:
         frames: How many frames of it.
         film_size: (height, width) of the film.
         long_film: Number of frames of the film whose memory is compared with that of a short one.
+        curve_size: (height, width) of the films of the curve.
+        curve_frames: How many frames they have.
+        describe_gpu: Whether to describe the GPU for its user to send in.
     """
 
     sections: tuple[str, ...] = ("steps", "cores", "film")
@@ -94,11 +111,19 @@ class Plan:
     frames: int = 36
     film_size: tuple[int, int] = DEFAULT_SIZE
     long_film: int = 300
+    curve_size: tuple[int, int] = CURVE_SIZE
+    curve_frames: int = 12
+    describe_gpu: bool = field(default_factory=has_driver)
 
 
 def make_full_plan(**given: Any) -> Plan:
     """Return a plan of half an hour or more: all sizes, more rounds, torch.compile."""
-    full = {"sizes": ALL_SIZES, "rounds": 9, "programs": tuple(PROGRAMS)}
+    full = {
+        "sections": ("steps", "cores", "film", "curve"),
+        "sizes": ALL_SIZES,
+        "rounds": 9,
+        "programs": tuple(PROGRAMS),
+    }
     return Plan(**{**full, **given})
 
 

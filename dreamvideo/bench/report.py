@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.bench.plan import BUNDLED_NETWORK, OURS, PROGRAMS
+from dreamvideo.bench.curve import DEFAULTS
+from dreamvideo.bench.gpu import HEADING, list_lines
+from dreamvideo.bench.plan import BUNDLED_NETWORK, KNOWN_PROGRAMS, OURS
 
 Report = dict[str, Any]
 STEP_CAPTION = (
@@ -17,6 +19,15 @@ STEP_CAPTION = (
     "difference: of the step's result from dreamvideo's, relative."
 )
 FILM_CAPTION = "Stages run in parallel, so their shares of the time can exceed 100 % together."
+CURVE_HEADS = (
+    *("options", "dreamt at", "precision", "time a frame", "time / defaults"),
+    *("X", "contrast", "luma", "chroma", "sharpness"),
+)
+CURVE_CAPTION = (
+    "X: flicker beyond the source's own, 0 to 1 for frames dreamt alone. contrast, luma, chroma: "
+    "the dream's fine detail and its four bands from fine to coarse, relative to frames dreamt "
+    "alone at full size. sharpness: deviation of the Laplacian of luma, relative to the first row."
+)
 Rows = Iterator[tuple[str, ...]]
 
 
@@ -62,6 +73,8 @@ def make_tables(report: Report) -> list[Table]:
     rates = report.get("cores", {})
     rows = tuple((way, f"{median(each):.2f}") for way, each in rates.items())
     tables.append(Table("A film of several shots", ("rendered by", "frames per second"), rows))
+    if "curve" in report:
+        tables.append(make_curve_table(report["curve"]))
     tables.append(Table("Machine and versions", ("name", "value"), tuple(list_machine(report))))
     return [table for table in tables if table.rows]
 
@@ -73,6 +86,8 @@ def make_markdown(report: Report) -> str:
         rows = [table.heads, ["---"] * len(table.heads), *table.rows]
         lines += [f"**{table.title}**", "", *map(_make_markdown_row, rows), ""]
         lines += [table.caption, ""] if table.caption else []
+    if "gpus" in report:
+        lines += [f"**{HEADING}**", "", "```", *list_lines(report), "```", ""]
     return "\n".join([*lines, *(f"- {note}" for note in report["notes"])])
 
 
@@ -90,7 +105,7 @@ def make_step_table(comparison: dict[str, Any]) -> Table:
             relative = str(compare_steps(timings, name)) if OURS in timings else ""
         rows.append(
             (
-                PROGRAMS[name].label,
+                KNOWN_PROGRAMS[name].label,
                 relative,
                 f"{median(timing['milliseconds']):.4g} ms",
                 f"{timing['memory'] / 1e9:.2f} GB" if timing["memory"] else "",
@@ -133,6 +148,34 @@ def list_film_rows(report: Report) -> Rows:
             slower = min(compare_steps(timings, name).median for name in torch)
             time = 1 + film["stages"]["dream"] * (slower - 1)
             yield "the film with PyTorch's fastest step / ours (computed)", f"{time:.2f}"
+
+
+def make_curve_table(curve: dict[str, Any]) -> Table:
+    """Compare the points of the curve of time against quality."""
+    paces = {point["options"]: point["seconds per frame"] for point in curve["points"]}
+    rows = []
+    for point in curve["points"]:
+        name = point["options"]
+        rows.append(
+            (
+                name,
+                "x".join(map(str, point["dream size"])),
+                point["precision"],
+                f"{median(paces[name]):.3g} s",
+                "1" if name == DEFAULTS else str(make_ratio(paces[name], paces[DEFAULTS])),
+                *(_format_ratio(point[key]) for key in ("x", "contrast")),
+                *(" ".join(map(_format_ratio, point[key])) for key in ("luma", "chroma")),
+                _format_ratio(point["sharpness"]),
+            )
+        )
+    title = (
+        f"Time against quality: {curve['frames']} frames of {curve['width']} x {curve['height']}"
+    )
+    return Table(title, CURVE_HEADS, tuple(rows), CURVE_CAPTION)
+
+
+def _format_ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def list_machine(report: Report) -> Rows:

@@ -10,9 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dreamvideo.bench.curve import measure_curve
 from dreamvideo.bench.film import measure_film, measure_processes
+from dreamvideo.bench.gpu import add_gpu_programs, describe_gpus
 from dreamvideo.bench.machine import describe, has_onednn_by_default
-from dreamvideo.bench.plan import PROGRAMS, Log, Plan
+from dreamvideo.bench.plan import KNOWN_PROGRAMS, Log, Plan
 from dreamvideo.bench.steps import measure_steps
 from dreamvideo.bench.worker import Worker, WorkerError
 from dreamvideo.processors import available_processors
@@ -46,6 +48,13 @@ def run(plan: Plan, log: Log) -> dict[str, Any]:
         "notes": [],
     }
     report["notes"] = make_notes(report["machine"], plan)
+    if plan.describe_gpu:
+        try:
+            report["gpus"] = describe_gpus()
+        except WorkerError as error:
+            report["notes"].append(f"the GPU is not described: {error}")
+        if report.get("gpus", {}).get("names"):
+            plan = add_gpu_programs(plan)
     for section in plan.sections:
         try:
             SECTIONS[section](report, plan, log)
@@ -65,7 +74,7 @@ def run_steps(report: dict[str, Any], plan: Plan, log: Log) -> None:
                 report["steps"] += found
                 report["versions"] |= versions
                 report["notes"] += [
-                    f"{PROGRAMS[name].label} is left out: {reason}"
+                    f"{KNOWN_PROGRAMS[name].label} is left out: {reason}"
                     for name, reason in failures.items()
                 ]
 
@@ -82,7 +91,12 @@ def run_film(report: dict[str, Any], plan: Plan, log: Log) -> None:
     report["film"] = measure_film(plan, log)
 
 
-SECTIONS = {"steps": run_steps, "cores": run_cores, "film": run_film}
+def run_curve(report: dict[str, Any], plan: Plan, log: Log) -> None:
+    """Time films and measure their quality from the best point to ``--fast``."""
+    report["curve"] = measure_curve(plan, log)
+
+
+SECTIONS = {"steps": run_steps, "cores": run_cores, "film": run_film, "curve": run_curve}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dreamvideo.bench.plan import OURS, PROGRAMS, Log, Plan
+from dreamvideo.bench.plan import KNOWN_PROGRAMS, OURS, Log, Plan
 from dreamvideo.bench.step_worker import make_test_image
 from dreamvideo.bench.worker import Worker, WorkerError
 from dreamvideo.processors import available_processors
@@ -31,12 +31,12 @@ class Programs:
         self.failures: dict[str, str] = {}
         self._workers: dict[str, Worker] = {}
         for name in plan.programs:
-            python = plan.torch if PROGRAMS[name].module == "pytorch" else sys.executable
+            python = plan.torch if KNOWN_PROGRAMS[name].module == "pytorch" else sys.executable
             if python is None:
                 continue
-            environment = {**limit_threads(threads), **PROGRAMS[name].environment}
+            environment = {**limit_threads(threads), **KNOWN_PROGRAMS[name].environment}
             try:
-                worker = Worker(PROGRAMS[name].module, environment, python)
+                worker = Worker(KNOWN_PROGRAMS[name].module, environment, python)
                 self._workers[name] = stack.enter_context(worker)
             except WorkerError as error:
                 self.failures[name] = str(error)
@@ -92,7 +92,7 @@ def measure_steps(
         log(f"{network}, {threads} thread{'s' if threads > 1 else ''}: loading")
         programs = Programs(plan, threads, stack)
         given = {"network": network, "folder": str(folder)}
-        load = {name: {"variant": PROGRAMS[name].variant, **given} for name in programs.names}
+        load = {name: {"variant": KNOWN_PROGRAMS[name].variant, **given} for name in programs.names}
         found = programs.ask_all("load", load)
         versions = {k: v for answer in found.values() for k, v in answer.items()}
         comparisons = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,7 @@ class Section(str, Enum):
     steps = "steps"
     cores = "cores"
     film = "film"
+    curve = "curve"
 
 
 class Network(str, Enum):
@@ -34,7 +36,12 @@ def bench(
     *,
     only: Annotated[
         list[Section] | None,
-        typer.Option("--only", help="Measure only this; may be repeated.", show_default="all"),
+        typer.Option(
+            "--only",
+            help="Measure only this; may be repeated. curve: time against quality at five points, "
+            "from full dream size to --fast.",
+            show_default="steps, cores, film; with --full also curve",
+        ),
     ] = None,
     network: Annotated[
         list[Network] | None,
@@ -44,8 +51,9 @@ def bench(
         list[str] | None,
         typer.Option(
             "--size",
-            help="Only steps of this size, for example 640x360; may be repeated.",
-            show_default="640x360; with --full also 375x225 and 1280x720",
+            help="Only steps of this size, for example 640x360; may be repeated. Also that of the "
+            "curve's films (the largest).",
+            show_default="640x360, with --full also 375x225 and 1280x720; curve: 1280x720",
         ),
     ] = None,
     threads: Annotated[
@@ -76,7 +84,9 @@ def bench(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option("--frames", min=4, help="How many frames to render.", show_default="36"),
+        typer.Option(
+            "--frames", min=4, help="How many frames to render.", show_default="36; curve: 12"
+        ),
     ] = None,
     torch_python: Annotated[
         Path | None,
@@ -86,6 +96,14 @@ def bench(
             show_default="this one, if it has it",
         ),
     ] = None,
+    send_in: Annotated[
+        bool,
+        typer.Option(
+            "--send-in",
+            help="Print lines to send in about this machine's GPU and TensorFlow; with a GPU they "
+            "are always printed.",
+        ),
+    ] = False,
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     again: Annotated[
@@ -115,7 +133,10 @@ def bench(
             "rounds": rounds,
             "clip": clip,
             "frames": frames,
+            "curve_frames": frames,
+            "curve_size": size and max(map(_size, size), key=math.prod),
             "torch": torch_python and str(torch_python),
+            "describe_gpu": send_in,
         }
         made = make_full_plan if full else make_quick_plan if quick else Plan
         plan = made(**_check_files({name: value for name, value in given.items() if value}))
@@ -165,6 +186,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from dreamvideo.bench import gpu
     from dreamvideo.bench import report as reports
 
     console = Console()
@@ -174,5 +196,8 @@ def _show(found: dict[str, Any]) -> None:
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
+    if "gpus" in found:
+        print(f"{gpu.HEADING}:\n")
+        print(*gpu.list_lines(found), sep="\n", end="\n\n")
     for note in found["notes"]:
         console.print(f"note: {note}", highlight=False, markup=False)

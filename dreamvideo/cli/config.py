@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import UsageError
+from dreamvideo.settings.fast import IMPLIED
+from dreamvideo.settings.fast import OPTION as FAST
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -240,6 +242,8 @@ def settle_look(
 ) -> tuple[list[str], dict[str, Any]]:
     """Return the presets and values of a look: those of the command line over the defaults.
 
+    ``--fast`` sets aside what it implies where that is set further away.
+
     Args:
         command: Name of the command.
         presets: The presets named on the command line.
@@ -252,14 +256,20 @@ def settle_look(
     Raises:
         UsageError: A default is invalid; the message says where it is written.
     """
+    levels = [
+        {name: default.value for name, default in level.items() if name in (*names, "preset")}
+        for level in current_defaults().of(command)
+    ]
     chosen: list[str] = []
     values: dict[str, Any] = {}
-    levels = [] if presets else current_defaults().of(command)
-    for level in levels:
+    for level in [*levels, {**given, "preset": presets} if presets else given]:
         if "preset" in level:
-            chosen, values = list(level["preset"].value), {}
-        values |= {name: level[name].value for name in names if name in level}
-    return [*(presets or chosen)], {**values, **given}
+            # Whether to be fast is no part of what a preset replaces.
+            chosen, values = level["preset"], {n: values[n] for n in (FAST,) if n in values}
+        if level.get(FAST):
+            values = {name: value for name, value in values.items() if name not in IMPLIED}
+        values |= {name: value for name, value in level.items() if name != "preset"}
+    return [*chosen], values
 
 
 def blame_default(message: str, arguments: Sequence[str]) -> str:

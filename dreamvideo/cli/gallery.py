@@ -17,7 +17,7 @@ SIDE = 320
 
 
 @app.command()
-@look_options("dream", "mask", "colour")
+@look_options("dream", "mask", "colour", fast=False)
 def gallery(
     picture: Annotated[Path, typer.Argument(help="A photo, or a clip to take a frame from.")],
     *,

@@ -25,6 +25,8 @@ from dreamvideo.settings import (
     save_preset,
 )
 from dreamvideo.settings.base import format_default, option_name
+from dreamvideo.settings.fast import FIELD as FAST_FIELD
+from dreamvideo.settings.fast import OPTION as FAST_OPTION
 from dreamvideo.settings.look import find_group
 from dreamvideo.settings.over_time import find_bounds, is_number
 
@@ -48,12 +50,19 @@ SOUND = " They may follow the sound: `audio:low * 1.5 + 0.2`, and its beat: `1 -
 SOUND_OPTIONS = ("sound", "sound_start", "sound_fade", "stem", "bpm", "downbeat", "click")
 
 
-def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def look_options(
+    *groups: str, fast: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for every field of these groups of a ``Look``, and its presets.
 
-    The command is called with ``look``, made from ``--preset`` and options, instead;
+    The command is called with ``look``, made from ``--preset``, ``--fast`` and options, instead;
     ``--save-preset`` writes it to a file first.
+
+    Args:
+        groups: The groups.
+        fast: Whether ``--fast`` makes a difference to the command.
     """
+    whole = (FAST_OPTION,) if fast else ()
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
@@ -66,19 +75,22 @@ def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., 
             presets, kept_as = values.pop("preset") or [], values.pop("save_preset")
             given = {name: values.pop(name) for name in homes}
             given = {name: value for name, value in given.items() if value is not None}
-            presets, settled = settle_look(command.__name__, presets, given, list(homes))
+            given |= {n: values.pop(n) for n in whole if values.get(n) is not None}
+            values.pop(FAST_OPTION, None)
+            presets, settled = settle_look(command.__name__, presets, given, [*homes, *whole])
+            is_fast = settled.pop(FAST_OPTION, False)
             overrides: dict[str, dict[str, Any]] = {}
             for name, value in settled.items():
                 overrides.setdefault(homes[name], {})[name] = value
-            look = make_look(presets, overrides)
+            look = make_look(presets, overrides, fast=is_fast)
             if kept_as is not None:
                 save_preset(look, kept_as, overwrite=values.get("overwrite", False))
             command(look=look, **values)
 
         run.__name__ = command.__name__
-        run.look_parameters = frozenset({*homes, "preset"})  # type: ignore[attr-defined]
+        run.look_parameters = frozenset({*homes, *whole, "preset"})  # type: ignore[attr-defined]
         run.__doc__ = (command.__doc__ or "") + _over_time(groups)
-        run.__signature__ = inspect.Signature([*kept, *_preset_parameters(), *made])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature([*kept, *_preset_parameters(fast), *made])  # type: ignore[attr-defined]
         return run
 
     return decorate
@@ -163,7 +175,7 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _preset_parameters() -> list[inspect.Parameter]:
+def _preset_parameters(fast: bool) -> list[inspect.Parameter]:
     load = typer.Option(
         "--preset",
         help="A named look, bundled or your own, or its TOML file. May be repeated: later ones "
@@ -178,10 +190,18 @@ def _preset_parameters() -> list[inspect.Parameter]:
         show_default="none",
         rich_help_panel="The look",
     )
-    kinds = {
+    kinds: dict[str, Any] = {
         "preset": Annotated[list[str] | None, load],
         "save_preset": Annotated[Path | None, save],
     }
+    if fast:
+        switch = typer.Option(
+            "--fast/--no-fast",
+            help=FAST_FIELD.description,
+            show_default="no-fast",
+            rich_help_panel="The look",
+        )
+        kinds[FAST_OPTION] = Annotated[bool | None, switch]
     return [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
         for name, kind in kinds.items()

@@ -27,6 +27,8 @@ OnTile = Callable[[int, int], None]
 Tensors = Mapping[str, Any]
 MACHINE = MachineSettings()
 IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
+    # Whoever may choose another one has done so before.
+    "auto": lambda forward: forward,
     "float32": lambda forward: forward,
     "bfloat16": bfloat16_gradient,
     "float16": run_in_float16,

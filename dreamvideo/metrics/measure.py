@@ -39,6 +39,7 @@ def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
     against_independent: bool = False,
     pairs: int = DEFAULT_PAIRS,
     dream: DreamSettings | None = None,
+    independent: Callable[[int, Image], Image] | None = None,
     on_progress: OnProgress = silent,
 ) -> FilmReport:
     """Measure a film file against the clip that it was dreamt from.
@@ -54,6 +55,8 @@ def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
         against_independent: Whether to dream source frames alone, for comparison.
         pairs: Pairs of neighbouring frames to dream alone.
         dream: The settings for that; None: those that the film records.
+        independent: ``independent(index, frame)`` gives a source frame dreamt alone, for a
+            comparison without dreaming it here.
         on_progress: Called after each frame.
 
     Raises:
@@ -64,8 +67,13 @@ def measure_film(  # noqa: PLR0913  (public: one keyword per choice)
     opened = open_film_pair(film, source, Excerpt(start, end, fps))
     shown = opened.film
     recent = _Recent()
-    settings = (dream or load_recorded_look(film).dream) if against_independent else None
-    alone = _alone(settings, recent, shown.pixel_format) if settings else None
+    alone = None
+    if independent is not None:
+        alone = _dream_recent(recent, independent)
+    elif against_independent:
+        settings = dream or load_recorded_look(film).dream
+        make = make_alone_dreamer(settings, shown.pixel_format)
+        alone = _dream_recent(recent, lambda _, frame: make(frame))
     frames = shown.frames or round(shown.duration * shown.rate)
 
     def report_each(stream: Iterator[FramePair]) -> Iterator[Image]:
@@ -108,15 +116,20 @@ class _Recent:
             yield frame
 
 
-def _alone(settings: DreamSettings, recent: _Recent, pixel_format: str) -> Callable[[int], Image]:
-    """Return a function that dreams a recent frame alone, as the first of a shot.
+def _dream_recent(recent: _Recent, dream: Callable[[int, Image], Image]) -> Callable[[int], Image]:
+    return lambda index: dream(index, recent.frames[index])
 
-    The result is rounded as a file in the film's format would store it.
+
+def make_alone_dreamer(settings: DreamSettings, pixel_format: str) -> Callable[[Image], Image]:
+    """Return a function that dreams a frame alone, as the first of a shot.
+
+    Args:
+        settings: What to dream.
+        pixel_format: The result is rounded as a file in this format would store it.
     """
     parts = (WeightedDream(make_dreamer(settings, Look(dream=settings))),)
 
-    def dream(index: int) -> Image:
-        frame = recent.frames[index]
+    def dream(frame: Image) -> Image:
         size = choose_dream_size(settings.dream_size, (frame.shape[1], frame.shape[0]))
         small = resize(frame, size[::-1], "area")
         state, _ = start_shot(small, parts, np.ones(small.shape[:2], np.float32))

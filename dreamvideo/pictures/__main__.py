@@ -12,7 +12,7 @@ import typer
 
 import dreamvideo
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.pictures import films, screens, stills
+from dreamvideo.pictures import curve, films, screens, stills
 from dreamvideo.pictures.clone import Clone
 
 PICTURES: Mapping[str, Callable[[Clone], None]] = {
@@ -23,6 +23,7 @@ PICTURES: Mapping[str, Callable[[Clone], None]] = {
     "where": stills.make_where,
     "colour": stills.make_colours,
     "coherence": films.make_coherence,
+    "curve": curve.make_curve,
     "bunny": films.make_bunny_gif,
     "strip": films.make_bunny_strip,
     "report": screens.make_report_screen,

@@ -18,7 +18,7 @@ from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
 from dreamvideo.parsing import parse_size
-from dreamvideo.settings.terms import AUTO, FULL
+from dreamvideo.settings.terms import AUTO, FULL, SMALL
 
 Size = tuple[int, int]
 
@@ -35,7 +35,7 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
     """Return the (width, height) to dream an output of that size at.
 
     Args:
-        setting: ``auto``, ``full``, or a size as ``parse_size`` takes it.
+        setting: ``auto``, ``small``, ``full``, or a size as ``parse_size`` takes it.
         size: (width, height) of the output in pixels.
         pixels: Most pixels of the dream in automatic mode.
 
@@ -47,12 +47,16 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
         (896, 504)
         >>> choose_dream_size("auto", (640, 360))
         (640, 360)
+        >>> choose_dream_size("small", (640, 360))
+        (480, 270)
     """
     if setting == FULL:
         return size
     width, height = size
-    if setting == AUTO:
-        reduction = min((width * height / pixels) ** 0.5, min(size) / LEAST_SIDE)
+    if setting in (AUTO, SMALL):
+        reduction = min(size) / LEAST_SIDE
+        if setting == AUTO:
+            reduction = min((width * height / pixels) ** 0.5, reduction)
         if reduction <= 1:
             return size
         return max(1, round(width / reduction)), max(1, round(height / reduction))

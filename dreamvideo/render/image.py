@@ -45,7 +45,8 @@ from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import make_manifest
 from dreamvideo.render.look_notes import collect_look_notes
 from dreamvideo.render.photo import Photo, check_still, read_photo
-from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.precision import settle_precision
+from dreamvideo.render.progress import OnProgress, Progress, say, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.run import JobRequest, run_job
 from dreamvideo.settings import Look, MachineSettings, OutputSettings
@@ -288,6 +289,8 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     output_paths.check_apart(output, photo)
     is_film = not output_paths.is_picture(output)
     check_image_output(output, wanted, every, overwrite)
+    look, machine, line = settle_precision(look, machine, "picture")
+    say(on_progress, line)
     read = _read_photo(photo, output, wanted, size, machine)
     if is_film and wanted.max_size is not None:
         check_max_size(output, to_bytes(read.image), make_encode_options(wanted, overwrite=True))
@@ -309,7 +312,7 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     if is_film:
         request = JobRequest(
             output,
-            make_manifest("image", look, wanted, {}, {"the picture": photo}),
+            make_manifest("image", look, wanted, {}, {"the picture": photo}, machine),
             encoding,
             resumable=False,
         )

@@ -39,6 +39,12 @@ def silent(_: Progress) -> None:
     """Ignore progress."""
 
 
+def say(on_progress: OnProgress, line: str) -> None:
+    """Report a line by itself; nothing if it is empty."""
+    if line:
+        on_progress(Progress("", "frame", 0, None, note=line))
+
+
 def format_figures(progress: Progress, elapsed: float, before: int, *, least: float = 0.0) -> str:
     """Format how far a stage is: ``12/132 frames, 1.4 frames/s, 1:26 left, loss 1.93``.
 

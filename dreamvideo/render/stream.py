@@ -45,7 +45,8 @@ from dreamvideo.render.parallel.pool import use_threads
 from dreamvideo.render.parallel.renderer import to_stored_pixels
 from dreamvideo.render.photo import join_options
 from dreamvideo.render.planning.worker_count import count_cores, parse_workers
-from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.precision import settle_precision
+from dreamvideo.render.progress import OnProgress, Progress, say, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.run import JobRequest, run_job
 from dreamvideo.render.source import ClipRange, ClipRequest, make_clip_range
@@ -145,6 +146,7 @@ def dream_stream(
         raise UsageError(
             f"{join_options(given)}: for files only; standard output has --to and --depth"
         )
+    look, machine, line = settle_precision(look, machine, "film")
     _refuse_second_look(look, wanted, machine, piped=str(request.clip) == PIPE)
     if not to_pipe:
         check_output(Path(output), make_encode_options(wanted, overwrite=overwrite))
@@ -170,7 +172,8 @@ def dream_stream(
     threads = count_cores(machine)
     if threads != count_cores():
         use_threads(threads)
-    on_progress(Progress("", "frame", 0, None, note=NOT_RESUMABLE))
+    say(on_progress, line)
+    say(on_progress, NOT_RESUMABLE)
     stream = _Stream(look, clip, machine, on_progress)
     if to_pipe:
         return _to_pipe(stream, pipes.form, threads)

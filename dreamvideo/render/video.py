@@ -35,7 +35,8 @@ from dreamvideo.render.planning.worker_count import (
     count_cores,
     find_max_workers,
 )
-from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.precision import settle_precision
+from dreamvideo.render.progress import OnProgress, Progress, say, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.run import JobRequest, encode_partial, run_job
 from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
@@ -107,6 +108,8 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
     output_paths.check_apart(proxy_path(output), clip)
+    look, machine, line = settle_precision(look, machine, "film")
+    say(on_progress, line)
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)
     wanted, own_light = settle_output(output, wanted, open_clip_range(request, wanted).info)
     request = replace(request, own_light=own_light)

@@ -107,8 +107,8 @@ class DreamSettings(Settings):
         default="auto",
         description="Size at which the dream is made, then laid over the full-size source: "
         "`640x360`, `640`, `50%`. `auto`: at most about 896x504 for films and 1152x648 for "
-        "pictures, which takes a fraction of the time; `full`: the output's. Zooms are always "
-        "dreamt at theirs.",
+        "pictures, which takes a fraction of the time; `small`: about 480x270; `full`: the "
+        "output's. Zooms are always dreamt at theirs.",
         json_schema_extra={"constant": True},
     )
     octaves: int | None = Field(

@@ -13,11 +13,14 @@ from pydantic.fields import FieldInfo
 from dreamvideo.arguments import suggest
 from dreamvideo.errors import UsageError
 from dreamvideo.settings.base import format_default, option_name
+from dreamvideo.settings.fast import FIELD as FAST_FIELD
+from dreamvideo.settings.fast import OPTION as FAST
 from dreamvideo.settings.look import Look, find_group
 from dreamvideo.settings.machine import MachineSettings, make_machine
 from dreamvideo.settings.presets import (
     look_from_values,
     look_values,
+    make_fast,
     make_look,
     merge_values,
 )
@@ -47,6 +50,7 @@ def take_settings(*groups: str) -> Callable[[Function], Function]:
         own = inspect.signature(function)
         fields = [(name, field) for _, name, field in list_fields(*groups)]
         fields += [(name, MachineSettings.model_fields[name]) for name in MACHINE]
+        fields.append((FAST, FAST_FIELD))
         fields = [(name, field) for name, field in fields if name not in own.parameters]
         kept = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
         made = [
@@ -90,23 +94,31 @@ def make_keyword_look(
     if preset is not None and look is not None:
         raise UsageError(f"{function}: give a preset or a look, not both")
     homes = {name: group for group, name, _ in list_fields(*groups)}
+    known = (*homes, *MACHINE, FAST)
+    fast = settings.get(FAST)
+    if fast is not None and not isinstance(fast, bool):
+        raise UsageError(f"{function}: fast must be True or False, not {fast!r}")
     changes: dict[str, dict[str, Any]] = {}
     machine: dict[str, Any] = {}
     for name, value in settings.items():
-        if name not in homes and name not in MACHINE:
-            hint = suggest(name, (*homes, *MACHINE))
+        if name not in known:
+            hint = suggest(name, known)
             raise UsageError(f"{function}: there is no argument or setting {name!r}: {hint}")
-        if value is None:
+        if value is None or name == FAST:
             continue
         if name in MACHINE:
             machine[name] = value
         else:
             changes.setdefault(homes[name], {})[name] = value
     if look is not None:
-        made = look_from_values(merge_values(look_values(look), changes)) if changes else look
+        made = look
+        if changes or fast:
+            values = look_values(look)
+            values = make_fast(values) if fast else values
+            made = look_from_values(merge_values(values, changes))
     else:
         names = [preset] if isinstance(preset, str | Path) else (preset or [])
-        made = make_look([str(name) for name in names], changes)
+        made = make_look([str(name) for name in names], changes, fast=bool(fast))
     return made, make_machine(**machine)
 
 

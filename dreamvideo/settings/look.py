@@ -14,6 +14,7 @@ from dreamvideo.settings.camera import CameraSettings, ZoomSettings
 from dreamvideo.settings.coherence import CoherenceSettings
 from dreamvideo.settings.colour import ColourSettings
 from dreamvideo.settings.dream import DreamSettings, Layers
+from dreamvideo.settings.machine import Precision
 from dreamvideo.settings.masks import MaskSettings, Region
 from dreamvideo.settings.over_time import (
     Place,
@@ -61,6 +62,11 @@ class Look(Settings):
     regions: tuple[Region, ...] = Field(
         default=(),
         description="Parts of the picture with their own dreams; the first is on top.",
+    )
+    precision: Precision | None = Field(
+        default=None,
+        description="Precision of the gradient where `--precision` leaves it open: what the dream "
+        "was made in, unless that was float32; or `auto`, which `--fast` sets.",
     )
     over_time: dict[str, str] = Field(
         default={},

@@ -10,17 +10,22 @@ from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_bytes
 from dreamvideo.settings.base import Settings, join_lines, validate
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 class MachineSettings(Settings):
     """Device, precision, memory, processes and threads of a render."""
 
     device: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="Where to compute the gradient; auto: a GPU if there is one."
+        default="auto",
+        description="Where to compute the gradient; auto: a GPU if there is one. GPUs are "
+        "untested: what runs on one was tested on processors, and its speed is unknown.",
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        default="float32",
-        description="Precision of the gradient. bfloat16 is faster on processors that support "
-        "it, float16 on GPUs that do; the picture differs slightly.",
+    precision: Precision = Field(
+        default="auto",
+        description="Precision of the gradient. `auto`: the look's own; with --fast, bfloat16 on "
+        "processors with AMX or AVX512-BF16 and networks that gain from it; else float32. float16 "
+        "is for GPUs. The picture differs slightly.",
     )
     max_memory: Annotated[str | None, AfterValidator(lambda text: validate(parse_bytes, text))] = (
         Field(

@@ -20,6 +20,7 @@ from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.parsing import is_short_for
 from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.settings.fast import FAST, FAST_PRECISION
 from dreamvideo.settings.look import Look
 from dreamvideo.settings.over_time import SettingError, extract_schedules, find_name, find_path
 
@@ -43,8 +44,10 @@ _EARLIER_FIELDS = {
 OF_A_NETWORK = ("layers", "weights", "input_range")
 
 
-def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -> Look:
-    """Return a look: the defaults, then each preset in turn, then ``overrides``.
+def make_look(
+    presets: Sequence[str] = (), overrides: Overrides | None = None, *, fast: bool = False
+) -> Look:
+    """Return a look: the defaults, then each preset in turn, then ``fast``, then ``overrides``.
 
     Changing the network drops what was chosen for another one: its layers, weights and
     input range.
@@ -52,6 +55,7 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
     Args:
         presets: Names of bundled presets, or TOML files.
         overrides: Settings by group and name; schedules are given as text.
+        fast: Whether to trade quality for time, as ``--fast``.
 
     Raises:
         UsageError: A preset does not exist or a value is invalid.
@@ -67,7 +71,15 @@ def make_look(presets: Sequence[str] = (), overrides: Overrides | None = None) -
     for name in presets:
         values = merge_values(values, read_preset(name))
         look = _validate(values, f"preset {name!r}: ")
+    if fast:
+        values = make_fast(values)
+        look = _validate(values, "")
     return _validate(merge_values(values, overrides), "") if overrides else look
+
+
+def make_fast(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings of a look with what ``--fast`` implies laid over them."""
+    return merge_values(values, {**FAST, "precision": FAST_PRECISION})
 
 
 def look_from_toml(text: str, origin: str) -> Look:
@@ -200,7 +212,8 @@ def save_user_preset(look: Look, name: str) -> Path:
 def look_to_toml(look: Look) -> str:
     """Return the whole look as a preset file; values that are derived are not written."""
     groups = look_values(look)
-    lines = [f"description = {_toml_value(groups.pop('description'))}"]
+    plain = [name for name in ("description", "precision") if name in groups]
+    lines = [f"{name} = {_toml_value(groups.pop(name))}" for name in plain]
     tables = {name: groups.pop(name) for name in ("journey", "regions")}
     for group, fields in groups.items():
         lines += ["", f"[{group}]", *(f"{key} = {_toml_value(v)}" for key, v in fields.items())]

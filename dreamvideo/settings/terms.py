@@ -162,17 +162,17 @@ def _weights(terms: tuple[str, ...], weighted: Weighted) -> tuple[float, ...]:
     return (*found.values(), sum(map(abs, found.values())))
 
 
-AUTO, FULL = "auto", "full"
+AUTO, SMALL, FULL = "auto", "small", "full"
 """Settings of the dream's size that are no sizes."""
 
 
 def check_dream_size(text: str) -> None:
-    """Raise ValueError unless ``text`` is ``auto``, ``full`` or a size."""
-    if text in (AUTO, FULL):
+    """Raise ValueError unless ``text`` is ``auto``, ``small``, ``full`` or a size."""
+    if text in (AUTO, SMALL, FULL):
         return
     try:
         parse_size(text, 1920, 1080)
     except UsageError:
         raise ValueError(
-            "write auto, full, 640x360, 640, x360 or 50%, with sides of 16 to 16384 pixels"
+            "write auto, small, full, 640x360, 640, x360 or 50%, with sides of 16 to 16384 pixels"
         ) from None

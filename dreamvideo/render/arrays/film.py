@@ -34,6 +34,7 @@ from dreamvideo.render.frames.pipeline import (
 )
 from dreamvideo.render.frames.planner import FilmSpan, MakeDreamer, make_planner
 from dreamvideo.render.planning.worker_count import count_cores
+from dreamvideo.render.precision import settle_precision
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.settings import Look, MachineSettings
 from dreamvideo.settings.keywords import Presets, make_keyword_look, take_settings
@@ -95,7 +96,8 @@ def dream_frames(  # noqa: PLR0913  (public: one keyword per choice)
         [((48, 64), 'float32'), ((48, 64), 'float32'), ((48, 64), 'float32')]
     """
     check_arguments(dream_frames, locals())
-    wanted, machine = make_keyword_look("dream_frames", GROUPS, preset, look, settings)
+    asked = make_keyword_look("dream_frames", GROUPS, preset, look, settings)
+    wanted, machine, _ = settle_precision(*asked, "film")
     if wanted.coherence.passes > 1:
         raise UsageError(
             "dream_frames: a second pass runs backwards from the last frame: dream a file with "

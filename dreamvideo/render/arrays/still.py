@@ -17,6 +17,7 @@ from dreamvideo.render.arrays.masks import FrameMasks
 from dreamvideo.render.arrays.pixels import Picture, read_picture
 from dreamvideo.render.image import prepare_still
 from dreamvideo.render.photo import resize_both
+from dreamvideo.render.precision import settle_precision
 from dreamvideo.render.progress import OnProgress, silent
 from dreamvideo.settings import Look
 from dreamvideo.settings.keywords import Presets, make_keyword_look, take_settings
@@ -73,7 +74,8 @@ def dream(
     """
     check_arguments(dream, locals())
     masks, text = split_mask(mask)
-    wanted, machine = make_keyword_look("dream", GROUPS, preset, look, {**settings, "mask": text})
+    asked = make_keyword_look("dream", GROUPS, preset, look, {**settings, "mask": text})
+    wanted, machine, _ = settle_precision(*asked, "picture")
     picture = read_picture(image)
     pixels, source = to_float(picture.pixels), picture.pixels
     alpha = None if picture.alpha is None else to_share(picture.alpha)

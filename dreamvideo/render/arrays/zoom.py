@@ -16,6 +16,7 @@ from dreamvideo.media.stills import flatten, to_depth
 from dreamvideo.render.arrays.dreamers import reuse_dreamers
 from dreamvideo.render.arrays.film import read_rate
 from dreamvideo.render.arrays.pixels import Picture, convert_bytes, read_picture
+from dreamvideo.render.precision import settle_precision
 from dreamvideo.render.progress import OnProgress, Progress, silent
 from dreamvideo.render.zoom.loop_rate import is_zooming_out
 from dreamvideo.render.zoom.prepare import prepare_zoom
@@ -79,7 +80,8 @@ def zoom_frames(  # noqa: PLR0913  (public: one keyword per choice)
     check_arguments(zoom_frames, locals())
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give loop or to, not both")
-    wanted, machine = make_keyword_look("zoom_frames", GROUPS, preset, look, settings)
+    asked = make_keyword_look("zoom_frames", GROUPS, preset, look, settings)
+    wanted, machine, _ = settle_precision(*asked, "zoom")
     rate = read_rate(fps)
     make = reuse_dreamers(objective)
     picture, dtype = None, np.dtype(np.uint8)

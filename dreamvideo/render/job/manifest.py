@@ -147,6 +147,8 @@ def make_manifest(
     values = _flatten(look_values(look))
     asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
+    # It is among the machine's settings below.
+    asked.pop("precision", None)
     # The encoding may change after the frames are dreamt; these two affect the frames.
     asked |= {"--depth": str(wanted.bits), "--background": wanted.background}
     bits = {"device": machine.device, "precision": machine.precision, **also}

@@ -39,7 +39,8 @@ from dreamvideo.render.look_notes import collect_look_notes
 from dreamvideo.render.music import check_sound_files, collect_music_notes, listen
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.photo import collect_picture_notes
-from dreamvideo.render.progress import OnProgress, Progress, silent
+from dreamvideo.render.precision import settle_precision
+from dreamvideo.render.progress import OnProgress, Progress, say, silent
 from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_MACHINE, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.run import JobRequest, encode_partial, run_job
 from dreamvideo.render.zoom.loop_quality import LoopMeter
@@ -112,6 +113,8 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     output_paths.check_apart(proxy_path(output), photo, to)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
+    look, machine, line = settle_precision(look, machine, "zoom")
+    say(on_progress, line)
     rate = parse_rate(fps)
     check_sound_files(look, wanted, None)
     start: Image | None = None
