@@ -165,22 +165,36 @@ def test_work_behind_gives_every_result_in_order(threaded: bool, count: int) -> 
 
 
 def test_an_item_is_produced_while_the_one_before_is_worked_on() -> None:
-    second_produced = threading.Event()
-    working: list[int] = []
+    produced = [threading.Event() for _ in range(4)]
+    worked: list[int] = []
 
     def items() -> Iterator[int]:
-        yield 0
-        second_produced.set()
-        yield 1
-        # No more than one item waits: by now the work on the first is done.
-        assert working[0] == 0
-        yield 2
+        for number, event in enumerate(produced):
+            event.set()
+            # No more than one item waits.
+            assert len(worked) >= number - 2
+            yield number
 
     def work(number: int) -> bool:
-        working.append(number)
-        return second_produced.wait(10)
+        following = number + 1
+        met = number == 0 or following == len(produced) or produced[following].wait(10)
+        worked.append(number)
+        return met
 
-    assert list(work_behind(work, items())) == [True] * 3
+    assert list(work_behind(work, items())) == [True] * 4
+
+
+def test_the_first_result_comes_before_the_second_item_is_produced() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            taken.append(number)
+            yield number
+
+    with closing(work_behind(lambda number: number, items())) as results:
+        assert next(results) == 0 and taken == [0]
+        assert next(results) == 1 and taken == [0, 1, 2]
 
 
 def test_an_error_of_the_work_is_raised_and_nothing_after_it_is_worked_on() -> None:

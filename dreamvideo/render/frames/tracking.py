@@ -133,10 +133,10 @@ def work_behind(
 ) -> Generator[R, None, None]:
     """Yield ``work(item)`` for every item in order, worked on while the next item is produced.
 
-    At most one item waits: work on it starts when the result of the item before has been taken. An
-    error of the work is raised in place of its result. When this generator ends, in whatever way,
-    its thread has ended too, and work that was under way is done. A caller that abandons it must
-    close it.
+    The first result is given before that, so that a caller sees early that all is well. At most one
+    item waits: work on it starts when the result of the item before has been taken. An error of the
+    work is raised in place of its result. When this generator ends, in whatever way, its thread has
+    ended too, and work that was under way is done. A caller that abandons it must close it.
 
     Args:
         work: What to do with each item.
@@ -146,10 +146,14 @@ def work_behind(
     if not threaded:
         yield from map(work, items)
         return
-    before: Future[R] | None = None
+    rest = iter(items)
     # Leaving the block waits for the work.
     with ThreadPoolExecutor(1, _NAME_BEHIND) as pool:
-        for item in items:
+        for first in rest:
+            yield pool.submit(work, first).result()
+            break
+        before: Future[R] | None = None
+        for item in rest:
             if before is not None:
                 yield before.result()
             before = pool.submit(work, item)
