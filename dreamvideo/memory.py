@@ -1,8 +1,10 @@
-"""Available memory: the machine's, or less if a control group limits this process."""
+"""Memory: what is available to this process, and how it keeps what it has freed."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,8 @@ _V1 = (
     "memory.usage_in_bytes",
     ("total_inactive_file", "total_active_file"),
 )
+# Of glibc's malloc.h.
+_ARENA_MAX = -8
 # If the system reports nothing at all: the memory of a small machine.
 _UNKNOWN = 4 << 30
 
@@ -28,6 +32,28 @@ def available_memory(processes: Path = PROCESSES, groups: Path = GROUPS) -> int:
     ``processes`` and ``groups`` are the locations of the kernel's files.
     """
     return max(0, min([_machine(processes), *_left_by_groups(processes, groups)]))
+
+
+def share_heap() -> None:
+    """Let all threads of this process allocate from one heap; must be called before they start.
+
+    Otherwise each has its own, and what one has freed lies idle while another takes more.
+    """
+    with suppress(OSError, AttributeError):
+        _find_c_library().mallopt(_ARENA_MAX, 1)
+
+
+def release_memory() -> None:
+    """Return freed memory to the system, which the C library would keep for later."""
+    with suppress(OSError, AttributeError):
+        _find_c_library().malloc_trim(0)
+
+
+def _find_c_library() -> ctypes.CDLL:
+    """Return the C library; the system's own malloc outside of Linux has no such functions."""
+    if sys.platform != "linux":
+        raise OSError
+    return ctypes.CDLL(None)
 
 
 def _left_by_groups(processes: Path, groups: Path) -> Iterator[int]:

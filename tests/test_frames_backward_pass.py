@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_it_steadies_the_dream_and_keeps_its_contrast(dreamer: Dreamer, tmp_path
     sources = stored(clip.frames)
     films = dreamt(sources, dreamer)
     steady = [
-        DreamedFrame(f.index, f.time, p, f.loss, f.starts_shot)
+        DreamedFrame(f.index, f.time, partial(np.asarray, p), f.loss, f.starts_shot)
         for f, p in zip(films, second(sources, films, tmp_path), strict=True)
     ]
     assert boiling(steady, sources, clip.flows) < 0.8 * boiling(films, sources, clip.flows)

@@ -16,7 +16,7 @@ from dreamvideo.cancel import TOKEN, Interrupted
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.media.read import Frame
 from dreamvideo.render.frames.pipeline import dream_clip
-from dreamvideo.render.frames.tracking import prefetch, start_first, track_frames
+from dreamvideo.render.frames.tracking import prefetch, start_first, track_frames, work_behind
 from dreamvideo.settings import CoherenceSettings
 
 
@@ -142,6 +142,113 @@ def test_a_thread_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(RuntimeError, match="new thread"):
             list(prefetch(iter(range(3)), 1))
     assert not makers()
+
+
+def finishers() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("dreamvideo-finish")]
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_work_behind_gives_every_result_in_order(threaded: bool, count: int) -> None:
+    threads = set()
+
+    def square(number: int) -> int:
+        threads.add(threading.current_thread())
+        return number**2
+
+    results = list(work_behind(square, range(count), threaded=threaded))
+    assert results == [number**2 for number in range(count)]
+    assert (threading.current_thread() in threads) == (not threaded and count > 0)
+    assert len(threads) <= 1 and not finishers()
+
+
+def test_an_item_is_produced_while_the_one_before_is_worked_on() -> None:
+    produced = [threading.Event() for _ in range(4)]
+    worked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(produced):
+            event.set()
+            # No more than one item waits.
+            assert len(worked) >= number - 2
+            yield number
+
+    def work(number: int) -> bool:
+        following = number + 1
+        met = number == 0 or following == len(produced) or produced[following].wait(10)
+        worked.append(number)
+        return met
+
+    assert list(work_behind(work, items())) == [True] * 4
+
+
+def test_the_first_result_comes_before_the_second_item_is_produced() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            taken.append(number)
+            yield number
+
+    with closing(work_behind(lambda number: number, items())) as results:
+        assert next(results) == 0 and taken == [0]
+        assert next(results) == 1 and taken == [0, 1, 2]
+
+
+def test_an_error_of_the_work_is_raised_and_nothing_after_it_is_worked_on() -> None:
+    worked: list[int] = []
+
+    def work(number: int) -> int:
+        worked.append(number)
+        if number == 1:
+            raise OSError("the disk is full")
+        return number
+
+    results: list[int] = []
+    with pytest.raises(OSError, match="the disk is full"):
+        for result in work_behind(work, iter(range(5))):
+            results.append(result)
+    assert results == [0] and worked == [0, 1] and not finishers()
+
+
+def test_the_last_items_error_is_raised_too() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(work_behind(lambda number: 1 // number, [1, 0]))
+    assert not finishers()
+
+
+def test_closed_it_works_on_nothing_more() -> None:
+    worked: list[int] = []
+    results = work_behind(worked.append, range(5))
+    next(results)
+    results.close()
+    assert worked == [0] and not finishers()
+
+
+def test_a_stop_lets_the_work_under_way_come_to_its_end() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    worked: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield from (0, 1)
+        assert begun.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+        raise Interrupted
+
+    def work(number: int) -> int:
+        if number == 1:
+            begun.set()
+            go_on.wait(10)
+        worked.append(number)
+        return number
+
+    results = work_behind(work, items())
+    assert next(results) == 0
+    with pytest.raises(Interrupted):
+        next(results)
+    assert worked == [0, 1] and not finishers()
 
 
 def test_a_clip_read_ahead_is_the_same_film() -> None:

@@ -216,3 +216,13 @@ def test_a_broken_pipe_of_somebody_else_is_no_end_of_ffmpeg() -> None:
     with pytest.raises(BrokenPipeError):
         ffmpeg.run(words, subject="film", feed=report())
     assert children() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the size of a pipe is fixed")
+def test_pipes_of_frames_are_wide() -> None:
+    import fcntl
+
+    with ffmpeg.Process(["-f", "rawvideo", "-i", "pipe:0"], feed=True) as process:
+        for pipe in (process._process.stdin, process._process.stdout):
+            assert pipe is not None
+            assert fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ) >= 1 << 20

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,53 @@ def test_a_limit_that_is_none_and_one_that_is_passed(machine: Path) -> None:
 def test_a_system_without_these_files_still_has_memory(tmp_path: Path) -> None:
     assert of(tmp_path) > 64 * MB
     assert available_memory() > 64 * MB
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_info"), reason="glibc only"
+)
+@pytest.mark.parametrize(("prelude", "heaps"), [("", 5), ("share_heap()", 1)])
+def test_threads_share_one_heap_and_freed_memory_is_returned(prelude: str, heaps: int) -> None:
+    script = f"""
+import threading
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+from dreamvideo.memory import release_memory, share_heap
+
+{prelude}
+meeting = threading.Barrier(5)
+
+def allocate():
+    kept = [bytes(1 << 14) for _ in range(100)]
+    meeting.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(4)]
+for thread in threads:
+    thread.start()
+meeting.wait()
+for thread in threads:
+    thread.join()
+
+def measure():
+    return int(Path("/proc/self/statm").read_text().split()[1]) >> 8
+
+blocks = [bytearray(b"x" * (1 << 16)) for _ in range(1600)]
+kept, blocks = blocks[::200], None
+before = measure()
+release_memory()
+import ctypes, tempfile
+with tempfile.NamedTemporaryFile() as file:
+    library = ctypes.CDLL(None)
+    library.fopen.restype = ctypes.c_void_p
+    stream = ctypes.c_void_p(library.fopen(file.name.encode(), b"w"))
+    library.malloc_info(0, stream)
+    library.fclose(stream)
+    print(before - measure(), Path(file.name).read_text().count("<heap "))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    returned, found = map(int, done.stdout.split())
+    assert returned > 50 and found == heaps

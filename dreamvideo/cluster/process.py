@@ -83,6 +83,9 @@ class Chunk:
 class BufferStore(SegmentSink):
     """A segment whose frames are kept in memory until they are taken, to be stored elsewhere."""
 
+    # What is taken must not grow meanwhile.
+    takes_any_thread = False
+
     def __init__(self, first: int, kept: int, state_seconds: float) -> None:
         """``kept`` frames are stored already; a state is taken every ``state_seconds``."""
         super().__init__(first, kept)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.cancel import check
+from dreamvideo.memory import share_heap
 
 # What TensorFlow prints at its start: absl's log lines, and the line that announces them.
 _CHATTER = re.compile(rb"^(?:[IWE]\d{4} |WARNING: All log messages before absl).*\n?", re.MULTILINE)
@@ -59,12 +60,13 @@ def settle_threads(count: int) -> None:
 
 
 def own_process() -> None:
-    """Exclude TensorFlow's objects from garbage collection (gc.freeze).
+    """Exclude TensorFlow's objects from garbage collection (gc.freeze), and share one heap.
 
     Only for programs of our own, which end with TensorFlow. In a host program, everything alive at
     that time would never be collected.
     """
     _owned[:] = [True]
+    share_heap()
 
 
 def _start() -> Any:

@@ -14,12 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from dreamvideo import cancel
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import escape_text
+
+if sys.platform != "win32":
+    import fcntl
 
 PROTOCOLS = "file,pipe"
 # Containers only: no playlists or scripts (hls, dash, concat) that make ffmpeg open further files,
@@ -37,6 +41,8 @@ DEMUXERS = (
 )
 # Four times the largest film that is promised; a broken header may declare anything.
 MAX_PIXELS = 8192 * 8192
+# What a pipe of raw frames may hold at a time, where the system allows it.
+_PIPE_BYTES = 1 << 20
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 _LEVEL = re.compile(r"^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
@@ -149,6 +155,8 @@ class Process:
         if feed and sys.platform != "win32":
             assert self._process.stdin is not None
             os.set_blocking(self._process.stdin.fileno(), False)
+        for pipe in (self._process.stdin, self._process.stdout):
+            _widen(pipe)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -264,6 +272,14 @@ class Process:
             yield from lines
         if rest:
             yield rest
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold more of a raw frame, so that the two processes wake each other less often."""
+    if pipe is not None and sys.platform == "linux":
+        # The system may limit what its users' pipes hold together.
+        with suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def run(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dreamvideo.errors import UsageError
 from dreamvideo.media.write import EncodeOptions, check_output
+from dreamvideo.memory import release_memory
 from dreamvideo.render import output_paths
 from dreamvideo.render.encode import StoredFilm, encode_film, make_encode_options
 from dreamvideo.render.job.job import Job, open_job, read_job
@@ -60,7 +61,10 @@ def run_job(
         keep=request.options.keep_job,
         resumable=request.resumable,
     ) as job:
-        return encode_film(dream(job), request.output, request.encoding, on_progress)
+        film = dream(job)
+        # The encoder needs some too.
+        release_memory()
+        return encode_film(film, request.output, request.encoding, on_progress)
 
 
 def encode_partial(

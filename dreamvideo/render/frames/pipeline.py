@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class DreamedFrame:
     Attributes:
         index: Number of the source frame.
         time: Presentation time in seconds.
-        pixels: uint8 H x W x 3 RGB.
+        finish: Makes its ``pixels`` from its dream; can be called in any thread.
         loss: The objective; NaN where nothing was dreamt.
         starts_shot: Whether nothing was carried to this frame.
         state: What a later run resumes from after this frame (``dream_clip``); None where it must
@@ -72,12 +73,17 @@ class DreamedFrame:
 
     index: int
     time: Fraction
-    pixels: NDArray[np.uint8]
+    finish: Callable[[], NDArray[np.uint8]]
     loss: float
     starts_shot: bool
     state: State | None = None
     frame: Frame | None = None
     again: bool = False
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """uint8 H x W x 3 RGB, at the output's size."""
+        return self.finish()
 
 
 PlanFrame = Callable[[Frame, Image, Motion | None, State | None], FramePlan]
@@ -139,9 +145,9 @@ def dream_clip(
             state, loss, again = _dream_frame(key, state, dreamer)
             if others and last is not None:
                 yield from _interpolate_group(last, state, group)
-            seen, pixels = get_full_frame(key.seen.frame), _finish_frame(state.dream, key)
+            seen, finish = get_full_frame(key.seen.frame), partial(_finish_frame, state.dream, key)
             yield DreamedFrame(
-                seen.index, seen.time, pixels, loss, key.starts_shot, state, seen, again
+                seen.index, seen.time, finish, loss, key.starts_shot, state, seen, again
             )
 
 
@@ -186,7 +192,13 @@ def _interpolate_group(
         dream = interpolate(before, after, cue, back, cue.at / whole, target)
         frame = get_full_frame(cue.seen.frame)
         yield DreamedFrame(
-            frame.index, frame.time, _finish_frame(dream, cue), math.nan, False, None, frame
+            frame.index,
+            frame.time,
+            partial(_finish_frame, dream, cue),
+            math.nan,
+            False,
+            None,
+            frame,
         )
 
 

@@ -1,10 +1,10 @@
-"""Track how each source frame follows from the one before, and prefetch in a thread."""
+"""Track how each source frame follows from the one before; threads that work ahead and behind."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,7 +20,9 @@ from dreamvideo.motion.flow import Motion, motion_between, motions_between
 from dreamvideo.settings import CoherenceSettings
 
 T = TypeVar("T")
+R = TypeVar("R")
 _NAME = "dreamvideo-prefetch"
+_NAME_BEHIND = "dreamvideo-finish"
 
 
 class _End:
@@ -124,3 +126,36 @@ def start_first(items: Iterator[T]) -> Iterator[Iterator[T]]:
                 yield from items
 
         yield all_of_them()
+
+
+def work_behind(
+    work: Callable[[T], R], items: Iterable[T], *, threaded: bool = True
+) -> Generator[R, None, None]:
+    """Yield ``work(item)`` for every item in order, worked on while the next item is produced.
+
+    The first result is given before that, so that a caller sees early that all is well. At most one
+    item waits: work on it starts when the result of the item before has been taken. An error of the
+    work is raised in place of its result. When this generator ends, in whatever way, its thread has
+    ended too, and work that was under way is done. A caller that abandons it must close it.
+
+    Args:
+        work: What to do with each item.
+        items: The items, produced in the calling thread.
+        threaded: Whether to work in a separate thread; otherwise in the calling one.
+    """
+    if not threaded:
+        yield from map(work, items)
+        return
+    rest = iter(items)
+    # Leaving the block waits for the work.
+    with ThreadPoolExecutor(1, _NAME_BEHIND) as pool:
+        for first in rest:
+            yield pool.submit(work, first).result()
+            break
+        before: Future[R] | None = None
+        for item in rest:
+            if before is not None:
+                yield before.result()
+            before = pool.submit(work, item)
+        if before is not None:
+            yield before.result()

@@ -103,8 +103,11 @@ class SegmentEnd:
 class SegmentSink:
     """Takes a segment's frames as they are dreamt; subclasses decide where to keep them.
 
-    The first frame's number in the film is ``first``.
+    The first frame's number in the film is ``first``. ``takes_any_thread`` is whether frames may
+    come from another thread than the one that looks at what is kept.
     """
+
+    takes_any_thread = True
 
     def __init__(self, first: int, kept: int = 0) -> None:
         """Start with ``kept`` frames already stored."""

@@ -17,6 +17,7 @@ import cv2
 from dreamvideo import cancel
 from dreamvideo.dream.runtime import own_process, settle_threads
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.processors import choose_home, stay_home
 from dreamvideo.render.frames.planner import (
     DreamerFactory,
     dreamer_factory,
@@ -37,11 +38,12 @@ STOPPING = 10.0
 
 @dataclass
 class _Worker:
-    """A process, this end of its pipe, and its current segment."""
+    """A process, this end of its pipe, its current segment, and its place among the processes."""
 
     process: Any
     pipe: Any
     segment: Segment
+    place: int
 
 
 class LocalPool:
@@ -103,15 +105,17 @@ class _PoolRun:
     def _start(self, segment: Segment) -> None:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
+        # A process that takes the place of a lost one takes its home too.
+        place = min(set(range(len(self.workers) + 1)) - {worker.place for worker in self.workers})
         process = context.Process(
             target=_run_worker,
-            args=(self.job.folder, theirs, dreamer_factory()),
+            args=(self.job.folder, theirs, dreamer_factory(), place),
             name="dreamvideo-worker",
             daemon=True,
         )
         with start_child():
             process.start()
-            self.workers.append(_Worker(process, ours, segment))
+            self.workers.append(_Worker(process, ours, segment, place))
         theirs.close()
         ours.send(segment)
 
@@ -142,7 +146,9 @@ class _PoolRun:
         self._start(worker.segment)
 
 
-def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFactory) -> None:
+def _run_worker(
+    folder: Path, pipe: connection.Connection, factory: DreamerFactory, place: int
+) -> None:
     """Run a worker: segments in, (frames done, objective, ended) out.
 
     Asked to stop, it saves its state first.
@@ -151,6 +157,7 @@ def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFacto
         folder: The job's folder.
         pipe: The pipe to the process that started it.
         factory: Makes its dreamers.
+        place: Its number among the processes at work.
     """
     parent = parent_process()
     assert parent is not None
@@ -159,6 +166,7 @@ def _run_worker(folder: Path, pipe: connection.Connection, factory: DreamerFacto
     try:
         job = Job.at(folder)
         own_process()
+        stay_home(choose_home(place, job.manifest.threads))
         use_threads(job.manifest.threads)
         renderer = Renderer(job)
         while (segment := cancel.wait_for_message(pipe)) is not None:

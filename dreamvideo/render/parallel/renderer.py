@@ -31,7 +31,7 @@ from dreamvideo.render.frames.pipeline import (
     open_planner,
 )
 from dreamvideo.render.frames.planner import FramePlanner
-from dreamvideo.render.frames.tracking import start_first
+from dreamvideo.render.frames.tracking import start_first, work_behind
 from dreamvideo.render.job.checkpoint import Arrays
 from dreamvideo.render.job.disk_space import FreeSpaceMonitor, estimate_reserve
 from dreamvideo.render.job.job import PATIENCE, Job
@@ -84,9 +84,17 @@ class Renderer:
             self._planner,
             self._camera,
             state=state,
-            # A process with a single thread gains nothing from a second one.
-            ahead=AHEAD if self.job.manifest.threads > 1 else 0,
+            ahead=AHEAD if self._threaded else 0,
         )
+
+    @property
+    def _threaded(self) -> bool:
+        """Whether there is more than one thread: with a single one a second gains nothing."""
+        return self.job.manifest.threads > 1
+
+    def _overlaps(self, part: SegmentSink) -> bool:
+        """Whether a frame is finished and stored while the next one is dreamt."""
+        return self._threaded and part.takes_any_thread
 
     def render(self, segment: Segment, on_frame: OnFrame) -> None:
         """Dream the missing frames of a segment. Raises MediaError.
@@ -136,25 +144,35 @@ class Renderer:
         begin = wanted if kept else segment.first - segment.warm_up
         end = None if segment.count is None else segment.first + segment.count
         again: list[str] = []
+
+        def store(dreamt: DreamedFrame) -> tuple[int, float] | None:
+            """Store a frame, then its state: what a checkpoint counts must be there."""
+            if dreamt.index < wanted:
+                both = to_stored_pixels(dreamt, self.footage.own_light)
+                part.put_ahead(dreamt.index, make_ahead_png(*both))
+                return None
+            self._room.look()
+            self._store(part, dreamt)
+            if dreamt.again:
+                again.append(f"frame {dreamt.index}: {RETRIED_NON_FINITE}")
+            if dreamt.state is not None:
+                keep(_to_arrays(dreamt.state))
+            return part.count, dreamt.loss
+
         # Decode the first frame while the network is loading.
         passage = range(begin, sys.maxsize if end is None else end)
         with (
             self.footage.open(segment.opening) as source,
             start_first(select_frames(source, passage)) as frames,
         ):
-            with keeping_state(part) as keep, closing(self._dream(frames, state)) as film:
-                for dreamt in film:
-                    if dreamt.index < wanted:
-                        both = to_stored_pixels(dreamt, self.footage.own_light)
-                        part.put_ahead(dreamt.index, make_ahead_png(*both))
-                        continue
-                    self._room.look()
-                    self._store(part, dreamt)
-                    if dreamt.again:
-                        again.append(f"frame {dreamt.index}: {RETRIED_NON_FINITE}")
-                    if dreamt.state is not None:
-                        keep(_to_arrays(dreamt.state))
-                    yield part.count, dreamt.loss
+            with (
+                keeping_state(part) as keep,
+                closing(self._dream(frames, state)) as film,
+                closing(work_behind(store, film, threaded=self._overlaps(part))) as stored,
+            ):
+                for progress in stored:
+                    if progress is not None:
+                        yield progress
             name = escape_text(self.footage.info.path)
             if not part.count:
                 raise MediaError(f"{name}: no frame could be decoded in that range")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -286,4 +287,4 @@ def dream_zoom(
             image, loss = iterate_frames(plan, number - 1, to_float(pixels))
         pixels = to_bytes(image)
         shown = Fraction(plan.count - 1 - number if backwards else number) / plan.rate
-        yield DreamedFrame(number, shown, pixels, loss, number == 0)
+        yield DreamedFrame(number, shown, partial(np.asarray, pixels), loss, number == 0)
