@@ -151,6 +151,35 @@ def test_googlenets_layers_are_named_as_people_name_them(
     assert models.find_layer(open_model_file(path), str(path), short).name == name
 
 
+@pytest.mark.parametrize(
+    ("classes", "kind", "mean"),
+    [
+        (1000, "caffe", (103.939, 116.779, 123.68)),
+        (365, "places365", (104.051, 112.514, 116.676)),
+        (205, "places205", (105.488, 113.741, 116.060)),
+    ],
+)
+def test_networks_of_places_know_their_mean_and_classes(
+    classes: int, kind: str, mean: tuple[float, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.caffemodel"
+    weights = caffe_weights(classes=classes)
+    write_caffemodel(weights, path)
+    network: Any = open_model_file(path)
+    assert models.count_classes(str(path)) == classes
+    kernel = models.find_classifier(network, str(path)).kernel
+    np.testing.assert_array_equal(kernel, weights["loss3/classifier"][0].T)
+    assert bool(network.notes) == (classes != 1000)
+    grey = np.asarray(preprocess(np.zeros((1, 1, 1, 3)), kind))[0, 0, 0]
+    np.testing.assert_allclose(grey, 127.5 - np.asarray(mean))
+    image = tensorflow().constant(noise(48, 48)[None])
+    layer = "conv1/7x7_s2"
+    np.testing.assert_array_equal(
+        network.forward(image, [layer])[layer],
+        network.with_range(kind).forward(image, [layer])[layer],
+    )
+
+
 def test_a_googlenet_climbs(tmp_path: Path) -> None:
     write_caffemodel(caffe_weights(), tmp_path / "own.caffemodel")
     network = models.load(str(tmp_path / "own.caffemodel"))
