@@ -235,8 +235,7 @@ def _class_rows(text: str, name: str | None) -> list[dict[str, Any]]:
     if not rows:
         whose = "ImageNet" if count == CLASSES else name
         raise UsageError(f"--classes {text!r}: no {whose} class has that in its name")
-    found = [{"number": number, "class": names} for number, names in rows]
-    return found
+    return [{"number": number, "class": names} for number, names in rows]
 
 
 def _list_model_facts(entry: Any) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
 
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-# The average pixels, BGR, that Caffe's networks of places were trained with: that of Places365 is
-# the average of places365CNN_mean.binaryproto in github.com/CSAILVision/places365, that of
-# Places205 what its authors published with their networks.
-PLACES_MEANS_BGR = {
+# Average pixels, BGR, that Caffe's networks were trained with: that of Places365 is the average of
+# places365CNN_mean.binaryproto in github.com/CSAILVision/places365, that of Places205 what its
+# authors published with their networks.
+CAFFE_MEANS_BGR = {
+    "caffe": (103.939, 116.779, 123.68),
     "places365": (104.051, 112.514, 116.676),
     "places205": (105.488, 113.741, 116.060),
 }
@@ -62,10 +62,8 @@ def preprocess(image: Any, kind: str) -> Any:
         return (image + 1) * 127.5
     if kind == "inception5h":
         return (image + 1) * 127.5 - INCEPTION_5H_MEAN
-    if kind == "caffe":
-        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEAN_BGR
-    if kind in PLACES_MEANS_BGR:
-        return (image[..., ::-1] + 1) * 127.5 - PLACES_MEANS_BGR[kind]
+    if kind in CAFFE_MEANS_BGR:
+        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEANS_BGR[kind]
     if kind == "torch":
         return ((image + 1) * 0.5 - TORCH_MEAN) / TORCH_STD
     raise ValueError(f"no preprocessing named {kind!r}")

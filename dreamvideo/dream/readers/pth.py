@@ -43,7 +43,7 @@ STORAGES = {
     for module in ("torch", "torch.cuda")
     for name, kind in TYPES.items()
 }
-# Calls that are followed: numbers with a shape, the second as PyTorch 0.3 and before wrote them, and
+# Calls that are followed: numbers with a shape, the second as PyTorch wrote them before 0.4, and
 # what marks a tensor as one that is trained (``state_dict(keep_vars=True)``).
 TENSORS = {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor"}
 PARAMETER = "torch._utils _rebuild_parameter"
