@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from dreamvideo.bench.googlenet import GOOGLENET
 from dreamvideo.bench.step_worker import LAYERS
 from dreamvideo.processors import available_processors
 
@@ -94,6 +95,11 @@ class Plan:
     frames: int = 36
     film_size: tuple[int, int] = DEFAULT_SIZE
     long_film: int = 300
+
+    def list_programs(self, network: str) -> list[str]:
+        """Return the programs that have a network: Keras, the reference's, has no GoogLeNet."""
+        left_out = "reference" if network == GOOGLENET else None
+        return [name for name in self.programs if PROGRAMS[name].module != left_out]
 
 
 def make_full_plan(**given: Any) -> Plan:

@@ -87,6 +87,11 @@ def _pool(name: str) -> Callable[..., Any]:
         sides, strides = _window(options, "ksize"), _window(options, "strides")
         around, border = options.get("around"), options.get("border", 0)
         rows: Any = None
+        padding = "VALID" if around is not None else options["padding"]
+        if name == "max" and around is not None and strides == [1, 1, 1, 1]:
+            # Every pixel is the middle of a window, and no border has to be written.
+            whole = sides == [1, 2 * around + 1, 2 * around + 1, 1]
+            around, padding = (None, "SAME") if whole else (around, padding)
         if around is not None:
             # As Caffe and PyTorch pool: the last window may reach beyond the border.
             rows = _reach_over(tf.shape(x), sides, strides, around)
@@ -94,7 +99,6 @@ def _pool(name: str) -> Callable[..., Any]:
             rows = [[0, 0], [border, border], [border, border], [0, 0]]
         if rows is not None:
             x = tf.pad(x, rows, constant_values=x.dtype.min if name == "max" else 0.0)
-        padding = "VALID" if around is not None else options["padding"]
         function = tf.nn.max_pool2d if name == "max" else tf.nn.avg_pool2d
         return function(x, sides, strides, padding)
 
@@ -113,13 +117,44 @@ def _reach_over(shape: Any, sides: list[int], strides: list[int], around: int) -
 
 
 def _lrn(options: Mapping[str, Any], x: Any) -> Any:
-    return tensorflow().nn.local_response_normalization(
-        x,
-        int(options.get("depth_radius", 5)),
-        float(options.get("bias", 1.0)),
-        float(options.get("alpha", 1.0)),
-        float(options.get("beta", 0.5)),
-    )
+    """Divide by ``(bias + alpha * squares of neighbouring channels) ** beta``.
+
+    TensorFlow's own operation raises each number to a power by itself, and its gradient does so
+    again: here both are sums over channels, as convolutions, and roots.
+    """
+    tf = tensorflow()
+    radius, beta = int(options.get("depth_radius", 5)), float(options.get("beta", 0.5))
+    bias, alpha = float(options.get("bias", 1.0)), float(options.get("alpha", 1.0))
+    places = np.arange(int(x.shape[-1]))
+    near = np.abs(places[:, None] - places) <= radius
+    band = tf.constant(near[None, None].astype(np.float32), x.dtype)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def divide(value: Any) -> tuple[Any, Any]:
+        # Scaled before it is squared, so that squares have room in half precision.
+        squares = tf.square(value * alpha**0.5)
+        total = tf.nn.conv2d(squares, band, 1, "SAME") + bias
+        shrink = _power(total, -beta)
+        result = value * shrink
+
+        def back(upstream: Any) -> Any:
+            inner = tf.nn.conv2d(upstream * result / total, band, 1, "SAME")
+            return upstream * shrink - value * inner * (2 * alpha * beta)
+
+        return result, back
+
+    return divide(x)
+
+
+def _power(x: Any, exponent: float) -> Any:
+    """Raise positive numbers to a power, by roots where that is possible."""
+    tf = tensorflow()
+    if exponent == -0.5:
+        return tf.math.rsqrt(x)
+    if exponent == -0.75:
+        root = tf.math.rsqrt(x)
+        return root * tf.sqrt(root)
+    return tf.pow(x, exponent)
 
 
 def _batch_norm(options: Mapping[str, Any], x: Any, *given: Any) -> Any:
