@@ -216,6 +216,7 @@ class _Inliner:
         self._most = size // NODE_BYTES + MOST_SMALL
         self._known: dict[str, _Function] = {}
         self._written: dict[str, Operation] = {}
+        self._taken: set[str] = set()
         # Result of a call -> what the function computed for it.
         self._results: dict[str, str] = {}
 
@@ -223,6 +224,7 @@ class _Inliner:
         """Return all operations by name, those of functions among them."""
         nodes = self._model.nodes
         self._written = {node.name: node for node in nodes}
+        self._taken = set(self._written)
         for node in nodes:
             name = self._called_by(node)
             if name is not None and self._is_needed(node, name):
@@ -299,14 +301,12 @@ class _Inliner:
             self._results[f"{node.name}:{number}" if number else node.name] = refer(text)
 
     def _name(self, name: str, call: str) -> str:
-        """Return a node's own name, or another if two functions have a node of this name."""
-        if name not in self._written:
-            return name
-        return (
-            f"{call}/{name}"[-200:]
-            if f"{call}/{name}"[-200:] not in self._written
-            else (f"{name}#{len(self._written)}")
-        )
+        """Return a node's own name, or another if that was given before, also to a call."""
+        found = name if name not in self._taken else f"{call}/{name}"[-200:]
+        if found in self._taken:
+            found = f"{name}#{len(self._taken)}"
+        self._taken.add(found)
+        return found
 
     def _resolve(self, text: str) -> str:
         for _ in range(2 * MOST_DEPTH):
