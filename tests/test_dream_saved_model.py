@@ -20,7 +20,7 @@ from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.readers.graph import compute
 from dreamvideo.dream.readers.saved_model import read_saved_model
 from dreamvideo.dream.runtime import tensorflow
-from dreamvideo.errors import WeightsError
+from dreamvideo.errors import UsageError, WeightsError
 from dreamvideo.render.job.manifest import compute_fingerprint
 
 
@@ -217,9 +217,12 @@ def test_a_folder_is_kept_under_a_name(
     exported: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, _ = exported
-    monkeypatch.setattr("dreamvideo.dream.kept_models.models_folder", lambda: tmp_path / "models")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     name, kept = models.add_model(folder, "mine")
-    assert list_kept() == {"mine": kept} == {name: tmp_path / "models" / "mine"}
+    assert list_kept() == {"mine": kept} == {name: tmp_path / "dreamvideo" / "models" / "mine"}
+    assert models.find_model_file("mine") == kept
+    with pytest.raises(UsageError, match="kept already"):
+        models.add_model(folder, "mine")
     assert compute_fingerprint(kept) == compute_fingerprint(folder)
     image = noise(24, 24)[None]
     np.testing.assert_array_equal(result_of(kept, image), result_of(folder, image))

@@ -28,7 +28,7 @@ Reader = Callable[[Path], Graph]
 NOT_DREAMT = frozenset(
     {
         *("Placeholder", "Const", "Identity", "CheckNumerics", "Pad", "PadV2", "Cast"),
-        *("StopGradient", "ReadVariableOp", "SpaceToBatchND", "Transpose", "Reshape"),
+        *("StopGradient", "ReadVariableOp", "SpaceToBatchND"),
     }
 )
 # Keras writes an activation with a gradient of its own, such as SiLU, as IdentityN.

@@ -91,12 +91,12 @@ def read_saved_model(folder: Path) -> Graph:
     model = _read_model(_choose_graph(data), len(data))
     if not model.outputs:
         raise ValueError("it serves nothing: export the model with model.export(FOLDER)")
-    written = _Inliner(model, len(data)).write_out()
-    needed = _find_needed(written, model.outputs)
+    written, outputs = _Inliner(model, len(data)).write_out()
+    needed = _find_needed(written, outputs)
     start = _find_start(written, needed, model.inputs)
     held = _read_variables(folder, written, needed)
     resolved = _resolve_passing({**needed, **held})
-    operations = sort_operations(_find_needed(resolved, model.outputs))
+    operations = sort_operations(_find_needed(resolved, outputs))
     unknown = sorted({each.kind for each in operations.values()} - {*TABLE, "Const"})
     notes = [f"operations that are not computed: {', '.join(unknown)[:200]}"] if unknown else []
     kind, range_notes = _find_range(operations, start)
@@ -220,43 +220,24 @@ class _Inliner:
         # Result of a call -> what the function computed for it.
         self._results: dict[str, str] = {}
 
-    def write_out(self) -> dict[str, Operation]:
-        """Return all operations by name, those of functions among them."""
+    def write_out(self) -> tuple[dict[str, Operation], list[str]]:
+        """Return all operations by name, those of functions among them, and what is served."""
         nodes = self._model.nodes
         self._written = {node.name: node for node in nodes}
         self._taken = set(self._written)
+        served = _find_needed(self._written, self._model.outputs)
         for node in nodes:
             name = self._called_by(node)
-            if name is not None and self._is_needed(node, name):
+            if name is not None and (node.name in served or self._restores(name)):
                 self._call(node, name, 0)
-        return {
+        operations = {
             name: replace(each, inputs=tuple(self._resolve(text) for text in each.inputs))
             for name, each in self._written.items()
-        } | {
-            # What the signature names may be the result of a call.
-            name: Operation(name, "Identity", (self._resolve(name),))
-            for name in self._model.outputs
-            if name in self._results
         }
+        return operations, [self._resolve(name) for name in self._model.outputs]
 
-    def _is_needed(self, node: Operation, function: str) -> bool:
-        """Return whether the signature's results or the variables' names come from a call."""
-        results = {name.partition(":")[0] for name in self._model.outputs}
-        return node.name in results | self._before(results) or any(
-            each.kind == RESTORE for each in self._function(function).nodes
-        )
-
-    def _before(self, names: set[str]) -> set[str]:
-        by_name = {node.name: node for node in self._model.nodes}
-        waiting, found = list(names), set()
-        while waiting:
-            node = by_name.get(waiting.pop())
-            for text in node.inputs if node else ():
-                name = text.partition(":")[0]
-                if name not in found:
-                    found.add(name)
-                    waiting.append(name)
-        return found
+    def _restores(self, function: str) -> bool:
+        return any(each.kind == RESTORE for each in self._function(function).nodes)
 
     def _called_by(self, node: Operation) -> str | None:
         if node.kind in CALLS:
@@ -382,7 +363,7 @@ def _read_variables(
             if kinds[key].is_floating:
                 array = array.astype(np.float32)
             found[name] = Operation(name, "Const", array=array)
-    except (tf.errors.OpError, RuntimeError, TypeError, UnicodeError) as error:
+    except (tf.errors.OpError, RuntimeError, TypeError, ValueError, OSError) as error:
         line = str(error).partition("\n")[0][:200]
         raise ValueError(f"its variables cannot be read ({line})") from None
     return found
