@@ -44,7 +44,7 @@ def dream_both(cli: Cli, shelf: Path, tmp_path: Path) -> Callable[..., None]:
         common = (*model, "--size", SIZE, "--steps", "1", "--octaves", "1", "-y")
         ended = cli("image", shelf / "photo.png", "-o", tmp_path / "still.png", *common)
         assert ended.code == 0, ended.err
-        plain = (*common, "--step-size", "0")
+        plain = (*common, "--step-size", "0.000001")
         ended = cli("image", shelf / "photo.png", "-o", tmp_path / "plain.png", *plain)
         assert ended.code == 0, ended.err
         (still,), (source,) = pixels_of(tmp_path / "still.png"), pixels_of(tmp_path / "plain.png")
