@@ -51,7 +51,7 @@ def build_caffe_googlenet(blobs: Mapping[str, list[Any]], title: str) -> Graph:
     graph = _build(weights, title, kind, kernel, with_norms=True)
     if classes not in PLACES:
         return graph
-    note = f"it knows {classes} places, and its pixels are less by the mean of Places{classes}"
+    note = f"it knows the classes of Places{classes} and takes pixels minus their mean"
     return replace(graph, notes=(note,))
 
 

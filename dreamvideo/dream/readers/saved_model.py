@@ -24,6 +24,7 @@ from dreamvideo.dream.runtime import tensorflow
 
 SAVED_MODEL = "saved_model.pb"
 SERVE, SERVING = "serve", "serving_default"
+# Numbers of TensorFlow's types with a point.
 FLOATING = frozenset({1, 2, 14, 19})
 # Whole numbers of one byte, as pictures have them.
 PIXELS = FLOATING | {4}
@@ -385,7 +386,7 @@ def _find_keys(written: Mapping[str, Operation]) -> dict[str, str]:
             listed = written.get(_trace(written, source.inputs[1]))
             texts = listed.options.get("value") if listed else None
             at = int(number or 0)
-            if isinstance(texts, tuple) and at < len(texts):
+            if isinstance(texts, tuple) and 0 <= at < len(texts):
                 keys[target] = texts[at]
         elif source.kind in HANDLES:
             copied.append((target, name))
@@ -416,7 +417,7 @@ def _resolve_passing(operations: Mapping[str, Operation]) -> dict[str, Operation
             each = operations.get(found)
             if each is None or each.kind not in PASSING or not each.inputs:
                 break
-            if each.kind == "Cast" and each.options.get("DstT") not in FLOATING:
+            if each.kind == "Cast" and not _is_one_of(each.options.get("DstT"), FLOATING):
                 break
             found = each.inputs[0]
         source = operations.get(found)
@@ -427,6 +428,11 @@ def _resolve_passing(operations: Mapping[str, Operation]) -> dict[str, Operation
         name: replace(each, inputs=tuple(map(constant, each.inputs)))
         for name, each in operations.items()
     }
+
+
+def _is_one_of(option: Any, known: frozenset[int]) -> bool:
+    # A damaged option may be anything.
+    return isinstance(option, int) and option in known
 
 
 def _is_floating(array: Any) -> bool:
