@@ -34,7 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 def result_of(folder: Path, image: Any) -> Any:
     """What a folder serves, of the last of its operations."""
     graph = read_saved_model(folder)
-    last = next(reversed(graph.operations))
+    last = list(graph.operations)[-1]
     return np.asarray(compute(graph, tensorflow().constant(image), [last])[last])
 
 
@@ -69,9 +69,10 @@ def test_the_other_way_in_which_keras_saves(exported: tuple[Path, Any], tmp_path
 
 def save_module(folder: Path) -> Any:
     """A module whose function calls another one twice."""
-    tf = tensorflow()
+    tf: Any = tensorflow()
+    base: Any = tf.Module
 
-    class Module(tf.Module):  # type: ignore[misc]
+    class Module(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             random = np.random.default_rng(0)
@@ -238,7 +239,7 @@ def test_a_folder_is_sent_to_other_machines(exported: tuple[Path, Any], tmp_path
             file.write(data)
     assert compute_fingerprint(tmp_path / "digest") == compute_fingerprint(folder)
     variables = next((tmp_path / "digest" / "variables").glob("*.data-*"))
-    data = bytearray(variables.read_bytes())
-    data[100] ^= 1
-    variables.write_bytes(data)
+    damaged = bytearray(variables.read_bytes())
+    damaged[100] ^= 1
+    variables.write_bytes(damaged)
     assert compute_fingerprint(tmp_path / "digest") != compute_fingerprint(folder)
