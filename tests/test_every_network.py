@@ -21,6 +21,7 @@ from tiny import Cli, pixels_of
 
 from dreamvideo.dream import models
 from dreamvideo.dream.runtime import tensorflow
+from dreamvideo.media.stills import open_still
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 # Wide enough for the network with the largest smallest side.
@@ -47,7 +48,7 @@ def dream_both(cli: Cli, shelf: Path, tmp_path: Path) -> Callable[..., None]:
         plain = (*common, "--step-size", "0.000001")
         ended = cli("image", shelf / "photo.png", "-o", tmp_path / "plain.png", *plain)
         assert ended.code == 0, ended.err
-        (still,), (source,) = pixels_of(tmp_path / "still.png"), pixels_of(tmp_path / "plain.png")
+        still, source = (open_still(tmp_path / f"{name}.png").pixels for name in ("still", "plain"))
         changed = np.abs(still.astype(int) - source).mean()
         assert 0.2 < changed < 60
         ended = cli(
