@@ -241,3 +241,28 @@ def check_damage(path: Path, read: Callable[[Path], Any]) -> None:
             tracemalloc.stop()
         assert peak < bound
     assert refused > MUTATIONS // 10
+
+
+def export_keras_model(folder: Path) -> Any:
+    """Export a small Keras model of many kinds of layers to a folder; returns the model."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    tf.keras.utils.set_random_seed(0)
+    pixels = layers.Input((None, None, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(pixels)
+    x = layers.Conv2D(8, 3, 2, padding="same", use_bias=False)(x)
+    norm = layers.BatchNormalization()
+    x = layers.ReLU(6.0)(norm(x))
+    random = np.random.default_rng(0)
+    norm.set_weights([random.uniform(0.5, 1.5, 8) for _ in range(4)])
+    x = layers.DepthwiseConv2D(3, 2, padding="same", activation="silu")(x)
+    x = layers.Conv2D(12, 1, activation="gelu")(x)
+    spread = layers.SeparableConv2D(12, 3, padding="same", dilation_rate=2)(x)
+    x = layers.LeakyReLU()(layers.Add()([x, spread]))
+    x = layers.Conv2DTranspose(6, 3, 2, padding="same")(layers.UpSampling2D()(x))
+    x = layers.LayerNormalization()(x)
+    top = layers.Dense(5, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = tf.keras.Model(pixels, top)
+    model.export(folder, verbose=False)
+    return model

@@ -79,6 +79,23 @@ def test_inception_v3_is_the_same_network_in_pytorch(tmp_path: Path) -> None:
         assert np.abs(result - results[0]).max() < 1e-3
 
 
+@pytest.mark.integration
+def test_googlenet_is_the_same_network_in_pytorch() -> None:
+    plan = Plan(
+        sections=("steps",),
+        networks=("googlenet",),
+        sizes=((HEIGHT, WIDTH),),
+        threads=(1,),
+        rounds=1,
+        batch_seconds=0.01,
+        programs=("ours", "reference", *sorted(TORCH)),
+    )
+    (found,) = run.run(plan, lambda _: None)["steps"]
+    # Keras, the reference's, has no such network.
+    assert set(found["timings"]) == {"ours"} | (TORCH if find_spec("torch") else set())
+    assert all(timing["difference"] < 1e-3 for timing in found["timings"].values())
+
+
 def test_without_torch_it_says_so(measured: Report) -> None:
     said = any("torch is not installed" in note for note in measured["notes"])
     assert said == (find_spec("torch") is None)

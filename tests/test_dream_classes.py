@@ -103,6 +103,32 @@ def test_several_classes_are_weighed_and_go_with_layers() -> None:
     assert change[281] > 2 and change[281] > change[1] + 2
 
 
+def test_the_classes_of_places() -> None:
+    names = read_class_names(365)
+    assert len(names) == 365
+    assert (names[0], names[61], names[364]) == (
+        ("airfield",),
+        ("indoor booth", "booth/indoor"),
+        ("zen garden",),
+    )
+    assert find_class_number("Bowling_alley", 365) == 64
+    assert find_class_number("booth/indoor", 365) == find_class_number("indoor booth", 365) == 61
+    assert find_class_number("364", 365) == 364
+    assert (66, "bridge") in find_classes("bridge", 365)
+    with pytest.raises(UsageError, match="did you mean bridge"):
+        find_class_number("brige", 365)
+    with pytest.raises(UsageError, match="numbered 0 to 364"):
+        find_class_number("365", 365)
+
+
+def test_classes_without_names_have_numbers() -> None:
+    assert find_class_number("204", 205) == 204
+    with pytest.raises(UsageError, match="write a number from 0 to 204"):
+        find_class_number("goldfish", 205)
+    with pytest.raises(UsageError, match="numbered 0 to 204"):
+        find_class_number("205", 205)
+
+
 def test_networks_without_such_a_classifier_say_so_before_they_are_loaded() -> None:
     with pytest.raises(UsageError, match=r"vgg16 has no classifier .*: --class takes effic"):
         Dreamer(DreamSettings(model="vgg16", classes="tabby"))

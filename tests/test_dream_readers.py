@@ -20,7 +20,6 @@ from network_files import (
     write_frozen_graph,
 )
 from safetensors.numpy import save_file
-from tiny import Cli
 
 from dreamvideo.dream import models
 from dreamvideo.dream.gradient_ascent import GradientAscent
@@ -28,6 +27,7 @@ from dreamvideo.dream.input_range import preprocess
 from dreamvideo.dream.model_files import READERS, open_model_file
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.readers.graph import list_shapes
+from dreamvideo.dream.readers.operations import TABLE
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import DreamVideoError
 
@@ -48,6 +48,31 @@ def test_shapes_are_known_before_anything_is_computed(tmp_path: Path) -> None:
     write_frozen_graph(tmp_path / "own.pb")
     graph = READERS[".pb"](tmp_path / "own.pb")
     assert list_shapes(graph, 64)["mixed"] == (1, 16, 16, 8)
+
+
+@pytest.mark.parametrize(("radius", "beta"), [(2, 0.75), (5, 0.5), (1, 0.6)])
+def test_neighbouring_channels_are_normalised_as_tensorflow_does(radius: int, beta: float) -> None:
+    tf = tensorflow()
+    random = np.random.default_rng(0)
+    value = tf.constant(random.normal(0, 40, (1, 5, 6, 12)), tf.float32)
+    upstream = tf.constant(random.normal(size=(1, 5, 6, 12)), tf.float32)
+    options = {"depth_radius": radius, "bias": 1.0, "alpha": 2e-3, "beta": beta}
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(value)
+        expected = tf.nn.local_response_normalization(value, **options)
+        found = TABLE["LRN"](options, value)
+    assert_same(found, expected)
+    gradients = [tape.gradient(each, value, upstream) for each in (found, expected)]
+    assert_same(*gradients)
+
+
+def test_pooling_over_every_pixel_needs_no_border() -> None:
+    tf = tensorflow()
+    value = tf.constant(np.random.default_rng(0).normal(size=(1, 6, 7, 4)), tf.float32)
+    options = {"ksize": [1, 3, 3, 1], "strides": [1, 1, 1, 1], "padding": "VALID", "around": 1}
+    padded = tf.pad(value, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=-np.inf)
+    found = TABLE["MaxPool"](options, value)
+    np.testing.assert_array_equal(found, tf.nn.max_pool2d(padded, 3, 1, "VALID"))
 
 
 def doubling_graph(path: Path) -> None:
@@ -117,19 +142,6 @@ def test_a_damaged_file_ends_in_one_line(ending: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.integration
-def test_stills_and_films_of_every_kind(cli: Cli, shelf: Path, tmp_path: Path) -> None:
-    write_caffemodel(caffe_weights(), tmp_path / "own.caffemodel")
-    write_frozen_graph(tmp_path / "own.pb")
-    small = ("--steps", "1", "--octaves", "1", "-y")
-    for name, layer in (("own.caffemodel", "4c"), ("own.pb", "branch3")):
-        model = ("--model", tmp_path / name, "--layers", layer, *small)
-        ended = cli("image", shelf / "photo.png", "-o", tmp_path / "a.png", *model)
-        assert ended.code == 0, ended.err
-        ended = cli("video", shelf / "clip.mp4", "-o", tmp_path / "a.mp4", "--end", "3f", *model)
-        assert ended.code == 0, ended.err
-
-
 @pytest.mark.parametrize(
     ("short", "name"),
     [
@@ -149,6 +161,35 @@ def test_googlenets_layers_are_named_as_people_name_them(
     if not path.exists():
         write_caffemodel(caffe_weights(), path)
     assert models.find_layer(open_model_file(path), str(path), short).name == name
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind", "mean"),
+    [
+        (1000, "caffe", (103.939, 116.779, 123.68)),
+        (365, "places365", (104.051, 112.514, 116.676)),
+        (205, "places205", (105.488, 113.741, 116.060)),
+    ],
+)
+def test_networks_of_places_know_their_mean_and_classes(
+    classes: int, kind: str, mean: tuple[float, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.caffemodel"
+    weights = caffe_weights(classes=classes)
+    write_caffemodel(weights, path)
+    network: Any = open_model_file(path)
+    assert models.count_classes(str(path)) == classes
+    kernel = models.find_classifier(network, str(path)).kernel
+    np.testing.assert_array_equal(kernel, weights["loss3/classifier"][0].T)
+    assert bool(network.notes) == (classes != 1000)
+    grey = np.asarray(preprocess(np.zeros((1, 1, 1, 3)), kind))[0, 0, 0]
+    np.testing.assert_allclose(grey, 127.5 - np.asarray(mean))
+    image = tensorflow().constant(noise(48, 48)[None])
+    layer = "conv1/7x7_s2"
+    np.testing.assert_array_equal(
+        network.forward(image, [layer])[layer],
+        network.with_range(kind).forward(image, [layer])[layer],
+    )
 
 
 def test_a_googlenet_climbs(tmp_path: Path) -> None:

@@ -175,6 +175,61 @@ def test_a_state_of_a_module_and_a_checkpoint_are_read(tmp_path: Path) -> None:
     assert found["1.num_batches_tracked"] == 0
 
 
+@pytest.mark.parametrize("file", WRITERS)
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64", "bool", "int16", "uint8"])
+def test_other_numbers_come_back(file: str, kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    numbers = torch.randn(3, 4, 5).to(getattr(torch, kind))
+    # A transposed view of its numbers, a single one, none.
+    state = {"a": numbers, "b": numbers.transpose(0, 2), "c": numbers[0, 0, 0], "d": numbers[:0]}
+    if file.endswith("safetensors"):
+        state = {name: tensor.clone() for name, tensor in state.items()}
+    WRITERS[file](state, tmp_path / file)
+    read = read_safetensors if file.endswith("safetensors") else read_pth
+    found = read(tmp_path / file)
+    for name, tensor in state.items():
+        expected = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        np.testing.assert_array_equal(found[name], expected)
+        assert found[name].dtype == expected.dtype
+
+
+@pytest.mark.parametrize("save", [save_zip, save_old])
+@pytest.mark.parametrize("wrap", ["state_dict", "model_state_dict", "model", None])
+def test_what_training_leaves_is_read(
+    save: Callable[..., None], wrap: str | None, tmp_path: Path
+) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    wanted = {f"features.{name}": array for name, array in module.state_dict().items()}
+    # Parameters in place of tensors, names of DataParallel, what else a checkpoint holds.
+    state = {
+        f"module.features.{name}": array
+        for name, array in module.state_dict(keep_vars=True).items()
+    }
+    assert isinstance(state["module.features.0.weight"], torch.nn.Parameter)
+    checkpoint = {"epoch": 3, "arch": "vgg", "best": 0.5, "losses": [1.0, 0.5]}
+    save(state if wrap is None else {**checkpoint, wrap: state}, tmp_path / "own.pth")
+    found = read_pth(tmp_path / "own.pth")
+    assert set(found) == set(state)
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[f"module.{name}"], array.numpy())
+    layers = [layer.name for layer in open_model_file(tmp_path / "own.pth").layers]
+    assert layers == ["conv1_1"]
+
+
+def test_half_a_network_dreams_as_the_whole_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = {"features.0.weight": torch.randn(8, 3, 3, 3), "features.0.bias": torch.randn(8)}
+    halves = {name: tensor.half() for name, tensor in state.items()}
+    save_zip(halves, tmp_path / "half.pth")
+    save_zip({name: tensor.float() for name, tensor in halves.items()}, tmp_path / "whole.pth")
+    image = tensorflow().constant(noise(24, 32)[None])
+    half, whole = (
+        open_model_file(tmp_path / f"{name}.pth").forward(image, ["conv1_1"])["conv1_1"]
+        for name in ("half", "whole")
+    )
+    np.testing.assert_array_equal(half, whole)
+
+
 class Touch:
     """Runs code where it is unpickled."""
 

@@ -20,7 +20,6 @@ from dreamvideo.bench.step_worker import (
     peak_memory,
     serve_steps,
 )
-from dreamvideo.dream import models
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.render.dream_size import choose_dream_size
@@ -32,10 +31,11 @@ from dreamvideo.version import __version__
 
 def prepare(precision: str, network: str, folder: Path) -> Ascend:
     """Return gradient ascent that takes exactly the reference's step, at a precision."""
-    bundled = models.find_entry(network).is_bundled
+    read = folder / f"{network}.caffemodel"
+    made = folder / f"{network}.weights.h5"
     settings = DreamSettings(
-        model=network,
-        weights=None if bundled else folder / f"{network}.weights.h5",
+        model=str(read) if read.exists() else network,
+        weights=made if made.exists() else None,
         layers=",".join(LAYERS[network]),
         step_size=STEP_SIZE,
         octaves=1,

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from dreamvideo.bench.googlenet import GOOGLENET
 from dreamvideo.bench.step_worker import LAYERS
 from dreamvideo.processors import available_processors
 from dreamvideo.render.planning.worker_count import GPUS
@@ -114,6 +115,11 @@ class Plan:
     curve_size: tuple[int, int] = CURVE_SIZE
     curve_frames: int = 12
     describe_gpu: bool = field(default_factory=has_driver)
+
+    def list_programs(self, network: str) -> list[str]:
+        """Return the programs that have a network: Keras, the reference's, has no GoogLeNet."""
+        left_out = "reference" if network == GOOGLENET else None
+        return [name for name in self.programs if PROGRAMS[name].module != left_out]
 
 
 def make_full_plan(**given: Any) -> Plan:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from dreamvideo.bench.googlenet import BLOCKS, GOOGLENET
 from dreamvideo.bench.step_worker import LAYERS, STEP_SIZE, Ascend, Image, serve_steps
 
 Operation = Callable[..., Any]
@@ -34,9 +35,13 @@ def prepare(variant: str, network: str, folder: Path) -> Ascend:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     folded = variant != "eager"
     memory = torch.channels_last if folded else torch.contiguous_format
-    layers = json.loads((folder / f"{network}.json").read_text("utf-8"))
     with np.load(folder / f"{network}.npz", allow_pickle=False) as data:
-        loss = make_loss(layers, dict(data), LAYERS[network], folded=folded)
+        arrays = dict(data)
+    if network == GOOGLENET:
+        loss = make_googlenet_loss(arrays, LAYERS[network], folded=folded)
+    else:
+        layers = json.loads((folder / f"{network}.json").read_text("utf-8"))
+        loss = make_loss(layers, arrays, LAYERS[network], folded=folded)
     step = compile_step(loss) if variant == "compiled" else make_step(loss)
 
     def ascend(image: Image, steps: int) -> Image:
@@ -105,6 +110,73 @@ def make_loss(
             for each in inputs:
                 if last[each] == name:
                     values.pop(each, None)
+        return total
+
+    return loss
+
+
+def make_googlenet_loss(
+    arrays: Mapping[str, Any], outputs: Sequence[str], *, folded: bool
+) -> Operation:
+    """Return the sum of the mean activations of blocks of GoogLeNet, as Caffe computes it.
+
+    Args:
+        arrays: Its weights (``googlenet.export_googlenet``).
+        outputs: Names of the blocks' results that count.
+        folded: Whether kernels are in channels-last format, and neighbouring channels summed by a
+            convolution, which is faster than PyTorch's own normalisation.
+    """
+    memory = torch.channels_last if folded else torch.contiguous_format
+    tensors = {
+        name: torch.tensor(array).contiguous(memory_format=memory)
+        if array.ndim == 4
+        else torch.tensor(array)
+        for name, array in arrays.items()
+    }
+    bands = {
+        depth: torch.ones(depth, depth)
+        .tril(2)
+        .triu(-2)[..., None, None]
+        .contiguous(memory_format=memory)
+        for depth in (64, 192)
+    }
+    mean = torch.tensor((103.939, 116.779, 123.68)).reshape(1, 3, 1, 1)
+
+    def conv(name: str, x: Any, stride: int = 1) -> Any:
+        kernel = tensors[f"{name}/0"]
+        padding = kernel.shape[-1] // 2
+        return functional.relu(functional.conv2d(x, kernel, tensors[f"{name}/1"], stride, padding))
+
+    def pool(x: Any, stride: int = 2, padding: int = 0) -> Any:
+        return functional.max_pool2d(x, 3, stride, padding, ceil_mode=True)
+
+    def norm(x: Any) -> Any:
+        if not folded:
+            return functional.local_response_norm(x, 5, 1e-4, 0.75, 1.0)
+        root = torch.rsqrt(functional.conv2d(x * x, bands[x.shape[1]]) * (1e-4 / 5) + 1)
+        return x * (root * torch.sqrt(root))
+
+    def loss(image: Any) -> Any:
+        x = (image.flip(1) + 1) * 127.5 - mean
+        x = norm(pool(conv("conv1/7x7_s2", x, 2)))
+        x = pool(norm(conv("conv2/3x3", conv("conv2/3x3_reduce", x))))
+        total, left = 0.0, set(outputs)
+        for block in BLOCKS:
+            own = f"inception_{block}"
+            parts = [
+                conv(f"{own}/1x1", x),
+                conv(f"{own}/3x3", conv(f"{own}/3x3_reduce", x)),
+                conv(f"{own}/5x5", conv(f"{own}/5x5_reduce", x)),
+                conv(f"{own}/pool_proj", pool(x, 1, 1)),
+            ]
+            x = torch.cat(parts, 1)
+            if f"{own}/output" in left:
+                total = total + x.mean()
+                left.remove(f"{own}/output")
+            if not left:
+                break
+            if block in ("3b", "4e"):
+                x = pool(x)
         return total
 
     return loss

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamvideo.bench.googlenet import GOOGLENET, export_googlenet
 from dreamvideo.bench.step_worker import LAYERS, STEP_SIZE, Ascend, Image, serve_steps
 from dreamvideo.dream.lite0 import NORM_EPSILON, STAGES, blocks
 
@@ -62,7 +63,7 @@ def export(network: str, archive: str, folder: str) -> None:
 
     NETWORK.keras is for the reference, NETWORK.json (the Keras layers with the names of their
     inputs) and NETWORK.npz (their weights as NAME/0, NAME/1, ...) for PyTorch; for Inception v3
-    NETWORK.weights.h5 is for this package.
+    NETWORK.weights.h5 is for this package. GoogLeNet is written by ``export_googlenet``.
 
     Args:
         network: Its name.
@@ -70,6 +71,9 @@ def export(network: str, archive: str, folder: str) -> None:
         folder: Where the files go.
     """
     place = Path(folder)
+    if network == GOOGLENET:
+        export_googlenet(place)
+        return
     if network == "inception-v3":
         whole = make_inception_v3()
         whole.save_weights(place / f"{network}.weights.h5")

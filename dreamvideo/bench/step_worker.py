@@ -27,6 +27,7 @@ STEP_SIZE = 0.02
 LAYERS = {
     "efficientnet-lite0": ("block8_expand", "block11_expand"),
     "inception-v3": ("mixed3", "mixed5"),
+    "googlenet": ("inception_3b/output", "inception_4c/output"),
 }
 
 

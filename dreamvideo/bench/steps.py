@@ -26,11 +26,11 @@ class Programs:
     One that fails is left out from then on; ``failures`` says why.
     """
 
-    def __init__(self, plan: Plan, threads: int, stack: ExitStack) -> None:
-        """Start the programs of a plan with so many threads each; ``stack`` ends them."""
+    def __init__(self, plan: Plan, network: str, threads: int, stack: ExitStack) -> None:
+        """Start the programs that have a network, with so many threads; ``stack`` ends them."""
         self.failures: dict[str, str] = {}
         self._workers: dict[str, Worker] = {}
-        for name in plan.programs:
+        for name in plan.list_programs(network):
             python = plan.torch if KNOWN_PROGRAMS[name].module == "pytorch" else sys.executable
             if python is None:
                 continue
@@ -90,7 +90,7 @@ def measure_steps(
     """
     with ExitStack() as stack:
         log(f"{network}, {threads} thread{'s' if threads > 1 else ''}: loading")
-        programs = Programs(plan, threads, stack)
+        programs = Programs(plan, network, threads, stack)
         given = {"network": network, "folder": str(folder)}
         load = {name: {"variant": KNOWN_PROGRAMS[name].variant, **given} for name in programs.names}
         found = programs.ask_all("load", load)

@@ -107,7 +107,9 @@ def models(
     classes: Annotated[
         str | None,
         typer.Option(
-            "--classes", help="List the ImageNet classes with this in their names, for --class."
+            "--classes",
+            help="List the classes with this in their names, for --class: those of ImageNet, or "
+            "of the network.",
         ),
     ] = None,
     as_json: Json = False,
@@ -118,7 +120,7 @@ def models(
     from dreamvideo.errors import UsageError
 
     if classes is not None:
-        _print_rows(_class_rows(classes), as_json)
+        _print_rows(_class_rows(classes, name), as_json)
         return
 
     if files:
@@ -223,14 +225,17 @@ def _print_recipe(dreamt: Path) -> None:
     print(look_to_toml(load_recorded_look(dreamt)), end="")
 
 
-def _class_rows(text: str) -> list[dict[str, Any]]:
-    from dreamvideo.dream.classes import find_classes
+def _class_rows(text: str, name: str | None) -> list[dict[str, Any]]:
+    from dreamvideo.dream.classes import CLASSES, find_classes
+    from dreamvideo.dream.models import count_classes
     from dreamvideo.errors import UsageError
 
-    found = [{"number": number, "class": names} for number, names in find_classes(text)]
-    if not found:
-        raise UsageError(f"--classes {text!r}: no ImageNet class has that in its name")
-    return found
+    count = CLASSES if name is None else count_classes(name)
+    rows = find_classes(text, count)
+    if not rows:
+        whose = "ImageNet" if count == CLASSES else name
+        raise UsageError(f"--classes {text!r}: no {whose} class has that in its name")
+    return [{"number": number, "class": names} for number, names in rows]
 
 
 def _list_model_facts(entry: Any) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from typing import Any
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
-from dreamvideo.media.sequence import is_sequence, sequence_files
+from dreamvideo.media.sequence import is_sequence
 from dreamvideo.render.job.manifest import (
     Manifest,
     compute_fingerprint,
+    list_folder,
     replace_model_files,
 )
 from dreamvideo.settings import look_to_toml, preset_paths
@@ -50,10 +51,11 @@ class StagingPlan:
                 continue
             folder = target if source.is_dir() else target.parent
             try:
-                for path in sequence_files(source) if is_sequence(source) else [source]:
+                for path in list_folder(source):
+                    name = path.relative_to(source) if source.is_dir() else path.name
                     with path.open("rb") as file:
                         while data := file.read(PIECE):
-                            yield folder / path.name, file.tell() - len(data), data
+                            yield folder / name, file.tell() - len(data), data
             except OSError as error:
                 raise MediaError(
                     f"{escape_text(source)}: cannot be read ({describe_os_error(error)})"

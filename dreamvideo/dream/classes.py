@@ -1,4 +1,4 @@
-"""The 1,000 classes of ImageNet: find class numbers by name."""
+"""The 1,000 classes of ImageNet and the 365 of Places: find class numbers by name."""
 
 from __future__ import annotations
 
@@ -8,32 +8,49 @@ from importlib import resources
 
 from dreamvideo.errors import UsageError
 
-CLASSES = 1000
+CLASSES, PLACES = 1000, 365
+FILES = {CLASSES: "imagenet-classes.txt", PLACES: "places365-classes.txt"}
+# Places205's names are not known here.
+NAMELESS = frozenset({205})
+# How many classes a network has that this program can dream by name or number.
+KNOWN_COUNTS = frozenset({*FILES, *NAMELESS})
 
 
-@lru_cache(maxsize=1)
-def read_class_names() -> tuple[tuple[str, ...], ...]:
-    """Return the names of every class, by number; the usual name comes first."""
-    file = resources.files("dreamvideo.dream.weights") / "imagenet-classes.txt"
+@lru_cache(maxsize=2)
+def read_class_names(count: int = CLASSES) -> tuple[tuple[str, ...], ...]:
+    """Return the names of every class, by number; the usual name comes first.
+
+    ``count`` is how many classes the network has: 365 are those of Places, others ImageNet's.
+    """
+    if count in NAMELESS:
+        return ((),) * count
+    file = resources.files("dreamvideo.dream.weights") / FILES.get(count, FILES[CLASSES])
     return tuple(
         tuple(name.strip() for name in line.split(","))
         for line in file.read_text(encoding="utf-8").splitlines()
     )
 
 
-def find_class_number(text: str) -> int:
+def find_class_number(text: str, count: int = CLASSES) -> int:
     """Return the class that a name or number means, regardless of case.
+
+    ``count`` is how many classes the network has.
 
     A name shared by two classes (``crane``, bird and machine) means the class that has only this
     name or has it first; if both do, the error asks for a number. Raises UsageError, with similar
     names, for an unknown name.
     """
     wanted = _fold_name(text)
+    known = read_class_names(count)
     if wanted.isdecimal() and wanted.isascii():
-        if len(wanted) <= 4 and int(wanted) < CLASSES:
+        if len(wanted) <= 4 and int(wanted) < len(known):
             return int(wanted)
-        raise UsageError(f"--class {text}: classes are numbered 0 to {CLASSES - 1}")
-    folded = [[_fold_name(name) for name in names] for names in read_class_names()]
+        raise UsageError(f"--class {text}: classes are numbered 0 to {len(known) - 1}")
+    if count in NAMELESS:
+        raise UsageError(
+            f"--class {text}: write a number from 0 to {count - 1}, its names are not known"
+        )
+    folded = [[_fold_name(name) for name in names] for names in known]
     for found in (
         [n for n, names in enumerate(folded) if names == [wanted]],
         [n for n, names in enumerate(folded) if names[0] == wanted],
@@ -42,43 +59,46 @@ def find_class_number(text: str) -> int:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = " or ".join(f"{n} ({_context(n)})" for n in found)
+            listed = " or ".join(f"{n} ({_context(n, known)})" for n in found)
             raise UsageError(f"--class {text!r} names several classes: write {listed}")
-    raise UsageError(f"there is no class {text!r}: {_suggestion(wanted)}")
+    raise UsageError(f"there is no class {text!r}: {_suggestion(wanted, count)}")
 
 
-def find_classes(text: str) -> list[tuple[int, str]]:
-    """Return (number, names) of all classes with ``text`` in a name, or else similar ones."""
+def find_classes(text: str, count: int = CLASSES) -> list[tuple[int, str]]:
+    """Return (number, names) of all classes with ``text`` in a name, or else similar ones.
+
+    ``count`` is how many classes the network has.
+    """
     wanted = _fold_name(text)
-    rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names())]
+    rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names(count))]
     within = [row for row in rows if wanted in _fold_name(row[1])]
     # A whole word is more likely meant than part of one: cat, not catamount.
     within.sort(key=lambda row: wanted not in _split_words(row[1]))
     if within:
         return within
-    return [rows[number] for number in _find_near(wanted, 8)]
+    return [rows[number] for number in _find_near(wanted, 8, count)]
 
 
-def _suggestion(wanted: str) -> str:
-    found = [(n, names) for n, names in find_classes(wanted)][:4] if wanted else []
+def _suggestion(wanted: str, count: int) -> str:
+    found = [(n, names) for n, names in find_classes(wanted, count)][:4] if wanted else []
     if not found:
         return "`dreamvideo models --classes WORD` finds names"
-    return "did you mean " + ", ".join(read_class_names()[n][0] for n, _ in found) + "?"
+    return "did you mean " + ", ".join(read_class_names(count)[n][0] for n, _ in found) + "?"
 
 
-def _find_near(wanted: str, count: int) -> list[int]:
+def _find_near(wanted: str, most: int, count: int) -> list[int]:
     numbers: dict[str, int] = {}
-    for number, names in enumerate(read_class_names()):
+    for number, names in enumerate(read_class_names(count)):
         for name in names:
             for part in (_fold_name(name), *_split_words(name)):
                 numbers.setdefault(part, number)
-    close = get_close_matches(wanted, numbers, n=count, cutoff=0.7)
+    close = get_close_matches(wanted, numbers, n=most, cutoff=0.7)
     return list(dict.fromkeys(numbers[part] for part in close))
 
 
-def _context(number: int) -> str:
+def _context(number: int, known: tuple[tuple[str, ...], ...]) -> str:
     """Name the preceding class, which is related: cranes are listed among birds or machines."""
-    return f"next to {read_class_names()[max(0, number - 1)][0]}"
+    return f"next to {known[max(0, number - 1)][0]}"
 
 
 def _split_words(names: str) -> list[str]:

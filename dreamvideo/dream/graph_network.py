@@ -16,7 +16,8 @@ from dreamvideo.dream.layer_choice import (
     find_smallest,
     find_stride,
 )
-from dreamvideo.dream.readers.graph import PICTURE_AXES, Graph, compute, list_shapes
+from dreamvideo.dream.readers.graph import Graph, compute, list_shapes
+from dreamvideo.dream.readers.operations import PICTURE_AXES
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Path], Graph]
 # What is no feature of a picture, and what only repeats another operation.
-NOT_DREAMT = frozenset({"Placeholder", "Const", "Identity", "CheckNumerics", "Pad", "PadV2"})
-ACTIVATIONS = frozenset({"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus"})
+NOT_DREAMT = frozenset(
+    {
+        *("Placeholder", "Const", "Identity", "CheckNumerics", "Pad", "PadV2", "Cast"),
+        *("StopGradient", "ReadVariableOp", "SpaceToBatchND"),
+    }
+)
+# Keras writes an activation with a gradient of its own, such as SiLU, as IdentityN.
+ACTIVATIONS = frozenset({"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "IdentityN"})
 WEIGHTED = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 
 
@@ -45,7 +52,8 @@ class GraphNetwork:
         self._kind = graph.input_range
         self.layers = tuple(self._list_layers())
         if not self.layers:
-            raise ValueError("none of its layers makes a picture of features")
+            why = f" ({graph.notes[-1]})" if graph.notes else ""
+            raise ValueError(f"none of its layers makes a picture of features{why}")
         self.smallest = find_smallest(self.layers, partial(list_shapes, graph))
 
     @cached_property

@@ -14,7 +14,14 @@ from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
 
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+# Average pixels, BGR, that Caffe's networks were trained with: that of Places365 is the average of
+# places365CNN_mean.binaryproto in github.com/CSAILVision/places365, that of Places205 what its
+# authors published with their networks.
+CAFFE_MEANS_BGR = {
+    "caffe": (103.939, 116.779, 123.68),
+    "places365": (104.051, 112.514, 116.676),
+    "places205": (105.488, 113.741, 116.060),
+}
 INCEPTION_5H_MEAN = 117.0
 TORCH_MEAN = (0.485, 0.456, 0.406)
 TORCH_STD = (0.229, 0.224, 0.225)
@@ -43,7 +50,8 @@ def preprocess(image: Any, kind: str) -> Any:
     """Convert pixels in [-1, 1] to a network's input (the modes of keras.applications).
 
     ``signed`` keeps [-1, 1]; ``unit`` is [0, 1]; ``bytes`` is [0, 255]; ``caffe`` is BGR bytes
-    minus their mean, ``inception5h`` RGB bytes minus 117; ``torch`` is [0, 1] minus the mean,
+    minus their mean, ``places365`` and ``places205`` BGR bytes minus that of places,
+    ``inception5h`` RGB bytes minus 117; ``torch`` is [0, 1] minus the mean,
     divided by the deviation.
     """
     if kind == "signed":
@@ -54,8 +62,8 @@ def preprocess(image: Any, kind: str) -> Any:
         return (image + 1) * 127.5
     if kind == "inception5h":
         return (image + 1) * 127.5 - INCEPTION_5H_MEAN
-    if kind == "caffe":
-        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEAN_BGR
+    if kind in CAFFE_MEANS_BGR:
+        return (image[..., ::-1] + 1) * 127.5 - CAFFE_MEANS_BGR[kind]
     if kind == "torch":
         return ((image + 1) * 0.5 - TORCH_MEAN) / TORCH_STD
     raise ValueError(f"no preprocessing named {kind!r}")

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamvideo.dream.readers.saved_model import is_saved_model, list_files
 from dreamvideo.dream.runtime import cache_folder
 from dreamvideo.errors import DreamVideoError, UsageError
 
@@ -94,7 +95,11 @@ def models_folder() -> Path:
 def list_kept() -> dict[str, Path]:
     """Return the files of kept networks by name."""
     try:
-        files = [path for path in sorted(models_folder().iterdir()) if path.is_file()]
+        files = [
+            path
+            for path in sorted(models_folder().iterdir())
+            if path.is_file() or is_saved_model(path)
+        ]
     except (OSError, RuntimeError):
         # There is no such folder, or a system without a home folder.
         return {}
@@ -102,10 +107,10 @@ def list_kept() -> dict[str, Path]:
 
 
 def keep_model(path: Path, name: str | None, taken: frozenset[str]) -> tuple[str, Path]:
-    """Copy a network's file to where it is found by name.
+    """Copy a network's file or folder to where it is found by name.
 
     Args:
-        path: The file.
+        path: The file or folder.
         name: The name; None: that of the file.
         taken: Names of other networks.
 
@@ -129,6 +134,9 @@ def keep_model(path: Path, name: str | None, taken: frozenset[str]) -> tuple[str
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Hidden, and with a name that no network has, until it is whole.
+        if is_saved_model(path):
+            _keep_folder(path, target)
+            return own, target
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as part:
             try:
                 with path.open("rb") as source:
@@ -141,3 +149,13 @@ def keep_model(path: Path, name: str | None, taken: frozenset[str]) -> tuple[str
     except OSError as error:
         raise DreamVideoError(f"{target}: cannot be written ({error.strerror})") from error
     return own, target
+
+
+def _keep_folder(path: Path, target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as part:
+        whole = Path(part, "whole")
+        for file in list_files(path):
+            copy = whole / file.relative_to(path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        whole.replace(target)

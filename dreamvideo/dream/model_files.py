@@ -12,6 +12,7 @@ from dreamvideo.dream.readers.graph import Graph
 from dreamvideo.dream.readers.graphdef import read_graphdef
 from dreamvideo.dream.readers.pth import OLD_MAGIC, is_zip, read_pth
 from dreamvideo.dream.readers.safetensors import read_safetensors
+from dreamvideo.dream.readers.saved_model import is_saved_model, list_files, read_saved_model
 from dreamvideo.dream.readers.torchvision import build_torch_network
 from dreamvideo.errors import WeightsError
 
@@ -57,16 +58,24 @@ def open_model_file(path: Path) -> FileNetwork:
     Raises WeightsError, in one line, if none can be read from it.
     """
     try:
-        status = path.stat()
+        states = [each.stat() for each in (list_files(path) if is_saved_model(path) else [path])]
     except OSError as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    return _open(path.absolute(), path, (status.st_size, status.st_mtime_ns))
+    stamp = tuple((status.st_size, status.st_mtime_ns) for status in states)
+    return _open(path.absolute(), path, stamp)
 
 
 @lru_cache(maxsize=KEPT)
-def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
+def _open(absolute: Path, path: Path, _stamp: tuple[tuple[int, int], ...]) -> FileNetwork:
+    from dreamvideo.dream.graph_network import load_graph
+
+    if is_saved_model(absolute):
+        return load_graph(path, read_saved_model)
     if not absolute.is_file():
-        raise WeightsError(f"{str(path)!r} is a folder: save the model as one .keras file")
+        raise WeightsError(
+            f"{str(path)!r} is a folder without a saved_model.pb: save the model with "
+            "model.export(FOLDER), or as one .keras file"
+        )
     try:
         with absolute.open("rb") as file:
             start = file.read(16)
@@ -77,8 +86,6 @@ def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
         from dreamvideo.dream.keras_file import load_keras_file
 
         return load_keras_file(path)
-    from dreamvideo.dream.graph_network import load_graph
-
     ending = ".pth" if archived or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
     reader = READERS.get(ending)
     if reader is None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
+from dreamvideo.dream.classes import CLASSES
 from dreamvideo.dream.input_range import RANGES
 from dreamvideo.dream.kept_models import keep_model, list_kept
 from dreamvideo.dream.model_files import FileNetwork, open_model_file
@@ -375,6 +376,13 @@ def list_layers(name: str) -> tuple[Layer, ...]:
     from dreamvideo.dream.keras_networks import KerasNetwork
 
     return KerasNetwork.build_untrained(found).layers
+
+
+def count_classes(name: str) -> int:
+    """Return how many classes a network knows, as far as its file says so; else ImageNet's."""
+    file = find_model_file(name)
+    found = None if file is None else getattr(open_model_file(file), "classifier", None)
+    return CLASSES if found is None else int(found.kernel.shape[1])
 
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:

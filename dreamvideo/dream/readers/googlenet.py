@@ -7,8 +7,10 @@ model gave them: ``inception_4c/output``, ``inception_3b/5x5_reduce``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from dreamvideo.dream.classes import KNOWN_COUNTS
 from dreamvideo.dream.readers.builder import START, Builder, fold_norm
 from dreamvideo.dream.readers.graph import Graph
 
@@ -18,7 +20,9 @@ Weights = Callable[[str], tuple[Any, Any]]
 BLOCKS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 DEFAULT_LAYERS = ("inception_3b/output", "inception_4c/output")
 FEATURES = "inception_5b/output"
-TOP_CHANNELS, IMAGENET_CLASSES = 1024, 1000
+TOP_CHANNELS = 1024
+# Networks of places were trained with a mean of their own.
+PLACES = {365: "places365", 205: "places205"}
 # torchvision's names of a block's convolutions.
 BRANCHES = {
     "1x1": "branch1",
@@ -42,7 +46,13 @@ def build_caffe_googlenet(blobs: Mapping[str, list[Any]], title: str) -> Graph:
 
     tops = [name for name in blobs if name.startswith("loss3/") and blobs[name]]
     kernel = blobs[tops[0]][0] if tops else None
-    return _build(weights, title, "caffe", kernel, with_norms=True)
+    classes = 0 if kernel is None else kernel.size // TOP_CHANNELS
+    kind = PLACES.get(classes, "caffe")
+    graph = _build(weights, title, kind, kernel, with_norms=True)
+    if classes not in PLACES:
+        return graph
+    note = f"it knows the classes of Places{classes} and takes pixels minus their mean"
+    return replace(graph, notes=(note,))
 
 
 def build_torch_googlenet(arrays: Mapping[str, Any], title: str) -> Graph:
@@ -76,8 +86,8 @@ def _build(weights: Weights, title: str, input_range: str, top: Any, *, with_nor
             # torchvision's last pool has a window of 2.
             x = build.pool("pool4/3x3_s2", x, 3 if with_norms else 2, 2, around=0)
     classifier = None
-    # Others than ImageNet's classes have names that are not known here.
-    if top is not None and top.size == TOP_CHANNELS * IMAGENET_CLASSES:
+    # Other classes than those of ImageNet and Places are not known here.
+    if top is not None and top.size in {TOP_CHANNELS * count for count in KNOWN_COUNTS}:
         classifier = (FEATURES, top.reshape(-1, TOP_CHANNELS).T)
     return Graph(
         title,

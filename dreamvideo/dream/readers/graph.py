@@ -1,8 +1,4 @@
-"""A network as a list of operations in TensorFlow's vocabulary, and its arithmetic.
-
-Only operations of this file's table are computed: they map numbers to numbers, and none reads a
-file, runs a program or calls home.
-"""
+"""A network as a list of operations in TensorFlow's vocabulary, and its evaluation."""
 
 from __future__ import annotations
 
@@ -13,14 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.dream.convolution import conv
-from dreamvideo.dream.deterministic_ops import stem_conv
+from dreamvideo.dream.readers.operations import MAKING, PIXEL, TABLE, convolve
 from dreamvideo.dream.runtime import tensorflow
 
-PIXEL = 3
-PICTURE_AXES = 4
-# No network pads more, and no layer of a picture of 256 pixels has more values.
-MOST_PADDING, MOST_VALUES = 64, 1 << 26
+# No layer of a picture of 256 pixels has more values.
+MOST_VALUES = 1 << 26
 # An array of more values than this is a weight, whose numbers no shape depends on.
 SMALL = 1024
 
@@ -104,7 +97,7 @@ def list_shapes(graph: Graph, side: int) -> dict[str, tuple[int, ...]]:
             with suppress(Exception):
                 if operation.name != graph.start:
                     result = _compute_one(operation, values, stand_in)
-                    if not all(_is_bounded(each) for each in _as_list(result)):
+                    if not all(_is_bounded(operation.kind, each) for each in _as_list(result)):
                         continue
                     _store(values, operation, result)
                 shape = values[operation.name].shape
@@ -117,9 +110,9 @@ def _as_list(result: Any) -> list[Any]:
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def _is_bounded(result: Any) -> bool:
+def _is_bounded(kind: str, result: Any) -> bool:
     count = result.shape.num_elements() if result.shape.rank is not None else None
-    return count is None or count <= MOST_VALUES
+    return kind not in MAKING if count is None else count <= MOST_VALUES
 
 
 def _store(values: dict[str, Any], operation: Operation, result: Any) -> None:
@@ -152,7 +145,7 @@ def _compute_one(
     given = [values[name] for name in operation.inputs]
     kernel = given[1] if len(given) > 1 else None
     if fast and operation.kind == "Conv2D" and isinstance(kernel, _Weight):
-        return _convolve(given[0], kernel.array, operation.options)
+        return convolve(given[0], kernel.array, operation.options)
     plain = [each.tensor if isinstance(each, _Weight) else each for each in given]
     return TABLE[operation.kind](operation.options, *plain)
 
@@ -171,219 +164,3 @@ class _Weight:
     @property
     def shape(self) -> Any:
         return tensorflow().TensorShape(self.array.shape)
-
-
-def _convolve(x: Any, kernel: Any, options: Mapping[str, Any]) -> Any:
-    """Convolve with a constant kernel (h, w, channels, channels)."""
-    strides, dilations = _window(options, "strides"), _window(options, "dilations")
-    x, padding = _pad(x, options)
-    depth = x.shape[-1]
-    plain = strides[1] == strides[2] and max(dilations) == 1 and depth == kernel.shape[2]
-    if plain and depth == PIXEL and kernel.shape[0] == kernel.shape[1]:
-        return stem_conv(x, kernel, strides[1], padding)
-    if plain:
-        return conv(x, kernel, strides[1], padding)
-    return _conv2d(options, x, tensorflow().constant(kernel, x.dtype))
-
-
-def _window(options: Mapping[str, Any], name: str) -> list[int]:
-    found = [int(each) for each in options.get(name) or (1, 1, 1, 1)]
-    if len(found) != PICTURE_AXES or min(found) < 1 or options.get("data_format", "NHWC") != "NHWC":
-        raise ValueError(f"{name} of {found}")
-    return found
-
-
-def _pad(x: Any, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the input with its explicit padding, and TensorFlow's name for what is left to do."""
-    padding = options.get("padding", "VALID")
-    if padding != "EXPLICIT":
-        return x, padding
-    rows = np.reshape(options["explicit_paddings"], (PICTURE_AXES, 2)).tolist()
-    return _pad_by(x, rows), "VALID"
-
-
-def _pad_by(x: Any, rows: Any, value: float = 0.0) -> Any:
-    _check_padding(rows)
-    return tensorflow().pad(x, rows, constant_values=value)
-
-
-def _check_padding(rows: Any) -> None:
-    from_graph = tensorflow().get_static_value(rows)
-    known = np.asarray(rows if from_graph is None else from_graph)
-    if known.dtype == object or known.min() < 0 or known.max() > MOST_PADDING:
-        raise ValueError("a padding that is not small and fixed")
-
-
-def _conv2d(options: Mapping[str, Any], x: Any, kernel: Any) -> Any:
-    x, padding = _pad(x, options)
-    strides, dilations = _window(options, "strides"), _window(options, "dilations")
-    tf = tensorflow()
-    groups = int(x.shape[-1]) // int(kernel.shape[2])
-    if groups == 1:
-        return tf.nn.conv2d(x, kernel, strides, padding, "NHWC", dilations)
-    # TensorFlow has no gradient of grouped convolutions on processors.
-    pairs = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
-    parts = [tf.nn.conv2d(a, b, strides, padding, "NHWC", dilations) for a, b in pairs]
-    return tf.concat(parts, -1)
-
-
-def _depthwise(options: Mapping[str, Any], x: Any, kernel: Any) -> Any:
-    x, padding = _pad(x, options)
-    strides, dilations = _window(options, "strides"), _window(options, "dilations")
-    return tensorflow().nn.depthwise_conv2d(x, kernel, strides, padding, None, dilations[1:3])
-
-
-def _pool(name: str) -> Callable[..., Any]:
-    def pool(options: Mapping[str, Any], x: Any) -> Any:
-        tf = tensorflow()
-        sides, strides = _window(options, "ksize"), _window(options, "strides")
-        around, border = options.get("around"), options.get("border", 0)
-        rows: Any = None
-        if around is not None:
-            # As Caffe and PyTorch pool: the last window may reach beyond the border.
-            rows = _reach_over(tf.shape(x), sides, strides, around)
-        elif border:
-            rows = [[0, 0], [border, border], [border, border], [0, 0]]
-        if rows is not None:
-            x = tf.pad(x, rows, constant_values=x.dtype.min if name == "max" else 0.0)
-        padding = "VALID" if around is not None else options["padding"]
-        function = tf.nn.max_pool2d if name == "max" else tf.nn.avg_pool2d
-        return function(x, sides, strides, padding)
-
-    return pool
-
-
-def _reach_over(shape: Any, sides: list[int], strides: list[int], around: int) -> Any:
-    """Return the padding of both sides such that every pixel lies in a window."""
-    tf = tensorflow()
-    static = tf.get_static_value(shape)
-    rows: list[Any] = [[0, 0]]
-    for axis in (1, 2):
-        length = (shape if static is None else static)[axis] + 2 * around - sides[axis]
-        rows.append([around, around + (-length) % strides[axis]])
-    return [*rows, [0, 0]]
-
-
-def _lrn(options: Mapping[str, Any], x: Any) -> Any:
-    return tensorflow().nn.local_response_normalization(
-        x,
-        int(options.get("depth_radius", 5)),
-        float(options.get("bias", 1.0)),
-        float(options.get("alpha", 1.0)),
-        float(options.get("beta", 0.5)),
-    )
-
-
-def _batch_norm(options: Mapping[str, Any], x: Any, *given: Any) -> Any:
-    scale, shift, mean, variance = given[:4]
-    tf = tensorflow()
-    inverse = scale * tf.math.rsqrt(variance + float(options.get("epsilon", 1e-4)))
-    return x * inverse + (shift - mean * inverse)
-
-
-def _old_batch_norm(options: Mapping[str, Any], x: Any, *given: Any) -> Any:
-    mean, variance, shift, scale = given
-    inverse = tensorflow().math.rsqrt(variance + float(options.get("variance_epsilon", 1e-3)))
-    if options.get("scale_after_normalization"):
-        inverse = inverse * scale
-    return x * inverse + (shift - mean * inverse)
-
-
-def _first_axis_concat(_: Mapping[str, Any], axis: Any, *parts: Any) -> Any:
-    return tensorflow().concat(list(parts), _fixed(axis))
-
-
-def _last_axis_concat(_: Mapping[str, Any], *parts: Any) -> Any:
-    return tensorflow().concat(list(parts[:-1]), _fixed(parts[-1]))
-
-
-def _fixed(value: Any) -> Any:
-    static = tensorflow().get_static_value(value)
-    if static is None:
-        raise ValueError("an axis that is not fixed")
-    return static
-
-
-def _padded(_: Mapping[str, Any], x: Any, rows: Any, value: Any = None) -> Any:
-    return _pad_by(x, _fixed(rows), 0.0 if value is None else value)
-
-
-def _mirrored(options: Mapping[str, Any], x: Any, rows: Any) -> Any:
-    _check_padding(rows)
-    return tensorflow().pad(x, rows, mode=options.get("mode", "REFLECT"))
-
-
-def _mean(options: Mapping[str, Any], x: Any, axes: Any) -> Any:
-    return tensorflow().reduce_mean(x, _fixed(axes), bool(options.get("keep_dims")))
-
-
-def _matmul(options: Mapping[str, Any], a: Any, b: Any) -> Any:
-    turned = (bool(options.get("transpose_a")), bool(options.get("transpose_b")))
-    return tensorflow().matmul(a, b, *turned)
-
-
-def _split(options: Mapping[str, Any], axis: Any, x: Any) -> Any:
-    return tensorflow().split(x, int(options["num_split"]), _fixed(axis))
-
-
-def _squeeze(options: Mapping[str, Any], x: Any) -> Any:
-    return tensorflow().squeeze(x, options.get("squeeze_dims") or None)
-
-
-def _unary(name: str) -> Callable[..., Any]:
-    def function(_: Mapping[str, Any], x: Any) -> Any:
-        place = tensorflow()
-        for part in name.split("."):
-            place = getattr(place, part)
-        return place(x)
-
-    return function
-
-
-def _binary(name: str) -> Callable[..., Any]:
-    def function(_: Mapping[str, Any], a: Any, b: Any) -> Any:
-        return getattr(tensorflow().math, name)(a, b)
-
-    return function
-
-
-NEURAL = ("Relu", "Relu6", "Elu", "Selu", "Softplus", "Sigmoid", "Tanh", "Softmax", "Softsign")
-MATHS = ("Rsqrt", "Sqrt", "Square", "Exp", "Abs")
-TABLE: dict[str, Callable[..., Any]] = {
-    "Conv2D": _conv2d,
-    "DepthwiseConv2dNative": _depthwise,
-    "MaxPool": _pool("max"),
-    "AvgPool": _pool("avg"),
-    "LRN": _lrn,
-    "FusedBatchNorm": _batch_norm,
-    "FusedBatchNormV2": _batch_norm,
-    "FusedBatchNormV3": _batch_norm,
-    "BatchNormWithGlobalNormalization": _old_batch_norm,
-    "Concat": _first_axis_concat,
-    "ConcatV2": _last_axis_concat,
-    "Pad": _padded,
-    "PadV2": _padded,
-    "MirrorPad": _mirrored,
-    "Mean": _mean,
-    "MatMul": _matmul,
-    "Split": _split,
-    "Squeeze": _squeeze,
-    "Reshape": lambda _, x, shape: tensorflow().reshape(x, shape),
-    "LeakyRelu": lambda options, x: tensorflow().nn.leaky_relu(x, options.get("alpha", 0.2)),
-    "BiasAdd": lambda _, x, bias: tensorflow().nn.bias_add(x, bias),
-    "Placeholder": lambda *_: _refuse("a second input"),
-    **{kind: _unary("identity") for kind in ("Identity", "CheckNumerics", "StopGradient")},
-    **{kind: _unary(f"nn.{kind.lower()}") for kind in NEURAL},
-    **{kind: _unary(f"math.{kind.lower()}") for kind in MATHS},
-    "Neg": _unary("math.negative"),
-    **{kind: _binary("add") for kind in ("Add", "AddV2")},
-    **{kind: _binary(kind.lower()) for kind in ("Maximum", "Minimum", "Pow")},
-    "Sub": _binary("subtract"),
-    "Mul": _binary("multiply"),
-    "RealDiv": _binary("divide"),
-    "SquaredDifference": _binary("squared_difference"),
-}
-
-
-def _refuse(what: str) -> Any:
-    raise ValueError(what)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dreamvideo.dream.input_range import range_of_scaling
-from dreamvideo.dream.readers.graph import TABLE, Graph, Operation
+from dreamvideo.dream.readers.graph import Graph, Operation
+from dreamvideo.dream.readers.operations import TABLE
 from dreamvideo.dream.readers.wire import (
     Value,
     append_piece,
@@ -21,10 +22,11 @@ from dreamvideo.dream.readers.wire import (
     read_text,
 )
 
-# Numbers of TensorFlow's types.
-DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 19: "<f2"}
-# Fields of a tensor that list its numbers one by one.
-FLOATS, DOUBLES, INTS, INT64S = 5, 6, 7, 10
+# Numbers of TensorFlow's types: those of numbers, and that of texts.
+DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 19: "<f2"}
+TEXT = 7
+# Fields of a tensor that list its numbers, or texts, one by one.
+FLOATS, DOUBLES, INTS, TEXTS, INT64S, LOGICAL = 5, 6, 7, 8, 10, 11
 MOST_AXES = 8
 # The first node of the GoogLeNet of the first dreams, which takes bytes minus 117.
 INCEPTION_5H = "conv2d0_w"
@@ -37,7 +39,7 @@ def read_graphdef(path: Path) -> Graph:
     nodes: dict[str, Operation] = {}
     for number, value in read_fields(data):
         if number == 1:
-            node = _read_node(read_bytes(value), len(data))
+            node = read_node(read_bytes(value), len(data))
             if node.name in nodes:
                 raise ValueError(f"two nodes are named {node.name[:40]!r}")
             nodes[node.name] = node
@@ -46,19 +48,22 @@ def read_graphdef(path: Path) -> Graph:
         raise ValueError("a graph without an input")
     unknown = sorted({node.kind for node in nodes.values()} - {*TABLE, "Const"})
     notes = (f"operations that are not computed: {', '.join(unknown)[:200]}",) if unknown else ()
-    ordered = _sort(nodes)
+    ordered = sort_operations(nodes)
     return Graph(
         f"{path.stem} (TensorFlow graph)",
         ordered,
         starts[0],
-        _find_range(ordered, starts[0]),
+        find_range(ordered, starts[0]) or "signed",
         default_layers=FIRST_DREAMS if set(FIRST_DREAMS) <= ordered.keys() else (),
         notes=notes,
     )
 
 
-def _find_range(nodes: Mapping[str, Operation], start: str) -> str:
-    """Return what a graph takes: by its name, or by the arithmetic that its first nodes do."""
+def find_range(nodes: Mapping[str, Operation], start: str) -> str | None:
+    """Return what a graph takes: by its name, or by the arithmetic that its first nodes do.
+
+    None if it does no such arithmetic.
+    """
     if INCEPTION_5H in nodes:
         return "inception5h"
     scale, offset, name = 1.0, 0.0, start
@@ -76,13 +81,13 @@ def _find_range(nodes: Mapping[str, Operation], start: str) -> str:
             scale, offset = scale * level, offset * level
         elif node.kind == "RealDiv" and level:
             scale, offset = scale / level, offset / level
-        elif node.kind not in ("Identity", "CheckNumerics", "Pad"):
+        elif node.kind not in ("Identity", "CheckNumerics", "Pad", "Cast"):
             break
         name = node.name
-    return range_of_scaling(scale, offset) or "signed"
+    return range_of_scaling(scale, offset)
 
 
-def _sort(nodes: Mapping[str, Operation]) -> dict[str, Operation]:
+def sort_operations(nodes: Mapping[str, Operation]) -> dict[str, Operation]:
     """Return nodes in an order in which each comes after what it takes; those in circles are not
     returned."""
     ordered: dict[str, Operation] = {}
@@ -104,7 +109,8 @@ def _sort(nodes: Mapping[str, Operation]) -> dict[str, Operation]:
     return ordered
 
 
-def _read_node(data: memoryview, size: int) -> Operation:
+def read_node(data: memoryview, size: int) -> Operation:
+    """Return a node of a graph in a file of ``size`` bytes. Raises ValueError."""
     name, kind, inputs, options, array = "", "", [], {}, None
     for number, value in read_fields(data):
         if number == 1:
@@ -121,6 +127,9 @@ def _read_node(data: memoryview, size: int) -> Operation:
             options[key] = found
             if key == "value":
                 array = found
+    if isinstance(array, tuple):
+        # Texts: nothing that is computed takes them.
+        array = np.zeros(0, np.float32)
     if kind == "Const" and not isinstance(array, np.ndarray):
         raise ValueError(f"the constant {name[:40]!r} has no value")
     return Operation(name, kind, tuple(inputs), options, array)
@@ -149,6 +158,9 @@ def _read_attribute(data: memoryview, size: int) -> Any:
             found = float(read_floats([value]).sum())
         elif number == 8:
             found = _read_tensor(read_bytes(value), size)
+        elif number == 10:
+            # The name of a function.
+            found = next((read_text(v) for n, v in read_fields(read_bytes(value)) if n == 1), "")
     return found
 
 
@@ -166,10 +178,13 @@ def _read_tensor(data: memoryview, size: int) -> Any:
             shape = _read_shape(read_bytes(value))
         elif number == 4:
             content = read_bytes(value)
-        elif number in (FLOATS, DOUBLES, INTS, INT64S):
+        elif number in (FLOATS, DOUBLES, INTS, TEXTS, INT64S, LOGICAL):
             append_piece(listed.setdefault(number, []), value)
+    if kind == TEXT:
+        texts = listed.get(TEXTS, [])
+        return tuple(bytes(read_bytes(value)).decode("utf-8", "replace") for value in texts)
     if kind not in DTYPES:
-        # Texts and the like: nothing that is computed takes them.
+        # Nothing that is computed takes others.
         return np.zeros(0, np.float32)
     count = check_shape(shape, size)
     dtype = np.dtype(DTYPES[kind])

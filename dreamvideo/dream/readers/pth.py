@@ -24,11 +24,32 @@ from dreamvideo.dream.readers.graphdef import check_shape
 
 # The start of files that PyTorch wrote before 1.6: a pickled magic number.
 OLD_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-STORAGES = {
-    "torch FloatStorage": "<f4",
-    "torch LongStorage": "<i8",
+BFLOAT16 = "bfloat16"
+TYPES = {
+    "Float": "<f4",
+    "Half": "<f2",
+    "BFloat16": BFLOAT16,
+    "Double": "<f8",
+    "Long": "<i8",
+    "Int": "<i4",
+    "Short": "<i2",
+    "Char": "i1",
+    "Byte": "u1",
+    "Bool": "?",
 }
-KNOWN = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", *STORAGES}
+# Names of types of numbers, those of graphics cards among them: nothing is called.
+STORAGES = {
+    f"{module} {name}Storage": kind
+    for module in ("torch", "torch.cuda")
+    for name, kind in TYPES.items()
+}
+# Calls that are followed: numbers with a shape, the second as PyTorch wrote them before 0.4, and
+# what marks a tensor as one that is trained (``state_dict(keep_vars=True)``).
+TENSORS = {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor"}
+PARAMETER = "torch._utils _rebuild_parameter"
+KNOWN = {"collections OrderedDict", PARAMETER, *TENSORS, *STORAGES}
+# What checkpoints call the state that they hold.
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 MOST_STEPS = 2_000_000
 # A zip's entries may not unpack to more than the file itself, and some text.
 MOST_TEXT = 1 << 20
@@ -129,14 +150,14 @@ def _read_old(data: bytes) -> dict[str, Any]:
     for _ in range(3):
         _follow_file(file)
     tensors = _tensors(_follow_file(file))
-    kinds = {t.storage.key: np.dtype(STORAGES[t.storage.kind]) for t in tensors.values()}
+    kinds = {t.storage.key: t.storage.kind for t in tensors.values()}
     keys = _follow_file(file)
     if not isinstance(keys, list):
         raise ValueError("it lists no storages")
     stored = {}
     for key in keys:
         count = int.from_bytes(file.read(8), "little", signed=True)
-        length = count * kinds[key].itemsize if key in kinds else -1
+        length = count * _item_size(kinds[key]) if key in kinds else -1
         if not 0 <= length <= len(data) - file.tell():
             raise ValueError("a storage beyond the end of the file")
         stored[key] = file.read(length)
@@ -145,8 +166,8 @@ def _read_old(data: bytes) -> dict[str, Any]:
 
 def _tensors(found: Any) -> dict[str, _Tensor]:
     """Return the tensors of a state, also of one that a checkpoint holds."""
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
+    if isinstance(found, Mapping):
+        found = next((found[k] for k in WRAPPERS if isinstance(found.get(k), Mapping)), found)
     if not isinstance(found, Mapping):
         raise ValueError("it is no dictionary of tensors: save model.state_dict()")
     kept = {str(k): v for k, v in found.items() if isinstance(v, _Tensor)}
@@ -157,10 +178,7 @@ def _tensors(found: Any) -> dict[str, _Tensor]:
 
 def _read_arrays(tensors: Mapping[str, _Tensor], stored: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the arrays; none may take more memory than their numbers do, twice at most."""
-    taken = sum(
-        math.prod(each.shape) * np.dtype(STORAGES[each.storage.kind]).itemsize
-        for each in tensors.values()
-    )
+    taken = sum(math.prod(each.shape) * _item_size(each.storage.kind) for each in tensors.values())
     if taken > 2 * sum(map(len, stored.values())):
         raise ValueError("its tensors share their numbers more often than those of any network")
     return {name: _array(tensor, stored) for name, tensor in tensors.items()}
@@ -168,12 +186,13 @@ def _read_arrays(tensors: Mapping[str, _Tensor], stored: Mapping[str, bytes]) ->
 
 def _array(tensor: _Tensor, stored: Mapping[str, bytes]) -> Any:
     data = stored.get(tensor.storage.key)
-    if data is None or len(data) % np.dtype(STORAGES[tensor.storage.kind]).itemsize:
+    if data is None or len(data) % _item_size(tensor.storage.kind):
         raise ValueError("a tensor without its numbers")
-    numbers = np.frombuffer(data, STORAGES[tensor.storage.kind])
+    kind = STORAGES[tensor.storage.kind]
+    numbers = np.frombuffer(data, "<u2" if kind == BFLOAT16 else kind)
     count = check_shape(tensor.shape, numbers.size)
     if count == 0:
-        return np.zeros(tensor.shape, numbers.dtype)
+        return np.zeros(tensor.shape, np.float32 if kind == BFLOAT16 else numbers.dtype)
     last = tensor.offset + sum(
         (side - 1) * stride for side, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
@@ -182,7 +201,16 @@ def _array(tensor: _Tensor, stored: Mapping[str, bytes]) -> Any:
     steps = tuple(stride * numbers.itemsize for stride in tensor.strides)
     # Its bounds have been checked; a tensor may be a transposed view of its numbers.
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, steps)
-    return np.ascontiguousarray(view)
+    if kind == BFLOAT16:
+        # The upper half of a float32.
+        return (view.astype(np.uint32) << 16).view(np.float32)
+    is_float = np.issubdtype(view.dtype, np.floating)
+    return np.ascontiguousarray(view, np.float32 if is_float else None)
+
+
+def _item_size(storage: str) -> int:
+    kind = STORAGES[storage]
+    return 2 if kind == BFLOAT16 else np.dtype(kind).itemsize
 
 
 def _follow(data: bytes) -> Any:
@@ -190,7 +218,7 @@ def _follow(data: bytes) -> Any:
 
 
 def _follow_file(file: io.BytesIO) -> Any:
-    """Return what one pickle builds, out of plain values and the names of ``KNOWN``."""
+    """Return what one pickle builds, out of plain values and the names in ``KNOWN``."""
     machine = _Machine()
     try:
         for steps, (step, argument, _) in enumerate(pickletools.genops(file)):
@@ -257,7 +285,12 @@ class _Machine:
                 raise ValueError("a pickle of too many copies")
             self.stack.append(found)
             return
-        if function != _Name("torch._utils _rebuild_tensor_v2"):
+        if function == _Name(PARAMETER):
+            if not isinstance(arguments[0], _Tensor):
+                raise ValueError("a parameter without a tensor")
+            self.stack.append(arguments[0])
+            return
+        if not isinstance(function, _Name) or function.name not in TENSORS:
             self._unknown(getattr(function, "name", "a call"))
         storage, offset, shape, strides = arguments[:4]
         if not isinstance(storage, _Storage) or len(shape) != len(strides):

@@ -10,7 +10,8 @@ import numpy as np
 
 from dreamvideo.dream.readers.graphdef import check_shape
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
+DTYPES |= {"I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
 BFLOAT16 = "BF16"
 MOST_HEADER = 16 << 20
 

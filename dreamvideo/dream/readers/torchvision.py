@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dreamvideo.dream.classes import KNOWN_COUNTS
 from dreamvideo.dream.readers.builder import START, Builder, fold_norm, take
-from dreamvideo.dream.readers.googlenet import IMAGENET_CLASSES, build_torch_googlenet
+from dreamvideo.dream.readers.googlenet import build_torch_googlenet
 from dreamvideo.dream.readers.graph import Graph
 
 EPSILON, INCEPTION_EPSILON = 1e-5, 1e-3
@@ -16,7 +17,11 @@ MOST_BLOCKS = 256
 
 def build_torch_network(arrays: Mapping[str, Any], title: str) -> Graph:
     """Build the network whose state these arrays are. Raises ValueError if it is not known."""
-    arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
+    # What training on several processors, and torch.compile, put before names.
+    arrays = {
+        name.removeprefix("module.").removeprefix("_orig_mod."): array
+        for name, array in arrays.items()
+    }
     if "inception3a.branch1.conv.weight" in arrays:
         return build_torch_googlenet(arrays, f"{title} (GoogLeNet of torchvision)")
     if "Conv2d_1a_3x3.conv.weight" in arrays:
@@ -33,8 +38,8 @@ def build_torch_network(arrays: Mapping[str, Any], title: str) -> Graph:
 
 def _classifier(arrays: Mapping[str, Any], layer: str) -> tuple[str, Any] | None:
     kernel = arrays.get("fc.weight")
-    # Others than ImageNet's classes have names that are not known here.
-    if kernel is None or kernel.ndim != 2 or len(kernel) != IMAGENET_CLASSES:
+    # Other classes than those of ImageNet and Places are not known here.
+    if kernel is None or kernel.ndim != 2 or len(kernel) not in KNOWN_COUNTS:
         return None
     return layer, kernel.T
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from dreamvideo.dream.memory_estimate import with_memory_bound
 from dreamvideo.dream.mixture import list_model_files, read_mixture, replace_files
+from dreamvideo.dream.readers.saved_model import is_saved_model, list_files
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
@@ -38,14 +39,20 @@ PICTURE_BLOCK = 2**12
 
 
 def compute_fingerprint(path: Path) -> str:
-    """Return a digest of a file's content, or of the names and contents of a folder's pictures.
+    """Return a digest of a file's content, or of the names and contents of a folder's files.
+
+    Of a folder its pictures count, or its network's files.
 
     The names of single files and modification times do not count, so a copy is equivalent. Large
     files are sampled. Raises MediaError for what cannot be read.
     """
     digest = hashlib.sha256()
     try:
-        if is_sequence(path):
+        if is_saved_model(path):
+            for file in list_folder(path):
+                digest.update(file.name.encode("utf-8", "surrogateescape") + b"\0")
+                _take(digest, file, WHOLE_FILE_BYTES, BLOCK, BLOCKS)
+        elif is_sequence(path):
             for file in sequence_files(path):
                 digest.update(file.name.encode("utf-8", "surrogateescape") + b"\0")
                 _take(digest, file, 3 * PICTURE_BLOCK, PICTURE_BLOCK, 3)
@@ -56,6 +63,13 @@ def compute_fingerprint(path: Path) -> str:
             f"{escape_text(path)}: cannot be read ({describe_os_error(error)})"
         ) from error
     return digest.hexdigest()
+
+
+def list_folder(path: Path) -> list[Path]:
+    """Return the files of a network's folder, or the pictures of a sequence; else the file."""
+    if is_saved_model(path):
+        return list_files(path)
+    return list(sequence_files(path)) if is_sequence(path) else [path]
 
 
 def _take(digest: hashlib._Hash, path: Path, whole: int, block: int, blocks: int) -> None:
