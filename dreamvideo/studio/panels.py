@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from nicegui import ui
@@ -13,9 +14,12 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Kind, Slider, list_descriptions
 from dreamvideo.studio.session import Studio, look_pictures
+from dreamvideo.studio.uploads import make_safe_name
 from dreamvideo.studio.widgets import (
+    BLANK,
     NumberInput,
     Range,
+    TextInput,
     box,
     button,
     change,
@@ -81,6 +85,8 @@ class LooksPanel(Panel):
         super().__init__(studio)
         pictures = look_pictures()
         self.inputs: dict[str, Element] = {}
+        # Each with the address of the one that is shown until there is one of the user's own.
+        self.pictures: dict[str, tuple[Element, str]] = {}
         grid = box("div", "look-grid", role="radiogroup", aria_label="Look")
         with section("Look", "looks") as part:
             grid.move(part)
@@ -98,9 +104,8 @@ class LooksPanel(Panel):
         with with_attributes(box("label", "look"), {"title": text}):
             self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
             with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            if address:
-                picture(address, "")
-            else:
+            self.pictures[name] = picture(address or BLANK, ""), address
+            if not address:
                 words("span", instead, "no-picture")
             words("span", label, "look-name")
 
@@ -110,8 +115,13 @@ class LooksPanel(Panel):
             if name not in self.inputs:
                 with self.grid:
                     self._tile(name, name, text, "", "your own")
+        made = self.studio.tiles.made
         for name, each in self.inputs.items():
             change(each, checked=name == (self.studio.choice.preset or ""))
+            shown, address = self.pictures[name]
+            address = f"/studio/own/{made[name].stem}" if name in made else address
+            change(shown, src=address or BLANK)
+            show(shown, bool(address))
 
     def _pick(self, name: str) -> None:
         before = self.studio.choice
@@ -212,6 +222,9 @@ class KindPanel(Panel):
                 for kind in KINDS:
                     self._tile(kind)
             self.fields = box("div", "fields")
+            with box("label", "field own-name"):
+                words("span", "Name")
+                self.name = TextInput("output-name", self._rename)
             self.part = box("div", "part")
             with self.part:
                 self.part_words = words("span", "")
@@ -222,6 +235,7 @@ class KindPanel(Panel):
             self.line = words("p", "", "line")
             with_attributes(self.line, {"role": "status"})
         self.kind: tuple[object, ...] = ()
+        self.name_seen: object = None
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
@@ -248,10 +262,12 @@ class KindPanel(Panel):
     def refresh(self) -> None:
         """Offer what this source can be rendered to."""
         choice, material = self.studio.choice, self.studio.material
-        running = self.studio.jobs.running
-        change(self.go, disabled=material is None or running is not None)
-        busy = f"{running.name} is being rendered" if running else ""
-        self.line.text = busy or ("" if material else "Choose a photo or a clip first")
+        jobs = self.studio.jobs
+        change(self.go, disabled=material is None)
+        last = jobs.running and (jobs.queue or [jobs.running])[-1]
+        after = f"It will begin after {last.name}" if last else ""
+        self.line.text = after if material else "Choose a photo or a clip first"
+        self._show_name([job.state for job in jobs.all])
         now = (choice, material)
         if now == self.kind:
             return
@@ -282,6 +298,24 @@ class KindPanel(Panel):
                 select(
                     "Frames a second", rates, choice.fps or "", lambda v: self._set(fps=v or None)
                 )
+
+    def _rename(self, text: str) -> None:
+        choice, self.name.now = self.studio.choice, text
+        name = text.strip().removesuffix(choice.ending).replace("/", "-").replace("\\", "-")
+        tame = make_safe_name(f"{name}{choice.ending}").removesuffix(choice.ending) if name else ""
+        self.name_seen = None
+        self.studio.choose(replace(choice, name=tame))
+
+    def _show_name(self, states: object) -> None:
+        """Show the name that was typed, or else the one that the output gets."""
+        choice, material = self.studio.choice, self.studio.material
+        now = (choice, material, states)
+        if now == self.name_seen:
+            return
+        self.name_seen = now
+        with suppress(DreamVideoError):
+            proposed = self.studio.output.stem if material else ""
+            self.name.show(choice.name, proposed)
 
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice

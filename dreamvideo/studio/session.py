@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
-from dreamvideo.settings import look_values
+from dreamvideo.settings import look_values, make_look
 from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import frames
 from dreamvideo.studio.form_state import (
@@ -30,6 +31,7 @@ from dreamvideo.studio.form_state import (
     Slider,
     format_command,
     format_toml,
+    list_descriptions,
     list_own_looks,
 )
 from dreamvideo.studio.jobs import Jobs
@@ -45,6 +47,7 @@ from dreamvideo.studio.messages import (
     SourceSeen,
     Starting,
 )
+from dreamvideo.studio.own_tiles import OwnTiles
 from dreamvideo.studio.preview_client import Previewer
 from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
 
@@ -120,6 +123,7 @@ class Studio:
     complaint: str = ""
     version: int = 0
     tried: tuple[Tried, ...] = ()
+    own_tiles: bool = True
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -131,12 +135,16 @@ class Studio:
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
         self.own_looks = list_own_looks()
+        self.tiles = OwnTiles(self._list_looks, self.touch, Previewer)
         self.jobs.find_earlier()
 
     def touch(self) -> None:
         """Mark the session as changed."""
         with self._lock:
             self.version += 1
+            busy = self.seen.is_busy or bool(self.moving.words) or not self.is_warm
+        if self.own_tiles:
+            self.tiles.pace(busy=busy or self.jobs.running is not None)
 
     def close(self) -> list[str]:
         """End all processes and delete private files.
@@ -144,6 +152,7 @@ class Studio:
         Returns commands that resume unfinished renders.
         """
         try:
+            self.tiles.close()
             self.previewer.close()
             return self.jobs.close()
         finally:
@@ -155,12 +164,13 @@ class Studio:
             old, self.material = self.material, material
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
             kind: Kind = "video" if material.kind == "film" else "image"
-            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None)
+            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None, name="")
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
             self.tried = ()
             self._past, self._future, self._gesture = [], [], ""
+            self.tiles.take(material.path, self.at)
         if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
@@ -168,7 +178,11 @@ class Studio:
 
     def take_sample(self, name: str) -> None:
         """Change the source to a bundled sample. Raises MediaError."""
-        self.take(inspect_upload(sample_paths()[name]))
+        self.take_file(sample_paths()[name])
+
+    def take_file(self, path: Path) -> None:
+        """Change the source to a file of this machine. Raises MediaError."""
+        self.take(inspect_upload(path))
 
     def choose(self, choice: Choice, gesture: str = "") -> None:
         """Change the choice; the frame is dreamt again if that affects it.
@@ -316,6 +330,7 @@ class Studio:
         held = {slider.key for slider, _ in choice.own_changes}
         changes = {key: value for key, value in choice.changes.items() if key not in held}
         self.own_looks = list_own_looks()
+        self.tiles.list_again()
         self.choose(replace(choice, preset=name, changes=changes))
         self.touch()
         return path
@@ -326,8 +341,13 @@ class Studio:
         material = self.material
         if material is None:
             return ""
-        output = self.jobs.choose_output(self.choice, material).name
-        return format_command(self.choice, material.name, output)
+        return format_command(self.choice, material.name, self.output.name)
+
+    @property
+    def output(self) -> Path:
+        """The file that the choice would be rendered to; needs a source. Raises UsageError."""
+        assert self.material is not None
+        return self.jobs.choose_output(self.choice, self.material)
 
     @property
     def toml(self) -> str:
@@ -356,6 +376,10 @@ class Studio:
         if material is None or self.choice.kind != "zoom":
             return self.at
         return max(0.0, float(material.duration - 1 / material.rate))
+
+    def _list_looks(self) -> dict[str, Mapping[str, Any]]:
+        names = ("", *list_descriptions(), *self.own_looks)
+        return {name: look_values(make_look([name] if name else [])) for name in names}
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):

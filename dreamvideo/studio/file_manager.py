@@ -1,0 +1,26 @@
+"""Shows a file in the desktop's file manager, where the studio runs on the user's own machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import typer
+
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
+
+
+def can_show_files() -> bool:
+    """Return whether there is a desktop: not over SSH, in a container or on a server."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(map(os.environ.get, _DISPLAYS)) and shutil.which("xdg-open") is not None
+
+
+def show_file(path: Path) -> None:
+    """Open the folder of a file."""
+    typer.launch(str(path.absolute()), locate=True)
