@@ -140,7 +140,7 @@ def test_the_time_left_is_that_of_this_run(
     fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
     assert job.pace_from is not None and seconds_left(job, 1.0) is None
     fake[0].hear(Progress("dreaming", "frame", 50, 100))
-    assert jobs.seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
+    assert seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
 
 
 def test_pause_keeps_and_stop_forgets(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,13 +57,6 @@ def studio(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     made.take(inspect_upload(shelf / "clip.mp4"))
     yield made
     made.close()
-
-
-def eventually(true: Callable[[], bool], seconds: float = 20) -> bool:
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
-        time.sleep(0.005)
-    return true()
 
 
 def previewer_of(studio: Studio) -> FakePreviewer:
@@ -190,7 +182,7 @@ def test_tiles_are_dreamt_from_the_own_picture_while_nothing_else_is(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made: list[FakePreviewer] = []
     looks = {"": {"a": 1}, "ink": {"a": 2}, "classic": {"a": 3}}
-    monkeypatch.setattr(own_tiles, "IDLE", 0.0)
+    monkeypatch.setattr(own_tiles, "IDLE", -1.0)
     monkeypatch.setattr(own_tiles, "MOST_KEPT", 3)
 
     def make(hear: Callable[[Answer], None], *, background: bool) -> FakePreviewer:
@@ -201,31 +193,33 @@ def test_tiles_are_dreamt_from_the_own_picture_while_nothing_else_is(
         return own_tiles.OwnTiles(lambda: looks, lambda: None, make)  # type: ignore[arg-type]
 
     def asked(number: int) -> PictureWanted:
-        assert eventually(lambda: bool(made) and len(made[0].asked) == number)
+        assert len(made) == 1 and len(made[0].asked) == number
         wanted = made[0].asked[-1]
         assert isinstance(wanted, PictureWanted)
         return wanted
 
+    def pace(tiles: own_tiles.OwnTiles, *, busy: bool = False, name: str = "photo.png") -> None:
+        tiles.pace((shelf / name, 0.0), busy=busy)
+
     tiles = begun()
-    tiles.take(shelf / "photo.png", 0.0)
-    tiles.pace(busy=True)
+    pace(tiles, busy=True)
     assert not made
-    tiles.pace(busy=False)
+    pace(tiles)
     first = asked(1)
     assert made[0].background and first.pixels == own_tiles.PIXELS and first.values == {"a": 1}
     # Another dream begins: the tile is given up, and asked for again afterwards.
-    tiles.pace(busy=True)
+    pace(tiles, busy=True)
     assert made[0].asked[-1] == Rest()
     made[0].hear(PictureGrown(first.ticket, b"late", 5, 5))
     assert tiles.made == {}
-    tiles.pace(busy=False)
+    pace(tiles)
     again = asked(3)
     assert again.values == {"a": 1} and again.ticket != first.ticket
     made[0].hear(PictureGrown(again.ticket, b"half", 2, 5))
     made[0].hear(PictureGrown(again.ticket, b"usual", 5, 5))
-    tiles.pace(busy=False)
+    pace(tiles)
     made[0].hear(PictureGrown(asked(4).ticket, b"ink", 5, 5))
-    tiles.pace(busy=False)
+    pace(tiles)
     # The last look cannot be dreamt: its tile stays as it is.
     made[0].hear(Failed(asked(5).ticket, "needs a download"))
     assert {name: path.read_bytes() for name, path in tiles.made.items()} == {
@@ -238,10 +232,9 @@ def test_tiles_are_dreamt_from_the_own_picture_while_nothing_else_is(
     copied = tmp_path / "copy.png"
     copied.write_bytes((shelf / "photo.png").read_bytes())
     tiles = begun()
-    tiles.take(copied, 0.0)
     del looks["classic"]
-    tiles.pace(busy=False)
-    assert eventually(lambda: set(tiles.made) == {"", "ink"})
+    tiles.pace((copied, 0.0), busy=False)
+    assert set(tiles.made) == {"", "ink"}
     assert len(made) == 1
     # Another one pushes the oldest tiles out.
     looks.clear()
@@ -251,8 +244,7 @@ def test_tiles_are_dreamt_from_the_own_picture_while_nothing_else_is(
         os.utime(path, (1, 1))
     tiles.list_again()
     for name in ("wood", "snow"):
-        tiles.pace(busy=False)
-        assert eventually(lambda: len(made) == 2 and bool(made[1].asked))
+        tiles.pace((copied, 0.0), busy=False)
         wanted = made[1].asked.pop()
         made[1].hear(PictureGrown(wanted.ticket, name.encode(), 1, 1))
     assert len(list((tmp_path / "cache").rglob("*.jpg"))) == 3

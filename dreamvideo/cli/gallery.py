@@ -10,6 +10,7 @@ import typer
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
 from dreamvideo.cli.common import Output
 from dreamvideo.cli.options import look_options
+from dreamvideo.formatting import format_count
 from dreamvideo.gallery import Across
 from dreamvideo.settings import Look
 
@@ -131,5 +132,8 @@ def preview(
             overwrite=overwrite,
             on_progress=listen,
         )
-    say(quiet, f"{made.output}: {made.frames} frames")
-    say(quiet, f"the whole clip: {full.frames} frames, about {format_clock(full.seconds)}")
+    say(quiet, f"{made.output}: {format_count(made.frames, 'frame')}")
+    say(
+        quiet,
+        f"the whole clip: {format_count(full.frames, 'frame')}, about {format_clock(full.seconds)}",
+    )

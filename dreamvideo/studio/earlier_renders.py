@@ -43,9 +43,10 @@ def check_free(job: RenderJob) -> None:
 def restore(number: int, kept: KeptRender) -> RenderJob:
     """Return a render as it was kept, with the frames that it has now."""
     job = RenderJob(number, kept.order, None, kept.command, kept.state)
-    job.line, job.notes, job.has_begun = kept.line, kept.notes, kept.state == "waiting"
-    if kept.state in ("waiting", "paused"):
-        job.line = ""
+    job.line, job.notes = kept.line, kept.notes
+    if kept.state not in ("failed", "done"):
+        # What was under way waits.
+        job.state, job.line = "paused" if kept.state == "paused" else "waiting", ""
         with suppress(DreamVideoError):
             found = Job.at(job_folder(kept.order.output))
             job.progress = Progress("dreaming", "frame", found.done, found.manifest.frames)

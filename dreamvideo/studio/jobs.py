@@ -37,7 +37,6 @@ from dreamvideo.studio.earlier_renders import (
 )
 from dreamvideo.studio.form_state import ENDINGS, Choice, Kind, choose_output_name, format_command
 from dreamvideo.studio.kept_renders import (
-    KEPT,
     KeptRender,
     KeptRenders,
     read_renders,
@@ -231,8 +230,9 @@ class Jobs:
                 except OSError as error:
                     why = describe_os_error(error)
                     raise UsageError(f"{output}: cannot be deleted ({why})") from error
-            self.all = [each for each in self.all if each is not job]
-            self._hidden = (*self._hidden, output.name)
+            self.all.remove(job)
+            if not delete:
+                self._hidden = (*self._hidden, output.name)
         self._changed()
 
     def close(self) -> list[str]:
@@ -242,13 +242,13 @@ class Jobs:
         if it cannot be written there.
         """
         with self._lock:
-            running = self.running
-            self.hold()
-            if running is not None and running not in self.queue:
-                self.queue.insert(0, running)
+            running, self.held = self.running, True
             child = running.child if running else None
+            if running and running.state != "stopping" and running not in self.queue:
+                self.queue.insert(0, running)
         if running and child:
-            self._end(running, "pausing")
+            if running.state != "stopping":
+                self._end(running, "pausing")
             child.close()
         left = []
         for job in self.listed:
@@ -288,23 +288,25 @@ class Jobs:
     def _changed(self) -> None:
         """Tell of a change of the list, and keep it for a restart."""
         with self._lock:
-            renders = []
-            for job in self.listed:
-                if job.state != "stopped":
-                    state = KEPT.get(job.state, "waiting")
-                    renders.append(KeptRender(job.order, job.command, state, job.line, job.notes))
+            # A queue that has ended is not held any more.
+            self.held = self.held and bool(self.queue)
+            renders = [
+                KeptRender(job.order, job.command, job.state, job.line, job.notes)
+                for job in self.listed
+                if job.state != "stopped"
+            ]
             hidden = [name for name in self._hidden if (self.folder / name).is_file()]
             write_renders(self.folder, KeptRenders(tuple(renders), tuple(hidden)))
         self._tell()
 
     def _enqueue(self, job: RenderJob) -> None:
-        job.has_begun = True
-        if self.running is None:
-            # Asked for by hand: it does not wait for a queue that is held.
+        job.has_begun, job.state = True, "waiting"
+        if self.held and self.running is None:
+            # Asked for by hand: it does not wait for the queue.
             self._start(job)
-            return
-        job.state = "waiting"
-        self.queue.append(job)
+        else:
+            self.queue.append(job)
+            self._start_next()
         self._changed()
 
     def _start_next(self) -> None:

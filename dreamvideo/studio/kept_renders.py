@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,9 +14,6 @@ from dreamvideo.studio.render_job import JobState
 from dreamvideo.studio.render_worker import Order
 
 NAME = ".dreamvideo-studio.json"
-KeptState = Literal["waiting", "paused", "failed", "done"]
-# What is under way waits after a restart.
-KEPT: Mapping[JobState, KeptState] = {"paused": "paused", "failed": "failed", "done": "done"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class KeptRender:
 
     order: Order
     command: str
-    state: KeptState
+    state: JobState
     line: str = ""
     notes: tuple[str, ...] = ()
 

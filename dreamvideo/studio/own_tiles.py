@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
@@ -29,8 +30,6 @@ IDLE = 1.0
 # The cache drops its oldest pictures beyond this many: about 20 MB.
 MOST_KEPT = 2000
 
-Looks = Mapping[str, Mapping[str, Any]]
-
 
 class OwnTiles:
     """Makes a tile for every look (values by name, from ``list_looks``) of the present source.
@@ -40,83 +39,67 @@ class OwnTiles:
 
     def __init__(
         self,
-        list_looks: Callable[[], Looks],
+        list_looks: Callable[[], Mapping[str, Mapping[str, Any]]],
         on_change: Callable[[], None],
         make_previewer: Callable[..., Previewer] = Previewer,
     ) -> None:
         self.made: dict[str, Path] = {}
         self._list_looks, self._tell, self._make = list_looks, on_change, make_previewer
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._tickets = count(1)
-        self._ticket, self._busy = 0, False
+        self._ticket, self._idle_from = 0, time.monotonic()
         self._source: tuple[Path, float] | None = None
+        # None: not listed yet.
         self._todo: list[tuple[str, Path, Mapping[str, Any]]] | None = None
-        self._timer: threading.Timer | None = None
         self._previewer: Previewer | None = None
 
-    def take(self, path: Path, at: float) -> None:
-        """Begin again with another source, a clip's frame at ``at`` seconds."""
+    def pace(self, source: tuple[Path, float] | None, *, busy: bool) -> None:
+        """Go on if nothing else is dreamt, else give up the tile under way; to be called often.
+
+        Args:
+            source: The picture, or a clip and the time of its frame in seconds.
+            busy: Whether something else is dreamt.
+        """
         with self._lock:
-            self.rest()
-            self._source, self._todo, self.made = (path, at), None, {}
+            if source != self._source:
+                self._source, self._todo, self.made = source, None, {}
+                self._rest()
+            if busy:
+                self._rest()
+            elif source and not self._ticket and time.monotonic() - self._idle_from > IDLE:
+                self._go_on(*source)
 
     def list_again(self) -> None:
         """Look for looks that have been added."""
         with self._lock:
-            self.rest()
+            self._rest()
             self._todo = None
-
-    def pace(self, *, busy: bool) -> None:
-        """Rest while something else is dreamt, and go on a moment after it."""
-        with self._lock:
-            self._busy = busy
-            if busy:
-                self.rest()
-            elif self._source and not self._ticket and not self._timer and self._todo != []:
-                self._timer = threading.Timer(IDLE, self._go_on)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def rest(self) -> None:
-        """Make nothing; the tile under way is given up at its next step."""
-        with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-            if self._ticket and self._previewer:
-                self._previewer.ask(Rest())
-            self._ticket = 0
 
     def close(self) -> None:
         """End the process."""
-        with self._lock:
-            self.rest()
-            self._source = None
-            previewer, self._previewer = self._previewer, None
+        previewer, self._previewer = self._previewer, None
         if previewer:
             previewer.close()
 
-    def _go_on(self) -> None:
-        with self._lock:
-            self._timer, source, todo = None, self._source, self._todo
-        if source is not None and todo is None:
-            # Without the lock: it reads the source.
+    def _rest(self) -> None:
+        self._idle_from = time.monotonic()
+        if self._ticket and self._previewer:
+            self._previewer.ask(Rest())
+        self._ticket = 0
+
+    def _go_on(self, path: Path, at: float) -> None:
+        if self._todo is None:
+            self._todo = []
             with suppress(DreamVideoError, OSError, RuntimeError):
-                todo = self._list(*source)
+                self._todo = self._list(path, at)
             self._tell()
-        with self._lock:
-            if source is None or source is not self._source or self._busy:
-                return
-            self._todo, previewer = todo or [], self._previewer
-            if self._todo:
-                self._previewer = previewer or self._make(self._hear, background=True)
-                self._ticket = next(self._tickets)
-                (path, at), (_, _, values) = source, self._todo[0]
-                self._previewer.ask(PictureWanted(self._ticket, path, values, at, 0.0, PIXELS))
-                return
-            self._previewer = None
-        if previewer:
-            previewer.close()
+        if self._todo:
+            self._previewer = self._previewer or self._make(self._hear, background=True)
+            self._ticket = next(self._tickets)
+            values = self._todo[0][2]
+            self._previewer.ask(PictureWanted(self._ticket, path, values, at, 0.0, PIXELS))
+        elif self._previewer:
+            threading.Thread(target=self.close, daemon=True).start()
 
     def _list(self, path: Path, at: float) -> list[tuple[str, Path, Mapping[str, Any]]]:
         """List the tiles that are not in the cache, and take those that are."""
@@ -138,17 +121,13 @@ class OwnTiles:
                 return
             if not self._todo or (isinstance(answer, PictureGrown) and answer.done < answer.total):
                 return
-            self._ticket = 0
+            self._ticket, self._idle_from = 0, 0.0
             name, tile, _ = self._todo.pop(0)
             if isinstance(answer, PictureGrown):
                 with suppress(DreamVideoError, OSError):
                     _keep(tile, answer.picture)
                     self.made[name] = tile
         self._tell()
-        # Unless something else has begun meanwhile.
-        if self._timer:
-            self._timer.cancel()
-            self._go_on()
 
 
 def _keep(path: Path, picture: bytes) -> None:

@@ -12,14 +12,21 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
-from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Kind, Slider, list_descriptions
+from dreamvideo.studio.form_state import (
+    ENDINGS,
+    KINDS,
+    SLIDERS,
+    Choice,
+    Kind,
+    Slider,
+    list_descriptions,
+)
 from dreamvideo.studio.session import Studio, look_pictures
-from dreamvideo.studio.uploads import make_safe_name
+from dreamvideo.studio.uploads import SourceFile, make_safe_name
 from dreamvideo.studio.widgets import (
     BLANK,
     NumberInput,
     Range,
-    TextInput,
     box,
     button,
     change,
@@ -222,9 +229,6 @@ class KindPanel(Panel):
                 for kind in KINDS:
                     self._tile(kind)
             self.fields = box("div", "fields")
-            with box("label", "field own-name"):
-                words("span", "Name")
-                self.name = TextInput("output-name", self._rename)
             self.part = box("div", "part")
             with self.part:
                 self.part_words = words("span", "")
@@ -235,7 +239,7 @@ class KindPanel(Panel):
             self.line = words("p", "", "line")
             with_attributes(self.line, {"role": "status"})
         self.kind: tuple[object, ...] = ()
-        self.name_seen: object = None
+        self.states: object = None
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
@@ -267,11 +271,18 @@ class KindPanel(Panel):
         last = jobs.running and (jobs.queue or [jobs.running])[-1]
         after = f"It will begin after {last.name}" if last else ""
         self.line.text = after if material else "Choose a photo or a clip first"
-        self._show_name([job.state for job in jobs.all])
         now = (choice, material)
-        if now == self.kind:
+        states = [job.state for job in jobs.all]
+        if now != self.kind:
+            self.kind = now
+            self._follow(choice, material)
+        elif states == self.states:
             return
-        self.kind = now
+        self.states = states
+        with suppress(DreamVideoError):
+            change(self.name, placeholder=self.studio.output.stem if material else "")
+
+    def _follow(self, choice: Choice, material: SourceFile | None) -> None:
         unfit = "image" if material is not None and material.kind == "film" else "video"
         for kind, each in self.inputs.items():
             change(each, checked=kind == choice.kind, disabled=kind == unfit)
@@ -289,6 +300,14 @@ class KindPanel(Panel):
         zooms = choice.kind == "zoom"
         self.fields.clear()
         with self.fields:
+            with box("label", "field own-name"):
+                words("span", "Name")
+                self.name = box("input", "number", id="output-name", type="text", maxlength="60")
+            # As an attribute: what is being typed is left alone.
+            self.name.props["^value"] = choice.name
+            self.name.on(
+                "change", lambda e: self._rename(e.args), js_handler="(e) => emit(e.target.value)"
+            )
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
             select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
@@ -300,22 +319,11 @@ class KindPanel(Panel):
                 )
 
     def _rename(self, text: str) -> None:
-        choice, self.name.now = self.studio.choice, text
+        choice = self.studio.choice
         name = text.strip().removesuffix(choice.ending).replace("/", "-").replace("\\", "-")
         tame = make_safe_name(f"{name}{choice.ending}").removesuffix(choice.ending) if name else ""
-        self.name_seen = None
+        self.kind = ()
         self.studio.choose(replace(choice, name=tame))
-
-    def _show_name(self, states: object) -> None:
-        """Show the name that was typed, or else the one that the output gets."""
-        choice, material = self.studio.choice, self.studio.material
-        now = (choice, material, states)
-        if now == self.name_seen:
-            return
-        self.name_seen = now
-        with suppress(DreamVideoError):
-            proposed = self.studio.output.stem if material else ""
-            self.name.show(choice.name, proposed)
 
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice

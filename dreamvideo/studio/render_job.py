@@ -46,7 +46,7 @@ class RenderJob:
     order: Order
     material: SourceFile | None
     command: str
-    state: JobState = "running"
+    state: JobState = "waiting"
     progress: Progress | None = None
     line: str = ""
     notes: tuple[str, ...] = ()

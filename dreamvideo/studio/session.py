@@ -142,9 +142,14 @@ class Studio:
         """Mark the session as changed."""
         with self._lock:
             self.version += 1
-            busy = self.seen.is_busy or bool(self.moving.words) or not self.is_warm
-        if self.own_tiles:
-            self.tiles.pace(busy=busy or self.jobs.running is not None)
+
+    def pace_tiles(self) -> None:
+        """Let the looks' own pictures be made while nothing else is dreamt."""
+        material = self.material
+        if self.own_tiles and material is not None:
+            busy = self.seen.is_busy or bool(self.moving.words) or self.jobs.running is not None
+            at = float(material.duration) / 3
+            self.tiles.pace((material.path, at), busy=busy or not self.is_warm)
 
     def close(self) -> list[str]:
         """End all processes and delete private files.
@@ -170,7 +175,6 @@ class Studio:
             self.complaint = ""
             self.tried = ()
             self._past, self._future, self._gesture = [], [], ""
-            self.tiles.take(material.path, self.at)
         if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()

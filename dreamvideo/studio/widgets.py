@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -190,36 +189,6 @@ class Range(NumberInput):
     type = "range"
     style = "range"
     event = "input"
-
-
-class TextInput:
-    """A native text field; ``on_change`` gets what was typed.
-
-    Args:
-        name: The element's id.
-        on_change: Called with every text that is typed completely.
-    """
-
-    def __init__(self, name: str, on_change: Handler) -> None:
-        self.name, self.now = name, ""
-        self.element = box("input", "number", id=name, type="text", maxlength="60")
-        self.element.on(
-            "change",
-            lambda event: on_change(str(event.args)),
-            js_handler="(e) => emit(e.target.value)",
-        )
-
-    def show(self, text: str, instead: str) -> None:
-        """Set the text, if it differs from ``now``, and what stands in place of an empty one."""
-        change(self.element, placeholder=instead)
-        if text != self.now:
-            self.now = text
-            # As in a NumberInput: the attribute is only the initial value.
-            change(self.element, **{"^value": text})
-            self.element.client.run_javascript(
-                f"setTimeout(() => {{document.getElementById('{self.name}').value = "
-                f"{json.dumps(text)};}}, 50)"
-            )
 
 
 def number_text(value: float) -> str:
