@@ -112,7 +112,7 @@ class Jobs:
         self.all[:0] = [restore(next(self._numbers), each) for each in there if each not in old]
         self.queue = [job for job in self.all if job.state == "waiting"]
         self.held = bool(self.queue)
-        self._changed()
+        self._tell()
 
     def choose_output(self, choice: Choice, material: SourceFile) -> Path:
         """Return the output of the same render if it is unfinished, else a name that is free.
@@ -186,19 +186,16 @@ class Jobs:
                 self.queue.insert(max(0, at + by), self.queue.pop(at))
         self._changed()
 
-    def hold(self) -> None:
-        """Hold the queue: a film under way is paused, to go on first; a still is finished."""
+    def hold(self, *, yes: bool = True) -> None:
+        """Hold the queue, or go on with it.
+
+        A film that is under way is paused and the first to go on; a still is finished.
+        """
         with self._lock:
-            self.held, running = True, self.running
-            if running is not None and running.state == "running" and running.can_pause:
+            self.held, running = yes, self.running
+            if yes and running and running.state == "running" and running.can_pause:
                 self.queue.insert(0, running)
                 self._end(running, "pausing")
-        self._changed()
-
-    def release(self) -> None:
-        """Go on with the queue."""
-        with self._lock:
-            self.held = False
             self._start_next()
         self._changed()
 

@@ -24,22 +24,11 @@ RESTING: tuple[JobState, ...] = ("paused", "failed", "stopped")
 
 @dataclass(eq=False)
 class RenderJob:
-    """One render and its progress; that of an earlier session has no command line.
+    """One render, by its ``number`` in the session, its progress, and the ``line`` how it ended.
 
-    Attributes:
-        number: Its number in the session.
-        order: What is rendered.
-        material: Its source; None for an earlier session's.
-        command: The command line that renders it.
-        state: Its state.
-        progress: The newest progress.
-        line: How it ended.
-        notes: Notes of the finished render.
-        pace_from: (time, frames done) when the first frames of this run arrived; used to estimate
-            the time left.
-        has_begun: Whether this session has worked on it, or will.
-        picture: A still as it grows, as JPEG.
-        child: Its process.
+    One of an earlier session has no ``material``, and of the command line no ``command``. The time
+    left is estimated ``pace_from`` the first frames of this run: (time, frames done). ``has_begun``
+    is whether this session has worked on it, or will; ``picture`` is a still as it grows, as JPEG.
     """
 
     number: int

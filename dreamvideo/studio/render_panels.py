@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
@@ -101,11 +100,13 @@ class RendersPanel(Panel):
         super().__init__(studio)
         with section("Renders", "renders") as self.section:
             with box("div", "actions"):
-                self.hold = button("", self._hold)
+                jobs = studio.jobs
+                self.hold = button("", lambda: jobs.hold(yes=not jobs.held))
                 # A browser asks its user only on a click; the page hides it where that is settled.
-                ask = with_attributes(words("button", "Notify me when done", "btn quiet"), {})
-                with_attributes(ask, {"type": "button", "id": "ask-notices"})
+                ask = box("button", "btn quiet", type="button", id="ask-notices")
                 ask.on("click", js_handler="() => askForNotices()")
+                with ask:
+                    words("span", "Notify me when done")
             self.list = box("div", "jobs")
         self.cards: dict[int, JobCard] = {}
         self.order: list[int] = []
@@ -129,13 +130,6 @@ class RendersPanel(Panel):
             self.order = order
             for at, number in enumerate(order):
                 self.cards[number].root.move(target_index=at)
-
-    def _hold(self) -> None:
-        jobs = self.studio.jobs
-        if jobs.held:
-            jobs.release()
-        else:
-            jobs.hold()
 
 
 class JobCard:
@@ -277,10 +271,5 @@ def _ask(question: str, no: str, yes: Mapping[str, Callable[[], object]]) -> Non
         with box("div", "actions"):
             button(no, dialog.close, "primary", autofocus="true")
             for label, act in yes.items():
-                button(label, partial(_answer, dialog, act))
+                button(label, act).on("click", dialog.close, args=[])
     dialog.open()
-
-
-def _answer(dialog: ui.dialog, act: Callable[[], object]) -> None:
-    dialog.close()
-    act()
