@@ -232,6 +232,7 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "ChildProcess", FakeChild)
         assert after.render(replace(QUICK, fps="12"), clip) not in (listed, None)
+    after.pause(listed)
     after.remove(listed)
     assert [each.name for each in after.all][1:] == ["cat-zoom-2.gif"]
 

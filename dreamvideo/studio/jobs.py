@@ -119,7 +119,11 @@ class Jobs:
 
         A free name in the folder is one that neither a file nor an unfinished render has.
         """
-        promised = {job.order.output for job in self.all if job.state in (*BUSY, "waiting")}
+        promised = {
+            job.order.output
+            for job in self.all
+            if job.state in BUSY or (job in self.queue and job.progress is None)
+        }
         for number in range(1, 100_000):
             name = choose_output_name(
                 material.path, choice.kind, choice.ending, number, choice.name
@@ -147,13 +151,14 @@ class Jobs:
             unfinished = (
                 job
                 for job in self.all
-                if job.order.output == output and job.state in ("paused", "failed")
+                if job.order.output == output and job.state in ("paused", "failed", "waiting")
             )
             job = next(unfinished, None)
             if job is None:
                 job = RenderJob(next(self._numbers), order, material, command)
                 self.all.insert(0, job)
             job.order, job.material, job.command = order, material, command
+            self._leave_queue(job)
             self._enqueue(job)
         return job
 

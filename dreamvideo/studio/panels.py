@@ -240,6 +240,8 @@ class KindPanel(Panel):
             with_attributes(self.line, {"role": "status"})
         self.kind: tuple[object, ...] = ()
         self.states: object = None
+        # What the field of the name shows.
+        self.named: str | None = None
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
@@ -271,10 +273,10 @@ class KindPanel(Panel):
         last = jobs.running and (jobs.queue or [jobs.running])[-1]
         after = f"It will begin after {last.name}" if last else ""
         self.line.text = after if material else "Choose a photo or a clip first"
-        now = (choice, material)
+        now = (replace(choice, name=""), material)
         states = [job.state for job in jobs.all]
-        if now != self.kind:
-            self.kind = now
+        if now != self.kind or choice.name != self.named:
+            self.kind, self.named = now, choice.name
             self._follow(choice, material)
         elif states == self.states:
             return
@@ -322,7 +324,8 @@ class KindPanel(Panel):
         choice = self.studio.choice
         name = text.strip().removesuffix(choice.ending).replace("/", "-").replace("\\", "-")
         tame = make_safe_name(f"{name}{choice.ending}").removesuffix(choice.ending) if name else ""
-        self.kind = ()
+        # What was typed stays, and the focus where it is, unless the name had to be changed.
+        self.named = tame if tame == text else None
         self.studio.choose(replace(choice, name=tame))
 
     def _ending(self, ending: str) -> None:
