@@ -244,11 +244,11 @@ def test_a_result_is_told_of_used_shown_in_its_folder_and_removed(
         store_frame(job.order.output, np.full((48, 64, 3), 150, np.uint8))
         child.hear(Done(1, ("a note",)))
         child.ended(0)
+        expect(page.locator(".q-notification").last).to_contain_text(f"{job.name}: Done: ")
         card = page.get_by_role("article").first
         expect(card).to_contain_text(re.compile("Done: .*a note", re.S))
     said = page.evaluate("window.notices")
     assert [line.partition(":")[0] for line in said] == ["photo-dream.png", "photo-dream-2.png"]
-    expect(page.locator(".q-notification").first).to_contain_text("photo-dream.png: Done: ")
     assert sideways(page) == 0
     first = page.get_by_role("article", name="photo-dream.png")
     second = page.get_by_role("article", name="photo-dream-2.png")
@@ -288,8 +288,9 @@ def test_the_looks_are_shown_on_the_own_picture(
         found: list[PictureWanted] = []
 
         def there() -> bool:
-            wanted = tiles._previewer and tiles._previewer.asked[-1]  # type: ignore[attr-defined]
-            found[:] = [wanted] if isinstance(wanted, PictureWanted) else []
+            previewer = tiles._previewer
+            newest = previewer.asked[-1:] if isinstance(previewer, FakePreviewer) else []
+            found[:] = [each for each in newest if isinstance(each, PictureWanted)]
             return bool(found) and found[0].ticket not in seen
 
         assert eventually(there)

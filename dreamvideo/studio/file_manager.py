@@ -1,4 +1,4 @@
-"""Shows a file in the desktop's file manager, where the studio runs on the user's own machine."""
+"""Opens a folder in the desktop's file manager, where the studio runs on the user's machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
-def can_show_files() -> bool:
+def can_open_folders() -> bool:
     """Return whether there is a desktop: not over SSH, in a container or on a server."""
     if "SSH_CONNECTION" in os.environ:
         return False
@@ -21,6 +21,6 @@ def can_show_files() -> bool:
     return any(map(os.environ.get, _DISPLAYS)) and shutil.which("xdg-open") is not None
 
 
-def show_file(path: Path) -> None:
-    """Open the folder of a file."""
-    typer.launch(str(path.absolute()), locate=True)
+def open_folder(folder: Path) -> None:
+    """Open a folder."""
+    typer.launch(str(folder.absolute()))

@@ -119,11 +119,9 @@ class Jobs:
 
         A free name in the folder is one that neither a file nor an unfinished render has.
         """
-        promised = {
-            job.order.output
-            for job in self.all
-            if job.state in BUSY or (job in self.queue and job.progress is None)
-        }
+        outputs = {job.order.output for job in self.queue}
+        promised = {output for output in outputs if not job_folder(output).exists()}
+        promised |= {job.order.output for job in self.all if job.state in BUSY}
         for number in range(1, 100_000):
             name = choose_output_name(
                 material.path, choice.kind, choice.ending, number, choice.name

@@ -10,7 +10,7 @@ from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.studio.file_manager import can_show_files, show_file
+from dreamvideo.studio.file_manager import can_open_folders, open_folder
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.render_job import BUSY, RESTING, RenderJob
 from dreamvideo.studio.render_worker import BETWEEN
@@ -159,7 +159,7 @@ class JobCard:
                     {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
                 )
                 self.use = button("Use as source", self._use)
-                self.folder = button("Open folder", lambda: show_file(job.order.output))
+                self.folder = button("Open folder", lambda: open_folder(jobs.folder))
                 self.off = button("Remove", self._remove, "link")
             with box("details") as self.details:
                 words("summary", "Its command line")
@@ -198,7 +198,7 @@ class JobCard:
         change(self.stop, disabled=job.state == "stopping")
         for each in (self.save, self.use):
             show(each, job.state == "done")
-        show(self.folder, job.state == "done" and can_show_files())
+        show(self.folder, job.state == "done" and can_open_folders())
         show(self.off, job.can_be_removed)
         self.command.text = job.command
         show(self.details, bool(job.command))
