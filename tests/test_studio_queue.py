@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,16 @@ class Served:
         self.children.clear()
         self.studio.__init__(self.studio.folder, **given)  # type: ignore[misc]
         self.studio.is_warm = True
+
+    def begin(self, **given: Any) -> None:
+        """Begin a session whose folder is empty."""
+        self.studio.close()
+        for path in self.studio.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self.restart(**given)
 
     @property
     def queue(self) -> list[str]:
@@ -140,6 +151,7 @@ def listed(page: Page) -> list[str]:
 def test_a_queue_is_ordered_watched_held_and_found_again(
     browse: Browse, served: Served, shelf: Path
 ) -> None:
+    served.begin(own_tiles=False)
     page = opened(browse, served, shelf / "clip.mp4")
     name = page.get_by_role("textbox", name="Name", exact=True)
     expect(name).to_have_attribute("placeholder", "clip-dream")
@@ -155,9 +167,12 @@ def test_a_queue_is_ordered_watched_held_and_found_again(
     render.click()
     expect(page.get_by_role("article", name="my-film-2.mp4")).to_contain_text("Waiting")
     page.get_by_role("radio", name="Zoom").check(force=True)
+    render = page.get_by_role("button", name="Render the zoom")
+    expect(render).to_be_visible()
     name.fill("")
     name.press("Enter")
-    page.get_by_role("button", name="Render the zoom").click()
+    expect(name).to_have_attribute("placeholder", "clip-zoom")
+    render.click()
     zoom = page.get_by_role("article", name="clip-zoom.mp4")
     expect(zoom).to_contain_text("Waiting for its turn")
     expect(zoom.get_by_role("button", name="Later")).to_be_disabled()
@@ -224,7 +239,7 @@ def test_a_queue_is_ordered_watched_held_and_found_again(
 def test_a_result_is_told_of_used_shown_in_its_folder_and_removed(
     browse: Browse, served: Served, shelf: Path
 ) -> None:
-    served.restart(own_tiles=False)
+    served.begin(own_tiles=False)
     page = opened(browse, served, shelf / "photo.png", width=1280, height=800)
     render = page.get_by_role("button", name="Render the still")
     for number in (0, 1):
@@ -278,7 +293,7 @@ def test_a_result_is_told_of_used_shown_in_its_folder_and_removed(
 def test_the_looks_are_shown_on_the_own_picture(
     browse: Browse, served: Served, shelf: Path
 ) -> None:
-    served.restart(own_tiles=True)
+    served.begin(own_tiles=True)
     page = opened(browse, served, shelf / "photo.png")
     shown = page.locator(".look img")
     expect(shown.nth(1)).to_have_attribute("src", "/studio/look/breathing")
@@ -329,7 +344,7 @@ EACH: list[tuple[int, str]] = [(390, "light"), (390, "dark"), (1280, "light"), (
 def test_a_full_queue_fits_and_can_be_hit(
     browse: Browse, served: Served, shelf: Path, width: int, scheme: Any
 ) -> None:
-    served.restart(own_tiles=False)
+    served.begin(own_tiles=False)
     page = opened(browse, served, shelf / "clip.mp4", width=width, scheme=scheme)
     studio = served.studio
     for _ in range(3):
