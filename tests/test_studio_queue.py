@@ -65,7 +65,7 @@ class Served:
 
     def begin(self, **given: Any) -> None:
         """Begin a session whose folder is empty."""
-        self.studio.close()
+        self.studio.jobs.all, self.studio.jobs.queue = [], []
         for path in self.studio.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
