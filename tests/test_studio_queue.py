@@ -304,7 +304,7 @@ def test_the_looks_are_shown_on_the_own_picture(
 
         def there() -> bool:
             previewer = tiles._previewer
-            newest = previewer.asked[-1:] if isinstance(previewer, FakePreviewer) else []
+            newest: list[Any] = previewer.asked[-1:] if isinstance(previewer, FakePreviewer) else []
             found[:] = [each for each in newest if isinstance(each, PictureWanted)]
             return bool(found) and found[0].ticket not in seen
 
