@@ -274,7 +274,7 @@ class KindPanel(Panel):
         after = f"It will begin after {last.name}" if last else ""
         self.line.text = after if material else "Choose a photo or a clip first"
         now = (replace(choice, name=""), material)
-        states = [job.state for job in jobs.all]
+        states = [choice.name, *(job.state for job in jobs.all)]
         if now != self.kind or choice.name != self.named:
             self.kind, self.named = now, choice.name
             self._follow(choice, material)
