@@ -1,4 +1,4 @@
-"""Parse sizes, times, rates and weighted layers; errors say what is wrong."""
+"""Parse sizes, times, rates, and weighted layers and networks; errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -141,6 +141,28 @@ def parse_classes(text: str) -> tuple[tuple[str, float], ...]:
     return tuple(parsed)
 
 
+def parse_networks(text: str) -> tuple[tuple[str, float], ...]:
+    """Parse ``lite0, nets/mine.keras:0.5`` to (("lite0", 1.0), ("nets/mine.keras", 0.5)).
+
+    What follows the last colon of a name is its weight if it is a number, else part of the name, as
+    in ``C:\\nets\\mine.keras``. Raises ValueError, naming what does not parse.
+    """
+    parsed = []
+    for part in text.split(","):
+        name, colon, tail = (piece.strip() for piece in part.rpartition(":"))
+        if not colon or not _is_float(tail):
+            name, tail = part.strip(), "1"
+        if not name:
+            raise ValueError(f"the name of a network is missing in {text!r}")
+        parsed.append((name, _weight(tail, f"network {name!r}")))
+    return tuple(parsed)
+
+
+def is_short_for(short: str, name: str) -> bool:
+    """Return whether a name begins or ends with these words: ``lite2``, ``efficientnet-lite2``."""
+    return name.startswith(f"{short}-") or name.endswith(f"-{short}")
+
+
 @dataclass(frozen=True)
 class Term:
     """One layer to excite: ``layer#channels@place:mode``, where all but the layer is optional.
@@ -200,6 +222,14 @@ def _weighted_term(part: str, text: str) -> tuple[str, float]:
         return str(parse_term(part)), 1.0
     term = parse_term(name)
     return str(term), _weight(tail, f"layer {name!r}")
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _weight(text: str, whose: str) -> float:

@@ -14,6 +14,7 @@ import dreamvideo
 from dreamvideo.cli.app import app
 from dreamvideo.cli.completion import complete_layers
 from dreamvideo.cli.entry import run
+from dreamvideo.cli.options import SOUND_OPTIONS
 from dreamvideo.settings import (
     CoherenceSettings,
     DreamSettings,
@@ -30,12 +31,18 @@ GROUPS: dict[str, tuple[type[Settings], ...]] = {
     "zoom": (OutputSettings, DreamSettings, ZoomSettings),
     "info": (DreamSettings, CoherenceSettings),
 }
+# A still picture has no sound, and a zoom none of its own.
+NOT_EVERYWHERE = {
+    "image": {"no_audio", "audio_track", *SOUND_OPTIONS},
+    "zoom": {"no_audio", "audio_track"},
+    "info": set[str](),
+}
 SETTINGS = [
     (command, group, name)
     for command, groups in GROUPS.items()
     for group in groups
     for name in group.model_fields
-    if command == "video" or name not in ("no_audio", "audio_track")
+    if command == "video" or name not in NOT_EVERYWHERE[command]
 ]
 RENDERS = ("image", "video", "zoom")
 

@@ -14,6 +14,7 @@ from dreamvideo.render.frames.band_balance import (
     find_expected_share,
     find_known_share,
     measure_bands,
+    raise_colour,
     renew_bands,
     restore_bands,
     scale_bands_to_full,
@@ -69,6 +70,17 @@ def test_bands_of_light_and_colour_come_back_each_by_itself(factor: float) -> No
         current = restore_bands(now, found, wanted, everywhere).merge()
     assert errors[-1] < 0.15 * errors[0]
     assert found[..., 4].mean() == pytest.approx(wanted[..., 4].mean(), rel=0.03)
+
+
+def test_more_colour_is_wanted_in_all_but_the_finest_bands() -> None:
+    wanted = measure_bands(Pyramid.of(detail()))
+    changed = raise_colour(wanted, detail().shape[1]) / wanted
+    colours = changed[0, 0, 1:-3:2]
+    assert (changed[..., :-3:2] == 1).all()
+    assert (changed[..., -3:] == 1).all()
+    assert colours[0] == 1
+    assert colours[-1] > 1
+    assert (np.diff(colours) >= 0).all()
 
 
 def test_nothing_is_held_where_a_dream_is_young() -> None:

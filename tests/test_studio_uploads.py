@@ -28,7 +28,9 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 
 
 def taken(data: bytes, name: str, folder: Path, most: int = 10_000_000) -> SourceFile:
-    return asyncio.run(take(pieces(data), name, folder, most))
+    found = asyncio.run(take(pieces(data), name, folder, most))
+    assert isinstance(found, SourceFile)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,10 @@ def test_what_is_neither_is_refused_and_gone(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_sound_alone_and_nothing_are_refused(shelf: Path, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"song\.mp4: holds no moving picture"):
-        taken((shelf / "tone.mp3").read_bytes(), "song.mp4", tmp_path)
+def test_sound_alone_is_no_source_and_nothing_is_refused(shelf: Path, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"tone\.mp3: holds no moving picture"):
+        inspect_upload(shelf / "tone.mp3", "tone.mp3")
+    # What it is instead: tests/test_studio_music.py.
     with pytest.raises(MediaError, match="empty"):
         taken(b"", "cat.png", tmp_path)
     assert not list(tmp_path.iterdir())

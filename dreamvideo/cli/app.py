@@ -30,7 +30,7 @@ from dreamvideo.cli.common import (
     note,
     say,
 )
-from dreamvideo.cli.options import look_options, output_options
+from dreamvideo.cli.options import SOUND_OPTIONS, look_options, output_options
 from dreamvideo.cli.pipes import (
     check_missing,
     is_piped,
@@ -96,7 +96,7 @@ def _name_film(clip: Path) -> Path:
 @app.command()
 @look_options("dream", "mask", "colour")
 @machine_options("device", "precision", "max_memory", "threads")
-@output_options("no_audio", "audio_track")
+@output_options("no_audio", "audio_track", *SOUND_OPTIONS)
 def image(
     photos: Annotated[list[Path], typer.Argument(help="The picture to dream, or several.")],
     *,

@@ -23,25 +23,25 @@ def complete_presets(incomplete: str) -> list[str]:
 
 
 def complete_models(incomplete: str) -> list[str]:
-    """Return the networks that begin so."""
+    """Return the networks that begin so; of a list of them, the last is completed."""
     from dreamvideo.dream.kept_models import list_kept
     from dreamvideo.dream.models import REGISTRY
 
-    return [name for name in [*REGISTRY, *list_kept()] if name.startswith(incomplete)]
+    return _complete_last(incomplete, [*REGISTRY, *list_kept()])
 
 
 def complete_layers(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return layers of the network that was chosen; of a list of them, the last is completed."""
-    from dreamvideo.dream.models import list_layers
+    """Return layers of the chosen networks; of a list of them, the last is completed."""
+    from dreamvideo.dream.mixture import list_layer_names
     from dreamvideo.errors import DreamVideoError
     from dreamvideo.settings import DreamSettings
 
     name = ctx.params.get("model") or DreamSettings().model
     try:
-        layers = list_layers(name)
+        layers = list_layer_names(name)
     except DreamVideoError:
         return []
-    return _complete_last(incomplete, [layer.name for layer in layers])
+    return _complete_last(incomplete, layers)
 
 
 def complete_classes(incomplete: str) -> list[str]:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, say
+from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import Output
-from dreamvideo.cli.options import look_options
+from dreamvideo.cli.options import SOUND_OPTIONS, look_options, output_options
 from dreamvideo.formatting import format_count
 from dreamvideo.gallery import Across
-from dreamvideo.settings import Look
+from dreamvideo.settings import Look, OutputSettings
 
 SIDE = 320
 
@@ -89,6 +89,7 @@ def gallery(
 
 @app.command()
 @look_options("dream", "coherence", "mask", "colour", "camera")
+@output_options(*(name for name in OutputSettings.model_fields if name not in SOUND_OPTIONS))
 def preview(
     clip: Annotated[Path, typer.Argument(help="A video, an animated GIF or a folder.")],
     *,
@@ -113,6 +114,7 @@ def preview(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    wanted: OutputSettings,
     look: Look,
 ) -> None:
     """Dream a few seconds of a clip, small and coarse, and estimate the time for all of it."""
@@ -125,6 +127,7 @@ def preview(
             clip,
             output,
             look,
+            wanted,
             at=at,
             seconds=seconds,
             size=size,
@@ -133,7 +136,6 @@ def preview(
             on_progress=listen,
         )
     say(quiet, f"{made.output}: {format_count(made.frames, 'frame')}")
-    say(
-        quiet,
-        f"the whole clip: {format_count(full.frames, 'frame')}, about {format_clock(full.seconds)}",
-    )
+    note(quiet, made.notes if wanted.model_fields_set else ())
+    whole = format_count(full.frames, "frame")
+    say(quiet, f"the whole clip: {whole}, about {format_clock(full.seconds)}")

@@ -116,7 +116,6 @@ def models(
     """List the networks, the layers of one of them, or ImageNet classes by name; keep a file."""
     from dreamvideo.dream import models as registry
     from dreamvideo.errors import UsageError
-    from dreamvideo.parsing import parse_layers, parse_term
 
     if classes is not None:
         _print_rows(_class_rows(classes), as_json)
@@ -141,18 +140,7 @@ def models(
         rows = [_list_model_facts(entry) for entry in registry.REGISTRY.values()]
         _print_rows([*rows, *_kept_rows()], as_json)
     elif on is None:
-        weighted = parse_layers(",".join(registry.find_entry(name).default_layers))
-        defaults = {parse_term(term).layer for term, _ in weighted}
-        rows = [
-            {
-                "layer": layer.name,
-                "channels": layer.channels,
-                "stride": layer.stride,
-                "default": layer.name in defaults,
-            }
-            for layer in registry.list_layers(name)
-        ]
-        _print_rows(rows, as_json)
+        _print_rows(_layer_rows(name), as_json)
     else:
         _print_rows(_activity_rows(name, on, weights), as_json)
 
@@ -252,6 +240,28 @@ def _list_model_facts(entry: Any) -> dict[str, Any]:
         "layers": ",".join(entry.default_layers),
         "weights": entry.weights,
     }
+
+
+def _layer_rows(model: str) -> list[dict[str, Any]]:
+    from dreamvideo.dream.mixture import list_entries, list_labels, read_mixture
+    from dreamvideo.dream.models import list_layers
+    from dreamvideo.parsing import parse_layers, parse_term
+
+    rows = []
+    names = read_mixture(model).names
+    for name, label, entry in zip(names, list_labels(model), list_entries(model), strict=True):
+        weighted = parse_layers(",".join(entry.default_layers))
+        defaults = {parse_term(term).layer for term, _ in weighted}
+        rows += [
+            {
+                "layer": layer.name if len(names) == 1 else f"{label}/{layer.name}",
+                "channels": layer.channels,
+                "stride": layer.stride,
+                "default": layer.name in defaults,
+            }
+            for layer in list_layers(name)
+        ]
+    return rows
 
 
 def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[str, Any]]:

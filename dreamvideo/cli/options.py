@@ -43,7 +43,9 @@ OVER_TIME = (
     "Numbers may change over time: `0:0, 2s:1 ease, end:0`, or a formula in t (seconds), f "
     "(frames) and p (0 to 1 of the film): `0.5 + 0.5 * sin(t)`."
 )
-SOUND = " They may follow the clip's sound: `audio:low * 1.5 + 0.2`."
+SOUND = " They may follow the sound: `audio:low * 1.5 + 0.2`, and its beat: `1 - beat % 1`."
+# What a film sounds like, and what its look listens to.
+SOUND_OPTIONS = ("sound", "sound_start", "sound_fade", "stem", "bpm", "downbeat", "click")
 
 
 def look_options(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -143,7 +145,7 @@ def _over_time(groups: tuple[str, ...]) -> str:
     """Return the part of a command's help about values over time; empty if it makes no film."""
     if len(groups) == 1:
         return ""
-    return f"\n\n{OVER_TIME}" + (SOUND if "coherence" in groups else "")
+    return f"\n\n{OVER_TIME}" + (SOUND if {"coherence", "zoom"} & {*groups} else "")
 
 
 def _fields(group: str) -> list[tuple[str, FieldInfo]]:
@@ -156,6 +158,8 @@ def _plain(annotation: Any) -> Any:
         if str in get_args(annotation):
             return str
         return next(kind for kind in get_args(annotation) if kind is not type(None))
+    if get_origin(annotation) is tuple:
+        return list[get_args(annotation)[0]]  # type: ignore[misc]
     return annotation
 
 

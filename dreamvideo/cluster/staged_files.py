@@ -12,8 +12,13 @@ from typing import Any
 from dreamvideo.errors import MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.sequence import is_sequence, sequence_files
-from dreamvideo.render.job.manifest import Manifest, compute_fingerprint, find_model
+from dreamvideo.render.job.manifest import (
+    Manifest,
+    compute_fingerprint,
+    replace_model_files,
+)
 from dreamvideo.settings import look_to_toml, preset_paths
+from dreamvideo.settings.output import parse_stem
 from dreamvideo.settings.presets import look_from_values, look_values, read_preset
 
 # Bytes that are sent at a time.
@@ -100,9 +105,8 @@ def _relocate(
 
     def relocate_dream(values: dict[str, Any]) -> None:
         relocate(values, "guide", "weights")
-        model = find_model(values.get("model", ""))
-        if model is not None:
-            values["model"] = stage(model)
+        if values.get("model"):
+            values["model"] = replace_model_files(values["model"], stage)
 
     values = look_values(manifest.decoded_look)
     relocate_dream(values["dream"])
@@ -116,6 +120,13 @@ def _relocate(
             relocate_dream(dream)
             lines = (f"{name} = {json.dumps(value)}\n" for name, value in dream.items())
             region["look"] = stage_text("[dream]\n" + "".join(lines))
+    wanted = dict(manifest.wanted)
+    if manifest.decoded_look.sounds:
+        # Otherwise only the encoder reads them.
+        relocate(wanted, "sound")
+        stems = map(parse_stem, wanted.get("stem", ()))
+        wanted["stem"] = [f"{name}={stage(path)}" for name, path in stems]
     clip = stage(Path(manifest.request["clip"] or ""))
     look = look_to_toml(look_from_values(values))
-    return manifest.model_copy(update={"look": look, "request": {**manifest.request, "clip": clip}})
+    request = {**manifest.request, "clip": clip}
+    return manifest.model_copy(update={"look": look, "wanted": wanted, "request": request})

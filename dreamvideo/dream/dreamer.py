@@ -1,8 +1,8 @@
-"""The interface between a render and a network: a dreamer, loaded and compiled from settings."""
+"""The interface between a render and its networks: a dreamer, loaded and compiled from settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -10,24 +10,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.dream import models
 from dreamvideo.dream.dream_objective import DreamObjective
+from dreamvideo.dream.dreamt_network import DreamtNetwork, Extras
 from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
-from dreamvideo.dream.guide import ActivationProbe, channel_shares, guide_features
-from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
-from dreamvideo.dream.objectives import (
-    CHOSEN,
-    CREATURES,
-    GUIDE,
-    PLACE,
-    SOURCE,
-    WEIGHTS,
-    Objective,
-    creature_shares,
-    layer_of,
-    place_map,
-    place_of,
+from dreamvideo.dream.mixed_step import NETWORKS, own_name
+from dreamvideo.dream.mixture import (
+    divide_settings,
+    find_largest_minimum,
+    list_labels,
+    load_networks,
+    read_mixture,
 )
+from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
+from dreamvideo.dream.objectives import PLACE, SOURCE, Objective, place_map, place_of
 from dreamvideo.dream.octaves import (
     Dream,
     ExtrasAt,
@@ -47,7 +42,6 @@ from dreamvideo.imaging import resize
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, MachineSettings
 
-Extras = Mapping[str, NDArray[np.float32]]
 DEFAULT_MACHINE = MachineSettings()
 
 
@@ -67,10 +61,11 @@ def make_octave_schedule(
     Raises:
         UsageError: The picture is too small for the network.
     """
-    smallest = models.find_entry(settings.model).smallest
+    largest = find_largest_minimum(settings.model)
+    smallest = largest.smallest
     if min(height, width) < smallest:
         raise UsageError(
-            f"{width} x {height} is too small for {settings.model}: "
+            f"{width} x {height} is too small for {largest.name}: "
             f"the shorter side must be {smallest} pixels or more (--size)"
         )
     octaves, scale = settings.octaves, settings.octave_scale
@@ -91,7 +86,7 @@ def make_octave_schedule(
 
 
 class Dreamer:
-    """A network and an objective, loaded and compiled once for all frames of a render."""
+    """Networks and their objectives, loaded and compiled once for all frames of a render."""
 
     def __init__(
         self,
@@ -102,7 +97,7 @@ class Dreamer:
         varying: Collection[str] = (),
         objective: Objective | DreamObjective | None = None,
     ) -> None:
-        """Load the network and compile the step.
+        """Load the networks and compile the step.
 
         Args:
             settings: What to dream.
@@ -122,39 +117,39 @@ class Dreamer:
         self._source: Image | None = None
         self._picked: Extras | None = None
         self._on_tile: OnTile | None = None
+        self._mixture = read_mixture(settings.model)
+        self._has_own = objective is not None
+        if self._has_own and len(self._mixture.names) > 1:
+            raise UsageError(
+                f"an objective of your own is for one network, and --model {settings.model!r} "
+                f"names {len(self._mixture.names)}"
+            )
         own = objective if isinstance(objective, DreamObjective) else None
-        network = models.load(
-            settings.model,
-            settings.weights,
-            classify=settings.classes is not None if own is None else own.needs_classifier,
-            input_range=settings.input_range,
+        self._loaded = load_networks(
+            settings, classify=None if own is None else own.needs_classifier
         )
-        self._goal = (
-            WeightedObjective(objective)
-            if isinstance(objective, Objective)
-            else build_objective(settings, network, varying, own)
-        )
+        self._networks = [
+            DreamtNetwork(
+                each,
+                network,
+                WeightedObjective(objective)
+                if isinstance(objective, Objective)
+                else build_objective(each, network, varying, own),
+                guide,
+            )
+            for each, network in zip(self._divide(settings), self._loaded, strict=True)
+        ]
         shaping = Shaping(
             smooth=settings.smooth > 0 or "smooth" in varying,
             levels=settings.laplacian,
             norm=settings.norm,
             opponent=settings.balance == "opponent",
         )
-        shapes = dict(self._goal.objective.extras | shaping.extras)
-        self._wanted = sorted(shapes)
-        self._creatures = {
-            name: creature_shares(layer_of(name), int(shape[0] or 0), settings.creatures)
-            for name, shape in shapes.items()
-            if name.startswith(CREATURES)
-        }
+        extras = shaping.extras.union(*(each.goal.objective.extras for each in self._networks))
+        self._wanted = sorted(dict(extras))
+        first, *others = [(each.forward, each.goal.objective) for each in self._networks]
         step = partial(Step, shaping=shaping)
-        self._ascent = GradientAscent(
-            network.forward, self._goal.objective, step=step, machine=machine
-        )
-        self._sight = ActivationProbe(
-            network.forward, [layer_of(name) for name in self._of(CHOSEN)]
-        )
-        self._guide = self._features(network, guide)
+        self._ascent = GradientAscent(*first, step=step, others=others, machine=machine)
 
     @property
     def traces(self) -> int:
@@ -163,8 +158,14 @@ class Dreamer:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms of the objective as written: layers, ``class NAME``, ``tv``, ``fidelity``."""
-        return self._goal.terms
+        """The terms of the objective as written: layers, ``class NAME``, ``tv``, ``fidelity``.
+
+        With several networks each begins with the name of its own.
+        """
+        if len(self._networks) == 1:
+            return self._networks[0].goal.terms
+        named = zip(list_labels(self.settings.model), self._networks, strict=True)
+        return tuple(f"{name}/{term}" for name, each in named for term in each.goal.terms)
 
     def schedule(self, height: int, width: int, steps: int | None = None) -> OctaveSchedule:
         """Return the octaves of a picture of that size.
@@ -181,9 +182,7 @@ class Dreamer:
 
     def choose(self, source: Image) -> Extras:
         """Resolve ``strong``, ``average`` and ``weak`` for a source frame; done once per shot."""
-        names = self._of(CHOSEN)
-        seen = self._sight(source) if names else {}
-        return {n: channel_shares(seen[layer_of(n)], n.rpartition(":")[2]) for n in names}
+        return self._name_own([each.choose(source) for each in self._networks])
 
     def at(
         self,
@@ -256,10 +255,11 @@ class Dreamer:
     def _extras(self, image: Image) -> ExtrasAt:
         """Return what the step needs besides the image, as a function of an octave's size."""
         source = image if self._source is None else self._source
-        constant: dict[str, NDArray[np.float32]] = {**self._guide, **self._creatures}
+        divided = zip(self._networks, self._divide(self.settings), strict=True)
+        constant = self._name_own([each.at(settings, self._moment) for each, settings in divided])
         constant.update(self.choose(source) if self._picked is None else self._picked)
-        if WEIGHTS in self._wanted:
-            constant[WEIGHTS] = self._goal.weights(self.settings, self._moment)
+        if len(self._networks) > 1:
+            constant[NETWORKS] = read_mixture(self.settings.model).weights(self._moment)
         if SIGMA in self._wanted:
             constant[SIGMA] = np.float32(self.settings.smooth)
         if COLOUR in self._wanted:
@@ -277,13 +277,19 @@ class Dreamer:
     def _of(self, kind: str) -> list[str]:
         return [name for name in self._wanted if name.startswith(kind)]
 
-    def _features(self, network: models.Network, guide: Image | None) -> dict[str, Image]:
-        names = self._of(GUIDE)
-        if not names:
-            return {}
-        if guide is None:
-            raise ValueError("a dreamer that follows a guide needs its pixels")
-        if min(guide.shape[:2]) < models.find_entry(self.settings.model).smallest:
-            raise UsageError(f"--guide {self.settings.guide}: the picture is too small")
-        seen = ActivationProbe(network.forward, [layer_of(name) for name in names])(guide)
-        return {name: guide_features(seen[layer_of(name)]) for name in names}
+    def _divide(self, settings: DreamSettings) -> tuple[DreamSettings, ...]:
+        """Return the settings of each network."""
+        if self._has_own:
+            # Layers that are not dreamt need not exist.
+            return (settings.model_copy(update={"model": self._mixture.names[0]}),)
+        return divide_settings(settings, self._loaded)
+
+    def _name_own(self, extras: Sequence[Extras]) -> dict[str, NDArray[np.float32]]:
+        """Return the extras of all networks under the names that the step knows them by."""
+        if len(self._networks) == 1:
+            return dict(extras[0])
+        return {
+            own_name(number, name): value
+            for number, each in enumerate(extras)
+            for name, value in each.items()
+        }

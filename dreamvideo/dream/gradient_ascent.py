@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from dreamvideo.dream.convolution import bfloat16_gradient
 from dreamvideo.dream.device import choose_device
 from dreamvideo.dream.float16 import run_in_float16
 from dreamvideo.dream.memory_estimate import MemoryEstimate
+from dreamvideo.dream.mixed_step import MixedStep
 from dreamvideo.dream.objectives import Objective
 from dreamvideo.dream.patches import Box, list_shifts
 from dreamvideo.dream.runtime import tensorflow
@@ -33,7 +34,9 @@ IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
 
 
 class GradientAscent:
-    """Gradient ascent on one objective of one network, compiled once for all image sizes.
+    """Gradient ascent on the objective of one network, compiled once for all image sizes.
+
+    Several networks are climbed together, each on its own objective (``MixedStep``).
 
     In each step (``Step``) the gradient is taken at the image rolled by the step's jitter and
     rolled back: of the whole image, or of overlapping tiles one after another if it would exceed
@@ -46,6 +49,7 @@ class GradientAscent:
         objective: Objective,
         *,
         step: Callable[[Forward, Objective], Step] = Step,
+        others: Sequence[tuple[Forward, Objective]] = (),
         machine: MachineSettings = MACHINE,
         xla: bool | None = None,
     ) -> None:
@@ -55,6 +59,7 @@ class GradientAscent:
             forward: The network.
             objective: The objective to raise.
             step: Makes the arithmetic of a step.
+            others: Further networks, each with its own objective.
             machine: Device, precision and memory limit.
             xla: Compile separately for each image size, which pays off on a GPU only; None: on a
                 GPU.
@@ -65,7 +70,9 @@ class GradientAscent:
         tf = tensorflow()
         self.traces = 0
         self._device = choose_device(machine.device)
-        self._step = step(IN_PRECISION[machine.precision](forward), objective)
+        convert = IN_PRECISION[machine.precision]
+        steps = [step(convert(each), goal) for each, goal in ((forward, objective), *others)]
+        self._step = MixedStep(steps) if others else steps[0]
         self._extras_spec = self._step.extras_spec
         self._footprint = MemoryEstimate(self._step, machine)
         compiled = self._device.is_gpu if xla is None else xla
@@ -85,7 +92,9 @@ class GradientAscent:
 
         self._whole = function(self._whole_step, image, size, even, shift)
         self._gradient = function(self._counted_gradient, image)
-        self._update = function(self._step.update, image, image, size, even)
+        self._channels = 3 * len(self._step.parts)
+        gradient = tf.TensorSpec([None, None, self._channels], tf.float32)
+        self._update = function(self._step.update, image, gradient, size, even)
 
     def climb(
         self,
@@ -203,7 +212,7 @@ class GradientAscent:
         shape, shift, turn = turned
         pixels: Image = image.numpy()
         height, width = pixels.shape[:2]
-        total = np.zeros_like(pixels)
+        total = np.zeros((height, width, self._channels), np.float32)
         cut = list(tiles((height, width), shape, turn))
         losses = []
         for done, tile in enumerate(cut, 1):

@@ -18,6 +18,8 @@ SLACK = 1.1
 STARTED = 800 << 20
 # Bytes per pixel that a step holds for the whole picture, tiled or not: image, gradient, update.
 PICTURE = 8 * 3 * 4
+# And for each network but the first: its gradient, normalised, and side by side with the others'.
+FURTHER = 3 * 3 * 4
 # More bytes per pixel than any network takes: if this fits, no closer estimate is needed.
 AMPLE = 8000
 
@@ -50,21 +52,24 @@ class MemoryEstimate:
     def most_pixels(self, height: int, width: int) -> int:
         """Return how many pixels of a picture of that size can be differentiated at once."""
         pixels = height * width
-        free = self._bound - STARTED - pixels * PICTURE
+        free = self._bound - STARTED - pixels * (PICTURE + FURTHER * (len(self._step.parts) - 1))
         if free >= pixels * AMPLE:
             return pixels
         return max(0, int(free / self.bytes_a_pixel))
 
     @cached_property
     def bytes_a_pixel(self) -> float:
-        """Peak bytes per pixel of the gradient."""
+        """Peak bytes per pixel of the gradient, that of several networks one after another."""
+        return max(map(self._measure, self._step.parts))
+
+    def _measure(self, step: Step) -> float:
         tf = tensorflow()
         image = tf.TensorSpec([PROBE, PROBE, 3], tf.float32)
         extras = {
             name: tf.TensorSpec([side or PROBE for side in spec.shape], spec.dtype)
-            for name, spec in self._step.extras_spec.items()
+            for name, spec in step.extras_spec.items()
         }
-        traced = tf.function(self._step.gradient, autograph=False)
+        traced = tf.function(step.gradient, autograph=False)
         graph = traced.get_concrete_function(image, extras).graph
         return SLACK * _peak(graph.get_operations()) / PROBE**2
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dreamvideo.dream.models import Layer
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-# As many networks of files as one film is likely to use.
-KEPT = 4
+# As many networks of files as one dream can mix.
+KEPT = 8
 
 
 class FileNetwork(Protocol):

@@ -22,6 +22,7 @@ from dreamvideo.dream.kept_models import keep_model, list_kept
 from dreamvideo.dream.model_files import FileNetwork, open_model_file
 from dreamvideo.dream.random_network import RANDOM_LAYERS, random_network
 from dreamvideo.errors import UsageError, WeightsError
+from dreamvideo.parsing import is_short_for
 from dreamvideo.settings import DreamSettings
 
 DEFAULT_MODEL = "efficientnet-lite0"
@@ -213,6 +214,9 @@ REGISTRY: dict[str, ModelEntry] = {
 def find_entry(name: str) -> ModelEntry:
     """Return the entry of that name; a file's network is read for it.
 
+    ``lite2`` is short for ``efficientnet-lite2``: words that only one registered name begins or
+    ends with.
+
     Raises:
         UsageError: There is neither such a network nor such a file; similar names are listed.
         WeightsError: The file cannot be read.
@@ -223,7 +227,7 @@ def find_entry(name: str) -> ModelEntry:
     file = find_model_file(name)
     if file is None:
         known = [*REGISTRY, *list_kept()]
-        raise UsageError(f"unknown model {name!r}: {_suggest_name(name, known)}")
+        raise UsageError(f"unknown model {name!r}: {suggest_name(name, known)}")
     opened = open_model_file(file)
     classifier: Classifier | None = getattr(opened, "classifier", None)
     return ModelEntry(
@@ -236,11 +240,25 @@ def find_entry(name: str) -> ModelEntry:
     )
 
 
+def names_network(text: str) -> bool:
+    """Return whether a text is the name of one network or of its file."""
+    try:
+        return _find_registered(text) is not None or find_model_file(text) is not None
+    except WeightsError:
+        return False
+
+
 def _find_registered(name: str) -> ModelEntry | None:
     numbered = re.fullmatch(r"(random-vgg)-([0-9]{1,9})", name)
     if numbered:
         return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
-    return REGISTRY.get(name)
+    found = REGISTRY.get(name)
+    # A network that was kept under a short name is meant by it.
+    if found is not None or not name or name in list_kept():
+        return found
+    # VGG is one of two; that only the untrained one ends with the word does not make it meant.
+    meant = [full for full in REGISTRY if is_short_for(name, full) or full.startswith(name)]
+    return REGISTRY[meant[0]] if len(meant) == 1 and is_short_for(name, meant[0]) else None
 
 
 def find_model_file(name: str) -> Path | None:
@@ -278,17 +296,22 @@ def add_model(path: Path, name: str | None = None) -> tuple[str, Path]:
     return keep_model(path, name, frozenset(REGISTRY))
 
 
-def list_notes(settings: DreamSettings) -> list[str]:
-    """Return what users should know of how a file's network is dreamt."""
-    file = find_model_file(settings.model)
+def list_notes(name: str, settings: DreamSettings) -> list[str]:
+    """Return what users should know of how a file's network is dreamt.
+
+    Args:
+        name: The network, one of those that the settings name.
+        settings: The settings.
+    """
+    file = find_model_file(name)
     if file is None:
         return []
     network = _open_with_range(file, settings.input_range)
-    notes = [f"{settings.model}: {note}" for note in network.notes]
+    notes = [f"{name}: {note}" for note in network.notes]
     if settings.layers is None and settings.classes is None:
         notes.append(
-            f"{settings.model}: dreams {','.join(network.default_layers)}, the others are listed "
-            "by `dreamvideo models FILE`"
+            f"{name}: dreams {','.join(network.default_layers)}, the others are listed by "
+            "`dreamvideo models FILE`"
         )
     return notes
 
@@ -392,7 +415,7 @@ def find_layer(network: Network, model: str, name: str) -> Layer:
         if each in known:
             return known[each]
     raise UsageError(
-        f"{model} has no layer {name!r}: {_suggest_name(name, list(known))} "
+        f"{model} has no layer {name!r}: {suggest_name(name, list(known))} "
         f"(`dreamvideo models {model}` lists all)"
     )
 
@@ -426,7 +449,8 @@ class Lite:
         return lite0.activations(image, wanted, self.variant)
 
 
-def _suggest_name(name: str, known: Sequence[str]) -> str:
+def suggest_name(name: str, known: Sequence[str]) -> str:
+    """Return similar names, or else the first ones, as the end of an error's line."""
     near = get_close_matches(name, known, n=4, cutoff=0.4)
     if near:
         return "did you mean " + " or ".join(near) + "?"

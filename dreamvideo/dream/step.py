@@ -41,6 +41,16 @@ class Step:
         self._shaping = shaping
 
     @property
+    def shaping(self) -> Shaping:
+        """How the gradient is shaped."""
+        return self._shaping
+
+    @property
+    def parts(self) -> tuple[Step, ...]:
+        """The steps whose gradients are taken one after another, side by side in ``gradient``."""
+        return (self,)
+
+    @property
     def extras_spec(self) -> dict[str, Any]:
         """What each step needs besides the image: name -> TensorSpec.
 
@@ -69,6 +79,10 @@ class Step:
             loss = self._objective.value(values)
         return tape.gradient(loss, image), loss
 
+    def merge(self, gradient: Any, extras: Mapping[str, Any]) -> Any:
+        """Return the gradient to follow, H x W x 3, from that of the whole picture."""
+        return gradient
+
     def update(
         self, image: Any, gradient: Any, size: Any, even: Any, extras: Mapping[str, Any]
     ) -> Any:
@@ -76,7 +90,7 @@ class Step:
 
         Args:
             image: H x W x 3 in [-1, 1].
-            gradient: H x W x 3.
+            gradient: Of the whole picture, as ``gradient`` gives it.
             size: Step size, a number or H x W x 1.
             even: 1 to divide by the larger of the deviation of the whole and that of the
                 neighbourhood, else 0. Where most of a picture is dreamt already its gradient is
@@ -84,7 +98,7 @@ class Step:
             extras: Tensors of ``extras_spec``.
         """
         tf = tensorflow()
-        gradient = self._shaping.shape(gradient, extras)
+        gradient = self._shaping.shape(self.merge(gradient, extras), extras)
 
         def move_image(scale: Any) -> Any:
             return image + gradient * (size / (scale + STD_EPSILON))

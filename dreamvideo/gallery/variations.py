@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dreamvideo.dream import models
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.inspect import measure_activity
+from dreamvideo.dream.mixture import list_entries, list_labels, list_layer_names, load_layer
 from dreamvideo.errors import UsageError
 from dreamvideo.gallery import Across
 from dreamvideo.parsing import parse_term
@@ -62,7 +62,7 @@ def list_variations(
 
     Args:
         across: What to vary.
-        model: The network whose layers or presets are shown.
+        model: The network, or several, whose layers or presets are shown.
         layer: The layer whose channels are shown; needed for channels only.
         numbers: Channels of that layer, or seeds of creatures.
 
@@ -82,7 +82,7 @@ def list_variations(
         return [_of_dream(f"{layer}#{n}", layers=f"{layer}#{n}") for n in numbers]
     if across == "creatures":
         return [_of_dream(f"--creatures {n}", creatures=n) for n in numbers]
-    names = [found.name for found in models.list_layers(model) if _is_worth_dreaming(found.name)]
+    names = [name for name in list_layer_names(model) if _is_worth_dreaming(name)]
     stride = max(1, -(-len(names) // MOST_LAYERS))
     return [_of_dream(name, layers=name) for name in names[::-1][::stride][::-1]]
 
@@ -92,14 +92,12 @@ def find_strongest_channels(image: Image, look: Look, layer: str, count: int) ->
 
     Args:
         image: H x W x 3 in [-1, 1].
-        look: The look, which names the network.
+        look: The look, which names the networks.
         layer: Name of the layer.
         count: Number of channels.
     """
-    dream = look.dream
-    network = models.load(dream.model, dream.weights, input_range=dream.input_range)
-    models.check_layers(network, look.dream.model, [layer])
-    found = next(row for row in measure_activity(network, image, count) if row.layer.name == layer)
+    network, name = load_layer(look.dream, layer)
+    found = next(row for row in measure_activity(network, image, count) if row.layer.name == name)
     return sorted(found.strongest)
 
 
@@ -136,7 +134,10 @@ def choose_layer(look: Look, asked: str | None) -> str:
         return look.dream.layers
     if look.dream.layers:
         raise UsageError("--across channels needs one layer: name it with --layer")
-    return parse_term(models.find_entry(look.dream.model).default_layers[0]).layer
+    model = look.dream.model
+    layer = parse_term(list_entries(model)[0].default_layers[0]).layer
+    labels = list_labels(model)
+    return layer if len(labels) == 1 else f"{labels[0]}/{layer}"
 
 
 def draw_creature_seeds(look: Look, count: int) -> list[int]:

@@ -16,6 +16,10 @@ from dreamvideo.media.probe import AudioStream, MediaInfo
 _TEXT_TITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml")
 
 
+# Bits per second at which stereo music is as good as its source.
+_MUSIC_BITS = {"aac": 256_000, "libopus": 160_000}
+
+
 @dataclass(frozen=True)
 class Container:
     """The capabilities of a container.
@@ -220,6 +224,20 @@ def _code(container: Container, language: str) -> str:
     return language if container.long_languages else three_letters(language) or "und"
 
 
+def no_sound_notes(container: Container) -> list[str]:
+    """Return the note that a container holds no sound."""
+    name = container.muxer.upper() if container.muxer == "gif" else "WebP"
+    return [f"the sound is left out: {name} holds none"]
+
+
+def soundtrack_args(container: Container, source: int) -> list[str]:
+    """Return arguments that encode the sound of input ``source`` as the film's only sound."""
+    encoder = str(container.sound_encoder)
+    bits = _MUSIC_BITS.get(encoder)
+    rate = ["-b:a", str(bits)] if bits else []
+    return ["-map", f"{source}:a:0", "-c:a", encoder, *rate]
+
+
 def without_tags(carried: list[str]) -> list[str]:
     """Remove the source's own tags (date, camera, place) from ``stream_copy_args``."""
     at = carried.index("-map_metadata") + 1
@@ -228,8 +246,7 @@ def without_tags(carried: list[str]) -> list[str]:
 
 def _sound(container: Container, source: MediaInfo) -> tuple[list[AudioPlan], list[str]]:
     if container.sound_encoder is None:
-        name = container.muxer.upper() if container.muxer == "gif" else "WebP"
-        return [], [f"the sound is left out: {name} holds none"] if source.audio else []
+        return [], no_sound_notes(container) if source.audio else []
     return plan_audio(
         source.path,
         source.audio,

@@ -249,6 +249,13 @@ def sound_ends(path: Path, indexes: Sequence[int] | None = None) -> list[Fractio
         return [ends.get(index) for index in wanted]
 
 
+def count_channels(path: Path, index: int) -> int:
+    """Return how many channels a sound track has, by its stream's number. Raises MediaError."""
+    with opened(path) as container:
+        stream: Any = container.streams[index]
+        return int(stream.codec_context.channels) or 1
+
+
 def content_end(path: Path) -> Fraction:
     """Return the latest end of picture or sound, in seconds after its start.
 

@@ -84,6 +84,12 @@ def metadata_file(path: Path) -> list[str]:
     return ["-protocol_whitelist", PROTOCOLS, "-f", "ffmetadata", "-i", local_url(path)]
 
 
+def raw_sound_file(path: Path, rate: int, channels: int) -> list[str]:
+    """Return arguments that open a file of bare samples (32-bit floats)."""
+    form = ["-f", "f32le", "-ar", str(rate), "-ac", str(channels)]
+    return ["-protocol_whitelist", PROTOCOLS, *form, "-i", local_url(path)]
+
+
 class Process:
     """A running ffmpeg in its own session, so that Ctrl-C stops the render, not the encoder.
 

@@ -17,11 +17,12 @@ from dreamvideo.media.containers import Container
 from dreamvideo.media.demux import sound_ends
 from dreamvideo.media.mastering import read_mastering
 from dreamvideo.media.own_light import screen_codes
-from dreamvideo.media.paths import escape_text
+from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.pixel_formats import Color
 from dreamvideo.media.png import with_chunks
 from dreamvideo.media.probe import AudioStream, MediaInfo, read_tags
 from dreamvideo.media.proof import FilmContents, SoundSpan, measure_sound_end, prove_film
+from dreamvideo.media.soundtrack import CHANNELS, RATE, Soundtrack, render_soundtrack
 from dreamvideo.media.stills import Color as Background
 from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
 from dreamvideo.media.time_code import read_time_code, shift_time_code
@@ -50,6 +51,7 @@ class EncodeOptions:
         strip_metadata: Whether to drop the source's own tags.
         no_audio: Whether to drop the sound.
         audio_track: Keep only this track (``audio.choose_tracks``).
+        soundtrack: What is heard in place of the source's own sound; None: that sound.
         overwrite: Whether to replace an existing output.
         proxy: Width of a small film to write beside the output; None: none.
         own_light: The source's colour tags, if the frames are in its own light instead of a
@@ -68,6 +70,7 @@ class EncodeOptions:
     strip_metadata: bool = False
     no_audio: bool = False
     audio_track: str | None = None
+    soundtrack: Soundtrack | None = None
     overwrite: bool = False
     proxy: int | None = None
     own_light: Color | None = None
@@ -178,8 +181,41 @@ def encode_part(film: Film, output: Path, part: Path, options: EncodeOptions) ->
     """
     codec = codecs.choose_codec(output, options.codec)
     container = containers.choose_container(output, edits=codec.edits)
-    with _cut_titles(film, container, part) as titles, _cut_chapters(film, part) as chapters:
-        return _encode(film, output, part, options, titles, chapters)
+    with (
+        _cut_titles(film, container, part) as titles,
+        _cut_chapters(film, part) as chapters,
+        _write_soundtrack(film, container, part, options.soundtrack) as sound,
+    ):
+        return _encode(film, output, part, options, _Companions(titles, chapters, sound))
+
+
+@dataclass(frozen=True)
+class _Companions:
+    """Files that are encoded with the picture, where they were made for it."""
+
+    titles: Path | None
+    chapters: Path | None
+    sound: Path | None
+
+
+@contextmanager
+def _write_soundtrack(
+    film: Film, container: Container, part: Path, track: Soundtrack | None
+) -> Iterator[Path | None]:
+    """Write the soundtrack to a file, as long as the film to the sample."""
+    if track is None or container.sound_encoder is None:
+        yield None
+        return
+    samples = part.with_suffix(".samples")
+    try:
+        with samples.open("wb") as file:
+            for piece in render_soundtrack(track, film.length, film.offset):
+                file.write(piece.astype("<f4").tobytes())
+        yield samples
+    except OSError as error:
+        raise MediaError(f"{escape_text(samples)}: {describe_os_error(error)}") from error
+    finally:
+        samples.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -238,9 +274,9 @@ def _encode(
     output: Path,
     part: Path,
     options: EncodeOptions,
-    titles: Path | None,
-    chapters: Path | None,
+    companions: _Companions,
 ) -> list[str]:
+    titles, chapters = companions.titles, companions.chapters
     codec = codecs.choose_codec(output, options.codec)
     container = containers.choose_container(output, edits=codec.edits)
     containers.check_rate(output, film.rate)
@@ -266,6 +302,12 @@ def _encode(
         strips = options.strip_metadata
         tail += containers.without_tags(carried.arguments) if strips else carried.arguments
         notes, tracks = carried.notes, carried.tracks
+    if companions.sound is not None:
+        number = arguments.count("-i")
+        arguments += ffmpeg.raw_sound_file(companions.sound, RATE, CHANNELS)
+        tail += containers.soundtrack_args(container, number)
+    elif options.soundtrack is not None:
+        notes += containers.no_sound_notes(container)
     tags, tag_notes = _tags(film, container, options.metadata)
     tail += tags
     notes = [*notes, *tag_notes]
@@ -302,7 +344,11 @@ def _encode(
     if merges and not webp.is_animation(part):
         webp.make_animation(part, film.size, film.length, codecs.webp_plays(options.loop))
     times = [tick * film.clock for tick in film.ticks]
-    prove_film(part, FilmContents(container.muxer, times, _sound_spans(film, tracks)), output)
+    spans = _sound_spans(film, tracks)
+    if companions.sound is not None:
+        end = film.offset + film.length
+        spans.append(SoundSpan(end, lambda: end))
+    prove_film(part, FilmContents(container.muxer, times, spans), output)
     return [*notes, *_picture_notes(film, output, codec, keep_alpha)]
 
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media import ffmpeg
 from dreamvideo.media.audio import find_undecodable
+from dreamvideo.media.beats import Beats
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
-from dreamvideo.schedules import SOUNDS
+from dreamvideo.media.soundtrack import SoundFile, count_beats, decode
+from dreamvideo.schedules import BEATS_PER_BAR, CLOCKS, SOUNDS
 
 Curve = NDArray[np.float32]
 
@@ -44,20 +44,25 @@ FULL_BEAT, FAINTEST_BEAT = 0.7, 0.15
 UNSTEADY = 4.0
 # The amplitude that counts as something in a rise is one over this.
 STEEPNESS = 1e4
-_CHUNK = 256 * HOP
 # Where beats are detected: bands a third of an octave wide, by their first bins.
 _TONES = np.unique(np.geomspace(2, WINDOW // 2, 28).astype(int))[:-1]
 
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """Sound levels over time of a clip; ``begin`` is the time of the first measurement, in seconds.
+    """Sound levels and beats over time; times are seconds since the clip's first picture.
 
-    Times are seconds since the clip's first picture. Before and after, it is silent.
+    Attributes:
+        curves: Levels by name, of stems as ``drums.low``.
+        begin: The time of the first measurement. Before it and after the last, it is silent.
+        period: The sound starts over after that many seconds; None: it does not.
+        beats: The beats, in seconds since ``begin``.
     """
 
     curves: Mapping[str, Curve]
     begin: float = 0.0
+    period: float | None = None
+    beats: Beats | None = None
     _smooth: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, seconds: float) -> SoundLevels:
@@ -65,9 +70,22 @@ class SoundTrack:
         return SoundLevels(self, seconds)
 
     def value(self, name: str, seconds: float) -> float:
-        """Return one level, 0 .. 1, interpolated. Raises KeyError for an unknown name."""
+        """Return one level, 0 .. 1, interpolated, or a clock. Raises KeyError for an unknown name.
+
+        The clocks, if the beats are known, are ``beat``, ``bar`` and ``bpm``.
+        """
+        position = seconds - self.begin
+        if name in CLOCKS and self.beats is not None:
+            if name == "bpm":
+                return self.beats.bpm
+            beat = count_beats(self.beats, position, self.period)
+            return beat if name == "beat" else beat / BEATS_PER_BAR
         curve = self._curve(name)
-        place = (seconds - self.begin) * RATE
+        place = position * RATE
+        if self.period is not None:
+            place = position % self.period * RATE
+            # The last measurement precedes the end of the sound by a part of a step.
+            place = len(curve) - 1 if len(curve) - 1 < place < len(curve) else place
         if not 0 <= place <= len(curve) - 1:
             return 0.0
         index = min(int(place), len(curve) - 2)
@@ -94,13 +112,14 @@ class SoundLevels(Mapping[str, float]):
         return self.track.value(name, self.seconds)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.partition("~")[0] in self.track.curves
+        return isinstance(name, str) and name.partition("~")[0] in list(self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.track.curves)
+        yield from self.track.curves
+        yield from CLOCKS if self.track.beats is not None else ()
 
     def __len__(self) -> int:
-        return len(self.track.curves)
+        return len(list(iter(self)))
 
 
 def measure_sound(
@@ -119,14 +138,24 @@ def measure_sound(
         MediaError: The clip has no sound, or none that can be decoded.
     """
     if not clip.audio:
-        raise MediaError(f"{escape_text(clip.path)}: has no sound for `audio:` to follow")
+        name = escape_text(clip.path)
+        raise MediaError(f"{name}: has no sound for `audio:` to follow; give it some with --sound")
     # The picture may start later than the file, which the decoder's clock is relative to.
     since = float(begin + clip.start)
     until = None if end is None else float(end + clip.start)
     track = clip.audio[0]
     if len(clip.audio) > 1:
         track = next((t for t in clip.audio if find_undecodable(clip.path, t) is None), track)
-    return SoundTrack(measure_levels(_samples(clip.path, track.index, since, until)), float(begin))
+    samples = decode(clip.path, track.index, SAMPLES, begin=since, end=until, on_clock=True)
+    return SoundTrack(measure_levels(samples), float(begin))
+
+
+def measure_file(sound: SoundFile, begin: float = 0.0) -> dict[str, Curve]:
+    """Measure the levels of a sound file from a time on, in seconds, as ``measure_levels`` does.
+
+    Raises MediaError if it cannot be decoded.
+    """
+    return measure_levels(decode(sound.path, sound.index, SAMPLES, begin=begin))
 
 
 def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
@@ -165,25 +194,6 @@ def fade_levels(curve: Curve, seconds: float) -> Curve:
         level = max(value, value + (level - value) * kept)
         faded[index] = level
     return faded
-
-
-def _samples(path: Path, index: int, begin: float, end: float | None) -> Iterator[Curve]:
-    limits = ["-ss", f"{begin:.6f}"] if begin > 0 else []
-    if end is not None:
-        limits += ["-t", f"{max(end - begin, 0):.6f}"]
-    # A track that starts later than the file is silent until then.
-    arguments = [
-        *ffmpeg.input_file(path, *limits),
-        *("-map", f"0:{index}", "-af", "aresample=async=1:first_pts=0"),
-        *("-ac", "1", "-ar", str(SAMPLES), "-f", "f32le", "pipe:1"),
-    ]
-    with ffmpeg.Process(arguments) as process:
-        for data in process.pieces(4 * _CHUNK):
-            yield np.nan_to_num(np.frombuffer(data[: len(data) // 4 * 4], "<f4"))
-        if process.wait() != 0:
-            raise MediaError(
-                f"{escape_text(path)}: its sound cannot be decoded: {process.reason()}"
-            )
 
 
 def _cut_windows(samples: Iterator[Curve]) -> Iterator[Curve]:

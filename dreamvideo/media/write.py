@@ -191,9 +191,11 @@ def encode(
     if info is not None and info.kind == "sequence":
         info = None
     if info is not None:
-        info = replace(
-            info, audio=() if options.no_audio else choose_tracks(info, options.audio_track)
-        )
+        audio = () if options.no_audio else choose_tracks(info, options.audio_track)
+        if options.soundtrack is not None:
+            heard = replace(options.soundtrack, clip=replace(info, audio=audio), begin=source_start)
+            options, audio = replace(options, soundtrack=heard), ()
+        info = replace(info, audio=audio)
     kind = kind_of(frames)
     film = Film(frames, duration_of_last, source_start, source_end, rate, info, kind)
     notes = _write(film, output, options)
@@ -213,7 +215,7 @@ def _write(film: Film, output: Path, options: EncodeOptions) -> list[str]:
         film, shape = _with_square_pixels(film)
     if folder.is_folder(output):
         notes = folder.write_folder(film.frames, output, film.kind, options, film.size)
-        silent = film.source is not None and film.source.audio
+        silent = (film.source is not None and film.source.audio) or options.soundtrack
         sound = ["the sound is left out: pictures hold none"] if silent else []
         return [*sound, *shape, *notes]
     if output.suffix.lower() in _ANIMATIONS:

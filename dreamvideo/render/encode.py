@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.write import EncodeOptions, StoredFrame, choose_storage, encode
 from dreamvideo.render.job.segment_store import FrameRecord
+from dreamvideo.render.music import make_soundtrack
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.source import ClipRange
@@ -30,7 +31,7 @@ def make_encode_options(
         wanted: Output settings.
         look: The look, recorded in the film's tags.
         overwrite: Whether to replace an existing output.
-        alone: Whether to code each frame without reference to its neighbours.
+        alone: Whether to code each frame without reference to its neighbours, as for a loop.
     """
     return EncodeOptions(
         codec=wanted.codec,
@@ -44,6 +45,7 @@ def make_encode_options(
         strip_metadata=wanted.strip_metadata,
         no_audio=wanted.no_audio,
         audio_track=wanted.audio_track,
+        soundtrack=make_soundtrack(wanted, loops=alone),
         overwrite=overwrite,
         proxy=wanted.proxy,
     )

@@ -6,13 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.soundtrack import open_sound_file
 from dreamvideo.parsing import parse_rate, parse_size, parse_time
 from dreamvideo.render import output_paths
 from dreamvideo.render.planning.estimate import Estimate, estimate_clip
 from dreamvideo.render.progress import OnProgress, silent
-from dreamvideo.render.result import DEFAULT_LOOK, RenderResult
+from dreamvideo.render.result import DEFAULT_LOOK, DEFAULT_OUTPUT, RenderResult
 from dreamvideo.render.video import dream_video
-from dreamvideo.settings import Look
+from dreamvideo.settings import Look, OutputSettings
 
 WIDEST = 320
 MOST_RATE = Fraction(12)
@@ -22,6 +23,7 @@ def preview(  # noqa: PLR0913  (public: one keyword per choice)
     clip: Path | str,
     output: Path | str | None = None,
     look: Look = DEFAULT_LOOK,
+    wanted: OutputSettings = DEFAULT_OUTPUT,
     *,
     at: str | None = None,
     seconds: float = 3.0,
@@ -36,6 +38,7 @@ def preview(  # noqa: PLR0913  (public: one keyword per choice)
         clip: The clip.
         output: The preview; None: named after ``clip``.
         look: The look.
+        wanted: Output settings. A sound file is heard from where it would be in the whole film.
         at: Time at which the preview starts; None: a third into the clip.
         seconds: Length of the preview.
         size: Size of the whole film; the preview is at most 320 pixels wide.
@@ -59,11 +62,16 @@ def preview(  # noqa: PLR0913  (public: one keyword per choice)
         info, parse_time(at, "--at", rate) if at else None, Fraction(seconds)
     )
     small = min(WIDEST, width)
+    if wanted.sound is not None:
+        sound = open_sound_file(wanted.sound, wanted.sound_start)
+        into = (Fraction(wanted.sound_start) + begin) % sound.length
+        wanted = wanted.model_copy(update={"sound_start": float(into)})
     made = dream_video(
         clip,
         output
         or output_paths.default_output(clip, "preview", output_paths.default_film_suffix(clip)),
         look,
+        wanted,
         start=f"{float(begin):.6f}",
         end=f"{float(end):.6f}",
         size=f"{small}x{max(1, round(height * small / width))}",

@@ -40,6 +40,7 @@ from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import make_manifest
 from dreamvideo.render.look_notes import collect_look_notes
+from dreamvideo.render.music import check_sound_files
 from dreamvideo.render.parallel.pool import use_threads
 from dreamvideo.render.parallel.renderer import to_stored_pixels
 from dreamvideo.render.photo import join_options
@@ -53,7 +54,10 @@ from dreamvideo.settings import Look, MachineSettings, OutputSettings
 PIPE = "-"
 NOT_RESUMABLE = "a pipe cannot be resumed: nothing is kept of a render that is interrupted"
 _OF_FILES = frozenset(
-    {"codec", "quality", "repeat", "max_size", "proxy", "audio_track", "strip_metadata"}
+    {
+        *("codec", "quality", "repeat", "max_size", "proxy", "audio_track", "strip_metadata"),
+        *("click", "sound_fade"),
+    }
 )
 
 
@@ -141,7 +145,7 @@ def dream_stream(
         raise UsageError(
             f"{join_options(given)}: for files only; standard output has --to and --depth"
         )
-    _refuse_second_look(look, machine, piped=str(request.clip) == PIPE)
+    _refuse_second_look(look, wanted, machine, piped=str(request.clip) == PIPE)
     if not to_pipe:
         check_output(Path(output), make_encode_options(wanted, overwrite=overwrite))
     piped = None
@@ -155,6 +159,7 @@ def dream_stream(
     clip = make_clip_range(info, request, wanted)
     if piped is not None:
         clip = PipedClip(**{f.name: getattr(clip, f.name) for f in fields(clip)}, piped=piped)
+    check_sound_files(look, wanted, None if piped is not None else info)
     make_octave_schedule(look.dream, clip.size[1], clip.size[0])
     disk_space.check_memory(clip.size, choose_dream_size(look.dream.dream_size, clip.size))
     encoding = make_encode_options(wanted, look, overwrite=overwrite)
@@ -175,7 +180,9 @@ def dream_stream(
     return run_job(job, lambda job: _to_job(stream, job, threads), on_progress)
 
 
-def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) -> None:
+def _refuse_second_look(
+    look: Look, wanted: OutputSettings, machine: MachineSettings, *, piped: bool
+) -> None:
     """Refuse what needs more than one look at each frame. Raises UsageError."""
     if look.coherence.passes > 1:
         raise UsageError("--passes 2 goes back over the whole film: a pipe passes only once")
@@ -183,8 +190,11 @@ def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) ->
         raise UsageError("--workers: several processes need the whole clip: name files, not -")
     if not piped:
         return
-    if look.sounds:
-        raise UsageError("settings that follow the sound (audio:) need a file: a pipe has no sound")
+    if look.sounds and wanted.sound is None:
+        raise UsageError(
+            "settings that follow the sound (audio:) need a file: a pipe has no sound; give one "
+            "with --sound"
+        )
     if look.length_terms:
         raise UsageError(
             f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe "

@@ -22,6 +22,7 @@ from dreamvideo.render.job.manifest import Manifest, make_manifest
 from dreamvideo.render.job.segment_store import write_atomically
 from dreamvideo.render.job.segments import WHOLE
 from dreamvideo.render.look_notes import collect_look_notes
+from dreamvideo.render.music import check_sound_files, collect_music_notes
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.parallel.crossfade import join_segments
 from dreamvideo.render.parallel.executor import SegmentExecutor
@@ -110,6 +111,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     wanted, own_light = settle_output(output, wanted, open_clip_range(request, wanted).info)
     request = replace(request, own_light=own_light)
     read = _open_checked(request, wanted, look)
+    check_sound_files(look, wanted, read.info)
     if wanted.max_size is not None:
         check_max_size(
             output, read.read_first().pixels, make_encode_options(wanted, overwrite=True)
@@ -158,7 +160,7 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
         if look.coherence.passes > 1:
             frames = _run_second_pass(job, frames, on_progress)
         collected, missing = _collect_notes(job)
-        further = collect_look_notes(look)
+        further = (*collect_look_notes(look), *collect_music_notes(look, wanted, read.info))
         notes = (*roomy, *collected, *further, *_note_depth(read.info, wanted), *_note_light(read))
         return StoredFilm(frames, job.records, read.rate, read, notes, missing)
 

@@ -3,6 +3,8 @@
 from dreamvideo.schedules.bounds import Bounds, OverTime
 from dreamvideo.schedules.keys import Schedule, parse_number, parse_schedule
 from dreamvideo.schedules.moment import (
+    BEATS_PER_BAR,
+    CLOCKS,
     SOUNDS,
     USUAL_RATE,
     ScheduleError,
@@ -12,6 +14,8 @@ from dreamvideo.schedules.moment import (
 )
 
 __all__ = [
+    "BEATS_PER_BAR",
+    "CLOCKS",
     "SOUNDS",
     "USUAL_RATE",
     "Bounds",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from dreamvideo.schedules.moment import SOUNDS, ScheduleError, TimePoint
+from dreamvideo.schedules.moment import CLOCKS, SOUNDS, ScheduleError, TimePoint
 
 Value = Callable[[TimePoint], float]
 
@@ -26,7 +26,11 @@ MANY = 99
 SMOOTHEST = 60.0
 
 _STRANGE = re.compile(r"[^0-9a-z_.+\-*/%(),<>=!~: ]")
-_SOUND = re.compile(r"audio\s*:\s*([a-z]\w*)(?:\s*~\s*([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))?")
+# A level, of a stem if its name and a dot precede it, and the seconds that it is averaged over.
+_SOUND = re.compile(
+    r"audio\s*:\s*((?:[a-z]\w*\.)?[a-z]\w*)"
+    r"(?:\s*~\s*([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))?"
+)
 # Hexadecimal, underscored and imaginary numbers, which Python has but formulas do not.
 _ODD_NUMBER = re.compile(r"(?<![\w.])[0-9][0-9.]*(?!e[-+]?[0-9])[a-z_]\w*")
 _HEARD = "heard_{}_"
@@ -34,7 +38,10 @@ _HEARD = "heard_{}_"
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula in ``t`` (seconds), ``f`` (frames), ``p`` (0 .. 1 of the film) and sounds."""
+    """A formula in ``t`` (seconds), ``f`` (frames), ``p`` (0 .. 1 of the film) and sounds.
+
+    ``sounds`` are the sound levels and clocks that it follows.
+    """
 
     text: str
     sounds: frozenset[str] = frozenset()
@@ -71,7 +78,7 @@ def parse_expression(text: str) -> Expression | float:
     body = _parse(python, source)
     compiled = _Compiler(source, tuple(sounds))
     value = compiled.value(body, 0)
-    expression = Expression(source, frozenset(sounds), value)
+    expression = Expression(source, frozenset({*sounds, *compiled.clocks}), value)
     return expression if compiled.varies else expression.at(TimePoint())
 
 
@@ -102,8 +109,10 @@ def _clamp(x: float, low: float, high: float) -> float:
 
 def _heard(sounds: list[str], match: re.Match[str]) -> str:
     name = match[1]
-    if name not in SOUNDS:
-        raise ScheduleError(f"there is no sound {name!r}: follow {', '.join(SOUNDS)}")
+    stem, _, level = name.rpartition(".")
+    if level not in SOUNDS or stem in SOUNDS:
+        hint = ", or of a stem, drums.low" if stem not in SOUNDS else ""
+        raise ScheduleError(f"there is no sound {name!r}: follow {', '.join(SOUNDS)}{hint}")
     if match[2] and float(match[2]) > SMOOTHEST:
         raise ScheduleError(f"{match[0]!r}: a sound is smoothed over {SMOOTHEST:g} s at most")
     sounds.append(f"{name}~{float(match[2]):g}" if match[2] and float(match[2]) else name)
@@ -166,6 +175,7 @@ class _Compiler:
 
     def __init__(self, source: str, sounds: tuple[str, ...]) -> None:
         self.varies = False
+        self.clocks: set[str] = set()
         self._source = source
         self._sounds = sounds
 
@@ -234,10 +244,15 @@ class _Compiler:
         self.varies = True
         if name in NAMES:
             return NAMES[name]
+        if name in CLOCKS:
+            self.clocks.add(name)
+            return lambda moment: moment.clock(name)
         for index, sound in enumerate(self._sounds):
             if name == _HEARD.format(index):
                 return partial(_loudness, sound)
-        known = "of t (seconds), f (frames), p (0 .. 1 of the film), pi or audio:low"
+        known = (
+            "of t (seconds), f (frames), p (0 .. 1 of the film), beat, bar, bpm, pi or audio:low"
+        )
         raise ScheduleError(
             f"{self._source!r} is not a value: write a number, or a formula {known}"
         )

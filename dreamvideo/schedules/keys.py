@@ -67,7 +67,7 @@ class Schedule:
 
     @property
     def sounds(self) -> frozenset[str]:
-        """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
+        """What it follows of the sound: ``low``, ``low~0.3``, ``drums.low``, ``beat``."""
         return frozenset(name for formula in self.formulas for name in formula.sounds)
 
     def at(self, moment: TimePoint) -> Value:

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from dreamvideo.errors import UsageError
 
 SOUNDS = ("loud", "low", "mid", "high", "onset")
+# The music's clock: beats and bars so far, and the tempo. Without any music it runs at 120.
+CLOCKS = ("beat", "bar", "bpm")
+BEATS_PER_BAR = 4
+USUAL_BPM = 120.0
 # Frames per second to assume where no film is known yet.
 USUAL_RATE = 25.0
 
@@ -31,7 +35,8 @@ class TimePoint:
         seconds: Seconds since the film's first frame.
         length: Length of the film in seconds; infinite if unknown.
         rate: Frames per second.
-        sound: Sound levels at that time: each of ``SOUNDS`` in 0 .. 1.
+        sound: Sound levels at that time: each of ``SOUNDS`` in 0 .. 1, those of a stem as
+            ``drums.low``, and ``CLOCKS``.
     """
 
     seconds: float = 0.0
@@ -43,6 +48,13 @@ class TimePoint:
     def share(self) -> float:
         """Position in the film, 0 .. 1."""
         return self.seconds / self.length if self.length > 0 else 0.0
+
+    def clock(self, name: str) -> float:
+        """Return one of ``CLOCKS``: the music's or, without any, one that starts with the film."""
+        if name in self.sound:
+            return self.sound[name]
+        beats = self.seconds * USUAL_BPM / 60
+        return {"beat": beats, "bar": beats / BEATS_PER_BAR, "bpm": USUAL_BPM}[name]
 
     @property
     def frame(self) -> float:

@@ -71,7 +71,7 @@ def option_name(name: str, field: FieldInfo | None = None) -> str:
 
 def format_default(field: FieldInfo) -> str:
     """Return a field's default as help shows it; of None, what that stands for."""
-    if field.default is not None:
+    if field.default is not None and field.default != ():
         return f"{field.default}"
     extra = field.json_schema_extra
     return str(extra.get("none", "none")) if isinstance(extra, dict) else "none"

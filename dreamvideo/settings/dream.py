@@ -27,8 +27,8 @@ class DreamSettings(Settings):
 
     model: str = Field(
         default="efficientnet-lite0",
-        description="Network; `dreamvideo models` lists them. Or a file of your own: "
-        "`dreamvideo guide networks`.",
+        description="Network; `dreamvideo models` lists them. Or a file of your own, or several "
+        "networks, weighted: `lite0,lite2:0.5`. See `dreamvideo guide networks`.",
     )
     weights: Path | None = Field(
         default=None,

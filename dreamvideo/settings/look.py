@@ -79,7 +79,7 @@ class Look(Settings):
 
     @property
     def sounds(self) -> frozenset[str]:
-        """The sounds that it follows, such as ``low`` or, smoothed, ``low~0.3``."""
+        """What it follows of the sound: ``low``, ``low~0.3``, ``drums.low``, ``beat``."""
         texts = self.over_time.values()
         return frozenset(name for text in texts for name in parse_schedule(text).sounds)
 
@@ -90,6 +90,8 @@ class Look(Settings):
         texts |= {f"camera.{name}": value for name, value in self.camera if isinstance(value, str)}
         found = {name: text for name, text in texts.items() if _OF_LENGTH.search(text.lower())}
         lists = {f"dream.{name}": getattr(self.dream, name) for name in ("layers", "classes")}
+        if "->" in self.dream.model:
+            lists["dream.model"] = self.dream.model
         lists |= {f"regions.{n}.layers": region.layers for n, region in enumerate(self.regions)}
         return found | {
             name: text for name, text in lists.items() if text and _AT_SHARE.search(text.lower())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_bytes
+from dreamvideo.schedules import SOUNDS
 from dreamvideo.settings.base import Settings, join_lines, validate
 
 _DEPTHS = (8, 10, 16)
@@ -31,6 +34,23 @@ def _check_depth(depth: int | None) -> int | None:
     if depth is not None and depth not in _DEPTHS:
         raise ValueError(f"choose {', '.join(map(str, _DEPTHS))}")
     return depth
+
+
+def parse_stem(text: str) -> tuple[str, Path]:
+    """Parse ``drums=drums.wav`` to a stem's name and its file; ValueError otherwise."""
+    name, _, file = text.partition("=")
+    name = name.strip().lower()
+    if not re.fullmatch(r"[a-z]\w*", name, re.ASCII) or not file.strip():
+        raise ValueError("write a stem as NAME=FILE, such as drums=drums.wav")
+    if name in SOUNDS:
+        raise ValueError(f"{name} is a level of every sound: give the stem another name")
+    return name, Path(file.strip())
+
+
+def _check_stems(stems: tuple[str, ...]) -> tuple[str, ...]:
+    for stem in stems:
+        parse_stem(stem)
+    return stems
 
 
 class OutputSettings(Settings):
@@ -103,11 +123,60 @@ class OutputSettings(Settings):
         "en-US.",
         json_schema_extra={"none": "all of them"},
     )
+    sound: Path | None = Field(
+        default=None,
+        description="A file with sound, such as song.mp3, for the film in place of the clip's own: "
+        "looped or cut to its length, and what `audio:`, `beat` and `bar` follow.",
+        json_schema_extra={"none": "the clip's own"},
+    )
+    sound_start: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds of that file to leave out before the film begins.",
+    )
+    sound_fade: float | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds over which that sound fades at the end of the film; 0: it is cut off.",
+        json_schema_extra={"none": "2, a quarter of a short film, 0 for a loop"},
+    )
+    stem: Annotated[tuple[str, ...], AfterValidator(_check_stems)] = Field(
+        default=(),
+        description="NAME=FILE: a part of the music that can be followed but is not heard: drums="
+        "drums.wav for `audio:drums.low`. May be repeated.",
+        json_schema_extra={"none": "none"},
+    )
+    bpm: float | None = Field(
+        default=None,
+        ge=20,
+        le=400,
+        description="Tempo of the music in beats a minute, if it is not found: `--click` lets you "
+        "hear that.",
+        json_schema_extra={"none": "found by listening"},
+    )
+    downbeat: float | None = Field(
+        default=None,
+        ge=0,
+        description="When a first beat of a bar is in the music, in seconds. With --bpm the beats "
+        "are counted from there.",
+        json_schema_extra={"none": "the first beat"},
+    )
+    click: bool = Field(
+        default=False,
+        description="Mix a click into the sound at every beat, a higher one at the first of each "
+        "four.",
+        json_schema_extra={"option": "--click"},
+    )
     strip_metadata: bool = Field(
         default=False,
         description="Drop the camera's metadata (date, camera, location) and the record of how it "
         "was dreamt.",
     )
+
+    @property
+    def stems(self) -> dict[str, Path]:
+        """The files of ``stem`` by name."""
+        return dict(map(parse_stem, self.stem))
 
     @property
     def bits(self) -> int:

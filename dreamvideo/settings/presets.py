@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from dreamvideo.arguments import check_arguments
 from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.parsing import is_short_for
 from dreamvideo.settings.base import join_lines, name_option
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.look import Look
@@ -267,7 +268,7 @@ def merge_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
             continue
         if group == "dream" and "model" in fields:
             known = before.get("model", DreamSettings().model)
-            if fields["model"] != known:
+            if fields["model"] != known and not is_short_for(fields["model"], known):
                 before = {k: v for k, v in before.items() if k not in OF_A_NETWORK}
         merged[group] = {**before, **fields}
     return merged

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dreamvideo.errors import UsageError
-from dreamvideo.parsing import parse_classes, parse_layers, parse_size
+from dreamvideo.parsing import parse_classes, parse_layers, parse_networks, parse_size
 from dreamvideo.schedules import Schedule, ScheduleError, TimePoint, parse_time_spec
 from dreamvideo.schedules.easing import KNOWN
 from dreamvideo.schedules.keys import Key
@@ -20,7 +20,7 @@ ARROW = "->"
 
 @dataclass(frozen=True)
 class Timeline:
-    """Terms (layers or classes as they were written) and their weights over time.
+    """Terms (layers, classes or networks as written) and their weights over time.
 
     The schedule's values are the terms' weights and, last, the sum of their absolute values.
     """
@@ -58,13 +58,64 @@ def class_timeline(text: str) -> Timeline:
     return _timeline(text, parse_classes)
 
 
+def network_timeline(text: str) -> Timeline:
+    """Parse networks over time in the same way: ``lite0 -> 4s: lite0,lite2:0.5``."""
+    return _timeline(text, parse_networks)
+
+
+def rewrite_layers(text: str, rename: Callable[[str], str | None]) -> str | None:
+    """Return layers over time with other names, and without those that ``rename`` gives None for.
+
+    A keyframe that is left without layers holds one of the others with weight 0.
+
+    Args:
+        text: What ``layer_timeline`` reads.
+        rename: Term -> term.
+
+    Returns:
+        The text, or None if nothing is left.
+    """
+    return _rewrite(text, parse_layers, rename)
+
+
+def rewrite_classes(text: str, rename: Callable[[str], str | None]) -> str | None:
+    """Do the same with classes over time."""
+    return _rewrite(text, parse_classes, rename)
+
+
+def rewrite_networks(text: str, rename: Callable[[str], str | None]) -> str | None:
+    """Do the same with networks over time."""
+    return _rewrite(text, parse_networks, rename)
+
+
+def _rewrite(
+    text: str, parse: Callable[[str], Weighted], rename: Callable[[str], str | None]
+) -> str | None:
+    keys = [
+        (
+            time,
+            [(new, weight) for term, weight in parse(body) if (new := rename(term)) is not None],
+            way,
+        )
+        for time, body, way in _split_keys(text)
+    ]
+    left = [term for _, weighted, _ in keys for term, _ in weighted]
+    if not left:
+        return None
+    return f" {ARROW} ".join(
+        (f"{time}: " if time else "")
+        + ",".join(f"{term}:{weight!r}" for term, weight in weighted or [(left[0], 0.0)])
+        + (f" {way}" if way else "")
+        for time, weighted, way in keys
+    )
+
+
 @lru_cache(maxsize=256)
 def _timeline(text: str, parse: Callable[[str], Weighted]) -> Timeline:
-    pieces = [piece.strip() for piece in text.split(ARROW)]
-    if len(pieces) == 1:
-        read = [(TimeSpec(), parse(text), "linear")]
-    else:
-        read = [_key(piece, parse, is_first=index == 0) for index, piece in enumerate(pieces)]
+    read = [
+        (parse_time_spec(time) if time else TimeSpec(), parse(body), way.lower() or "linear")
+        for time, body, way in _split_keys(text)
+    ]
     if len({when for when, _, _ in read}) < len(read):
         raise ScheduleError(f"two keys of {text!r} are at the same time")
     terms = tuple(dict.fromkeys(term for _, weighted, _ in read for term, _ in weighted))
@@ -72,22 +123,27 @@ def _timeline(text: str, parse: Callable[[str], Weighted]) -> Timeline:
     return Timeline(terms, Schedule(keys))
 
 
-def _key(
-    piece: str, parse: Callable[[str], Weighted], *, is_first: bool
-) -> tuple[TimeSpec, Weighted, str]:
-    time, colon, rest = "", "", piece
+def _split_keys(text: str) -> list[tuple[str, str, str]]:
+    """Return (time, terms, easing) of each keyframe; the first time and easings may be empty."""
+    pieces = [piece.strip() for piece in text.split(ARROW)]
+    if len(pieces) == 1:
+        return [("", text, "")]
+    return [_split_key(piece, is_first=index == 0) for index, piece in enumerate(pieces)]
+
+
+def _split_key(piece: str, *, is_first: bool) -> tuple[str, str, str]:
+    time, rest = "", piece
     # A clock's own colons belong to the time, those of weights to what follows it.
     for place in (place for place, sign in enumerate(piece) if sign == ":"):
         if _is_time(piece[:place]):
-            time, colon, rest = piece[:place], ":", piece[place + 1 :].strip()
-    if not colon and not is_first:
+            time, rest = piece[:place], piece[place + 1 :].strip()
+    if not time and not is_first:
         raise ScheduleError(
             f"{piece!r} has no time: write keys as 0: block5 {ARROW} 4s: block8,block11:0.5"
         )
     words = rest.rsplit(maxsplit=1)
     way = words[1] if len(words) == 2 and words[1].lower() in KNOWN else ""
-    weighted = parse(rest.removesuffix(way).strip())
-    return parse_time_spec(time) if colon else TimeSpec(), weighted, way.lower() or "linear"
+    return time, rest.removesuffix(way).strip(), way
 
 
 def _is_time(text: str) -> bool:

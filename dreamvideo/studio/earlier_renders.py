@@ -112,6 +112,10 @@ def is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
             return False
         if look_values(manifest.decoded_look) != look_values(choice.look):
             return False
+        song = choice.sound.get("sound") if choice.look.sounds else None
+        heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None
+        if manifest.files.get("the sound") != heard:
+            return False
         return manifest.files.get(role) == _fingerprint_of(
             material.path, material.path.stat().st_mtime_ns
         )
@@ -141,12 +145,16 @@ def are_equal(a: Path, b: Path) -> bool:
     return a.is_file() and compute_fingerprint(a) == compute_fingerprint(b)
 
 
-def record_source(output: Path, source: Path) -> None:
-    """Tell the job of an output where its source is now."""
+def record_kept(output: Path, *, source: Path | None = None, song: Path | None = None) -> None:
+    """Tell the job of an output where its source or its song is now."""
     with suppress(DreamVideoError):
         job = Job.at(job_folder(output))
-        request = {**job.manifest.request, _SOURCES[job.manifest.kind][0]: str(source.absolute())}
-        job.save_manifest(job.manifest.model_copy(update={"request": request}))
+        request, wanted = dict(job.manifest.request), dict(job.manifest.wanted)
+        if source is not None:
+            request[_SOURCES[job.manifest.kind][0]] = str(source.absolute())
+        if song is not None:
+            wanted["sound"] = str(song.absolute())
+        job.save_manifest(job.manifest.model_copy(update={"request": request, "wanted": wanted}))
 
 
 def describe_output(job: RenderJob, frames: int) -> str:

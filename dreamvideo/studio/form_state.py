@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -93,6 +94,15 @@ SLIDERS = (
 
 
 @dataclass(frozen=True)
+class Song:
+    """A sound file that is heard with a film: where it is, its name in a command line, seconds."""
+
+    path: Path
+    name: str
+    length: Fraction
+
+
+@dataclass(frozen=True)
 class Choice:
     """What to render.
 
@@ -108,6 +118,8 @@ class Choice:
         fps: As on the command line; None: the source's own.
         endings: File extension for each kind.
         name: Name of the output, without its extension; empty: after the source.
+        song: What is heard in place of the clip's own sound.
+        click: Whether its beats are marked by clicks.
     """
 
     kind: Kind = "image"
@@ -120,6 +132,15 @@ class Choice:
     fps: str | None = None
     endings: Mapping[Kind, str] = field(default_factory=dict)
     name: str = ""
+    song: Song | None = None
+    click: bool = False
+
+    @property
+    def sound(self) -> dict[str, Any]:
+        """The output settings that its song means."""
+        if self.song is None or self.kind not in FILM:
+            return {}
+        return {"sound": self.song.path, **({"click": True} if self.click else {})}
 
     @property
     def ending(self) -> str:
@@ -191,6 +212,8 @@ def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
         made += ["--size", choice.size]
     if choice.fps and choice.kind in FILM:
         made += ["--fps", choice.fps]
+    if choice.song is not None and choice.sound:
+        made += ["--sound", choice.song.name, *(["--click"] if choice.click else [])]
     return [*made, "-o", output]
 
 

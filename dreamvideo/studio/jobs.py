@@ -32,7 +32,7 @@ from dreamvideo.studio.earlier_renders import (
     is_output,
     is_same,
     read_unfinished,
-    record_source,
+    record_kept,
     restore,
 )
 from dreamvideo.studio.form_state import ENDINGS, Choice, Kind, choose_output_name, format_command
@@ -260,6 +260,7 @@ class Jobs:
             source = self._keep_source(job)
             job.order = replace(job.order, source=source)
             if job.command:
+                job.order = replace(job.order, choice=self._keep_song(job))
                 output = str(job.order.output)
                 job.command = format_command(job.order.choice, str(source), output)
                 left.append(job.command)
@@ -273,6 +274,21 @@ class Jobs:
         source = job.order.source
         if job.material is None or not job.material.is_private or not source.is_file():
             return source
+        kept = self._keep(source)
+        record_kept(job.order.output, source=kept)
+        return kept
+
+    def _keep_song(self, job: RenderJob) -> Choice:
+        """Return the choice with a song that outlives the session."""
+        choice = job.order.choice
+        if choice.song is None or not choice.sound or not choice.song.path.is_file():
+            return choice
+        kept = self._keep(choice.song.path)
+        record_kept(job.order.output, song=kept)
+        return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
+
+    def _keep(self, source: Path) -> Path:
+        """Return a copy of a private file in the folder."""
         kept = self.folder / source.name
         number = 2
         while kept.exists() and not are_equal(kept, source):
@@ -282,7 +298,6 @@ class Jobs:
             # A copy: another unfinished render may have the same source.
             with replace_atomically(kept) as part:
                 shutil.copyfile(source, part)
-        record_source(job.order.output, kept)
         return kept
 
     def _changed(self) -> None:

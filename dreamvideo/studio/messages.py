@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class FilmWanted:
     """Request for a short, small film of ``path``; supersedes all requests before it.
 
     It covers ``seconds`` from ``at`` on, or with ``zooms`` is a zoom into the picture, and is
-    written to ``folder``.
+    written to ``folder``. ``sound`` are the output settings of its sound.
     """
 
     ticket: int
@@ -42,6 +42,7 @@ class FilmWanted:
     seconds: float
     zooms: bool
     folder: Path
+    sound: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@
     const line = document.getElementById('upload-line');
     if (line) { line.textContent = text; line.classList.toggle('bad', !!bad); }
   };
-  const send = (file) => {
+  const send = (file, song) => {
     if (!file) return;
     const request = new XMLHttpRequest();
-    request.open('POST', '/studio/upload?name=' + encodeURIComponent(file.name));
+    const to = '/studio/upload?song=' + !!song + '&name=';
+    request.open('POST', to + encodeURIComponent(file.name));
     request.upload.onprogress = (e) => {
       if (e.lengthComputable) {
         const share = Math.floor(100 * e.loaded / e.total);
@@ -26,7 +27,9 @@
     request.send(file);
   };
   document.addEventListener('change', (e) => {
-    if (e.target.id === 'upload') { send(e.target.files[0]); e.target.value = ''; }
+    if (!['upload', 'upload-sound'].includes(e.target.id)) return;
+    send(e.target.files[0], e.target.id === 'upload-sound');
+    e.target.value = '';
   });
   const holds = (e) => e.dataTransfer && Array.from(e.dataTransfer.types).includes('Files');
   let inside = 0;
@@ -38,7 +41,22 @@
     if (!holds(e)) return;
     e.preventDefault();
     inside = 0; mark();
-    send(e.dataTransfer.files[0]);
+    send(e.dataTransfer.files[0], e.target.closest && !!e.target.closest('.music'));
+  });
+  const fill = () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.querySelector('.screen').requestFullscreen();
+  };
+  const keys = () => document.getElementById('keys');
+  const shows = { f: fill, '?': () => keys().showModal(), m: () => {
+    const film = document.getElementById('moving');
+    film.muted = !film.muted;
+  } };
+  document.addEventListener('click', (e) => {
+    if (!e.target.closest) return;
+    if (e.target.closest('#full')) fill();
+    if (e.target.closest('#show-keys')) keys().showModal();
+    if (e.target === keys() || e.target.closest('#hide-keys')) keys().close();
   });
   window.copyText = async (id, button) => {
     const text = document.getElementById(id).textContent;
@@ -92,7 +110,9 @@
     if ((e.ctrlKey || e.metaKey) && (key === 'z' || key === 'y')) {
       document.getElementById(key === 'y' || e.shiftKey ? 'redo' : 'undo').click();
       e.preventDefault();
-    } else if (key === 'b' && !e.ctrlKey && !e.metaKey) hold(true);
+    } else if (e.ctrlKey || e.metaKey || e.repeat) return;
+    else if (key === 'b') hold(true);
+    else if (key in shows && !keys().open) { shows[key](); e.preventDefault(); }
   });
   document.addEventListener('keyup', (e) => { if (e.key.toLowerCase() === 'b') hold(false); });
   window.addEventListener('blur', () => hold(false));

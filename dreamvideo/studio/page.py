@@ -7,6 +7,7 @@ from importlib import resources
 from nicegui import ui
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.studio.music_panel import MusicPanel
 from dreamvideo.studio.panels import KindPanel, LooksPanel, Panel, SlidersPanel, SourcePanel
 from dreamvideo.studio.preview_panel import StagePanel, TriedPanel
 from dreamvideo.studio.render_panels import RecipePanel, RendersPanel
@@ -15,6 +16,18 @@ from dreamvideo.studio.widgets import box, button, words
 
 # Seconds between checks of the session.
 EVERY = 0.15
+# What the keyboard does beyond Tab, Space, Enter and the arrow keys of each control.
+_KEYS = {
+    "B": "Show the source while it is held",
+    "F": "Fill the screen with the preview, and back",
+    "M": "Sound of the moving preview on and off",
+    "Ctrl Z": "Undo",
+    "Ctrl Shift Z": "Redo, as Ctrl Y",
+    "\N{LEFTWARDS ARROW} \N{RIGHTWARDS ARROW}": "Move the divider or slider that has the focus",
+    "Home End": "Move it to either end",
+    "Esc": "Leave the full screen, or close this list",
+    "?": "This list",
+}
 _SCHEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 
 
@@ -31,11 +44,12 @@ def build(studio: Studio) -> None:
         stage = StagePanel(studio)
         with box("div", "right"):
             sliders = SlidersPanel(studio)
+            music = MusicPanel(studio)
             kind = KindPanel(studio, lambda: _render(studio))
         with box("div", "below"):
             renders, tried = RendersPanel(studio), TriedPanel(studio)
             recipe = RecipePanel(studio)
-    panels: list[Panel] = [source, looks, stage, sliders, kind, renders, tried, recipe]
+    panels: list[Panel] = [source, looks, stage, sliders, music, kind, renders, tried, recipe]
     seen = -1
 
     def follow() -> None:
@@ -72,7 +86,15 @@ def _head() -> None:
     with box("header", "head"):
         words("h1", "dreamvideo studio")
         words("p", "Everything stays on this machine", "tagline")
+        button("Keys", lambda: None, "quiet", id="show-keys", title="Or press the key ?")
         shown = button("Theme: auto", turn, "quiet", id="scheme")
+    with box("dialog", "card keys", id="keys", aria_label="Keyboard"):
+        words("h2", "Keyboard")
+        with box("dl"):
+            for key, what in _KEYS.items():
+                words("dt", key)
+                words("dd", what)
+        button("Close", lambda: None, "wide", id="hide-keys")
     ui.timer(0.05, kept, once=True)
 
 

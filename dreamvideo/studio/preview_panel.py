@@ -62,6 +62,7 @@ class StagePanel(Panel):
             with box("div", "stage-foot"):
                 self.line = words("p", "", "line grow")
                 with_attributes(self.line, {"role": "status", "id": "preview-line"})
+                button("Full screen", lambda: None, id="full", title="Or press the key F")
                 self.divide = button("Divide", self._toggle_divider, aria_pressed="false")
                 with_attributes(self.divide, {"title": "The source left of a divider that moves"})
                 self.source = button("Show the source", self._toggle_source, aria_pressed="false")

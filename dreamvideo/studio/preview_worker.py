@@ -24,6 +24,7 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.probe import probe
+from dreamvideo.media.soundtrack import open_sound_file
 from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
 from dreamvideo.render.image import StillProgress, dream_still
 from dreamvideo.render.job.job import job_folder
@@ -32,7 +33,7 @@ from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import zoom
 from dreamvideo.schedules import SOUNDS, TimePoint
-from dreamvideo.settings import Look, MachineSettings, look_from_values
+from dreamvideo.settings import Look, MachineSettings, look_from_values, make_output
 from dreamvideo.settings.derive import derive_look
 from dreamvideo.studio import frames
 from dreamvideo.studio.child_process import set_up_child
@@ -176,6 +177,7 @@ class _Dreaming:
                 wanted.path,
                 output,
                 short,
+                make_output(**wanted.sound),
                 fps=str(MOST_RATE),
                 size=size,
                 overwrite=True,
@@ -186,10 +188,15 @@ class _Dreaming:
             info = probe(wanted.path)
             latest = max(Fraction(0), info.duration - Fraction(wanted.seconds))
             begin = min(Fraction(wanted.at).limit_denominator(1000), latest)
+            sound = dict(wanted.sound)
+            if sound:
+                # As in the whole film, which the song begins with.
+                sound["sound_start"] = float(begin % open_sound_file(sound["sound"]).length)
             dream_video(
                 wanted.path,
                 output,
                 look,
+                make_output(**sound),
                 start=f"{float(begin):.6f}",
                 end=f"{float(begin) + wanted.seconds:.6f}",
                 size=size,

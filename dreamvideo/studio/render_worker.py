@@ -118,7 +118,7 @@ class _Growth:
 def run_order(order: Order, on_progress: OnProgress, on_step: OnStep | None = None) -> RenderResult:
     """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
-    wanted, begun = make_output(**order.wanted), order.request
+    wanted, begun = make_output(**{**order.wanted, **choice.sound}), order.request
     start, end = (
         begun.get(name) or (None if seconds is None else format_seconds(seconds))
         for name, seconds in (("start", choice.start), ("end", choice.end))

@@ -22,6 +22,7 @@ from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
 from dreamvideo.media.paths import describe_os_error
 from dreamvideo.studio.auth import NAMES, Gate, Guard
+from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
@@ -151,14 +152,18 @@ def _films(app: FastAPI, studio: Studio) -> None:
 
 def _uploads(app: FastAPI, studio: Studio) -> None:
     @app.post("/studio/upload")
-    async def upload(request: Request, name: str) -> Response:
+    async def upload(request: Request, name: str, song: bool = False) -> Response:
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > studio.most_upload:
             line = f"larger than {format_bytes(studio.most_upload)}; --max-upload allows more"
             return JSONResponse({"error": line}, 413)
         try:
             chunks: AsyncIterator[bytes] = request.stream()
-            studio.take(await take(chunks, name, studio.private, studio.most_upload))
+            taken = await take(chunks, name, studio.private, studio.most_upload, song=song)
+            if isinstance(taken, Song):
+                studio.play(taken)
+            else:
+                studio.take(taken)
         except MediaError as error:
             return JSONResponse({"error": str(error)}, 415)
         except UsageError as error:

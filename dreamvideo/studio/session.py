@@ -29,6 +29,7 @@ from dreamvideo.studio.form_state import (
     Choice,
     Kind,
     Slider,
+    Song,
     format_command,
     format_toml,
     list_descriptions,
@@ -208,6 +209,12 @@ class Studio:
             self._future = []
         self._change(choice)
 
+    def play(self, song: Song | None, *, click: bool = False) -> None:
+        """Change the song; a moving preview that is shown is made again with it."""
+        self.choose(replace(self.choice, song=song, click=click))
+        if self.moving.ticket or self.moving.words:
+            self.ask_moving()
+
     @property
     def can_undo(self) -> bool:
         """Whether a change of the choice can be undone."""
@@ -322,6 +329,7 @@ class Studio:
                 MOVING,
                 self.choice.kind == "zoom",
                 self.private,
+                self.choice.sound,
             )
             self.moving = Moving("Preparing")
         self.touch()

@@ -23,7 +23,9 @@ from dreamvideo.formatting import format_bytes, format_count
 from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.soundtrack import open_sound_file
 from dreamvideo.media.stills import is_still, read_still
+from dreamvideo.studio.form_state import Song
 
 _TAME = re.compile(r"[^\w. -]+")
 _LONGEST_STEM = 60
@@ -163,7 +165,23 @@ def _still_ending(path: Path) -> str:
     return next((end for start, end in known.items() if head.startswith(start)), ".webp")
 
 
-async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int) -> SourceFile:
+def _inspect(path: Path, name: str, song: bool) -> SourceFile | Song:
+    """Identify a private copy: a picture, a film, or a song. Raises MediaError."""
+    if song:
+        return Song(path, name, open_sound_file(path).length)
+    try:
+        return inspect_upload(path, name, is_private=True)
+    except MediaError as no_source:
+        try:
+            found = open_sound_file(path)
+        except DreamVideoError:
+            raise no_source from None
+        return Song(path, name, found.length)
+
+
+async def take(
+    chunks: AsyncIterator[bytes], name: str, folder: Path, most: int, *, song: bool = False
+) -> SourceFile | Song:
     """Receive an upload into a folder of its own.
 
     Args:
@@ -171,10 +189,11 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
         name: The name it was uploaded with.
         folder: Where its folder is created.
         most: Largest size in bytes.
+        song: Whether it is wanted for its sound, even if it is a film.
 
     Raises:
         UsageError: It is too large; nothing of it is left.
-        MediaError: It is neither a picture nor a film; nothing of it is left.
+        MediaError: It is no picture, film or song; nothing of it is left.
     """
     own = Path(tempfile.mkdtemp(dir=folder))
     try:
@@ -189,7 +208,7 @@ async def take(chunks: AsyncIterator[bytes], name: str, folder: Path, most: int)
                         "allows more"
                     )
                 file.write(chunk)
-        return await asyncio.to_thread(inspect_upload, path, make_safe_name(name), is_private=True)
+        return await asyncio.to_thread(_inspect, path, make_safe_name(name), song)
     except OSError as error:
         shutil.rmtree(own, ignore_errors=True)
         raise DreamVideoError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamvideo.dream.dream_objective import DreamObjective, Value
 from dreamvideo.dream.dreamer import Dreamer
-from dreamvideo.dream.models import find_model_file
+from dreamvideo.dream.mixture import list_model_files
 from dreamvideo.render.frames.planner import (
     MakeDreamer,
     dreamer_factory,
@@ -74,6 +74,6 @@ def reuse_dreamers(objective: DreamObjective | Value | None = None) -> MakeDream
 
 def _stamp(dream: DreamSettings) -> tuple[tuple[int, int] | None, ...]:
     """Return what tells whether the files that a dream reads have changed."""
-    files = (dream.guide, dream.weights, find_model_file(dream.model))
+    files = (dream.guide, dream.weights, *list_model_files(dream.model).values())
     stats = (path.stat() if path and path.exists() else None for path in files)
     return tuple(None if stat is None else (stat.st_mtime_ns, stat.st_size) for stat in stats)

@@ -35,6 +35,9 @@ RATE = 0.4
 STEP = 0.08
 WIDEST = 2.0
 SILENCE = 1e-4
+# Carried colour adds less saturation than as much new colour, which follows the colours of the
+# scene, and encoding takes some of it: so from forms of this many pixels on, more of it is wanted.
+COLOUR_AIM, COLOURED_FORMS = 1.05, 3.0
 # How fast the wanted bands of new areas approach the shot's usual amount, as a share per frame.
 RENEWAL = 0.1
 # A cell with less than the first share of a full dream says nothing about one; from the second
@@ -125,6 +128,20 @@ def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) 
     move = RATE * weight[..., None] * (wanted[..., 2 * count :] - found[..., 2 * count :])
     rest = pyramid.rest + resize(move.astype(np.float32), pyramid.rest.shape[:2], "linear")
     return Pyramid(tuple(np.asarray(band, np.float32) for band in bands), rest)
+
+
+def raise_colour(wanted: Image, width: int) -> Image:
+    """Return wanted bands with ``COLOUR_AIM`` times the colour from ``COLOURED_FORMS`` on.
+
+    Args:
+        wanted: rows x columns x (2 x bands + 3), as in ``measure_bands``.
+        width: Width of the picture in pixels.
+    """
+    raised = np.array(wanted, np.float32)
+    for index in range((wanted.shape[-1] - 3) // 2):
+        if 2**index * GRID_WIDTH >= COLOURED_FORMS * width:
+            raised[..., 2 * index + 1] *= COLOUR_AIM
+    return raised
 
 
 def renew_bands(wanted: Image, found: Image, aged: Image, usual: Image) -> Image:

@@ -33,6 +33,7 @@ from dreamvideo.render.frames.band_balance import (
     find_expected_share,
     find_known_share,
     measure_bands,
+    raise_colour,
     renew_bands,
     restore_bands,
     scale_bands_to_full,
@@ -241,7 +242,9 @@ def propagate(
         share = np.minimum(maturity * kept, target) ** GROWTH
         expected = find_expected_share(base, share, bands)
         known = find_known_share(expected)
-        detail = hold_bands(detail, bands * expected, to_cells(aged, bands) * known)
+        detail = hold_bands(
+            detail, raise_colour(bands * expected, detail.shape[1]), to_cells(aged, bands) * known
+        )
         if known.min() < 1:
             # Where a dream is too weak to know its bands, keep low frequencies from accumulating.
             free = cv2.resize(1 - known, detail.shape[1::-1])[..., None]

@@ -16,7 +16,6 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import Frame
-from dreamvideo.media.sound import measure_sound
 from dreamvideo.motion.flow import Motion
 from dreamvideo.render.dream_size import (
     choose_dream_size,
@@ -47,6 +46,7 @@ from dreamvideo.render.frames.planner import (
     make_planner,
 )
 from dreamvideo.render.frames.tracking import TrackedFrame, prefetch, track_frames, track_nothing
+from dreamvideo.render.music import listen
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import CoherenceSettings, Look, MachineSettings
 
@@ -258,7 +258,7 @@ def open_planner(
         MediaError: A file, or the clip's sound, cannot be read.
         WeightsError: The weights cannot be loaded.
     """
-    sound = measure_sound(footage.info, footage.begin, footage.end) if look.sounds else None
+    sound = listen(look, footage.wanted, footage.info, footage.begin, footage.end)
     planner = make_planner(look, make_span(look, footage), sound=sound, machine=machine)
     check_schedules(planner)
     if planner.needs_first:

@@ -203,7 +203,8 @@ class FramePlanner:
     _changes: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        timelines = (self.look.dream.layers or "") + (self.look.dream.classes or "")
+        dream = self.look.dream
+        timelines = (dream.layers or "") + (dream.classes or "") + dream.model
         scheduled = any(name.startswith(CHANGING) for name in self.look.over_time)
         self._changes = scheduled or "->" in timelines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ import numpy as np
 from pydantic import Field
 
 from dreamvideo.dream.memory_estimate import with_memory_bound
-from dreamvideo.dream.models import find_model_file
+from dreamvideo.dream.mixture import list_model_files, read_mixture, replace_files
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.sequence import is_sequence, sequence_files
 from dreamvideo.render.job.segments import WHOLE, Segment
+from dreamvideo.render.music import list_sound_files
 from dreamvideo.settings import Look, OutputSettings, look_to_toml, look_values, preset_paths
 from dreamvideo.settings.base import Settings
 from dreamvideo.settings.machine import MachineSettings
+from dreamvideo.settings.output import parse_stem
 from dreamvideo.settings.presets import find_preset, look_from_toml
 from dreamvideo.version import __version__
 
@@ -141,7 +143,7 @@ def make_manifest(
     Raises:
         MediaError: A file cannot be read.
     """
-    read = {**files, **list_look_files(look)}
+    read = {**files, **list_look_files(look), **list_sound_files(look, wanted)}
     values = _flatten(look_values(look))
     asked = {name: str(value) for name, value in values if value != [] and name not in read}
     asked.pop("description", None)
@@ -149,6 +151,9 @@ def make_manifest(
     asked |= {"--depth": str(wanted.bits), "--background": wanted.background}
     bits = {"device": machine.device, "precision": machine.precision, **also}
     bits["max_memory"] = machine.max_memory
+    if look.sounds:
+        heard = ("sound_start", "bpm", "downbeat")
+        bits |= {name: getattr(wanted, name) for name in heard if getattr(wanted, name)}
     asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}
     return Manifest(
         kind=kind,
@@ -157,9 +162,17 @@ def make_manifest(
         versions=list_versions(),
         look=look_to_toml(look),
         machine=with_memory_bound(machine),
-        wanted=wanted.model_dump(exclude_unset=True, mode="json"),
+        wanted=_with_absolute_paths(wanted.model_dump(exclude_unset=True, mode="json")),
         request={name: None if v is None else str(v) for name, v in request.items()},
     )
+
+
+def _with_absolute_paths(wanted: dict[str, Any]) -> dict[str, Any]:
+    if wanted.get("sound"):
+        wanted["sound"] = str(Path(wanted["sound"]).absolute())
+    if wanted.get("stem"):
+        wanted["stem"] = [f"{n}={p.absolute()}" for n, p in map(parse_stem, wanted["stem"])]
+    return wanted
 
 
 def list_versions() -> dict[str, str]:
@@ -193,17 +206,22 @@ def list_look_files(look: Look) -> dict[str, Path]:
     }
     # These settings are files only if such a file exists: they may also be shapes or names.
     named = {name: Path(text) for name, text in words.items() if text and Path(text).exists()}
-    model = find_model(look.dream.model)
-    own = {} if model is None else {"dream.model": model}
+    model = look.dream.model
+    alone = len(read_mixture(model).names) == 1
+    own = {
+        "dream.model" if alone else f"the network {name}": path
+        for name, path in list_model_files(model).items()
+    }
     return {**dict(_list_paths(look, "")), **named, **own}
 
 
-def find_model(name: str) -> Path | None:
-    """Return the file of a model that a job depends on; None for a registered network.
+def replace_model_files(model: str, rename: Callable[[Path], str]) -> str:
+    """Return a setting of ``model`` with the files of its networks renamed.
 
-    For those that stage a job's files, and know nothing of networks.
+    For those that stage a job's files, and know nothing of networks. Raises UsageError if a new
+    name cannot stand in a list.
     """
-    return find_model_file(name)
+    return replace_files(model, rename)
 
 
 def find_differences(started: Manifest, now: Manifest) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamvideo.dream.dreamer import make_octave_schedule
-from dreamvideo.dream.models import find_entry
+from dreamvideo.dream.mixture import find_largest_minimum
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.formatting import format_count, format_duration
 from dreamvideo.render.dream_size import choose_dream_size
@@ -172,7 +172,7 @@ def _list_efforts(look: Look) -> tuple[list[Look], list[Look], list[Look]]:
 
 def _list_sizes(size: tuple[int, int], look: Look) -> Iterator[tuple[int, int]]:
     """Yield (width, height) from the given size down to the smallest."""
-    least = max(SMALLEST, find_entry(look.dream.model).smallest)
+    least = max(SMALLEST, find_largest_minimum(look.dream.model).smallest)
     factor = 1.0
     yield size
     while min(size) * (factor := factor * SHRINK) >= least:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.dream.mixture import weigh_equally
 from dreamvideo.dream.octaves import Dream
 from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes
@@ -118,7 +119,8 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     small = (max(32, round(height / shrink)), max(32, round(width / shrink)))
     picture, other = make_noise(*small, seed=0), make_noise(*small, seed=1)
     shot = look.coherence.model_copy(update={"cut_threshold": 2.0, "cadence": 2})
-    dreamer = make_dreamer(look.dream, look)
+    # A network may be silent at first; a film may be longer than its first weights hold.
+    dreamer = make_dreamer(look.dream, look).at(weigh_equally(look.dream))
     dreamer.dream(picture, steps=1)
     step = _time_call(lambda: dreamer.dream(picture, steps=1))
     frame = Frame(0, Fraction(0), Fraction(1), to_bytes(picture))

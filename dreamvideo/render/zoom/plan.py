@@ -13,6 +13,7 @@ from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.motion.camera import CameraPath, Similarity, travel
 from dreamvideo.motion.camera_schedule import schedule_camera
+from dreamvideo.render.frames.planner import SoundSource
 from dreamvideo.render.zoom.stages import StageDreamer
 from dreamvideo.render.zoom.statistics import ImageStatistics
 from dreamvideo.schedules import TimePoint
@@ -36,6 +37,7 @@ class ZoomPlan:
         opening: Of a loop, the frames before the first emitted one; they emerge again at its end.
         goal: The picture that the film ends on.
         look: The look, where its values change over time.
+        sound: The sound that it follows.
     """
 
     still: Image
@@ -49,6 +51,7 @@ class ZoomPlan:
     opening: tuple[Image, ...] = ()
     goal: Image | None = None
     look: Look | None = None
+    sound: SoundSource | None = None
 
     @property
     def count(self) -> int:
@@ -63,7 +66,9 @@ class ZoomPlan:
     def moment(self, index: int) -> TimePoint:
         """Return when frame ``index`` is shown; in a loop, within its current round."""
         number = index % self.count if self.closed else index
-        return TimePoint(float(number / self.rate), self.length, float(self.rate))
+        seconds = float(number / self.rate)
+        heard = {} if self.sound is None else self.sound.at(seconds)
+        return TimePoint(seconds, self.length, float(self.rate), heard)
 
     def settings_at(self, moment: TimePoint) -> ZoomSettings:
         """Return the camera's settings at a time point."""

@@ -10,6 +10,7 @@ from fractions import Fraction
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import UsageError
 from dreamvideo.motion.camera import CameraPath
+from dreamvideo.render.frames.planner import SoundSource
 from dreamvideo.render.zoom.loop_rate import SHORTEST_LOOP, measure_opening, plan_moves
 from dreamvideo.render.zoom.plan import ZoomPlan, list_moves, total_growth
 from dreamvideo.render.zoom.stages import StageDreamer
@@ -31,6 +32,7 @@ def prepare_zoom(
     closed: bool = False,
     goal: Image | None = None,
     look: Look | None = None,
+    sound: SoundSource | None = None,
 ) -> ZoomPlan:
     """Plan a zoom.
 
@@ -42,6 +44,7 @@ def prepare_zoom(
         closed: Whether the film leads back into its own beginning.
         goal: A picture of the same size that the film ends on.
         look: The look that ``settings`` belong to; needed where its values change.
+        sound: The sound that it follows.
 
     Raises:
         UsageError: The film grows too little, or has too few frames.
@@ -56,7 +59,10 @@ def prepare_zoom(
     opening = measure_opening(moves, width, height) if closed else 0
     changing = look if look is not None and look.over_time else None
     plan = ZoomPlan(
-        still, tuple(parts), settings, rate, moves, (), still, closed, goal=goal, look=changing
+        *(still, tuple(parts), settings, rate, moves, (), still, closed),
+        goal=goal,
+        look=changing,
+        sound=sound,
     )
     if changing is not None:
         changing.check(plan.moment(index) for index in range(count))

@@ -36,6 +36,7 @@ from dreamvideo.render.job.job import Job
 from dreamvideo.render.job.manifest import make_manifest
 from dreamvideo.render.job.segment_store import keeping_state
 from dreamvideo.render.look_notes import collect_look_notes
+from dreamvideo.render.music import check_sound_files, collect_music_notes, listen
 from dreamvideo.render.options import DEFAULT_OPTIONS, RenderOptions
 from dreamvideo.render.photo import collect_picture_notes
 from dreamvideo.render.progress import OnProgress, Progress, silent
@@ -112,6 +113,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     rate = parse_rate(fps)
+    check_sound_files(look, wanted, None)
     start: Image | None = None
     chosen: list[str] = []
     if loop and look.zoom.rate is None:
@@ -150,13 +152,21 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
             height, width = still.shape[:2]
             check_frames(output, encoding, (width, height), rate)
             goal = _read_goal(to, wanted, width, height)
-            parts = make_stage_dreamers(look, height, width, job.manifest.machine)
-            plan = prepare_zoom(still, parts, look.zoom, rate, closed=loop, goal=goal, look=look)
+            machine = job.manifest.machine
+            parts = make_stage_dreamers(look, height, width, machine, listens=True)
+            plan = prepare_zoom(
+                *(still, parts, look.zoom, rate),
+                closed=loop,
+                goal=goal,
+                look=look,
+                sound=listen(look, wanted),
+            )
             job.save_manifest(job.manifest.model_copy(update={"frames": plan.count}))
             _dream(job, plan, output, on_progress)
         ending = job.segment_stores()[0].ending
         chosen.extend(ending.notes if ending else ())
         read = [*collect_picture_notes(*files.values()), *collect_look_notes(look)]
+        read += collect_music_notes(look, wanted)
         return replace(_collect(job), notes=read)
 
     made = run_job(JobRequest(output, asked, encoding, options), dream, on_progress)

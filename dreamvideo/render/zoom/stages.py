@@ -45,6 +45,8 @@ def make_stage_dreamers(
     width: int,
     machine: MachineSettings = DEFAULT_MACHINE,
     make: MakeDreamer = make_dreamer,
+    *,
+    listens: bool = False,
 ) -> tuple[StageDreamer, ...]:
     """Return the dreamers of the look's journey; without one, of the look's own dream.
 
@@ -54,14 +56,15 @@ def make_stage_dreamers(
         width: Width of the film in pixels.
         machine: Device, threads and limits.
         make: Makes the dreamers.
+        listens: Whether the film has sound to follow.
 
     Raises:
         UsageError: A stage makes no sense or the picture is too small for its network; raised
             before any network is loaded.
         WeightsError: The weights cannot be loaded.
     """
-    if look.sounds:
-        raise UsageError("a zoom has no sound for `audio:` to follow; only clips have one")
+    if look.sounds and not listens:
+        raise UsageError("a zoom has no sound for `audio:` to follow; give it one with --sound")
     journey = look.journey or (WHOLE,)
     times = find_stage_starts(journey, look.zoom.seconds)
     dreams = [derive_dream(stage, look.dream) for stage in journey]
