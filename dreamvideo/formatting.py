@@ -25,13 +25,19 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
+def format_count(number: float, thing: str) -> str:
+    """Format a number of things: ``1 frame``, ``132 frames``, ``23.98 frames``."""
+    text = str(number) if isinstance(number, int) else f"{number:.4g}"
+    return f"{text} {thing}" if number == 1 else f"{text} {thing}s"
+
+
 def format_bytes(size: float) -> str:
     """Format a number of bytes: ``3 GB``, ``350 MB``."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if size >= unit:
             value = size / unit
             return f"{value:.3g} {name}" if value < 999.5 else f"{value:.0f} {name}"
-    return f"{size:.0f} bytes"
+    return format_count(round(size), "byte")
 
 
 def format_pace(pace: float) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_bytes, format_count
 from dreamvideo.parsing import LARGEST_SIDE, SMALLEST_SIDE, parse_rate, parse_size, parse_time
 
 sides = st.integers(SMALLEST_SIDE, LARGEST_SIDE)
@@ -131,3 +132,9 @@ def test_what_is_no_rate(text: str) -> None:
 def test_rates_out_of_bounds(text: str) -> None:
     with pytest.raises(UsageError, match=r"--fps .*: the rate must be 0\.01 to 1000"):
         parse_rate(text)
+
+
+def test_one_thing_is_singular() -> None:
+    counts = [format_count(number, "frame") for number in (0, 1, 132, 1.0, 23.976)]
+    assert counts == ["0 frames", "1 frame", "132 frames", "1 frame", "23.98 frames"]
+    assert [format_bytes(size) for size in (1, 2, 1500)] == ["1 byte", "2 bytes", "1.5 kB"]

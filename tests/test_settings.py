@@ -113,6 +113,8 @@ def test_mistakes_in_options_name_the_option() -> None:
         make_look((), {"dream": {"octave_scale": 1.0}})
     with pytest.raises(UsageError, match=r"^--layers: a layer name is missing in ''$"):
         make_look((), {"dream": {"layers": ""}})
+    with pytest.raises(UsageError, match=r"^--rate: '' is not a value: write [^']*$"):
+        make_look((), {"zoom": {"rate": ""}})
 
 
 @pytest.mark.parametrize(

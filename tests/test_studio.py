@@ -97,7 +97,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store_frame(folder / "photo.png", to_bytes(scene(72, 96, glide(1), seed=5).frames[0]))
     films = folder / "films"
     films.mkdir()
-    process, address, temporary = begin(folder, "--folder", str(films), "--max-upload", "3MB")
+    process, address, temporary = begin(
+        folder, "--folder", str(films), "--max-upload", "3MB", "--no-own-tiles"
+    )
     yield Running(process, address, films, temporary, folder / "photo.png", folder / "clip.mp4")
     process.terminate()
     assert process.wait(60) == 0
@@ -270,7 +272,7 @@ def test_a_render_is_found_again_paused_gone_on_with_and_watched(
     expect(job).to_contain_text(re.compile(r"Dreaming: frame [1-9]"), timeout=LONG)
     page.reload()
     expect(job).to_contain_text(re.compile(r"Dreaming: frame [1-9]"))
-    expect(page.get_by_role("button", name="Render the film")).to_be_disabled()
+    expect(page.get_by_text("It will begin after clip-dream.mp4")).to_be_visible()
     job.get_by_role("button", name="Pause").click()
     expect(job).to_contain_text(re.compile(rf"Paused: \d+ of {FRAMES} frames are kept"))
     output = studio.films / "clip-dream.mp4"
@@ -349,7 +351,10 @@ def test_a_reload_shows_the_chosen_look_and_renders_are_removed(
     inside += ".getBoundingClientRect(); return a.top >= b.top - 1 && a.bottom <= b.bottom + 1; }"
     assert chosen.evaluate(inside)
     before = page.get_by_role("article").count()
-    job.get_by_role("button", name="Remove from the list").click()
+    job.get_by_role("button", name="Remove").click()
+    keep = page.get_by_role("dialog").get_by_role("button", name="Keep it")
+    expect(keep).to_have_class(re.compile("primary"))
+    page.get_by_role("dialog").get_by_role("button", name="Remove from the list").click()
     expect(page.get_by_role("article")).to_have_count(before - 1)
     assert list(studio.films.glob("photo-dream*.png"))
 
@@ -366,6 +371,16 @@ def test_it_fits_and_can_be_read(browse: Browse, studio: Running, width: int, sc
         "img:not([alt]), video:not([aria-label], [aria-hidden]), [role=slider]:not([aria-label])"
     )
     assert unnamed.count() == 0
+    # Everything that is clicked is large enough to be hit, and every control says what it does.
+    small = page.evaluate(
+        "[...document.querySelectorAll('button, a, summary, select, input, .look, .kind')].filter("
+        "e => e.offsetParent && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
+    )
+    assert not small
+    described = page.locator(".slider input").evaluate_all(
+        "all => all.map(e => (e.getAttribute('aria-description') || '').length)"
+    )
+    assert len(described) > 8 and min(described) > 15
 
 
 def test_what_is_no_picture_is_refused_in_a_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -9,20 +10,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 import pytest
 from tiny import Cli, pixels_of
 
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
+from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.job.lock import lock_job
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
 from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
-from dreamvideo.studio.jobs import Jobs, RenderJob
-from dreamvideo.studio.render_worker import Broken, Done, Left, Order, run_order
+from dreamvideo.studio.jobs import Jobs
+from dreamvideo.studio.kept_renders import (
+    NAME,
+    KeptRender,
+    KeptRenders,
+    read_renders,
+    write_renders,
+)
+from dreamvideo.studio.render_job import RenderJob, seconds_left
+from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
 from dreamvideo.studio.uploads import SourceFile, inspect_upload
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
@@ -112,8 +123,9 @@ def test_a_render_goes_from_running_to_done(
     assert job.order.output == tmp_path / "clip-dream.mp4"
     fake[0].hear(Progress("dreaming", "frame", 2, 8))
     assert job.share == 0.25 and job.words(0.0) == "Dreaming: frame 2 of 8"
-    with pytest.raises(UsageError, match=r"clip-dream\.mp4 is being rendered"):
-        all_.render(QUICK, clip)
+    second = all_.render(QUICK, clip)
+    assert (second.name, second.state, len(fake)) == ("clip-dream-2.mp4", "waiting", 1)
+    all_.stop(second)
     job.order.output.write_bytes(bytes(2000))
     fake[0].hear(Done(8, ("sound left out",)))
     fake[0].ended(0)
@@ -126,9 +138,9 @@ def test_the_time_left_is_that_of_this_run(
 ) -> None:
     job = begun(tmp_path).render(QUICK, clip)
     fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
-    assert job.pace_from is not None and jobs.seconds_left(job, 1.0) is None
+    assert job.pace_from is not None and seconds_left(job, 1.0) is None
     fake[0].hear(Progress("dreaming", "frame", 50, 100))
-    assert jobs.seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
+    assert seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
 
 
 def test_pause_keeps_and_stop_forgets(
@@ -205,7 +217,7 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
     after = begun(folder)
     after.find_earlier()
     assert [(each.name, each.state, each.line) for each in after.all] == [
-        ("clip-dream.mp4", "paused", "Unfinished: 3 of 8 frames are kept"),
+        ("clip-dream.mp4", "waiting", "Unfinished: 3 of 8 frames are kept"),
         ("cat-zoom-2.gif", "done", "Done: 3 kB"),
     ]
     listed = after.all[0]
@@ -220,6 +232,7 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "ChildProcess", FakeChild)
         assert after.render(replace(QUICK, fps="12"), clip) not in (listed, None)
+    after.pause(listed)
     after.remove(listed)
     assert [each.name for each in after.all][1:] == ["cat-zoom-2.gif"]
 
@@ -244,3 +257,129 @@ def test_the_same_render_is_resumed_and_another_process_is_left_alone(
         assert job_folder(order.output).exists()
     assert all_.render(QUICK, clip) is listed and all_.all == [listed]
     assert fake[0].order == order and listed.command.startswith("dreamvideo video ")
+
+
+def names(listed: list[RenderJob]) -> list[str]:
+    return [f"{job.name} {job.state}" for job in listed]
+
+
+def test_a_queue_is_rendered_in_the_order_that_was_chosen(
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    first, _, third = (all_.render(replace(QUICK, name="cat"), clip) for _ in range(3))
+    assert names(all_.listed) == ["cat.mp4 running", "cat-2.mp4 waiting", "cat-3.mp4 waiting"]
+    all_.move(third, -1)
+    all_.move(third, -1)
+    assert names(all_.listed) == ["cat.mp4 running", "cat-3.mp4 waiting", "cat-2.mp4 waiting"]
+    # A pause lets the next one begin; what is resumed goes to the end.
+    all_.pause(first)
+    fake[0].close()
+    assert names(all_.listed)[0] == "cat-3.mp4 running" and state_of(first) == "paused"
+    all_.resume(first)
+    assert names(all_.listed)[1:] == ["cat-2.mp4 waiting", "cat.mp4 waiting"]
+    # A failed one does not hold up the others, and is retried in its turn.
+    fake[1].hear(Broken("the disk is full", ""))
+    fake[1].ended(0)
+    assert names(all_.listed) == ["cat-2.mp4 running", "cat.mp4 waiting", "cat-3.mp4 failed"]
+    all_.pause(first)
+    assert state_of(first) == "paused" and all_.queue == []
+    all_.resume(third)
+    fake[2].hear(Done(8, ()))
+    fake[2].ended(0)
+    assert fake[3].order is third.order and state_of(third) == "running"
+
+
+def test_a_queue_that_is_held_begins_nothing_and_a_restart_finds_it(
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    first, second = all_.render(QUICK, clip), all_.render(replace(QUICK, name="b"), clip)
+    gone = all_.render(replace(QUICK, name="gone"), clip)
+    all_.hold()
+    fake[0].close()
+    assert names(all_.listed) == [
+        "clip-dream.mp4 waiting",
+        "b.mp4 waiting",
+        "gone.mp4 waiting",
+    ]
+    assert first.words(0.0) == "Waiting. 3 of 8 frames are kept" and len(fake) == 1
+    all_.stop(gone)
+    fake.clear()
+
+    after = begun(tmp_path)
+    after.find_earlier()
+    assert names(after.listed) == ["clip-dream.mp4 waiting", "b.mp4 waiting"]
+    assert [job.order for job in after.queue] == [first.order, second.order]
+    assert [job.command for job in after.queue] == [first.command, second.command]
+    assert after.held and not fake
+    after.hold(yes=False)
+    assert names(after.listed) == ["clip-dream.mp4 running", "b.mp4 waiting"]
+    (started,) = fake
+    first.order.output.write_bytes(bytes(1000))
+    started.hear(Done(8, ("a note",)))
+    started.ended(0)
+    assert names(after.listed) == ["b.mp4 running", "clip-dream.mp4 done"]
+    assert after.listed[1].notes == ("a note",)
+
+    # What is taken off the list stays off it, and only a file that is asked for is deleted.
+    fake[1].hear(Broken("the disk is full", ""))
+    fake[1].ended(0)
+    after.remove(after.listed[0])
+    assert first.order.output.exists()
+    again = begun(tmp_path)
+    again.find_earlier()
+    assert names(again.listed) == ["b.mp4 failed"]
+    again.remove(again.listed[0], delete=True)
+    assert first.order.output.exists()
+    first.order.output.unlink()
+    again.find_earlier()
+    assert again.all == []
+
+
+def test_a_finished_file_is_deleted_only_if_that_is_asked_for(
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
+) -> None:
+    all_ = begun(tmp_path)
+    jobs_ = [all_.render(replace(QUICK, name="same"), clip) for _ in range(2)]
+    for child, job in zip((0, 1), jobs_, strict=True):
+        job.order.output.write_bytes(bytes(10))
+        fake[child].hear(Done(8, ()))
+        fake[child].ended(0)
+    all_.remove(jobs_[0], delete=True)
+    all_.remove(jobs_[1])
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["same-2.mp4"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_list_that_is_damaged_or_lies_harms_nothing(clip: SourceFile, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / NAME).write_bytes(b"{")
+    assert read_renders(folder) == KeptRenders()
+    outside = tmp_path / "clip.mp4"
+    outside.write_bytes(bytes(10))
+    order = Order(Choice("video"), clip.path, outside, {})
+    write_renders(folder, KeptRenders((KeptRender(order, "", "done"),)))
+    after = begun(folder)
+    after.find_earlier()
+    assert after.all == [] and outside.exists()
+    after.render(QUICK, clip)
+    assert [each.order.output.name for each in read_renders(folder).renders] == ["clip-dream.mp4"]
+
+
+def test_the_newest_frame_of_a_render_is_seen(
+    fake: list[FakeChild], clip: SourceFile, tmp_path: Path
+) -> None:
+    job = begun(tmp_path).render(QUICK, clip)
+    assert job.read_live() == b""
+    frames = job_folder(job.order.output) / "frames"
+    frames.mkdir(parents=True)
+    for number, value in ((2, 200), (1, 40)):
+        store_frame(frames / f"{number:08d}.png", np.full((32, 48, 3), value, np.uint8))
+        os.utime(frames / f"{number:08d}.png", (number, number))
+    live = cv2.imdecode(np.frombuffer(job.read_live(), np.uint8), cv2.IMREAD_COLOR)
+    assert live is not None and live.shape == (32, 48, 3)
+    assert abs(float(live.mean()) - 200) < 2
+    fake[0].hear(Grown(b"a still so far"))
+    assert job.read_live() == b"a still so far"

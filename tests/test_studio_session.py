@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tiny import Cli
 from dreamvideo.errors import UsageError
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values, make_look
-from dreamvideo.studio import session
+from dreamvideo.studio import own_tiles, session
 from dreamvideo.studio.form_state import SLIDERS
 from dreamvideo.studio.messages import (
     Answer,
@@ -23,6 +24,7 @@ from dreamvideo.studio.messages import (
     FilmWanted,
     PictureGrown,
     PictureWanted,
+    Rest,
     SourceSeen,
     Wanted,
 )
@@ -35,8 +37,8 @@ STRENGTH = next(each for each in SLIDERS if each.name == "strength")
 class FakePreviewer:
     """A preview process that answers what it is told to."""
 
-    def __init__(self, hear: Callable[[Answer], None]) -> None:
-        self.hear = hear
+    def __init__(self, hear: Callable[[Answer], None], *, background: bool = False) -> None:
+        self.hear, self.background = hear, background
         self.asked: list[Wanted] = []
 
     def ask(self, wanted: Wanted) -> None:
@@ -50,7 +52,7 @@ class FakePreviewer:
 def studio(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     """A session with a clip; its network is loaded."""
     monkeypatch.setattr(session, "Previewer", FakePreviewer)
-    made = Studio(tmp_path)
+    made = Studio(tmp_path, own_tiles=False)
     made.is_warm = True
     made.take(inspect_upload(shelf / "clip.mp4"))
     yield made
@@ -172,3 +174,78 @@ def test_a_look_is_saved_by_name_for_the_command_line_too(
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
     with pytest.raises(UsageError, match="no preset 'my-ink_3': choose my-ink_2"):
         make_look(["my-ink_3"])
+
+
+def test_tiles_are_dreamt_from_the_own_picture_while_nothing_else_is(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made: list[FakePreviewer] = []
+    looks = {"": {"a": 1}, "ink": {"a": 2}, "classic": {"a": 3}}
+    monkeypatch.setattr(own_tiles, "IDLE", -1.0)
+    monkeypatch.setattr(own_tiles, "MOST_KEPT", 3)
+
+    def make(hear: Callable[[Answer], None], *, background: bool) -> FakePreviewer:
+        made.append(FakePreviewer(hear, background=background))
+        return made[-1]
+
+    def begun() -> own_tiles.OwnTiles:
+        return own_tiles.OwnTiles(lambda: looks, lambda: None, make)  # type: ignore[arg-type]
+
+    def asked(number: int) -> PictureWanted:
+        assert len(made) == 1 and len(made[0].asked) == number
+        wanted = made[0].asked[-1]
+        assert isinstance(wanted, PictureWanted)
+        return wanted
+
+    def pace(tiles: own_tiles.OwnTiles, *, busy: bool = False, name: str = "photo.png") -> None:
+        tiles.pace((shelf / name, 0.0), busy=busy)
+
+    tiles = begun()
+    pace(tiles, busy=True)
+    assert not made
+    pace(tiles)
+    first = asked(1)
+    assert made[0].background and first.pixels == own_tiles.PIXELS and first.values == {"a": 1}
+    # Another dream begins: the tile is given up, and asked for again afterwards.
+    pace(tiles, busy=True)
+    assert made[0].asked[-1] == Rest()
+    made[0].hear(PictureGrown(first.ticket, b"late", 5, 5))
+    assert tiles.made == {}
+    pace(tiles)
+    again = asked(3)
+    assert again.values == {"a": 1} and again.ticket != first.ticket
+    made[0].hear(PictureGrown(again.ticket, b"half", 2, 5))
+    made[0].hear(PictureGrown(again.ticket, b"usual", 5, 5))
+    pace(tiles)
+    made[0].hear(PictureGrown(asked(4).ticket, b"ink", 5, 5))
+    pace(tiles)
+    # The last look cannot be dreamt: its tile stays as it is.
+    made[0].hear(Failed(asked(5).ticket, "needs a download"))
+    assert {name: path.read_bytes() for name, path in tiles.made.items()} == {
+        "": b"usual",
+        "ink": b"ink",
+    }
+    tiles.close()
+
+    # The same picture, in another session, whatever it is called.
+    copied = tmp_path / "copy.png"
+    copied.write_bytes((shelf / "photo.png").read_bytes())
+    tiles = begun()
+    del looks["classic"]
+    tiles.pace((copied, 0.0), busy=False)
+    assert set(tiles.made) == {"", "ink"}
+    assert len(made) == 1
+    # Another one pushes the oldest tiles out.
+    looks.clear()
+    looks.update({"wood": {"a": 4}, "snow": {"a": 5}})
+    old = set(tiles.made.values())
+    for path in old:
+        os.utime(path, (1, 1))
+    tiles.list_again()
+    for name in ("wood", "snow"):
+        tiles.pace((copied, 0.0), busy=False)
+        wanted = made[1].asked.pop()
+        made[1].hear(PictureGrown(wanted.ticket, name.encode(), 1, 1))
+    assert len(list((tmp_path / "cache").rglob("*.jpg"))) == 3
+    tiles.close()

@@ -40,6 +40,7 @@ from dreamvideo.cli.pipes import (
 )
 from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_count
 from dreamvideo.render.options import WARM_UP
 from dreamvideo.settings import Look, OutputSettings
 from dreamvideo.settings.machine import MachineSettings
@@ -389,7 +390,11 @@ def video(
                 if report
                 else None
             )
-        say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
+        say(
+            quiet,
+            f"{made.output}: {format_count(made.frames, 'frame')}",
+            *([str(page)] if page else []),
+        )
         note(quiet, made.notes)
         check_missing(strict, clip, made)
 

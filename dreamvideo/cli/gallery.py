@@ -10,6 +10,7 @@ import typer
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import Output
 from dreamvideo.cli.options import SOUND_OPTIONS, look_options, output_options
+from dreamvideo.formatting import format_count
 from dreamvideo.gallery import Across
 from dreamvideo.settings import Look, OutputSettings
 
@@ -134,6 +135,7 @@ def preview(
             overwrite=overwrite,
             on_progress=listen,
         )
-    say(quiet, f"{made.output}: {made.frames} frames")
+    say(quiet, f"{made.output}: {format_count(made.frames, 'frame')}")
     note(quiet, made.notes if wanted.model_fields_set else ())
-    say(quiet, f"the whole clip: {full.frames} frames, about {format_clock(full.seconds)}")
+    whole = format_count(full.frames, "frame")
+    say(quiet, f"the whole clip: {whole}, about {format_clock(full.seconds)}")

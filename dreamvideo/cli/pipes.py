@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dreamvideo.cli.batch import NAME
 from dreamvideo.cli.common import note, parse_output
 from dreamvideo.errors import DamagedError, UsageError
+from dreamvideo.formatting import format_count
 
 if TYPE_CHECKING:
     from dreamvideo.render.progress import OnProgress
@@ -73,7 +74,10 @@ def run_piped(
     piped = str(made.output) == PIPE
     if not quiet:
         name = "standard output" if piped else str(made.output)
-        print(f"{name}: {made.frames} frames", file=sys.stderr if piped else sys.stdout)
+        print(
+            f"{name}: {format_count(made.frames, 'frame')}",
+            file=sys.stderr if piped else sys.stdout,
+        )
     note(quiet, made.notes)
     check_missing(strict, clip, made)
 

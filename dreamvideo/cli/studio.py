@@ -44,6 +44,13 @@ def studio(
         str,
         typer.Option("--max-upload", help="Largest upload, for example 2GB."),
     ] = "500MB",
+    own_tiles: Annotated[
+        bool,
+        typer.Option(
+            "--own-tiles/--no-own-tiles",
+            help="Dream each look's picture from your own source, when nothing else is dreamt.",
+        ),
+    ] = True,
     debug: Debug = False,
 ) -> None:
     """Find a look by eye in a page on this machine only; render, pause and watch it there."""
@@ -64,4 +71,4 @@ def studio(
         print(line)
         sys.stdout.flush()
 
-    serve(StudioOptions(source, port, opens, folder or Path(), most), say)
+    serve(StudioOptions(source, port, opens, folder or Path(), most, own_tiles), say)

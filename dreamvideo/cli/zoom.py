@@ -23,6 +23,7 @@ from dreamvideo.cli.common import (
 from dreamvideo.cli.options import look_options, output_options
 from dreamvideo.cli.report_options import Report, page_after, page_before
 from dreamvideo.errors import UsageError
+from dreamvideo.formatting import format_count
 from dreamvideo.settings import Look, MachineSettings, OutputSettings, Stage
 
 
@@ -113,5 +114,9 @@ def zoom(
             )
         # A still picture cannot be compared with a film frame by frame.
         page = page_after(made, None, listen) if report else None
-    say(quiet, f"{made.output}: {made.frames} frames", *([str(page)] if page else []))
+    say(
+        quiet,
+        f"{made.output}: {format_count(made.frames, 'frame')}",
+        *([str(page)] if page else []),
+    )
     note(quiet, made.notes)

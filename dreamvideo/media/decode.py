@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import MediaError
+from dreamvideo.formatting import format_count
 from dreamvideo.media import demux, ffmpeg
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.pixel_formats import is_yuv
@@ -241,7 +242,7 @@ def _judge(
     report.missing = undecodable + cut
     if report.missing:
         report.notes.append(
-            f"{escape_text(info.path)} is damaged: {report.missing} frames missing"
+            f"{escape_text(info.path)} is damaged: {format_count(report.missing, 'frame')} missing"
             + (f", {undecodable} cannot be decoded" if undecodable else "")
             + (f", it ends {float(cut / info.rate):.2g} s early" if cut else "")
         )

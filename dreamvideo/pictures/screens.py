@@ -126,7 +126,10 @@ def _serve(root: Path, films: Path, answers: Any) -> None:
     # The page shows the source as it was named, and no private path belongs in the README.
     os.chdir(root)
     try:
-        serve(StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films), answers.put)
+        serve(
+            StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films, own_tiles=False),
+            answers.put,
+        )
     except DreamVideoError as error:
         answers.put(str(error))
 

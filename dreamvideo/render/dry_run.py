@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dreamvideo.formatting import format_bytes
+from dreamvideo.formatting import format_bytes, format_count
 from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.options import RenderOptions
 from dreamvideo.render.parallel.shots import plan_segments
@@ -36,7 +36,8 @@ class RenderPlan:
             ahead = f", {segment.warm_up} warm-up frames" if segment.warm_up else ""
             lines.append(f"segment {segment.index + 1}: frames {segment.first} to {last}{ahead}")
         frames = sum(segment.count or 0 for segment in self.segments)
-        whole = f"{frames} frames in {len(self.segments)} segments, {self.workers} at a time"
+        segments = format_count(len(self.segments), "segment")
+        whole = f"{format_count(frames, 'frame')} in {segments}, {self.workers} at a time"
         minutes = self.estimate.seconds / 60
         return [
             *lines,

@@ -250,6 +250,7 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     overwrite: bool = False,
     machine: MachineSettings = DEFAULT_MACHINE,
     on_progress: OnProgress = silent,
+    on_step: OnStep | None = None,
 ) -> RenderResult:
     """Dream one picture.
 
@@ -266,6 +267,7 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
         overwrite: Whether to replace existing outputs.
         machine: Device, threads and limits.
         on_progress: Called after each step.
+        on_step: Called after each step with the picture so far.
 
     Returns:
         The output, its objectives, notes and kept pictures.
@@ -301,9 +303,11 @@ def dream_image(  # noqa: PLR0913  (public: one keyword per choice)
     total = ready.total
     between = range(every, total, every) if every else range(0)
 
-    def climb(on_step: OnStep) -> tuple[Image, tuple[float, ...]]:
+    def climb(keep: OnStep) -> tuple[Image, tuple[float, ...]]:
         def report_step(step: StillProgress) -> None:
             if step.done in between:
+                keep(step)
+            if on_step is not None:
                 on_step(step)
 
         dreamt = ready.dream(on_progress, report_step)

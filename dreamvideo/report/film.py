@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from dreamvideo.bench.machine import describe
+from dreamvideo.formatting import format_count
 from dreamvideo.media.folder import place_of
 from dreamvideo.media.paths import check_place, replace_atomically
 from dreamvideo.media.probe import MediaInfo
@@ -142,8 +143,8 @@ def make_figure_rows(seen: Review) -> list[tuple[str, str]]:
 
 def list_facts(film: MediaInfo, frames: int) -> str:
     """Describe a film in one line."""
-    rate = f"{float(film.rate):.4g} frames a second"
-    return f"{film.width} x {film.height}, {rate}, {frames} frames, {film.codec}"
+    rate = f"{format_count(float(film.rate), 'frame')} a second"
+    return f"{film.width} x {film.height}, {rate}, {format_count(frames, 'frame')}, {film.codec}"
 
 
 def find_length(seen: Review) -> float:
@@ -237,7 +238,7 @@ def describe_machine(*before: Row) -> list[Row]:
     """Describe the machine and versions that made this page."""
     found = describe()
     rest = [
-        ("processor", f"{found['processor']}, {found['cores']} cores"),
+        ("processor", f"{found['processor']}, {format_count(found['cores'], 'core')}"),
         ("memory", f"{found['memory'] / 2**30:.1f} GiB"),
         ("system", found["system"]),
     ]

@@ -42,7 +42,8 @@ def join_lines(error: ValidationError, group: type[Settings], style: str) -> str
     text = f"{where}: {message[0].lower()}{message[1:]}"
     # Some messages name what was given themselves.
     given = repr(first["input"])
-    return text if message.endswith(f"in {given}") else f"{text}, not {given}"
+    named = isinstance(first["input"], str) and given in message
+    return text if named else f"{text}, not {given}"
 
 
 def name_option(where: tuple[int | str, ...], group: type[Settings], style: str) -> str:

@@ -117,6 +117,7 @@ class Choice:
         size: As on the command line; None: the source's own.
         fps: As on the command line; None: the source's own.
         endings: File extension for each kind.
+        name: Name of the output, without its extension; empty: after the source.
         song: What is heard in place of the clip's own sound.
         click: Whether its beats are marked by clicks.
     """
@@ -130,6 +131,7 @@ class Choice:
     size: str | None = None
     fps: str | None = None
     endings: Mapping[Kind, str] = field(default_factory=dict)
+    name: str = ""
     song: Song | None = None
     click: bool = False
 
@@ -246,7 +248,9 @@ def list_own_looks() -> dict[str, str]:
     return found
 
 
-def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int = 1) -> str:
+def choose_output_name(
+    source: Path | str, kind: Kind, ending: str, number: int = 1, name: str = ""
+) -> str:
     """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one is ``cat-dream-2.png``.
 
     Args:
@@ -254,9 +258,10 @@ def choose_output_name(source: Path | str, kind: Kind, ending: str, number: int 
         kind: Kind of render.
         ending: File extension.
         number: Which output of that name it is, from 1.
+        name: A name of its own.
     """
     counted = "" if number < 2 else f"-{number}"
-    return f"{Path(source).stem}-{WORDS[kind]}{counted}{ending}"
+    return f"{name or f'{Path(source).stem}-{WORDS[kind]}'}{counted}{ending}"
 
 
 def _part(choice: Choice) -> list[str]:

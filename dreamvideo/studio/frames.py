@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.imaging import resize
+from dreamvideo.imaging import encode_jpeg, resize
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import is_still, read_still
@@ -36,10 +36,18 @@ def read_frame(path: Path, at: float) -> NDArray[np.uint8]:
     raise MediaError(f"{path}: no frame could be decoded")
 
 
-def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Shrink a picture to at most the size of a preview."""
+def read_newest(folder: Path) -> bytes:
+    """Return the newest picture of a folder, small, as JPEG; empty if there is none."""
+    with suppress(OSError, ValueError, MediaError):
+        path = max(folder.glob("*.png"), key=lambda each: each.stat().st_mtime)
+        return encode_jpeg(shrink(read_still(path)), JPEG_QUALITY)
+    return b""
+
+
+def shrink(pixels: NDArray[np.uint8], most: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """Shrink a picture to at most the size of a preview, or to ``most`` pixels in all."""
     height, width = pixels.shape[:2]
-    scale = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
+    scale = min(1.0, (most / (height * width)) ** 0.5)
     if scale == 1:
         return pixels
     size = max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,146 +1,70 @@
-"""The renders of a session: each runs in its own process and can be paused, resumed and stopped.
+"""The queue of renders: one at a time, each in its own process; they can be paused and resumed.
 
 A paused render has shut down cleanly and left its job folder, like one stopped with Ctrl-C on the
-command line; it is resumed by rendering the same again.
+command line; it is resumed by rendering the same again. The list is kept in the folder, so that a
+restart finds it as it was.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.formatting import format_bytes, format_clock, format_seconds
-from dreamvideo.media.paths import replace_atomically
-from dreamvideo.parsing import parse_time
-from dreamvideo.render.job.job import Job, job_folder
-from dreamvideo.render.job.lock import LockedError, lock_job
-from dreamvideo.render.job.manifest import Manifest, compute_fingerprint
+from dreamvideo.media.paths import describe_os_error, replace_atomically
+from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
-from dreamvideo.render.source import ClipRequest
-from dreamvideo.render.zoom.render import ZOOM_FPS
 from dreamvideo.settings import look_values
 from dreamvideo.studio import render_worker
 from dreamvideo.studio.child_process import ChildProcess
-from dreamvideo.studio.form_state import (
-    ENDINGS,
-    FILM,
-    WORDS,
-    Choice,
-    Kind,
-    choose_output_name,
-    format_command,
+from dreamvideo.studio.earlier_renders import (
+    are_equal,
+    check_free,
+    describe_output,
+    is_output,
+    is_same,
+    read_unfinished,
+    record_kept,
+    restore,
 )
-from dreamvideo.studio.render_worker import Broken, Done, Left, Message, Order
+from dreamvideo.studio.form_state import ENDINGS, Choice, Kind, choose_output_name, format_command
+from dreamvideo.studio.kept_renders import (
+    KeptRender,
+    KeptRenders,
+    read_renders,
+    write_renders,
+)
+from dreamvideo.studio.render_job import BUSY, RESTING, JobState, RenderJob
+from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Message, Order
 from dreamvideo.studio.uploads import SourceFile
 
-JobState = Literal["running", "pausing", "paused", "stopping", "stopped", "done", "failed"]
-BUSY: tuple[JobState, ...] = ("running", "pausing", "stopping")
 # As many finished renders of earlier sessions are listed.
 MOST_EARLIER = 12
-_OUTPUT = re.compile(rf".+-(?:{'|'.join(sorted(set(WORDS.values())))})(?:-\d+)?")
-# What each kind of render calls its source in a manifest: its path, and its fingerprint.
-_SOURCES = {"video": ("clip", "the input"), "zoom": ("photo", "the picture")}
-
-
-@dataclass
-class RenderJob:
-    """One render and its progress; that of an earlier session has no command line.
-
-    Attributes:
-        number: Its number in the session.
-        order: What is rendered.
-        material: Its source; None for an earlier session's.
-        command: The command line that renders it.
-        state: Its state.
-        progress: The newest progress.
-        line: How it ended.
-        notes: Notes of the finished render.
-        pace_from: (time, frames done) when the first frames of this run arrived; used to estimate
-            the time left.
-        has_begun: Whether this session has worked on it.
-        child: Its process.
-    """
-
-    number: int
-    order: Order
-    material: SourceFile | None
-    command: str
-    state: JobState = "running"
-    progress: Progress | None = None
-    line: str = ""
-    notes: tuple[str, ...] = ()
-    pace_from: tuple[float, int] | None = None
-    has_begun: bool = False
-    child: ChildProcess | None = field(default=None, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The output's name."""
-        return self.order.output.name
-
-    @property
-    def can_pause(self) -> bool:
-        """Whether it can be resumed: a still picture cannot."""
-        return self.order.choice.kind in FILM
-
-    @property
-    def can_be_removed(self) -> bool:
-        """Whether it is finished or given up: what can be resumed stays on the list."""
-        ended = self.state not in BUSY
-        return ended and (self.state == "done" or not job_folder(self.order.output).exists())
-
-    @property
-    def share(self) -> float:
-        """Progress of the current stage, 0 .. 1."""
-        if self.state == "done":
-            return 1.0
-        p = self.progress
-        return p.done / p.total if p is not None and p.total else 0.0
-
-    def words(self, now: float) -> str:
-        """Describe the progress in one line: ``dreaming: frame 12 of 132, 1:26 left``."""
-        if self.state not in BUSY:
-            return self.line
-        if self.progress is None:
-            return "Preparing: the network is being loaded"
-        p = self.progress
-        made = f"{p.stage.capitalize()}: {p.unit} {p.done}" + (f" of {p.total}" if p.total else "")
-        left = seconds_left(self, now)
-        return made + (f", {format_clock(left)} left" if left is not None else "")
-
-
-def seconds_left(job: RenderJob, now: float) -> float | None:
-    """Estimate the time left of the current stage; None if unknown."""
-    p = job.progress
-    if p is None or not p.total or job.pace_from is None or p.done <= job.pace_from[1]:
-        return None
-    began, before = job.pace_from
-    return (p.total - p.done) * (now - began) / (p.done - before)
 
 
 class Jobs:
-    """All renders of a session and of its folder, newest first; only one runs at a time.
+    """All renders of a session and of its folder; only one runs at a time, the others wait.
 
     ``folder`` is where they are written; ``on_change`` is called, on any thread, whenever one of
-    them changes.
+    them changes. While the queue is ``held`` no render begins by itself.
     """
 
     def __init__(self, folder: Path, on_change: Callable[[], None]) -> None:
         self.folder = folder
+        # Newest first; those that wait for their turn are also in the queue, the next one first.
         self.all: list[RenderJob] = []
-        self._changed = on_change
+        self.queue: list[RenderJob] = []
+        self.held = False
+        self._hidden: tuple[str, ...] = ()
+        self._tell = on_change
         self._lock = threading.RLock()
         self._numbers = count(1)
 
@@ -149,95 +73,166 @@ class Jobs:
         """The render that is running."""
         return next((job for job in self.all if job.state in BUSY), None)
 
+    @property
+    def listed(self) -> list[RenderJob]:
+        """All renders: the running one, the queue, then the others, newest first."""
+        with self._lock:
+            busy = [job for job in self.all if job.state in BUSY]
+            queue = [job for job in self.queue if job not in busy]
+            return busy + queue + [job for job in self.all if job not in busy + queue]
+
     def get(self, number: int) -> RenderJob | None:
         """Return a render by its number."""
         return next((job for job in self.all if job.number == number), None)
 
     def find_earlier(self) -> None:
-        """List what earlier sessions, and the command line, have left in the folder."""
+        """List what earlier sessions, and the command line, have left in the folder.
+
+        What waited still waits, until the queue is released.
+        """
+        kept = read_renders(self.folder)
+        self._hidden = kept.hidden
+        # One that waited may have been rendered by the command line since.
+        there = [r for r in kept.renders if r.order.output.is_file() == (r.state == "done")]
+        known = {each.order.output.name for each in there} | set(kept.hidden)
         with suppress(OSError):
             unfinished = [p for p in self.folder.glob("*.dreamjob") if p.is_dir()]
-            finished = [p for p in self.folder.iterdir() if _is_output(p)]
+            finished = [p for p in self.folder.iterdir() if is_output(p) and p.name not in known]
             finished = sorted(finished, key=lambda p: p.stat().st_mtime)[-MOST_EARLIER:]
             for path in finished:
                 kind: Kind = "image" if path.suffix in ENDINGS["image"] else "video"
                 job = RenderJob(next(self._numbers), Order(Choice(kind), path, path, {}), None, "")
-                job.state, job.line = "done", _describe_output(job, 1)
+                job.state, job.line = "done", describe_output(job, 1)
                 self.all.insert(0, job)
             for folder in sorted(unfinished, key=lambda p: p.stat().st_mtime):
-                with suppress(DreamVideoError, ValueError):
-                    self.all.insert(0, _read_unfinished(next(self._numbers), folder))
-        self._changed()
+                if folder.name.removesuffix(".dreamjob") not in known:
+                    with suppress(DreamVideoError, ValueError):
+                        self.all.insert(0, read_unfinished(next(self._numbers), folder))
+        old = [each for each in there if each.state == "done"][MOST_EARLIER:]
+        self.all[:0] = [restore(next(self._numbers), each) for each in there if each not in old]
+        self.queue = [job for job in self.all if job.state == "waiting"]
+        self.held = bool(self.queue)
+        self._tell()
 
     def choose_output(self, choice: Choice, material: SourceFile) -> Path:
         """Return the output of the same render if it is unfinished, else a name that is free.
 
         A free name in the folder is one that neither a file nor an unfinished render has.
         """
+        outputs = {job.order.output for job in self.queue}
+        promised = {output for output in outputs if not job_folder(output).exists()}
+        promised |= {job.order.output for job in self.all if job.state in BUSY}
         for number in range(1, 100_000):
-            name = choose_output_name(material.path, choice.kind, choice.ending, number)
+            name = choose_output_name(
+                material.path, choice.kind, choice.ending, number, choice.name
+            )
             path = self.folder / name
-            if path.exists():
+            if path.exists() or path in promised:
                 continue
-            if not job_folder(path).exists() or _is_same(path, choice, material):
+            if not job_folder(path).exists() or is_same(path, choice, material):
                 return path
         raise UsageError(f"{self.folder}: too many films of the same name")
 
     def render(self, choice: Choice, material: SourceFile) -> RenderJob:
-        """Start a render, or resume the same one where it was left unfinished.
+        """Render a choice, now or after what is in the queue.
 
-        Raises UsageError while another one runs, or for an invalid look.
+        The same render is resumed where it was left unfinished. Raises UsageError for an invalid
+        look.
         """
         with self._lock:
-            self._check_free()
             output = self.choose_output(choice, material)
-            order = Order(choice, material.path, output, look_values(choice.look))
+            # What another preset's sliders were is no part of a render.
+            order = Order(
+                replace(choice, set_aside={}), material.path, output, look_values(choice.look)
+            )
             command = format_command(choice, material.name, output.name)
             unfinished = (
                 job
                 for job in self.all
-                if job.order.output == output and job.state in ("paused", "failed")
+                if job.order.output == output and job.state in ("paused", "failed", "waiting")
             )
             job = next(unfinished, None)
             if job is None:
                 job = RenderJob(next(self._numbers), order, material, command)
                 self.all.insert(0, job)
             job.order, job.material, job.command = order, material, command
-            self._start(job)
+            self._leave_queue(job)
+            self._enqueue(job)
         return job
 
     def pause(self, job: RenderJob) -> None:
-        """Stop a render cleanly and keep what is finished."""
+        """Stop a render cleanly and keep what is finished; the next one in the queue begins."""
+        with self._lock:
+            if job in self.queue:
+                self.queue.remove(job)
+                job.state, job.line = "paused", job.line or "Paused before the first frame"
+                self._changed()
+                return
         self._end(job, "pausing")
 
     def resume(self, job: RenderJob) -> None:
-        """Resume a render. Raises UsageError while another one runs, or if its source is gone."""
+        """Resume or retry a render, in its turn. Raises UsageError if its source is gone."""
         with self._lock:
-            if job.state in ("paused", "failed", "stopped"):
-                self._check_free()
-                if not job.has_begun and not job.order.source.exists():
+            if job.state in RESTING:
+                if not job.order.source.exists():
                     raise UsageError(
                         f"the source of {job.name} is gone: drop it in again, and render it with "
                         "the same settings"
                     )
-                self._start(job)
+                self._enqueue(job)
+
+    def move(self, job: RenderJob, by: int) -> None:
+        """Move a render in the queue: -1 to be rendered earlier, 1 later."""
+        with self._lock:
+            if job in self.queue:
+                at = self.queue.index(job)
+                self.queue.insert(max(0, at + by), self.queue.pop(at))
+        self._changed()
+
+    def hold(self, *, yes: bool = True) -> None:
+        """Hold the queue, or go on with it.
+
+        A film that is under way is paused and the first to go on; a still is finished.
+        """
+        with self._lock:
+            self.held, running = yes, self.running
+            if yes and running and running.state == "running" and running.can_pause:
+                self.queue.insert(0, running)
+                self._end(running, "pausing")
+            self._start_next()
+        self._changed()
 
     def stop(self, job: RenderJob) -> None:
         """Stop a render for good and delete what is finished.
 
         Raises UsageError if another process works on it.
         """
-        if job.state in ("paused", "failed"):
-            self._forget(job)
-            self._settle(job, "stopped", "Stopped; its frames are deleted")
-        else:
-            self._end(job, "stopping")
-
-    def remove(self, job: RenderJob) -> None:
-        """Take a render off the list if it ``can_be_removed``; its file stays."""
         with self._lock:
-            if job.can_be_removed:
-                self.all = [each for each in self.all if each is not job]
+            if job.state in (*RESTING, "waiting"):
+                check_free(job)
+                self._give_up(job)
+            else:
+                self._end(job, "stopping")
+        self._changed()
+
+    def remove(self, job: RenderJob, *, delete: bool = False) -> None:
+        """Take a render off the list if it ``can_be_removed``; its file stays, unless ``delete``.
+
+        Raises UsageError if the file cannot be deleted.
+        """
+        output = job.order.output
+        with self._lock:
+            if not job.can_be_removed:
+                return
+            if delete:
+                try:
+                    output.unlink(missing_ok=True)
+                except OSError as error:
+                    why = describe_os_error(error)
+                    raise UsageError(f"{output}: cannot be deleted ({why})") from error
+            self.all.remove(job)
+            if not delete:
+                self._hidden = (*self._hidden, output.name)
         self._changed()
 
     def close(self) -> list[str]:
@@ -247,22 +242,31 @@ class Jobs:
         if it cannot be written there.
         """
         with self._lock:
-            running = self.running
+            running, self.held = self.running, True
             child = running.child if running else None
+            if running and running.state != "stopping" and running not in self.queue:
+                self.queue.insert(0, running)
         if running and child:
-            self.pause(running)
+            if running.state != "stopping":
+                self._end(running, "pausing")
             child.close()
         left = []
-        for job in self.all:
-            unfinished = job.has_begun and job.state in ("paused", "failed")
-            if not unfinished or not job_folder(job.order.output).exists():
+        for job in self.listed:
+            waits = job.state == "waiting"
+            if not (waits or (job.has_begun and job.state in ("paused", "failed"))):
+                continue
+            if not waits and not job_folder(job.order.output).exists():
                 continue
             source = self._keep_source(job)
-            output = str(job.order.output)
+            job.order = replace(job.order, source=source)
             if job.command:
-                left.append(format_command(self._keep_song(job), str(source), output))
+                job.order = replace(job.order, choice=self._keep_song(job))
+                output = str(job.order.output)
+                job.command = format_command(job.order.choice, str(source), output)
+                left.append(job.command)
             else:
                 left.append(shlex.join(["dreamvideo", "studio", "--folder", str(self.folder)]))
+        self._changed()
         return left
 
     def _keep_source(self, job: RenderJob) -> Path:
@@ -271,7 +275,7 @@ class Jobs:
         if job.material is None or not job.material.is_private or not source.is_file():
             return source
         kept = self._keep(source)
-        _record(job.order.output, source=kept)
+        record_kept(job.order.output, source=kept)
         return kept
 
     def _keep_song(self, job: RenderJob) -> Choice:
@@ -280,14 +284,14 @@ class Jobs:
         if choice.song is None or not choice.sound or not choice.song.path.is_file():
             return choice
         kept = self._keep(choice.song.path)
-        _record(job.order.output, song=kept)
+        record_kept(job.order.output, song=kept)
         return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
 
     def _keep(self, source: Path) -> Path:
         """Return a copy of a private file in the folder."""
         kept = self.folder / source.name
         number = 2
-        while kept.exists() and not _are_equal(kept, source):
+        while kept.exists() and not are_equal(kept, source):
             kept = self.folder / f"{source.stem}-{number}{source.suffix}"
             number += 1
         if not kept.exists():
@@ -296,13 +300,41 @@ class Jobs:
                 shutil.copyfile(source, part)
         return kept
 
-    def _check_free(self) -> None:
-        if self.running is not None:
-            raise UsageError(f"{self.running.name} is being rendered: pause or stop it first")
+    def _changed(self) -> None:
+        """Tell of a change of the list, and keep it for a restart."""
+        with self._lock:
+            # A queue that has ended is not held any more.
+            self.held = self.held and bool(self.queue)
+            renders = [
+                KeptRender(job.order, job.command, job.state, job.line, job.notes)
+                for job in self.listed
+                if job.state != "stopped"
+            ]
+            hidden = [name for name in self._hidden if (self.folder / name).is_file()]
+            write_renders(self.folder, KeptRenders(tuple(renders), tuple(hidden)))
+        self._tell()
+
+    def _enqueue(self, job: RenderJob) -> None:
+        job.has_begun, job.state = True, "waiting"
+        if self.held and self.running is None:
+            # Asked for by hand: it does not wait for the queue.
+            self._start(job)
+        else:
+            self.queue.append(job)
+            self._start_next()
+        self._changed()
+
+    def _start_next(self) -> None:
+        while self.queue and not self.held and self.running is None:
+            job = self.queue.pop(0)
+            if job.order.source.exists():
+                self._start(job)
+            else:
+                job.state, job.line = "failed", f"its source is gone: {job.order.source}"
 
     def _start(self, job: RenderJob) -> None:
         job.state, job.progress, job.pace_from, job.line = "running", None, None, ""
-        job.has_begun = True
+        job.has_begun, job.picture = True, b""
         job.child = ChildProcess(
             render_worker.run_render_worker,
             (job.order,),
@@ -327,9 +359,17 @@ class Jobs:
                 if before is None or before.stage != message.stage or message.note:
                     job.pace_from = (time.monotonic(), message.done)
                 job.progress = message
-            elif isinstance(message, Done):
+                self._tell()
+                return
+            if isinstance(message, Grown):
+                job.picture = message.picture
+                self._tell()
+                return
+            if not isinstance(message, Left):
+                self._leave_queue(job)
+            if isinstance(message, Done):
                 job.notes = message.notes
-                job.state, job.line = "done", _describe_output(job, message.frames)
+                job.state, job.line = "done", describe_output(job, message.frames)
             elif isinstance(message, Broken):
                 job.state = "failed"
                 job.line = f"{message.line}; {message.kept}" if message.kept else message.line
@@ -339,8 +379,9 @@ class Jobs:
 
     def _on_left(self, job: RenderJob, message: Left) -> None:
         if job.state == "stopping":
-            self._forget(job)
-            job.state, job.line = "stopped", "Stopped; its frames are deleted"
+            self._give_up(job)
+        elif job in self.queue:
+            job.state, job.line = "waiting", message.kept.capitalize()
         else:
             job.state = "paused"
             job.line = (
@@ -355,125 +396,14 @@ class Jobs:
             elif job.state in BUSY:
                 job.state = "failed"
                 how = describe_exit(code)
-                job.line = f"the process that rendered it ended ({how}); resume to try again"
+                job.line = f"the process that rendered it ended ({how}); retry to go on"
+            self._start_next()
         self._changed()
 
-    def _settle(self, job: RenderJob, state: JobState, line: str) -> None:
-        with self._lock:
-            job.state, job.line = state, line
-        self._changed()
+    def _give_up(self, job: RenderJob) -> None:
+        shutil.rmtree(job_folder(job.order.output), ignore_errors=True)
+        self._leave_queue(job)
+        job.state, job.line = "stopped", "Stopped; its frames are deleted"
 
-    def _forget(self, job: RenderJob) -> None:
-        folder = job_folder(job.order.output)
-        if not job.has_begun and folder.exists():
-            # It may be at work in another process.
-            try:
-                with lock_job(folder / "lock"):
-                    pass
-            except LockedError as error:
-                line = f"{job.name}: is being rendered by process {error.holder}"
-                raise UsageError(line) from None
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_output(path: Path) -> bool:
-    endings = {ending for endings in ENDINGS.values() for ending in endings}
-    return path.suffix in endings and _OUTPUT.fullmatch(path.stem) is not None and path.is_file()
-
-
-def _read_unfinished(number: int, folder: Path) -> RenderJob:
-    """Return the render of a job folder. Raises DreamVideoError or ValueError for no film's."""
-    found = Job.at(folder)
-    manifest = found.manifest
-    if manifest.kind not in FILM or not found.done:
-        raise ValueError(manifest.kind)
-    kind = manifest.kind
-    request = manifest.request
-    start, end = (
-        _seconds_of(text, name)
-        for name, text in (("start", request.get("start")), ("end", request.get("end")))
-    )
-    choice = Choice(kind, start=start, end=end, size=_size_of(manifest), fps=request.get("fps"))
-    source = Path(request.get(_SOURCES[kind][0]) or "")
-    output = folder.with_name(folder.name.removesuffix(".dreamjob"))
-    values = look_values(manifest.decoded_look)
-    order = Order(choice, source, output, values, manifest.wanted, request)
-    of = f" of {manifest.frames}" if manifest.frames else ""
-    line = f"Unfinished: {found.done}{of} frames are kept"
-    progress = Progress("dreaming", "frame", found.done, manifest.frames)
-    return RenderJob(number, order, None, "", "paused", progress, line)
-
-
-def _seconds_of(text: str | None, name: str) -> float | None:
-    """Return a time in seconds; None for one in frames, which the request keeps."""
-    if text is None or text.strip().lower().endswith("f"):
-        return None
-    return float(parse_time(text, f"--{name}"))
-
-
-def _size_of(manifest: Manifest) -> str | None:
-    size = manifest.asked.get("--size")
-    return None if size == "None" else size
-
-
-def _is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
-    """Whether the unfinished render of an output is the one of this choice and source."""
-    try:
-        manifest = Job.at(job_folder(output)).manifest
-        if manifest.kind != choice.kind or choice.kind not in FILM:
-            return False
-        name, role = _SOURCES[choice.kind]
-        # The clip's own light follows from the clip.
-        left_out = (name, "own_light")
-        begun = {key: value for key, value in manifest.request.items() if key not in left_out}
-        if {**begun, "size": _size_of(manifest)} != _request_of(choice):
-            return False
-        if look_values(manifest.decoded_look) != look_values(choice.look):
-            return False
-        song = choice.sound.get("sound") if choice.look.sounds else None
-        heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None
-        if manifest.files.get("the sound") != heard:
-            return False
-        return manifest.files.get(role) == _fingerprint_of(
-            material.path, material.path.stat().st_mtime_ns
-        )
-    except (DreamVideoError, OSError):
-        return False
-
-
-def _request_of(choice: Choice) -> dict[str, str | None]:
-    """Return a choice as a manifest's request, without the source."""
-    if choice.kind == "zoom":
-        return {"loop": None, "fps": choice.fps or ZOOM_FPS, "size": choice.size}
-    start, end = (None if at is None else format_seconds(at) for at in (choice.start, choice.end))
-    request = ClipRequest(Path(), start, end, choice.size, choice.fps).to_json()
-    del request["clip"]
-    return request
-
-
-@lru_cache(maxsize=8)
-def _fingerprint_of(path: Path, modified: int) -> str:
-    """Fingerprint a file as long as it is not changed: the page asks for it at every change."""
-    del modified
-    return compute_fingerprint(path)
-
-
-def _are_equal(a: Path, b: Path) -> bool:
-    return a.is_file() and compute_fingerprint(a) == compute_fingerprint(b)
-
-
-def _record(output: Path, *, source: Path | None = None, song: Path | None = None) -> None:
-    """Tell the job of an output where its source or its song is now."""
-    with suppress(DreamVideoError):
-        job = Job.at(job_folder(output))
-        request, wanted = dict(job.manifest.request), dict(job.manifest.wanted)
-        if source is not None:
-            request[_SOURCES[job.manifest.kind][0]] = str(source.absolute())
-        if song is not None:
-            wanted["sound"] = str(song.absolute())
-        job.save_manifest(job.manifest.model_copy(update={"request": request, "wanted": wanted}))
-
-
-def _describe_output(job: RenderJob, frames: int) -> str:
-    much = format_bytes(job.order.output.stat().st_size if job.order.output.is_file() else 0)
-    return f"Done: {frames} frames, {much}" if frames > 1 else f"Done: {much}"
+    def _leave_queue(self, job: RenderJob) -> None:
+        self.queue = [each for each in self.queue if each is not job]

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.render.progress import Progress
+from dreamvideo.studio.frames import MOST_PIXELS
 
 
 @dataclass(frozen=True)
 class PictureWanted:
     """Request for a dreamt frame of ``path`` at ``at`` seconds; supersedes all requests before it.
 
-    ``values`` are a look's (``look_values``); ``length`` is the film's, in seconds.
+    ``values`` are a look's (``look_values``); ``length`` is the film's, in seconds; the frame is
+    shrunk to ``pixels`` in all.
     """
 
     ticket: int
@@ -22,6 +24,7 @@ class PictureWanted:
     values: Mapping[str, Any]
     at: float
     length: float
+    pixels: int = MOST_PIXELS
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,14 @@ class FilmWanted:
     sound: Mapping[str, Any] = field(default_factory=dict)
 
 
-Wanted = PictureWanted | FilmWanted
+@dataclass(frozen=True)
+class Rest:
+    """Supersedes all requests before it; nothing is wanted."""
+
+    ticket: int = 0
+
+
+Wanted = PictureWanted | FilmWanted | Rest
 
 
 def moving_path(folder: Path, ticket: int) -> Path:

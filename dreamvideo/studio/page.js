@@ -125,6 +125,15 @@
     grid.scrollTop += to.top - from.top - (from.height - to.height) / 2;
     grid.scrollLeft += to.left - from.left - (from.width - to.width) / 2;
   };
+  // Only a click may ask; where that is settled, or cannot be, there is nothing to ask.
+  const known = () => document.documentElement.classList.toggle(
+    'asks-notices', 'Notification' in window && Notification.permission === 'default');
+  window.askForNotices = () => Notification.requestPermission().then(known);
+  window.tellEnded = (line) => {
+    if (document.hidden && 'Notification' in window && Notification.permission === 'granted')
+      new Notification('dreamvideo studio', {body: line});
+  };
+  known();
   const kept = localStorage.getItem('dreamvideo-scheme');
   window.studioScheme = kept === 'dark' || kept === 'light' ? kept : 'auto';
 })();

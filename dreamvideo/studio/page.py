@@ -54,6 +54,7 @@ def build(studio: Studio) -> None:
 
     def follow() -> None:
         nonlocal seen
+        studio.pace_tiles()
         running = studio.jobs.running is not None
         if seen != studio.version:
             seen = studio.version

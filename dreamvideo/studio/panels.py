@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from nicegui import ui
@@ -11,9 +12,19 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
-from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Kind, Slider, list_descriptions
+from dreamvideo.studio.form_state import (
+    ENDINGS,
+    KINDS,
+    SLIDERS,
+    Choice,
+    Kind,
+    Slider,
+    list_descriptions,
+)
 from dreamvideo.studio.session import Studio, look_pictures
+from dreamvideo.studio.uploads import SourceFile, make_safe_name
 from dreamvideo.studio.widgets import (
+    BLANK,
     NumberInput,
     Range,
     box,
@@ -81,6 +92,8 @@ class LooksPanel(Panel):
         super().__init__(studio)
         pictures = look_pictures()
         self.inputs: dict[str, Element] = {}
+        # Each with the address of the one that is shown until there is one of the user's own.
+        self.pictures: dict[str, tuple[Element, str]] = {}
         grid = box("div", "look-grid", role="radiogroup", aria_label="Look")
         with section("Look", "looks") as part:
             grid.move(part)
@@ -98,9 +111,8 @@ class LooksPanel(Panel):
         with with_attributes(box("label", "look"), {"title": text}):
             self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
             with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            if address:
-                picture(address, "")
-            else:
+            self.pictures[name] = picture(address or BLANK, ""), address
+            if not address:
                 words("span", instead, "no-picture")
             words("span", label, "look-name")
 
@@ -110,8 +122,13 @@ class LooksPanel(Panel):
             if name not in self.inputs:
                 with self.grid:
                     self._tile(name, name, text, "", "your own")
+        made = self.studio.tiles.made
         for name, each in self.inputs.items():
             change(each, checked=name == (self.studio.choice.preset or ""))
+            shown, address = self.pictures[name]
+            address = f"/studio/own/{made[name].stem}" if name in made else address
+            change(shown, src=address or BLANK)
+            show(shown, bool(address))
 
     def _pick(self, name: str) -> None:
         before = self.studio.choice
@@ -222,6 +239,9 @@ class KindPanel(Panel):
             self.line = words("p", "", "line")
             with_attributes(self.line, {"role": "status"})
         self.kind: tuple[object, ...] = ()
+        self.states: object = None
+        # What the field of the name shows.
+        self.named: str | None = None
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
@@ -248,14 +268,23 @@ class KindPanel(Panel):
     def refresh(self) -> None:
         """Offer what this source can be rendered to."""
         choice, material = self.studio.choice, self.studio.material
-        running = self.studio.jobs.running
-        change(self.go, disabled=material is None or running is not None)
-        busy = f"{running.name} is being rendered" if running else ""
-        self.line.text = busy or ("" if material else "Choose a photo or a clip first")
-        now = (choice, material)
-        if now == self.kind:
+        jobs = self.studio.jobs
+        change(self.go, disabled=material is None)
+        last = jobs.running and (jobs.queue or [jobs.running])[-1]
+        after = f"It will begin after {last.name}" if last else ""
+        self.line.text = after if material else "Choose a photo or a clip first"
+        now = (replace(choice, name=""), material)
+        states = [choice.name, *(job.state for job in jobs.all)]
+        if now != self.kind or choice.name != self.named:
+            self.kind, self.named = now, choice.name
+            self._follow(choice, material)
+        elif states == self.states:
             return
-        self.kind = now
+        self.states = states
+        with suppress(DreamVideoError):
+            change(self.name, placeholder=self.studio.output.stem if material else "")
+
+    def _follow(self, choice: Choice, material: SourceFile | None) -> None:
         unfit = "image" if material is not None and material.kind == "film" else "video"
         for kind, each in self.inputs.items():
             change(each, checked=kind == choice.kind, disabled=kind == unfit)
@@ -273,6 +302,14 @@ class KindPanel(Panel):
         zooms = choice.kind == "zoom"
         self.fields.clear()
         with self.fields:
+            with box("label", "field own-name"):
+                words("span", "Name")
+                self.name = box("input", "number", id="output-name", type="text", maxlength="60")
+            # As an attribute: what is being typed is left alone.
+            self.name.props["^value"] = choice.name
+            self.name.on(
+                "change", lambda e: self._rename(e.args), js_handler="(e) => emit(e.target.value)"
+            )
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
             select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
@@ -282,6 +319,14 @@ class KindPanel(Panel):
                 select(
                     "Frames a second", rates, choice.fps or "", lambda v: self._set(fps=v or None)
                 )
+
+    def _rename(self, text: str) -> None:
+        choice = self.studio.choice
+        name = text.strip().removesuffix(choice.ending).replace("/", "-").replace("\\", "-")
+        tame = make_safe_name(f"{name}{choice.ending}").removesuffix(choice.ending) if name else ""
+        # What was typed stays, and the focus where it is, unless the name had to be changed.
+        self.named = tame if tame == text else None
+        self.studio.choose(replace(choice, name=tame))
 
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice

@@ -19,11 +19,12 @@ class Previewer:
     """Sends requests and passes answers to ``hear`` (on another thread).
 
     A process that dies is reported as a ``Failed`` of its current request and replaced at once, so
-    that the network is loaded again when the next request comes.
+    that the network is loaded again when the next request comes. In the ``background`` it takes
+    only the time that nothing else needs.
     """
 
-    def __init__(self, hear: Callable[[Answer], None]) -> None:
-        self._hear = hear
+    def __init__(self, hear: Callable[[Answer], None], *, background: bool = False) -> None:
+        self._hear, self._background = hear, background
         self._lock = threading.Lock()
         self._child: ChildProcess | None = None
         self._last: Wanted | None = None
@@ -61,7 +62,10 @@ class Previewer:
             return None
         if self._child is None:
             self._child = ChildProcess(
-                preview_worker.run_preview_worker, (), self._hear, self._on_exit
+                preview_worker.run_preview_worker,
+                (self._background,),
+                self._hear,
+                self._on_exit,
             )
         return self._child
 

@@ -9,6 +9,7 @@ from nicegui import run
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import MOVING, SeenFrame, Studio, Tried, sample_paths
 from dreamvideo.studio.widgets import (
+    BLANK,
     Range,
     box,
     button,
@@ -22,8 +23,6 @@ from dreamvideo.studio.widgets import (
 )
 
 _SAMPLES = {"coffee": "A photo: coffee", "chelsea": "A photo: a cat", "bunny": "A clip: a bunny"}
-# An empty picture, so that an image always has a source.
-BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
 class StagePanel(Panel):

@@ -5,6 +5,7 @@ A newer request cancels the current one at its next step.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import OrderedDict
@@ -66,9 +67,14 @@ class _SupersededError(Exception):
     """A newer request has arrived."""
 
 
-def run_preview_worker(pipe: Connection) -> None:
-    """Answer requests until the pipe is closed or this process is asked to end."""
+def run_preview_worker(pipe: Connection, background: bool = False) -> None:
+    """Answer requests until the pipe is closed or this process is asked to end.
+
+    In the ``background`` it leaves the processors to everything else.
+    """
     set_up_child()
+    if background and hasattr(os, "nice"):
+        os.nice(19)
     try:
         studio = _Dreaming(pipe)
         studio.warm_up()
@@ -106,7 +112,7 @@ class _Dreaming:
         try:
             if isinstance(wanted, PictureWanted):
                 self.picture(wanted)
-            else:
+            elif isinstance(wanted, FilmWanted):
                 self.film(wanted)
         except _SupersededError:
             pass
@@ -120,7 +126,7 @@ class _Dreaming:
 
     def picture(self, wanted: PictureWanted) -> None:
         """Send one frame: the source, then its dream as it grows."""
-        source = self.frame_at(wanted.path, wanted.at)
+        source = self.frame_at(wanted.path, wanted.at, wanted.pixels)
         self.say(SourceSeen(wanted.ticket, encode_jpeg(source, frames.JPEG_QUALITY)))
         self.check()
         moment = TimePoint(wanted.at, max(wanted.length, 1e-3), 25.0, _HEARD)
@@ -216,11 +222,13 @@ class _Dreaming:
             self.directors.popitem(last=False)[1].close()
         return replace(made, look=look)
 
-    def frame_at(self, path: Path, at: float) -> NDArray[np.uint8]:
+    def frame_at(
+        self, path: Path, at: float, pixels: int = frames.MOST_PIXELS
+    ) -> NDArray[np.uint8]:
         """Return a source frame at the size of a preview."""
-        key = (path, round(at, 3))
+        key = (path, round(at, 3), pixels)
         if key not in self.kept:
-            self.kept[key] = frames.shrink(frames.read_frame(path, at))
+            self.kept[key] = frames.shrink(frames.read_frame(path, at), pixels)
         self.kept.move_to_end(key)
         while len(self.kept) > KEPT:
             self.kept.popitem(last=False)

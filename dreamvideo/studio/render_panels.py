@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable, Mapping
 
-from nicegui import ui
+from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.studio.jobs import BUSY, RenderJob
+from dreamvideo.studio.file_manager import can_open_folders, open_folder
 from dreamvideo.studio.panels import Panel
+from dreamvideo.studio.render_job import BUSY, RESTING, RenderJob
+from dreamvideo.studio.render_worker import BETWEEN
 from dreamvideo.studio.session import Studio
 from dreamvideo.studio.widgets import (
+    BLANK,
     box,
     button,
     change,
@@ -89,27 +94,42 @@ class RecipePanel(Panel):
 
 
 class RendersPanel(Panel):
-    """All renders of the session, their progress and their controls."""
+    """The queue and the results, their progress and their controls."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         with section("Renders", "renders") as self.section:
+            with box("div", "actions"):
+                jobs = studio.jobs
+                self.hold = button("", lambda: jobs.hold(yes=not jobs.held))
+                # A browser asks its user only on a click; the page hides it where that is settled.
+                ask = box("button", "btn quiet", type="button", id="ask-notices")
+                ask.on("click", js_handler="() => askForNotices()")
+                with ask:
+                    words("span", "Notify me when done")
             self.list = box("div", "jobs")
         self.cards: dict[int, JobCard] = {}
+        self.order: list[int] = []
 
     def refresh(self) -> None:
         """Follow the renders."""
-        jobs = self.studio.jobs.all
-        show(self.section, bool(jobs))
-        for job in reversed(jobs):
+        jobs = self.studio.jobs
+        listed = jobs.listed
+        show(self.section, bool(listed))
+        show(self.hold, bool(jobs.queue) or jobs.held)
+        self.hold.text = "Go on with the queue" if jobs.held else "Pause the queue"
+        for job in listed:
             if job.number not in self.cards:
                 with self.list:
                     self.cards[job.number] = JobCard(self.studio, job)
-                    self.cards[job.number].root.move(target_index=0)
             self.cards[job.number].refresh()
-        there = {job.number for job in jobs}
-        for number in [number for number in self.cards if number not in there]:
+        order = [job.number for job in listed]
+        for number in set(self.cards) - set(order):
             self.cards.pop(number).root.delete()
+        if order != self.order:
+            self.order = order
+            for at, number in enumerate(order):
+                self.cards[number].root.move(target_index=at)
 
 
 class JobCard:
@@ -123,54 +143,73 @@ class JobCard:
         with box("article", style, aria_label=job.name) as self.root:
             words("h3", job.name)
             self.media = box("div", "result")
+            self.live = picture(BLANK, f"The newest frame of {job.name}", "made live")
             self.bar = box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
             self.line = words("p", "", "line")
             with_attributes(self.line, {"role": "status"})
             self.notes = words("p", "", "line")
             with box("div", "actions"):
+                self.up = button("Earlier", lambda: jobs.move(job, -1))
+                self.down = button("Later", lambda: jobs.move(job, 1))
                 self.pause = button("Pause", lambda: jobs.pause(job))
-                self.go_on = button("Resume", self._resume, "primary")
+                self.go_on = button("Resume", lambda: self._try(jobs.resume, job), "primary")
                 self.stop = button("Stop", self._stop)
                 self.save = with_attributes(
                     words("a", "Download", "btn primary"),
                     {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
                 )
-                self.off = button(
-                    "Remove from the list", lambda: jobs.remove(job), "link", title="Its file stays"
-                )
+                self.use = button("Use as source", self._use)
+                self.folder = button("Open folder", lambda: open_folder(jobs.folder))
+                self.off = button("Remove", self._remove, "link")
             with box("details") as self.details:
                 words("summary", "Its command line")
                 with box("pre", "code", tabindex="0"):
                     self.command = words("code", "")
-        self.state = ""
+        self.state, self.seen, self.seen_at = "", -1, 0.0
 
     def refresh(self) -> None:
         """Follow the render."""
-        job = self.job
-        self.line.text = job.words(time.monotonic())
+        job, queue = self.job, self.studio.jobs.queue
+        now = time.monotonic()
+        self.line.text = job.words(now)
         self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
         change(self.bar, value=f"{job.share:.3f}")
+        done = job.progress.done if job.progress else 0
+        if job.state in BUSY and done and done != self.seen and now - self.seen_at > BETWEEN:
+            self.seen, self.seen_at = done, now
+            change(self.live, src=f"/studio/live/{job.number}/{done}")
+        waits = job.state == "waiting"
+        change(self.up, disabled=not waits or job in queue[:1])
+        change(self.down, disabled=not waits or job in queue[-1:])
         if job.state == self.state:
             return
+        if self.state in BUSY and job.state in ("done", "failed"):
+            self._tell()
         self.state = job.state
-        show(self.bar, job.state in BUSY or job.state == "paused")
-        show(self.pause, job.can_pause and job.state in ("running", "pausing"))
-        change(self.pause, disabled=job.state != "running")
-        show(self.go_on, job.state in ("paused", "failed"))
-        show(self.stop, job.state in ("running", "stopping", "paused"))
+        show(self.bar, job.state in BUSY or (job.state in ("paused", "waiting") and done > 0))
+        show(self.live, job.state in BUSY)
+        show(self.up, waits)
+        show(self.down, waits)
+        show(self.pause, waits or (job.can_pause and job.state in ("running", "pausing")))
+        change(self.pause, disabled=job.state == "pausing")
+        show(self.go_on, job.state in RESTING)
+        self.go_on.text = "Resume" if job.state == "paused" else "Retry"
+        show(self.stop, waits or job.state in ("running", "stopping", "paused"))
         change(self.stop, disabled=job.state == "stopping")
-        show(self.save, job.state == "done")
+        for each in (self.save, self.use):
+            show(each, job.state == "done")
+        show(self.folder, job.state == "done" and can_open_folders())
         show(self.off, job.can_be_removed)
         self.command.text = job.command
         show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)
         show(self.notes, bool(job.notes))
+        self.media.clear()
         if job.state == "done":
             self._show()
 
     def _show(self) -> None:
         job = self.job
-        self.media.clear()
         address = f"/studio/result/{job.number}"
         with self.media:
             if job.order.output.suffix in (".mp4", ".webm"):
@@ -181,31 +220,56 @@ class JobCard:
                 picture(address, f"The dream {job.name}", "made")
             words("p", f"Saved as {job.order.output.absolute()}", "line saved")
 
-    def _resume(self) -> None:
+    def _tell(self) -> None:
+        job = self.job
+        line = f"{job.name}: {job.line}"
+        ui.notify(line, type="positive" if job.state == "done" else "negative")
+        ui.run_javascript(f"tellEnded({json.dumps(line)})")
+
+    def _try(self, act: Callable[..., object], *given: object, **named: object) -> None:
         try:
-            self.studio.jobs.resume(self.job)
+            act(*given, **named)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="warning")
+
+    async def _use(self) -> None:
+        try:
+            await run.io_bound(self.studio.take_file, self.job.order.output)
         except DreamVideoError as error:
             ui.notify(str(error), type="warning")
 
     def _stop(self) -> None:
-        job = self.job
+        job, jobs = self.job, self.studio.jobs
         if not job.can_pause or job.progress is None:
-            self._end()
+            self._try(jobs.stop, job)
             return
+        _ask(
+            f"Stop {job.name} and delete the frames dreamt so far?",
+            "Keep the frames",
+            {"Stop and delete": lambda: self._try(jobs.stop, job)},
+        )
 
-        def end() -> None:
-            self._end()
-            dialog.close()
+    def _remove(self) -> None:
+        job, jobs = self.job, self.studio.jobs
+        if job.state != "done":
+            jobs.remove(job)
+            return
+        _ask(
+            f"Remove {job.name} from the list? Its file stays, unless you delete it too.",
+            "Keep it",
+            {
+                "Remove from the list": lambda: jobs.remove(job),
+                "Delete the file": lambda: self._try(jobs.remove, job, delete=True),
+            },
+        )
 
-        with ui.dialog() as dialog, box("div", "card ask"):
-            words("p", f"Stop {job.name} and delete the frames dreamt so far?")
-            with box("div", "actions"):
-                button("Keep the frames", dialog.close, "primary", autofocus="true")
-                button("Stop and delete", end)
-        dialog.open()
 
-    def _end(self) -> None:
-        try:
-            self.studio.jobs.stop(self.job)
-        except DreamVideoError as error:
-            ui.notify(str(error), type="warning")
+def _ask(question: str, no: str, yes: Mapping[str, Callable[[], object]]) -> None:
+    """Ask before something is lost; ``no`` is what Enter and Escape do."""
+    with ui.dialog() as dialog, box("div", "card ask"):
+        words("p", question)
+        with box("div", "actions"):
+            button(no, dialog.close, "primary", autofocus="true")
+            for label, act in yes.items():
+                button(label, act).on("click", dialog.close, args=[])
+    dialog.open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -11,14 +12,20 @@ from typing import Any
 from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.formatting import format_seconds
-from dreamvideo.render.image import dream_image
+from dreamvideo.imaging import encode_jpeg
+from dreamvideo.media.pixels import to_bytes
+from dreamvideo.render.image import OnStep, StillProgress, dream_image
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values, make_output
+from dreamvideo.studio import frames
 from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.form_state import Choice
+
+# Seconds between pictures of a still that grows.
+BETWEEN = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,20 +66,27 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """A still picture so far, small, as JPEG."""
+
+    picture: bytes
+
+
+@dataclass(frozen=True)
 class Left:
     """The render was asked to end; ``kept`` says what it has left to resume from."""
 
     kept: str
 
 
-Message = Progress | Done | Broken | Left
+Message = Progress | Grown | Done | Broken | Left
 
 
 def run_render_worker(pipe: Connection, order: Order) -> None:
     """Run an order and report its progress."""
     set_up_child()
     try:
-        made = run_order(order, pipe.send)
+        made = run_order(order, pipe.send, _Growth(pipe).show)
         pipe.send(Done(made.frames, made.notes))
     except cancel.Interrupted as stop:
         _send(pipe, Left(left(stop)))
@@ -87,7 +101,21 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
         _send(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
 
 
-def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
+class _Growth:
+    """Sends a still as it grows, now and then."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._last = pipe, 0.0
+
+    def show(self, step: StillProgress) -> None:
+        """Send the picture so far if the last one was sent a while ago."""
+        if time.monotonic() - self._last > BETWEEN:
+            small = frames.shrink(to_bytes(step.image()))
+            self._pipe.send(Grown(encode_jpeg(small, frames.JPEG_QUALITY)))
+            self._last = time.monotonic()
+
+
+def run_order(order: Order, on_progress: OnProgress, on_step: OnStep | None = None) -> RenderResult:
     """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
     wanted, begun = make_output(**{**order.wanted, **choice.sound}), order.request
@@ -97,7 +125,12 @@ def run_order(order: Order, on_progress: OnProgress) -> RenderResult:
     )
     if choice.kind == "image":
         return dream_image(
-            order.source, order.output, look, size=choice.size, on_progress=on_progress
+            order.source,
+            order.output,
+            look,
+            size=choice.size,
+            on_progress=on_progress,
+            on_step=on_step,
         )
     if choice.kind == "zoom":
         return zoom(

@@ -45,6 +45,7 @@ class StudioOptions:
         opens: Whether to open it in a browser.
         folder: Where films are written.
         most_upload: Largest upload in bytes.
+        own_tiles: Whether the looks' pictures are dreamt from the user's own source.
     """
 
     source: Path | None = None
@@ -52,6 +53,7 @@ class StudioOptions:
     opens: bool = True
     folder: Path = Path()
     most_upload: int = MOST_UPLOAD
+    own_tiles: bool = True
 
 
 def serve(options: StudioOptions, say: Callable[[str], None] = print) -> None:
@@ -67,7 +69,7 @@ def serve(options: StudioOptions, say: Callable[[str], None] = print) -> None:
         # An earlier signal, while this module was imported, went to the command's own token.
         check()
         gate = Gate(sock.getsockname()[1])
-        studio = Studio(options.folder, options.most_upload)
+        studio = Studio(options.folder, options.most_upload, own_tiles=options.own_tiles)
         try:
             studio.previewer.start()
             if material is not None:
@@ -116,6 +118,11 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
     def look(name: str) -> Response:
         return FileResponse(looks[name]) if name in looks else _missing()
 
+    @app.get("/studio/own/{stem}")
+    def own(stem: str) -> Response:
+        found = [path for path in studio.tiles.made.values() if path.stem == stem]
+        return FileResponse(found[0]) if found and found[0].is_file() else _missing()
+
     samples = sample_paths()
 
     @app.get("/studio/sample/{name}")
@@ -128,6 +135,12 @@ def _films(app: FastAPI, studio: Studio) -> None:
     def moving(ticket: int) -> Response:
         path = moving_path(studio.private, ticket)
         return _file(path) if path.is_file() else _missing()
+
+    @app.get("/studio/live/{number}/{serial}")
+    def live(number: int, serial: int) -> Response:
+        job = studio.jobs.get(number)
+        picture = b"" if job is None else job.read_live()
+        return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
     @app.get("/studio/result/{number}")
     def result(number: int, download: bool = False) -> Response:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
-from dreamvideo.settings import look_values
+from dreamvideo.settings import look_values, make_look
 from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import frames
 from dreamvideo.studio.form_state import (
@@ -31,6 +32,7 @@ from dreamvideo.studio.form_state import (
     Song,
     format_command,
     format_toml,
+    list_descriptions,
     list_own_looks,
 )
 from dreamvideo.studio.jobs import Jobs
@@ -46,6 +48,7 @@ from dreamvideo.studio.messages import (
     SourceSeen,
     Starting,
 )
+from dreamvideo.studio.own_tiles import OwnTiles
 from dreamvideo.studio.preview_client import Previewer
 from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
 
@@ -121,6 +124,7 @@ class Studio:
     complaint: str = ""
     version: int = 0
     tried: tuple[Tried, ...] = ()
+    own_tiles: bool = True
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -132,6 +136,7 @@ class Studio:
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
         self.own_looks = list_own_looks()
+        self.tiles = OwnTiles(self._list_looks, self.touch, Previewer)
         self.jobs.find_earlier()
 
     def touch(self) -> None:
@@ -139,12 +144,21 @@ class Studio:
         with self._lock:
             self.version += 1
 
+    def pace_tiles(self) -> None:
+        """Let the looks' own pictures be made while nothing else is dreamt."""
+        material = self.material
+        if self.own_tiles and material is not None:
+            busy = self.seen.is_busy or bool(self.moving.words) or self.jobs.running is not None
+            at = float(material.duration) / 3
+            self.tiles.pace((material.path, at), busy=busy or not self.is_warm)
+
     def close(self) -> list[str]:
         """End all processes and delete private files.
 
         Returns commands that resume unfinished renders.
         """
         try:
+            self.tiles.close()
             self.previewer.close()
             return self.jobs.close()
         finally:
@@ -156,7 +170,7 @@ class Studio:
             old, self.material = self.material, material
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
             kind: Kind = "video" if material.kind == "film" else "image"
-            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None)
+            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None, name="")
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
@@ -169,7 +183,11 @@ class Studio:
 
     def take_sample(self, name: str) -> None:
         """Change the source to a bundled sample. Raises MediaError."""
-        self.take(inspect_upload(sample_paths()[name]))
+        self.take_file(sample_paths()[name])
+
+    def take_file(self, path: Path) -> None:
+        """Change the source to a file of this machine. Raises MediaError."""
+        self.take(inspect_upload(path))
 
     def choose(self, choice: Choice, gesture: str = "") -> None:
         """Change the choice; the frame is dreamt again if that affects it.
@@ -324,6 +342,7 @@ class Studio:
         held = {slider.key for slider, _ in choice.own_changes}
         changes = {key: value for key, value in choice.changes.items() if key not in held}
         self.own_looks = list_own_looks()
+        self.tiles.list_again()
         self.choose(replace(choice, preset=name, changes=changes))
         self.touch()
         return path
@@ -334,8 +353,13 @@ class Studio:
         material = self.material
         if material is None:
             return ""
-        output = self.jobs.choose_output(self.choice, material).name
-        return format_command(self.choice, material.name, output)
+        return format_command(self.choice, material.name, self.output.name)
+
+    @property
+    def output(self) -> Path:
+        """The file that the choice would be rendered to; needs a source. Raises UsageError."""
+        assert self.material is not None
+        return self.jobs.choose_output(self.choice, self.material)
 
     @property
     def toml(self) -> str:
@@ -364,6 +388,10 @@ class Studio:
         if material is None or self.choice.kind != "zoom":
             return self.at
         return max(0.0, float(material.duration - 1 / material.rate))
+
+    def _list_looks(self) -> dict[str, Mapping[str, Any]]:
+        names = ("", *list_descriptions(), *self.own_looks)
+        return {name: look_values(make_look([name] if name else [])) for name in names}
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
-from dreamvideo.formatting import format_bytes
+from dreamvideo.formatting import format_bytes, format_count
 from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import describe_os_error, escape_text
 from dreamvideo.media.probe import MediaInfo, probe
@@ -75,7 +75,8 @@ class SourceFile:
         size = f"{self.width} x {self.height}"
         if self.kind == "still":
             return size
-        return f"{size}, {float(self.duration):.1f} s, {float(self.rate):.4g} frames a second"
+        rate = format_count(float(self.rate), "frame")
+        return f"{size}, {float(self.duration):.1f} s, {rate} a second"
 
 
 def private_folder() -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.dream.mixture import find_largest_minimum
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.formatting import format_duration
+from dreamvideo.formatting import format_count, format_duration
 from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.job.job import read_job
 from dreamvideo.render.planning.estimate import Cost, estimate_seconds, measure_cost
@@ -223,7 +223,10 @@ def describe_quality(size: tuple[int, int], look: Look) -> str:
     dreamt = choose_dream_size(look.dream.dream_size, size)
     octaves = len(make_octave_schedule(look.dream, dreamt[1], dreamt[0]).sizes)
     at = "" if dreamt == size else f", dreamt at {dreamt[0]}x{dreamt[1]}"
-    words = [f"{size[0]}x{size[1]}{at}", f"{octaves} octaves of {look.dream.steps} steps"]
+    words = [
+        f"{size[0]}x{size[1]}{at}",
+        f"{format_count(octaves, 'octave')} of {format_count(look.dream.steps, 'step')}",
+    ]
     if look.coherence.coherence > 0:
         if look.coherence.carried_steps is not None:
             words[-1] += f", {look.coherence.carried_steps} where carried"
