@@ -13,6 +13,7 @@ from dreamvideo.dream.readers.graphdef import read_graphdef
 from dreamvideo.dream.readers.pth import OLD_MAGIC, is_zip, read_pth
 from dreamvideo.dream.readers.safetensors import read_safetensors
 from dreamvideo.dream.readers.torchvision import build_torch_network
+from dreamvideo.dream.trained import ENDING, is_trained, load_trained
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _open(absolute: Path, path: Path, _stamp: tuple[int, int]) -> FileNetwork:
         return load_keras_file(path)
     from dreamvideo.dream.graph_network import load_graph
 
+    if absolute.suffix.lower() == ENDING and is_trained(absolute):
+        return load_trained(path)
     ending = ".pth" if archived or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
     reader = READERS.get(ending)
     if reader is None:
