@@ -73,7 +73,7 @@ class Pupil:
         channels = bundled["head"][0].shape[-1]
         for part, shape in (("kernel", (channels, classes + 1)), ("bias", (classes + 1,))):
             self._learnt[f"own/{part}"] = tf.Variable(tf.zeros(shape))
-        self._start = {name: np.array(value) for name, value in self._learnt.items()}
+        self._start = {name: value.numpy() for name, value in self._learnt.items()}
         self._moments = {
             f"{name} {kind}": tf.Variable(tf.zeros_like(value))
             for name, value in self._learnt.items()

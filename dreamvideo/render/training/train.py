@@ -28,8 +28,10 @@ from dreamvideo.version import __version__
 Arrays = Mapping[str, NDArray[Any]]
 Features = NDArray[np.float32]
 
-# Crops: of all own pictures of a class, of all others, and of the pictures kept aside.
-OWN_CROPS, OTHER_CROPS, ASIDE_CROPS = 120, 90, 24
+# Crops to learn from: of all own classes, of each of them at least, and of all others; but at least
+# one of each picture, up to a number. Crops to test with: of each class, and of the others.
+OWN_CROPS, LEAST_CROPS, OTHER_CROPS, MOST_CROPS = 120, 30, 90, 1000
+ASIDE_CROPS = 24
 # Steps of learning in an epoch, and the crops of own pictures, others and dreams of one step.
 STEPS, OWN, OTHERS, DREAMS = 24, 8, 4, 6
 # In each epoch as many dreams begin and go on from the epoch before, by this many steps.
@@ -206,9 +208,11 @@ class _Teacher:
     def _see(self) -> None:
         """Compute the features of all crops, which do not change."""
         lessons, random = self._lessons, np.random.default_rng((self._settings.seed, 1))
-        count = max(30, OWN_CROPS // len(lessons.classes))
-        parts = [crop_all(p, max(count, min(len(p), 1000)), random) for p in lessons.taught]
-        others = crop_all(lessons.others, max(OTHER_CROPS, min(len(lessons.others), 1000)), random)
+        count = max(LEAST_CROPS, OWN_CROPS // len(lessons.classes))
+        parts = [crop_all(p, max(count, min(len(p), MOST_CROPS)), random) for p in lessons.taught]
+        others = crop_all(
+            lessons.others, max(OTHER_CROPS, min(len(lessons.others), MOST_CROPS)), random
+        )
         aside = [crop_all(p, ASIDE_CROPS, random) for p in lessons.aside]
         test = crop_all(lessons.others, ASIDE_CROPS, random)
         self._own = [self._pupil.see(part) for part in parts]
