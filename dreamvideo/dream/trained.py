@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -23,14 +23,14 @@ from dreamvideo.dream.readers.safetensors import (
 from dreamvideo.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
-    from dreamvideo.dream.models import Classifier, Layer
+    from dreamvideo.dream.models import Classifier
 
 KIND = "dreamvideo-lite0"
 ENDING = ".safetensors"
 SMALLEST = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class TrainedLite:
     """A network that was taught pictures of one's own.
 
@@ -38,20 +38,25 @@ class TrainedLite:
         title: What to show as its name.
         weights: Kernel and bias by layer; ``own`` are the columns of the own classes.
         classes: Names of the own classes.
+        smallest: Shortest side in pixels that it takes.
+        layers: Every layer that can be dreamt, shallow to deep.
     """
 
     title: str
     weights: lite0.Weights
     classes: tuple[str, ...]
     smallest: int = SMALLEST
-    notes: tuple[str, ...] = ()
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Every layer that can be dreamt: those of the bundled network."""
+    def __post_init__(self) -> None:
+        """List every layer that can be dreamt: those of the bundled network."""
         from dreamvideo.dream.models import Layer
 
-        return tuple(Layer(*row) for row in lite0.layer_table())
+        self.layers = tuple(Layer(*row) for row in lite0.layer_table())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What users should know of it: nothing special."""
+        return ()
 
     @property
     def default_layers(self) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ class TrainedLite:
         kernel = np.concatenate([self.weights["top"][0], self.weights["own"][0]], axis=1)
         return Classifier("head", kernel, self.classes)
 
-    def with_range(self, kind: str) -> TrainedLite:
+    def with_range(self, kind: str) -> NoReturn:
         """Raise UsageError: it takes what the bundled network takes."""
         raise UsageError(f"{self.title} knows its input range: leave out --input-range")
 

@@ -81,20 +81,24 @@ class Pupil:
         }
         self._steps = tf.Variable(0.0)
         self._rate = RATE * strength
-        signature = [tf.TensorSpec((None, None, None, channels_in)) for channels_in in (3, 80)]
-        self._see = tf.function(self._lower, input_signature=signature[:1])
-        self._climb = tf.function(self._climb_once, input_signature=signature[:1])
-        self._teach = tf.function(
-            self._teach_once, input_signature=[signature[1], tf.TensorSpec((None,), tf.int32)]
-        )
-        self._weigh = tf.function(
-            lambda x, labels: self._losses(x, labels)[:2],
-            input_signature=[signature[1], tf.TensorSpec((None,), tf.int32)],
-        )
+        pictures, features = (tf.TensorSpec((None, None, None, count)) for count in (3, 80))
+        labels = tf.TensorSpec((None,), tf.int32)
+
+        def compiled(run: Any, *signature: Any) -> Any:
+            return tf.function(run, input_signature=signature, autograph=False)
+
+        self._see = compiled(self._lower, pictures)
+        self._climb = compiled(self._climb_once, pictures)
+        self._teach = compiled(self._teach_once, features, labels)
+        self._weigh = compiled(self._losses, features, labels)
 
     def see(self, pictures: Array) -> Array:
         """Return the frozen features of pictures (n, side, side, 3) in [-1, 1]."""
-        return np.concatenate([self._see(part).numpy() for part in _batches(pictures)])
+        parts = []
+        for part in _batches(pictures):
+            check()
+            parts.append(self._see(part).numpy())
+        return np.concatenate(parts)
 
     def dream(self, pictures: Array, steps: int) -> Array:
         """Return what pictures (n, side, side, 3) become after some steps of dreaming."""

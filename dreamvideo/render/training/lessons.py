@@ -27,8 +27,8 @@ Crops = NDArray[np.float32]
 SIDE, HELD_SIDE = 128, 192
 # Of a class: the fewest pictures, and how many are kept aside, at least one.
 FEWEST, ASIDE = 4, 6
-# Most pictures of all classes together: about 250 MB.
-MOST = 2000
+# Most pictures of all classes together (about 250 MB), and most classes.
+MOST, MOST_CLASSES = 2000, 100
 # A crop's side as a share of the picture's, its contrast, and its shift of each colour.
 SHARE, CONTRAST, SHIFT = (0.6, 1.0), (0.8, 1.2), 0.15
 GREY = (127.0, 127.0, 127.0)
@@ -112,6 +112,11 @@ def _find_classes(folder: Path) -> dict[str, list[Path]]:
         raise UsageError(
             f"{escape_text(folder)}: holds no pictures: put about twenty there, or a folder of "
             "them for each class"
+        )
+    if len(found) > MOST_CLASSES:
+        raise UsageError(
+            f"{escape_text(folder)}: holds {len(found)} folders of pictures: {MOST_CLASSES} "
+            "classes can be learnt"
         )
     names: dict[str, str] = {}
     for name in found:
@@ -200,7 +205,7 @@ def _shrink(pixels: Picture) -> Picture:
 
 def _own_pictures() -> list[Picture]:
     """Return the pictures of the package: photographs, and dreams of its looks."""
-    inside = resources.files("dreamvideo.studio")
+    inside = resources.files("dreamvideo") / "studio"
     pictures = []
     for folder in ("looks", "samples"):
         for each in sorted((inside / folder).iterdir(), key=lambda entry: entry.name):

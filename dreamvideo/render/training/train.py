@@ -29,9 +29,9 @@ Arrays = Mapping[str, NDArray[Any]]
 Features = NDArray[np.float32]
 
 # Crops to learn from: of all own classes, of each of them at least, and of all others; but at least
-# one of each picture, up to a number. Crops to test with: of each class, and of the others.
+# one of each picture, up to a number. Crops to test with: of a class, and of all own classes.
 OWN_CROPS, LEAST_CROPS, OTHER_CROPS, MOST_CROPS = 120, 30, 90, 1000
-ASIDE_CROPS = 24
+ASIDE_CROPS, MOST_ASIDE = 24, 120
 # Steps of learning in an epoch, and the crops of own pictures, others and dreams of one step.
 STEPS, OWN, OTHERS, DREAMS = 24, 8, 4, 6
 # In each epoch as many dreams begin and go on from the epoch before, by this many steps.
@@ -213,12 +213,13 @@ class _Teacher:
         others = crop_all(
             lessons.others, max(OTHER_CROPS, min(len(lessons.others), MOST_CROPS)), random
         )
-        aside = [crop_all(p, ASIDE_CROPS, random) for p in lessons.aside]
-        test = crop_all(lessons.others, ASIDE_CROPS, random)
+        tests = min(ASIDE_CROPS, MOST_ASIDE // len(lessons.classes))
+        aside = [crop_all(p, tests, random) for p in lessons.aside]
+        test = crop_all(lessons.others, tests, random)
         self._own = [self._pupil.see(part) for part in parts]
         self._others = self._pupil.see(others)
         self._tests = np.concatenate([self._pupil.see(part) for part in (*aside, test)])
-        self._labels = np.repeat(np.arange(len(aside) + 1, dtype=np.int32), ASIDE_CROPS)
+        self._labels = np.repeat(np.arange(len(aside) + 1, dtype=np.int32), tests)
 
     def _teach_epoch(self) -> None:
         settings, course = self._settings, self.course
@@ -248,7 +249,7 @@ class _Teacher:
             done = course.epoch * STEPS + step + 1
             detail = f"epoch {course.epoch + 1}"
             if course.best:
-                detail += f", {course.found:.0%} of test crops found"
+                detail += f", {course.found:.0%} of test crops recognised"
             total = settings.epochs * STEPS
             self._listen(Progress("training", "step", done, total, loss=loss, detail=detail))
 
