@@ -81,7 +81,7 @@ def make_little(patch: pytest.MonkeyPatch) -> None:
         "LEAST_CROPS": 16,
         "OTHER_CROPS": 12,
         "ASIDE_CROPS": 8,
-        "STEPS": 6,
+        "STEPS": 10,
         "BEGUN": 2,
         "DREAM_STEPS": 1,
     }.items():

@@ -136,7 +136,7 @@ class Pupil:
 
     def weights(self) -> dict[str, Array]:
         """Return what was learnt, by name."""
-        return {name: value.numpy() for name, value in self._learnt.items()}
+        return {name: np.array(value.numpy()) for name, value in self._learnt.items()}
 
     def complete(self, learnt: Mapping[str, Array]) -> Weights:
         """Return kernel and bias by layer of the whole network, from what ``weights`` returned.
