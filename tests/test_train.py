@@ -33,7 +33,7 @@ from dreamvideo.settings.training import TrainingSettings
 
 Pixels = NDArray[np.uint8]
 BUNDLED = models.DEFAULT_MODEL
-QUICK = TrainingSettings(epochs=2, strength=3)
+QUICK = TrainingSettings(epochs=2)
 
 
 def stripes(seed: int) -> Pixels:
@@ -81,7 +81,7 @@ def make_little(patch: pytest.MonkeyPatch) -> None:
         "LEAST_CROPS": 16,
         "OTHER_CROPS": 12,
         "ASIDE_CROPS": 8,
-        "STEPS": 10,
+        "STEPS": 12,
         "BEGUN": 2,
         "DREAM_STEPS": 1,
     }.items():
@@ -102,7 +102,7 @@ def test_it_learns_to_tell_the_classes_apart(taught: Trained) -> None:
     assert taught.pictures == 12
     assert 1 <= taught.best <= taught.epochs == 2
     # One of three would be found by chance.
-    assert taught.found > 0.6
+    assert taught.found > 0.5
     assert [path.name for path in taught.output.parent.iterdir()] == ["shapes.safetensors"]
 
 

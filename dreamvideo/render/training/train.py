@@ -18,10 +18,10 @@ from dreamvideo.cancel import Interrupted, check
 from dreamvideo.dream.runtime import settle_threads
 from dreamvideo.dream.trained import ENDING, encode_trained
 from dreamvideo.dream.training import Pupil
-from dreamvideo.errors import UsageError, leave
+from dreamvideo.errors import DreamVideoError, UsageError, leave
 from dreamvideo.media.paths import check_place, escape_text, replace_atomically
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.render.training.lessons import Lessons, crop, crop_all, fog, read_lessons
+from dreamvideo.render.training.lessons import Lessons, Picture, crop, crop_all, fog, read_lessons
 from dreamvideo.settings.training import TrainingSettings
 from dreamvideo.version import __version__
 
@@ -116,6 +116,7 @@ def train(
 
     Raises:
         UsageError: The folder holds too few pictures, or the output cannot be written there.
+        DreamVideoError: No epoch gave finite numbers.
         MediaError: The output cannot be written.
     """
     folder, against = Path(folder), None if against is None else Path(against)
@@ -135,8 +136,9 @@ def train(
             kept = f"{teacher.course.epoch} of {settings.epochs} epochs are kept"
             leave(error, kept)
         raise
+    data = encode_trained(teacher.best_weights(), lessons.classes)
     with replace_atomically(target) as part:
-        part.write_bytes(encode_trained(teacher.best_weights(), lessons.classes))
+        part.write_bytes(data)
     teacher.checkpoint.unlink(missing_ok=True)
     course = teacher.course
     count = sum(map(len, (*lessons.taught, *lessons.aside)))
@@ -202,24 +204,27 @@ class _Teacher:
         return f"has taken {minutes:g} minutes" if course.seconds >= 60 * minutes else ""
 
     def best_weights(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Return kernel and bias by layer, as they were after the best epoch."""
+        """Return kernel and bias by layer after the best epoch. Raises DreamVideoError."""
+        if not self._best:
+            raise DreamVideoError("the training has diverged: begin anew with a lower --strength")
         return self._pupil.complete(self._best)
 
     def _see(self) -> None:
         """Compute the features of all crops, which do not change."""
         lessons, random = self._lessons, np.random.default_rng((self._settings.seed, 1))
         count = max(LEAST_CROPS, OWN_CROPS // len(lessons.classes))
-        parts = [crop_all(p, max(count, min(len(p), MOST_CROPS)), random) for p in lessons.taught]
-        others = crop_all(
-            lessons.others, max(OTHER_CROPS, min(len(lessons.others), MOST_CROPS)), random
-        )
         tests = min(ASIDE_CROPS, MOST_ASIDE // len(lessons.classes))
-        aside = [crop_all(p, tests, random) for p in lessons.aside]
-        test = crop_all(lessons.others, tests, random)
-        self._own = [self._pupil.see(part) for part in parts]
-        self._others = self._pupil.see(others)
-        self._tests = np.concatenate([self._pupil.see(part) for part in (*aside, test)])
-        self._labels = np.repeat(np.arange(len(aside) + 1, dtype=np.int32), tests)
+
+        def see(pictures: list[Picture], least: int) -> Features:
+            number = max(least, min(len(pictures), MOST_CROPS))
+            return self._pupil.see(crop_all(pictures, number, random))
+
+        # One class after another: crops take ten times the memory of their features.
+        self._own = [see(pictures, count) for pictures in lessons.taught]
+        self._others = see(lessons.others, OTHER_CROPS)
+        tested = [crop_all(each, tests, random) for each in (*lessons.aside, lessons.others)]
+        self._tests = np.concatenate([self._pupil.see(crops) for crops in tested])
+        self._labels = np.repeat(np.arange(len(tested), dtype=np.int32), tests)
 
     def _teach_epoch(self) -> None:
         settings, course = self._settings, self.course
