@@ -205,9 +205,12 @@ class Pupil:
         logits = tf.reduce_mean(found["head"], (1, 2)) @ kernel + bias
         count = self.classes + 1
         wanted = tf.one_hot(labels, count) * (1 - SMOOTHING) + SMOOTHING / count
-        loss = loss / len(TAUGHT) + tf.reduce_mean(
-            tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
-        )
+        missed = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+        # Every class counts the same, however many of the others are looked at.
+        loss = loss / len(TAUGHT) + (
+            self.classes * tf.reduce_mean(tf.boolean_mask(missed, own))
+            + tf.reduce_mean(tf.boolean_mask(missed, ~own))
+        ) / (self.classes + 1)
         right = tf.argmax(logits, -1, tf.int32) == labels
         return loss, tf.reduce_mean(tf.cast(right, tf.float32))
 
