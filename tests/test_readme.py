@@ -66,7 +66,6 @@ SMALL = {
     "zoom": ["--size", "64x36", "--fps", "5"],
     "gallery": ["--size", "48", "--count", "2", "--moments", "1"],
     "presets": ["--size", "48"],
-    "train": ["--epochs", "1"],
 }
 # A file of the reader's own: PHONE.mov, SHOTS/%04d.png.
 READERS_FILE = re.compile(r"[A-Z][A-Z0-9_]+(?:\.\w+|/[\w%.]+)")

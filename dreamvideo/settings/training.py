@@ -13,12 +13,15 @@ from dreamvideo.settings.base import Settings, join_lines
 class TrainingSettings(Settings):
     """How long and how strongly a network is taught."""
 
+    # Measured on twenty pictures of coins: one epoch dreams them clearly; after six the network
+    # tells them apart better, but dreams them faintly and in grain.
     epochs: int = Field(
-        default=12,
+        default=1,
         ge=1,
         le=1000,
         description="Epochs: in each the network dreams, and learns to tell its dreams from your "
-        "pictures. It ends earlier once it does no better on pictures kept aside.",
+        "pictures. More make it pickier, and what it dreams finer and fainter. It ends earlier "
+        "once it does no better on pictures kept aside.",
     )
     minutes: float = Field(
         default=10.0,

@@ -103,7 +103,7 @@ def train(
 
     Its upper half learns to respond to them more than to anything else, its own dreams included.
     What was taught before an interruption is kept next to the output: the same call goes on from
-    there, and on one thread ends with the same bytes.
+    there.
 
     Args:
         folder: The pictures: those of each class in a subfolder, or all in the folder itself.
