@@ -46,19 +46,8 @@ LONG_RUNS = ("--steps 2000", "dreamvideo bench")
 # Runs until it is stopped.
 SERVERS = ("dreamvideo studio",)
 RENDERS = ("image", "video", "zoom", "preview")
-OTHERS = (
-    "train",
-    "info",
-    "models",
-    "measure",
-    "report",
-    "compare",
-    "gallery",
-    "presets",
-    "bench",
-    "studio",
-)
-COMMANDS = (*RENDERS, *OTHERS, "config", "guide", "help")
+OTHERS = ("info", "models", "measure", "report", "compare", "gallery", "presets", "bench", "studio")
+COMMANDS = (*RENDERS, *OTHERS, "train", "config", "guide", "help")
 # Of Dask's own commands.
 FOREIGN_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
 # Added to a command, where a later option wins: what takes longest is done small.
