@@ -166,6 +166,7 @@ def test_an_own_class_can_be_dreamt_by_its_name(taught: Trained) -> None:
     assert made.shape == (48, 48, 3)
 
 
+@pytest.mark.integration
 def test_the_pupil_begins_as_the_bundled_network() -> None:
     pupil, image = Pupil(1), cat(64, 64)[None]
     expected = lite0.activations(image, [FEATURES])[FEATURES]
@@ -251,6 +252,7 @@ with pytest.MonkeyPatch.context() as patch:
     assert whole.read_bytes() == stopped.read_bytes()
 
 
+@pytest.mark.integration
 def test_a_course_of_other_pictures_begins_anew(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "own.safetensors"
     checkpoint = checkpoint_path(output)
