@@ -378,7 +378,10 @@ def test_crops_are_squares_in_range(tmp_path: Path) -> None:
 
 def test_arrays_and_texts_come_back_exactly(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    arrays = {"a/kernel": random.normal(size=(3, 2)).astype(np.float32), "b": np.float32([1e-30])}
+    arrays = {
+        "a/kernel": random.normal(size=(3, 2)).astype(np.float32),
+        "b": np.array([1e-30], np.float32),
+    }
     path = tmp_path / "x.safetensors"
     path.write_bytes(encode_safetensors(arrays, {"kind": "a", "said": 'é "b"'}))
     found = read_safetensors(path)
