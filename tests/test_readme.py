@@ -47,7 +47,7 @@ LONG_RUNS = ("--steps 2000", "dreamvideo bench")
 SERVERS = ("dreamvideo studio",)
 RENDERS = ("image", "video", "zoom", "preview")
 OTHERS = ("info", "models", "measure", "report", "compare", "gallery", "presets", "bench", "studio")
-COMMANDS = (*RENDERS, *OTHERS, "config", "guide", "help")
+COMMANDS = (*RENDERS, *OTHERS, "train", "config", "guide", "help")
 # Of Dask's own commands.
 FOREIGN_OPTIONS = {"--nthreads", "--resources", "--scheduler-file"}
 # Added to a command, where a later option wins: what takes longest is done small.
@@ -133,6 +133,10 @@ def look_of(words: list[str]) -> DreamSettings:
 
 def provide(words: list[str], clone: Path, weights: Any) -> None:
     """Make the reader's own files that a command names."""
+    if words[1] == "train":
+        folder = clone / words[2]
+        folder.mkdir(exist_ok=True)
+        make(folder / "%d.png", *picture(4, "1", "64x64"), "-frames:v", "4")
     for name in filter(READERS_FILE.fullmatch, words):
         path = clone / name
         if path.exists() or path.is_symlink():
@@ -304,8 +308,8 @@ def test_extras_are_installed_from_a_clone() -> None:
 
 def test_the_readme_is_a_front_door() -> None:
     assert len(README.splitlines()) <= LONGEST_README
-    recipes = README.partition("## Twelve recipes")[2].partition("\n## ")[0]
-    assert len(command_lines(recipes)) == 12
+    recipes = README.partition("## Thirteen recipes")[2].partition("\n## ")[0]
+    assert len(command_lines(recipes)) == 13
     assert "2.5 GB" in README
 
 

@@ -119,7 +119,7 @@ class Plan:
     def list_programs(self, network: str) -> list[str]:
         """Return the programs that have a network: Keras, the reference's, has no GoogLeNet."""
         left_out = "reference" if network == GOOGLENET else None
-        return [name for name in self.programs if PROGRAMS[name].module != left_out]
+        return [name for name in self.programs if KNOWN_PROGRAMS[name].module != left_out]
 
 
 def make_full_plan(**given: Any) -> Plan:

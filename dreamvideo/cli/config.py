@@ -35,7 +35,7 @@ _NOT_DEFAULTS = frozenset(
     }
 )
 # Its options mean other things than those of the same names elsewhere.
-_BY_TABLE_ONLY = frozenset({"bench"})
+_BY_TABLE_ONLY = frozenset({"bench", "train"})
 
 
 @dataclass(frozen=True)

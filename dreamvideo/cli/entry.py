@@ -62,6 +62,7 @@ def dispatch(arguments: list[str]) -> Any:
         presets,
         report,
         studio,
+        train,
         zoom,
     )
     from dreamvideo.cli.app import app

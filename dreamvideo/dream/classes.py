@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import resources
@@ -31,16 +32,24 @@ def read_class_names(count: int = CLASSES) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def find_class_number(text: str, count: int = CLASSES) -> int:
+def find_class_number(text: str, count: int = CLASSES, own: Sequence[str] = ()) -> int:
     """Return the class that a name or number means, regardless of case.
 
-    ``count`` is how many classes the network has.
-
     A name shared by two classes (``crane``, bird and machine) means the class that has only this
-    name or has it first; if both do, the error asks for a number. Raises UsageError, with similar
-    names, for an unknown name.
+    name or has it first; if both do, the error asks for a number.
+
+    Args:
+        text: The name or number.
+        count: How many classes the network has, without its own.
+        own: Names of classes of its own that it knows beyond these; they are meant first.
+
+    Raises:
+        UsageError: The name is unknown; similar names are listed.
     """
     wanted = _fold_name(text)
+    for number, name in enumerate(own):
+        if _fold_name(name) == wanted:
+            return count + number
     known = read_class_names(count)
     if wanted.isdecimal() and wanted.isascii():
         if len(wanted) <= 4 and int(wanted) < len(known):

@@ -29,6 +29,7 @@ from dreamvideo.dream.weights.convert_lite0 import archive_name, to_layout
 from dreamvideo.errors import WeightsError
 
 Array = NDArray[np.float32]
+Weights = Mapping[str, tuple[Array, Array]]
 
 NORM_EPSILON = 1e-3
 # repeats, kernel, stride of the first, expansion, channels in, channels out
@@ -189,7 +190,9 @@ def _read_package(variant: Variant) -> dict[str, Array]:
     return {name: to_layout(name, value) for name, value in named.items() if name is not None}
 
 
-def activations(image: Any, wanted: Sequence[str], variant: Variant = LITE0) -> dict[str, Any]:
+def activations(
+    image: Any, wanted: Sequence[str], variant: Variant = LITE0, weights: Weights | None = None
+) -> dict[str, Any]:
     """Return activations (1, h, w, channels) of the wanted layers.
 
     The graph ends at the deepest layer requested.
@@ -198,10 +201,11 @@ def activations(image: Any, wanted: Sequence[str], variant: Variant = LITE0) -> 
         image: Pixels (1, H, W, 3) in [-1, 1].
         wanted: Names of layers.
         variant: Which network of the family.
+        weights: What to use in place of its own, as ``fold_weights`` gives them.
     """
     missing = set(wanted)
     found = {}
-    for name, value in _walk(image, variant):
+    for name, value in _walk(image, variant, weights):
         if name in missing:
             found[name] = value
             missing.remove(name)
@@ -219,10 +223,10 @@ def class_logits(image: Any, variant: Variant = LITE0) -> Any:
     return features @ kernel + bias
 
 
-def _walk(image: Any, variant: Variant) -> Iterator[tuple[str, Any]]:
+def _walk(image: Any, variant: Variant, given: Weights | None) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights, dtype = fold_weights(variant), image.dtype
+    weights, dtype = fold_weights(variant) if given is None else given, image.dtype
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]

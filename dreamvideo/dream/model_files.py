@@ -14,6 +14,7 @@ from dreamvideo.dream.readers.pth import OLD_MAGIC, is_zip, read_pth
 from dreamvideo.dream.readers.safetensors import read_safetensors
 from dreamvideo.dream.readers.saved_model import is_saved_model, list_files, read_saved_model
 from dreamvideo.dream.readers.torchvision import build_torch_network
+from dreamvideo.dream.trained import ENDING, is_trained, load_trained
 from dreamvideo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def _open(absolute: Path, path: Path, _stamp: tuple[tuple[int, int], ...]) -> Fi
         from dreamvideo.dream.keras_file import load_keras_file
 
         return load_keras_file(path)
+    if absolute.suffix.lower() == ENDING and is_trained(absolute):
+        return load_trained(path)
     ending = ".pth" if archived or start.startswith(OLD_MAGIC) else absolute.suffix.lower()
     reader = READERS.get(ending)
     if reader is None:

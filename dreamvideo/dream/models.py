@@ -42,11 +42,12 @@ class Layer:
 class Classifier:
     """A linear classifier on the spatial average of ``layer``.
 
-    ``kernel`` is (channels, classes).
+    ``kernel`` is (channels, classes); ``own`` are the names of classes beyond those of ImageNet.
     """
 
     layer: str
     kernel: NDArray[np.float32]
+    own: tuple[str, ...] = ()
 
 
 class Network(Protocol):

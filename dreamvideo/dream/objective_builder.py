@@ -137,7 +137,8 @@ def _find_layer_objective(text: str, settings: DreamSettings, network: models.Ne
 
 def _find_class_objective(name: str, settings: DreamSettings, network: models.Network) -> Objective:
     classifier = models.find_classifier(network, settings.model)
-    direction = _direction(classifier, find_class_number(name, classifier.kernel.shape[1]))
+    count = classifier.kernel.shape[1] - len(classifier.own)
+    direction = _direction(classifier, find_class_number(name, count, classifier.own))
     return dream_class(classifier.layer, direction)
 
 

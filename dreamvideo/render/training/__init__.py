@@ -1,0 +1,1 @@
+"""Teach the bundled network pictures of one's own, in epochs that can be resumed."""
