@@ -14,13 +14,15 @@ from dreamvideo.render.progress import Progress
 class PictureWanted:
     """Request for a dreamt frame of ``path`` at ``at`` seconds; supersedes all requests before it.
 
-    ``values`` are a look's (``look_values``); ``length`` is the film's, in seconds.
+    ``values`` are a look's (``look_values``); the film to be made is ``length`` seconds long, and
+    the frame is the one at ``moment`` seconds of it.
     """
 
     ticket: int
     path: Path
     values: Mapping[str, Any]
     at: float
+    moment: float
     length: float
 
 
@@ -45,9 +47,9 @@ class FilmWanted:
 Wanted = PictureWanted | FilmWanted
 
 
-def moving_path(folder: Path, ticket: int) -> Path:
-    """Return the path of the film for a request."""
-    return folder / f"preview-{ticket}.mp4"
+def moving_path(folder: Path, ticket: int, which: str = "dream") -> Path:
+    """Return the path of the film for a request, or of its ``source``, which a zoom lacks."""
+    return folder / f"preview-{ticket}-{which}.mp4"
 
 
 @dataclass(frozen=True)
