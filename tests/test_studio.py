@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -36,6 +37,8 @@ __all__ = ["browse", "chromium"]
 # A network has to be loaded first, on machines that have other things to do.
 LONG = 120_000
 FRAMES = 40
+# The same holds for what the page is expected to show next.
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -76,7 +79,12 @@ def begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], str, Pa
         stdout=subprocess.PIPE,
         text=True,
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(temporary), "TF_NUM_INTRAOP_THREADS": "1"},
+        env={
+            **os.environ,
+            "TMPDIR": str(temporary),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "TF_NUM_INTRAOP_THREADS": "1",
+        },
     )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -131,7 +139,12 @@ def dreamt(page: Page, words: str = "Dreamt") -> NDArray[np.uint8]:
     expect(page.locator("#preview-line")).to_have_text(words, timeout=LONG)
     frame = page.locator("#frame")
     assert frame.evaluate("e => e.decode().then(() => e.naturalWidth)") > 1
-    data = np.frombuffer(frame.screenshot(), np.uint8)
+    return shot(page, "#frame")
+
+
+def shot(page: Page, what: str) -> NDArray[np.uint8]:
+    """What the page shows there."""
+    data = np.frombuffer(page.locator(what).screenshot(), np.uint8)
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
@@ -259,8 +272,254 @@ def test_a_clip_is_scrubbed_and_seen_moving(browse: Browse, studio: Running) -> 
         "async e => { while (e.readyState < 2 || e.currentTime == 0) "
         "await new Promise(r => setTimeout(r, 50)); return e.duration; }"
     ) == pytest.approx(1.6, abs=0.2)
+    # The source plays in step with it, left of the divider.
+    page.get_by_role("button", name="Divide").click()
+    expect(page.get_by_role("slider", name="Divider")).to_be_visible()
+    page.wait_for_function(
+        "(() => { const [a, b] = ['moving', 'moving-source'].map(i => document.getElementById(i));"
+        "return a.currentTime > 0.4 && Math.abs(a.currentTime - b.currentTime) < 0.15; })()"
+    )
+    film.evaluate("e => { e.pause(); e.currentTime = 0.5; }")
+    page.wait_for_function(
+        "Math.abs(document.getElementById('moving-source').currentTime - 0.5) < 0.002"
+        "&& !document.getElementById('moving-source').seeking"
+    )
+    divided = shot(page, "#moving")
+    page.keyboard.down("b")
+    source = shot(page, "#moving")
+    page.keyboard.up("b")
+    middle = source.shape[1] // 2
+    assert difference(divided[:-80, : middle - 30], source[:-80, : middle - 30]) < 1
+    assert difference(divided[:-80, middle + 30 :], source[:-80, middle + 30 :]) > 3
+    page.get_by_role("button", name="Divide").click()
     page.get_by_role("button", name="Back to the frame").click()
     expect(page.locator("#frame")).to_be_visible()
+
+
+def mask_of(page: Page, studio: Running) -> NDArray[np.uint8]:
+    """The mask that the command line names."""
+    line = shlex.split(page.locator("#command").text_content() or "")
+    path = Path(line[line.index("--mask") + 1])
+    assert path.parent == studio.films.parent / "config" / "dreamvideo" / "presets" / "masks"
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8)
+
+
+def test_a_mask_is_painted_by_hand(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.photo)
+    command = page.locator("#command")
+    everywhere = dreamt(page)
+    paint = page.get_by_role("button", name="Paint a mask")
+    paint.click()
+    box = page.locator("#paint-canvas").bounding_box()
+    assert box is not None
+
+    def drag(*points: tuple[float, float]) -> None:
+        before = command.text_content()
+        for number, (x, y) in enumerate(points):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+            if number == 0:
+                page.mouse.down()
+        page.mouse.up()
+        expect(command).not_to_have_text(before or "")
+
+    drag((0.1, 0.5), (0.4, 0.5))
+    stroke = mask_of(page, studio)
+    assert stroke.dtype == np.uint8 and stroke.shape == (72, 96)
+    assert (stroke[36, 12:36] > 250).all() and not stroke[:30].any() and not stroke[:, 50:].any()
+    page.get_by_role("radio", name="Ellipse").check(force=True)
+    drag((0.5, 0.2), (0.9, 0.8))
+    both = mask_of(page, studio)
+    assert both[36, 67] > 250 and both[36, 24] > 250 and both[17, 50] == 0
+    page.get_by_role("button", name="Eraser").click()
+    page.get_by_role("radio", name="Brush", exact=True).check(force=True)
+    drag((0.2, 0.3), (0.2, 0.7))
+    erased = mask_of(page, studio)
+    assert erased[36, 19] == 0 and erased[36, 67] > 250
+    # Undone stroke by stroke, on the canvas too.
+    alpha = "e => e.getContext('2d').getImageData(19, 36, 1, 1).data[3]"
+    canvas = page.locator("#paint-canvas")
+    assert canvas.evaluate(alpha) == 0
+    page.keyboard.press("Control+z")
+    page.wait_for_function(f"({alpha})(document.getElementById('paint-canvas')) > 250")
+    assert np.array_equal(mask_of(page, studio), both)
+    page.get_by_role("button", name="Clear").click()
+    expect(command).not_to_contain_text("--mask")
+    page.wait_for_function(f"({alpha})(document.getElementById('paint-canvas')) === 0")
+    # By keyboard alone, and only there it is dreamt.
+    page.get_by_role("button", name="Eraser").press("Enter")
+    page.get_by_text("A shape by numbers").press("Enter")
+    for name, percent in (("Left", "0"), ("Top", "0"), ("Width", "50"), ("Height", "100")):
+        page.get_by_role("spinbutton", name=name).fill(percent)
+    page.get_by_role("slider", name="Feather").press("Home")
+    expect(command).to_contain_text("--feather 0")
+    with another_picture(page):
+        page.get_by_role("button", name="Draw the rectangle").press("Enter")
+        expect(command).to_contain_text("--mask")
+    half = mask_of(page, studio)
+    assert (half[:, :48] == 255).all() and not half[:, 48:].any()
+    paint.click()
+    left = dreamt(page)
+    page.get_by_role("button", name="Show the source").click()
+    source = dreamt(page, "The source")
+    middle = source.shape[1] // 2
+    assert difference(left[:, middle + 20 :], source[:, middle + 20 :]) < 1
+    assert difference(left[:, : middle - 20], source[:, : middle - 20]) > 3
+    page.get_by_role("button", name="Show the source").click()
+    paint.click()
+    with another_picture(page):
+        page.get_by_role("button", name="Invert").click()
+    expect(command).to_contain_text("--invert")
+    paint.click()
+    right = dreamt(page)
+    assert difference(right[:, : middle - 20], source[:, : middle - 20]) < 1
+    assert difference(everywhere, right) > 1
+    # A mask larger than the frame, or of another kind, is refused in a line.
+    browse.expected += ["413", "415"]
+    refused = """async ([width, kind]) => {
+        const c = document.createElement('canvas'); c.width = width; c.height = 10;
+        c.getContext('2d').fillRect(0, 0, 9, 9);
+        const blob = await new Promise(done => c.toBlob(done, kind));
+        const body = {method: 'POST', body: blob};
+        return (await (await fetch('/studio/upload?use=mask&name=mask.png', body)).json()).error;
+    }"""
+    said = page.evaluate(refused, [97, "image/png"])
+    assert said == "mask.png: 97 x 10 is larger than the frame, 96 x 72"
+    said = page.evaluate(refused, [9, "image/jpeg"])
+    assert said == "mask.png: a painted mask is a PNG picture"
+
+
+def test_numbers_get_keys_on_a_timeline(browse: Browse, studio: Running) -> None:
+    page = opened(browse, studio, studio.clip)
+    command, text = page.locator("#command"), page.locator("#schedule")
+    curve = page.locator(".plot .curve")
+    page.get_by_role("button", name="Keyframes").click()
+    expect(text).to_have_value("1")
+    assert page.locator("#curve-name option").first.text_content() == "Strength"
+    page.get_by_role("slider", name="Time in the clip").press("Home")
+    page.get_by_role("slider", name="Time in the clip").press("End")
+    expect(page.locator(".scrub .slider-value")).to_have_text("1.56 s")
+    page.get_by_role("button", name="Add a key").press("Enter")
+    expect(text).to_have_value("0s:1, 1.56s:1")
+    keys = page.locator(".plot .key")
+    expect(keys).to_have_count(2)
+    expect(keys.nth(1)).to_be_focused()
+    flat = curve.get_attribute("points")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(text).to_have_value("0s:1, 1.56s:0.8")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(text).to_have_value("0s:1, 1.12s:0.8")
+    expect(command).to_contain_text("--strength '0s:1, 1.12s:0.8'")
+    expect(keys.nth(1)).to_have_attribute("aria-valuetext", "0.8 at 1.12 s, linear")
+    assert curve.get_attribute("points") != flat
+    page.locator("#key-value").fill("0.25")
+    page.locator("#key-value").press("Enter")
+    expect(text).to_have_value("0s:1, 1.12s:0.25")
+    # By pointer: one dragged to the middle of the plot, which is 0 to 2, another one added.
+    box = page.locator(".plot").bounding_box()
+    assert box is not None
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    place = keys.nth(1).bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 13, place["y"] + 13)
+    page.mouse.down()
+    page.mouse.move(*at(0.5, 0.5), steps=5)
+    page.mouse.up()
+    expect(text).to_have_value(re.compile(r"0s:1, 0\.(79|8)\d*s:(0\.99|1|1\.0)\d*"))
+    page.mouse.dblclick(*at(0.75, 0.04))
+    expect(keys).to_have_count(3)
+    expect(text).to_have_value(re.compile(r", 1\.(19|2)\d*s:(1\.9\d+|2)"))
+    keys.nth(0).focus()
+    page.get_by_label("Ease to the next").select_option("ease")
+    expect(text).to_have_value(re.compile(r"0s:1 ease, "))
+    keys.nth(0).focus()
+    page.keyboard.press("Control+z")
+    expect(text).not_to_have_value(re.compile("ease"))
+    # The text is edited, too; what does not parse leaves the curve as it is.
+    text.fill("end:0.5, 0:2 hold")
+    text.press("Enter")
+    expect(keys).to_have_count(2)
+    expect(command).to_contain_text("--strength 'end:0.5, 0:2 hold'")
+    drawn = curve.get_attribute("points")
+    text.fill("0:1, 2s:")
+    text.press("Enter")
+    expect(page.locator("#curve-line")).to_contain_text("--strength: ")
+    expect(text).to_have_value("0:1, 2s:")
+    assert curve.get_attribute("points") == drawn and keys.count() == 2
+    expect(command).to_contain_text("--strength 'end:0.5, 0:2 hold'")
+    keys.nth(1).focus()
+    page.keyboard.press("Delete")
+    expect(text).to_have_value("2")
+    expect(page.locator("#curve-line")).to_have_text("")
+    expect(keys.nth(0)).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(command).not_to_contain_text("--strength")
+    # A layer's weight is a curve of the layers' own text.
+    page.locator("#curve-name").select_option("dream.layers#1")
+    expect(text).to_have_value(re.compile("block11_expand:rms,block9_expand:rms:0.5,"))
+    page.mouse.dblclick(*at(0.5, 0.96))
+    expect(text).to_have_value(re.compile(r" -> 0\.8\d*s: block11_expand:rms,block9_expand:rms:"))
+    expect(command).to_contain_text("--layers ")
+    page.locator("#curve-name").select_option("dream.step_size")
+    expect(text).to_have_value("0.018")
+    page.get_by_role("button", name="Undo").click()
+    expect(command).not_to_contain_text("--layers")
+
+
+def test_a_zoom_loops_travels_arrives_and_starts_from_a_frame(
+    browse: Browse, studio: Running
+) -> None:
+    page = opened(browse, studio, studio.clip)
+    command = page.locator("#command")
+    page.get_by_role("radio", name="Zoom").check(force=True)
+    expect(command).to_have_text(re.compile(r"dreamvideo zoom clip\.mp4 -o clip-zoom\S*"))
+    with another_picture(page):
+        page.get_by_role("slider", name="Time in the clip").press("Home")
+    expect(command).to_contain_text("zoom clip.mp4 --at 0 -o")
+    first = dreamt(page, "As the render begins")
+    with another_picture(page):
+        page.get_by_role("button", name="Start from the last frame").click()
+    expect(command).not_to_contain_text("--at")
+    assert difference(first, dreamt(page, "As the render begins")) > 3
+    page.get_by_label("The end").select_option("loop")
+    expect(command).to_contain_text(" --loop ")
+    page.locator("#journey").fill("fur, towers")
+    page.locator("#journey").press("Enter")
+    expect(command).to_contain_text(" --loop --journey fur,towers ")
+    page.locator("#journey").fill("fur, nothing")
+    page.locator("#journey").press("Enter")
+    expect(page.get_by_text("no preset 'nothing'")).to_be_visible()
+    expect(command).to_contain_text("--journey fur,towers ")
+    page.locator("#journey").fill("")
+    page.locator("#journey").press("Enter")
+    expect(command).not_to_contain_text("--journey")
+    page.get_by_label("The end").select_option("to")
+    page.set_input_files("#arrival", studio.photo)
+    expect(command).to_contain_text(re.compile(r"--to \S*/presets/arrivals/photo-[0-9a-f]{8}\.png"))
+    expect(page.get_by_text("Ends on photo-")).to_be_visible()
+    page.get_by_role("slider", name="Seconds").press("Home")
+    page.get_by_role("button", name="Keyframes").click()
+    page.locator("#curve-name").select_option("zoom.rate")
+    page.locator("#schedule").fill("0:1.2, end:2")
+    page.locator("#schedule").press("Enter")
+    expect(command).to_contain_text("--rate '0:1.2, end:2'")
+    page.get_by_role("button", name="Render the zoom").click()
+    job = page.get_by_role("article", name="clip-zoom").first
+    expect(job).to_contain_text("Done: 25 frames", timeout=LONG)
+    (film,) = studio.films.glob("clip-zoom*.mp4")
+    made = pixels_of(film)
+    photo = cv2.cvtColor(cv2.imread(str(studio.photo)), cv2.COLOR_BGR2RGB)
+    assert difference(made[-1], photo) < difference(made[0], photo) / 3
+    # As the next test expects to find it.
+    film.unlink()
+    job.get_by_role("button", name="Remove from the list").click()
+    page.get_by_label("The end").select_option("")
+    for reset in page.get_by_role("button", name="Reset").all():
+        reset.click()
+    expect(command).to_have_text("dreamvideo zoom clip.mp4 -o clip-zoom.mp4")
 
 
 def test_a_render_is_found_again_paused_gone_on_with_and_watched(

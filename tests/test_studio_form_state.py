@@ -22,6 +22,7 @@ from dreamvideo.settings import Look, look_from_toml, look_values
 from dreamvideo.studio.form_state import (
     ENDINGS,
     KINDS,
+    MASK,
     SLIDERS,
     Choice,
     Kind,
@@ -30,9 +31,20 @@ from dreamvideo.studio.form_state import (
     format_command,
     format_toml,
     list_arguments,
+    list_changes,
     list_descriptions,
 )
 
+# Changes that are no numbers of sliders: a mask by hand, and numbers over time.
+TEXTS: dict[str, str | float] = {
+    MASK: "/a folder/bunny-1234abcd.png",
+    "mask.feather": 0.1,
+    "mask.invert": True,
+    "dream.strength": "0s:1, 2s:0.5 ease",
+    "dream.layers": "block3 -> 2s: block3:0.5,block5",
+    "camera.rotate": "-5 * t",
+    "zoom.rate": "0s:1.2, end:2",
+}
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 STRENGTH = next(each for each in SLIDERS if each.name == "strength")
 CREATURES = next(each for each in SLIDERS if each.name == "creatures")
@@ -73,6 +85,8 @@ def choices(draw: st.DrawFn) -> Choice:
     )
     for slider in draw(st.lists(st.sampled_from(SLIDERS), max_size=4, unique=True)):
         choice = choice.change(slider, draw(positions(slider)))
+    for key in draw(st.lists(st.sampled_from(list(TEXTS)), max_size=3, unique=True)):
+        choice = choice.with_change(key, TEXTS[key])
     start = draw(st.none() | st.floats(0, 4))
     return replace(
         choice,
@@ -81,6 +95,10 @@ def choices(draw: st.DrawFn) -> Choice:
         size=draw(st.sampled_from([None, "50%", "320"])),
         fps=draw(st.sampled_from([None, "12", "30"])),
         endings={kind: draw(st.sampled_from(ENDINGS[kind])) for kind in KINDS},
+        loop=draw(st.booleans()),
+        journey=draw(st.sampled_from(["", "fur, towers"])),
+        to=draw(st.sampled_from([None, "", "the end's.png"])),
+        at=draw(st.none() | st.floats(0, 4)),
     )
 
 
@@ -108,6 +126,10 @@ def test_the_command_line_asks_for_the_very_render(choice: Choice, calls: list[C
         assert options["fps"] == choice.fps
     if name == "zoom":
         assert options["fps"] == (choice.fps or "25")
+        assert options["loop"] == choice.loop
+        arrives = choice.to and not choice.loop
+        assert options["to"] == (Path("the end's.png") if arrives else None)
+        assert options["at"] == (None if choice.at is None else format_seconds(choice.at))
 
 
 @settings(max_examples=25, deadline=None)
@@ -158,6 +180,12 @@ def test_numbers_of_another_kind_of_render_wait_for_it() -> None:
     assert replace(still, kind="zoom").look.zoom.rate == 2.0
 
 
+def test_a_number_that_changes_is_shown_as_it_begins() -> None:
+    choice = Choice(kind="zoom").with_text("zoom.rate", "end:2, 0:1.2")
+    assert SPEED.value_in(choice.look, 1.5) == 1.2
+    assert STRENGTH.value_in(Choice(preset="breathing").look, 1) == pytest.approx(1.0)
+
+
 def test_a_new_look_forgets_what_was_changed_of_the_last_one() -> None:
     choice = Choice(kind="zoom").change(STRENGTH, 0.5).change(SPEED, 2.0).with_preset("fur")
     assert choice.look.dream.strength == 1.0
@@ -193,6 +221,28 @@ def test_every_slider_says_what_turning_it_does(slider: Slider) -> None:
         Choice(kind=slider.kinds[0]).change(slider, at).look for at in (slider.low, slider.high)
     )
     assert with_low != with_high
+
+
+def test_a_schedule_is_a_change_and_its_own_number_resets_it() -> None:
+    choice = Choice(kind="video").with_text("dream.strength", "0:0, 2s:1.5")
+    assert choice.look.over_time == {"dream.strength": "0:0, 2s:1.5"}
+    assert list_arguments(choice, "a.mp4", "b.mp4")[2:4] == ["--strength", "0:0, 2s:1.5"]
+    assert list_changes(choice) == ["Strength 0:0, 2s:1.5"]
+    # A still does not change over time.
+    assert replace(choice, kind="image").look == Look()
+    assert choice.with_text("dream.strength", " 1 ").changes == {"dream.strength": 1}
+    assert choice.with_text("dream.strength", "").changes == {}
+    assert choice.change(STRENGTH, 0.5).look.over_time == {}
+    for text, said in (("0:9", "--strength: values must be"), ("0:x(", "--strength")):
+        with pytest.raises(UsageError, match=said):
+            choice.with_text("dream.strength", text)
+
+
+def test_a_mask_belongs_to_the_source_and_not_to_a_look() -> None:
+    masked = Choice(preset="eyes").with_change(MASK, "/m.png").with_change("mask.invert", True)
+    assert masked.with_preset("fur").changes == masked.changes
+    assert list_arguments(masked, "a.png", "b.png")[4:7] == ["--mask", "/m.png", "--invert"]
+    assert "--mask" not in list_arguments(replace(masked, kind="zoom"), "a.png", "b.mp4")
 
 
 def test_values_below_zero_are_no_options() -> None:

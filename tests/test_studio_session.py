@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tiny import Cli
 
-from dreamvideo.errors import UsageError
+from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.stills import read_still, write_still
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values, make_look
 from dreamvideo.studio import own_tiles, session
@@ -145,6 +149,81 @@ def test_a_look_that_was_tried_is_restored_with_its_picture(studio: Studio) -> N
     assert studio.choice == ink
     studio.take(inspect_upload(sample_paths()["coffee"]))
     assert studio.tried == () and not studio.can_undo
+
+
+def painted(studio: Studio, mask: NDArray[np.uint8]) -> str:
+    """Paint a mask, as the page sends it."""
+    folder = studio.private / f"upload-{len(list(studio.private.iterdir()))}"
+    folder.mkdir()
+    write_still(folder / "mask.png", np.repeat(mask[..., None], 3, axis=2))
+    name = studio.take_mask(inspect_upload(folder / "mask.png", is_private=True))
+    assert not folder.exists()
+    return name
+
+
+def test_masks_are_kept_where_presets_find_them_and_unused_ones_go(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "dreamvideo" / "presets" / "masks"
+    strokes = [np.zeros((48, 64), np.uint8) for _ in range(3)]
+    for number, stroke in enumerate(strokes):
+        stroke[: 8 * number + 8] = 255 - number
+    names = [painted(studio, stroke) for stroke in strokes]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    data = (folder / names[2]).read_bytes()
+    # Grey, 8 bit: the colour type in the header.
+    assert data[24:26] == bytes([8, 0])
+    assert np.array_equal(read_still(folder / names[2])[..., 0], strokes[2])
+    assert studio.mask == str(folder / names[2])
+    assert f"--mask {folder / names[2]}" in studio.command
+    studio.undo()
+    assert studio.mask == str(folder / names[1])
+    path = studio.save_preset("by-hand")
+    assert make_look(["by-hand"]).mask.mask == str(folder / names[1]) and path.is_file()
+    studio.redo()
+    # Another clip has no mask, unless its look has one.
+    studio.choose(replace(studio.choice, preset=None))
+    studio.take(inspect_upload(sample_paths()["coffee"]))
+    assert studio.mask is None
+    studio.close()
+    assert [each.name for each in folder.iterdir()] == [names[1]]
+
+
+def test_what_is_no_mask_of_the_frame_is_refused(studio: Studio, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"mask\.png: 65 x 48 is larger than the frame, 64 x 48"):
+        painted(studio, np.zeros((48, 65), np.uint8))
+    for name in ("photo.jpg", "clip.mp4"):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "photo.jpg":
+            write_still(folder / name, np.zeros((8, 8, 3), np.uint8))
+        else:
+            shutil.copyfile(sample_paths()["bunny"], folder / name)
+        with pytest.raises(MediaError, match=f"{name}: a painted mask is a PNG picture"):
+            studio.take_mask(inspect_upload(folder / name, is_private=True))
+    assert studio.choice.changes == {}
+
+
+def test_a_frame_is_shown_as_it_is_at_its_time_of_the_film(studio: Studio) -> None:
+    fake = previewer_of(studio)
+    studio.choose(replace(studio.choice, start=0.08, end=0.28))
+    studio.go_to(0.16)
+    asked = fake.asked[-1]
+    assert isinstance(asked, PictureWanted)
+    assert (asked.at, asked.moment, asked.length) == pytest.approx((0.16, 0.08, 0.2))
+    studio.choose(replace(studio.choice, kind="zoom"))
+    asked = fake.asked[-1]
+    assert isinstance(asked, PictureWanted)
+    # A zoom begins with the clip's last frame, or with the one that is gone to.
+    assert (asked.at, asked.moment, asked.length) == pytest.approx((0.28, 0, 8))
+    studio.go_to(0.04)
+    assert studio.choice.at == 0.04 and "--at 0.04 " in studio.command
+    asked = fake.asked[-1]
+    assert isinstance(asked, PictureWanted) and asked.at == 0.04
+    studio.undo()
+    assert studio.choice.at is None and studio.moment == pytest.approx(0.28)
 
 
 def test_a_look_is_saved_by_name_for_the_command_line_too(

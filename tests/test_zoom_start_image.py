@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny import pixels_of
 
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media.stills import read_still
 from dreamvideo.render.zoom.start_image import make_noise, make_start_image, read_picture
 
@@ -69,3 +69,21 @@ def test_a_picture_is_itself(shelf: Path) -> None:
 def test_what_shows_no_picture_is_named(shelf: Path) -> None:
     with pytest.raises(MediaError, match=r"tone\.mp3"):
         read_picture(shelf / "tone.mp3")
+
+
+@pytest.mark.parametrize(("at", "frame"), [("0", 0), ("3f", 3), ("0.1", 3), ("0:00.28", 7)])
+def test_it_starts_from_a_frame_that_is_named(shelf: Path, at: str, frame: int) -> None:
+    assert (read_picture(shelf / "clip.mp4", at=at) == pixels_of(shelf / "clip.mp4")[frame]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "said"),
+    [
+        ("clip.mp4", "9", "--at 9: the clip ends before"),
+        ("clip.mp4", "soon", "--at 'soon' is not a time"),
+        ("photo.png", "1", r"--at 1: .*photo\.png is a picture, which has no other frames"),
+    ],
+)
+def test_a_frame_that_is_not_there_is_told(shelf: Path, name: str, at: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_picture(shelf / name, at=at)

@@ -35,7 +35,8 @@ def zoom(
     photo: Annotated[
         Path | None,
         typer.Argument(
-            help="The picture to zoom into; for a clip, a GIF or a folder, its last frame.",
+            help="The picture to zoom into; for a clip, a GIF or a folder, its last frame, or the "
+            "one --at a time.",
             show_default="none",
         ),
     ] = None,
@@ -57,6 +58,14 @@ def zoom(
             "--journey",
             help="Presets to dream in sequence: fur,towers,pebbles.",
             show_default="none",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            help="Time of the clip's frame to start from: 12.5, 1:02 or 48f.",
+            show_default="the last frame",
         ),
     ] = None,
     size: Annotated[
@@ -105,6 +114,7 @@ def zoom(
                 wanted,
                 to=to,
                 loop=loop,
+                at=at,
                 fps=fps,
                 size=size,
                 overwrite=overwrite,

@@ -93,6 +93,16 @@ def parse_time_spec(text: str) -> TimeSpec:
     return _offset(value, text)
 
 
+def format_time_spec(when: TimeSpec) -> str:
+    """Format a time as ``parse_time_spec`` reads it: ``4s``, ``48f``, ``50%``, ``end-2s``."""
+    offset = f"{abs(when.frames)}f" if when.frames else f"{_short(abs(when.seconds))}s"
+    ahead = min(when.frames, when.seconds) < 0
+    if not when.share and not ahead:
+        return offset
+    share = {0.0: "start", 1.0: "end"}.get(when.share, f"{_short(100 * when.share)}%")
+    return share + (f"{'-' if ahead else '+'}{offset}" if when.frames or when.seconds else "")
+
+
 def parse_time_point(text: str) -> tuple[float, bool]:
     """Parse ``4`` or ``4s`` to (4.0, False), and ``50%`` to (0.5, True), a share.
 
@@ -102,6 +112,10 @@ def parse_time_point(text: str) -> tuple[float, bool]:
     if when.frames or (when.share and when.seconds):
         raise ScheduleError(f"{text!r} is neither seconds nor a share: write 4s or 50%")
     return (when.share, True) if when.share else (when.seconds, False)
+
+
+def _short(value: float) -> str:
+    return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 def _offset(value: str, text: str) -> TimeSpec:

@@ -11,8 +11,9 @@ from dreamvideo.errors import UsageError
 from dreamvideo.parsing import parse_classes, parse_layers, parse_networks, parse_size
 from dreamvideo.schedules import Schedule, ScheduleError, TimePoint, parse_time_spec
 from dreamvideo.schedules.easing import KNOWN
+from dreamvideo.schedules.editing import format_way
 from dreamvideo.schedules.keys import Key
-from dreamvideo.schedules.moment import TimeSpec
+from dreamvideo.schedules.moment import TimeSpec, format_time_spec
 
 Weighted = tuple[tuple[str, float], ...]
 ARROW = "->"
@@ -40,6 +41,21 @@ class Timeline:
         if math.isclose(scale, 1.0, rel_tol=1e-9):
             scale = 1.0
         return tuple((t, w * scale) for t, w in zip(self.terms, weights, strict=True))
+
+
+def format_timeline(timeline: Timeline) -> str:
+    """Format layers over time as ``layer_timeline`` reads them: ``0s: a -> 4s: a:0,b ease``."""
+    keys = timeline.schedule.keys
+    texts = []
+    for key in keys:
+        weighted = zip(timeline.terms, key.value, strict=False)
+        texts.append(",".join(t if w == 1 else f"{t}:{w:.10g}" for t, w in weighted))
+    if len(keys) == 1:
+        return texts[0]
+    return f" {ARROW} ".join(
+        f"{format_time_spec(key.when)}: {text}{format_way(key)}"
+        for key, text in zip(keys, texts, strict=True)
+    )
 
 
 def layer_timeline(text: str) -> Timeline:

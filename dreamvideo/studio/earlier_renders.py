@@ -108,6 +108,8 @@ def is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
         # The clip's own light follows from the clip.
         left_out = (name, "own_light")
         begun = {key: value for key, value in manifest.request.items() if key not in left_out}
+        if choice.kind == "zoom":
+            begun = {"at": None, "to": None, **begun}
         if {**begun, "size": _size_of(manifest)} != _request_of(choice):
             return False
         if look_values(manifest.decoded_look) != look_values(choice.look):
@@ -126,7 +128,10 @@ def is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
 def _request_of(choice: Choice) -> dict[str, str | None]:
     """Return a choice as a manifest's request, without the source."""
     if choice.kind == "zoom":
-        return {"loop": None, "fps": choice.fps or ZOOM_FPS, "size": choice.size}
+        at = None if choice.at is None else format_seconds(choice.at)
+        to = None if choice.loop or choice.to is None else str(Path(choice.to).absolute())
+        asked = {"loop": "yes" if choice.loop else None, "at": at, "to": to}
+        return {**asked, "fps": choice.fps or ZOOM_FPS, "size": choice.size}
     start, end = (None if at is None else format_seconds(at) for at in (choice.start, choice.end))
     request = ClipRequest(Path(), start, end, choice.size, choice.fps).to_json()
     del request["clip"]

@@ -17,8 +17,10 @@ from typing import Any, Literal
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
+from dreamvideo.schedules import TimePoint, parse_number, parse_schedule
 from dreamvideo.settings import Look, look_to_toml, make_look, preset_paths
 from dreamvideo.settings.base import option_name
+from dreamvideo.settings.curves import LAYERS
 from dreamvideo.settings.derive import format_option
 from dreamvideo.settings.look import find_group
 from dreamvideo.settings.presets import user_preset_paths
@@ -33,7 +35,16 @@ ENDINGS: Mapping[Kind, tuple[str, ...]] = {
 }
 WORDS: Mapping[Kind, str] = {"image": "dream", "video": "dream", "zoom": "zoom"}
 FILM: tuple[Kind, ...] = ("video", "zoom")
-Changes = Mapping[str, float | int]
+# The groups of a look that each kind of render uses.
+GROUPS: Mapping[Kind, tuple[str, ...]] = {
+    "image": ("dream", "mask", "colour"),
+    "video": ("dream", "coherence", "camera", "mask", "colour"),
+    "zoom": ("dream", "zoom"),
+}
+# A mask's file, and its other settings: they belong to the source, not to the look.
+MASK = "mask.mask"
+Value = float | int | str
+Changes = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,10 @@ class Slider:
         return _field(self.group, self.name).description or ""
 
     def value_in(self, look: Look, unset: float) -> float:
-        """Return its value in a look; ``unset`` if the look derives it."""
+        """Return its value in a look, at the start; ``unset`` if the look derives it."""
         found = getattr(getattr(look, self.group), self.name)
+        if isinstance(found, str):
+            return parse_schedule(found).at(TimePoint())[0]
         return unset if found is None else float(found)
 
     def convert(self, value: float, most: float = -inf) -> float | int:
@@ -109,8 +122,8 @@ class Choice:
     Attributes:
         kind: Kind of render.
         preset: The look to start from.
-        changes: Numbers that override the preset, by ``group.name``; those that a kind does not use
-            are kept for the others.
+        changes: Settings that override the preset, by ``group.name``: numbers, schedules as text, a
+            mask's file; those that a kind does not use are kept for the others.
         set_aside: The changes to other presets, by preset, until it is chosen again.
         start: Start in seconds of the clip; None: its own.
         end: End in seconds of the clip; None: its own.
@@ -120,6 +133,10 @@ class Choice:
         name: Name of the output, without its extension; empty: after the source.
         song: What is heard in place of the clip's own sound.
         click: Whether its beats are marked by clicks.
+        loop: Whether a zoom leads back to its beginning.
+        journey: The presets that a zoom passes through, separated by commas.
+        to: The picture that a zoom ends on.
+        at: Time of the clip's frame that a zoom starts from; None: the last one.
     """
 
     kind: Kind = "image"
@@ -134,6 +151,10 @@ class Choice:
     name: str = ""
     song: Song | None = None
     click: bool = False
+    loop: bool = False
+    journey: str = ""
+    to: str | None = None
+    at: float | None = None
 
     @property
     def sound(self) -> dict[str, Any]:
@@ -141,6 +162,12 @@ class Choice:
         if self.song is None or self.kind not in FILM:
             return {}
         return {"sound": self.song.path, **({"click": True} if self.click else {})}
+
+    @property
+    def stages(self) -> list[str]:
+        """The presets of a zoom's journey."""
+        names = self.journey.split(",") if self.kind == "zoom" else []
+        return [name.strip() for name in names if name.strip()]
 
     @property
     def ending(self) -> str:
@@ -151,22 +178,51 @@ class Choice:
     def look(self) -> Look:
         """The look. Raises UsageError."""
         overrides: dict[str, dict[str, Any]] = {}
-        for slider, value in self.own_changes:
-            overrides.setdefault(slider.group, {})[slider.name] = value
-        return make_look([self.preset] if self.preset else [], overrides)
+        for key, value in self.own_changes.items():
+            group, _, name = key.partition(".")
+            overrides.setdefault(group, {})[name] = value
+        journey: Any = {"journey": [{"look": name} for name in self.stages]} if self.stages else {}
+        return make_look([self.preset] if self.preset else [], {**overrides, **journey})
 
     @property
-    def own_changes(self) -> list[tuple[Slider, float | int]]:
-        """The changes that this kind of render uses, in the order of the page."""
-        known = [slider for slider in SLIDERS if self.kind in slider.kinds]
-        return [(each, self.changes[each.key]) for each in known if each.key in self.changes]
+    def own_changes(self) -> Changes:
+        """The changes that this kind of render uses, in the order of the page.
+
+        A still does not change over time.
+        """
+        keys = [*(slider.key for slider in SLIDERS), *self.changes]
+        return {
+            key: self.changes[key]
+            for key in dict.fromkeys(keys)
+            if key in self.changes
+            and key.partition(".")[0] in GROUPS[self.kind]
+            and (self.kind != "image" or key == MASK or not isinstance(self.changes[key], str))
+        }
 
     def change(self, slider: Slider, value: float | None) -> Choice:
         """Return a copy with a slider moved; None resets it to the preset's value."""
-        changes = {key: each for key, each in self.changes.items() if key != slider.key}
+        moved = None if value is None else slider.convert(value, self.most(slider))
+        return self.with_change(slider.key, moved)
+
+    def with_change(self, key: str, value: Value | None) -> Choice:
+        """Return a copy with a setting changed; None resets it to the preset's value."""
+        changes = {each: kept for each, kept in self.changes.items() if each != key}
         if value is not None:
-            changes[slider.key] = slider.convert(value, self.most(slider))
+            changes[key] = value
         return replace(self, changes=changes)
+
+    def with_text(self, key: str, text: str) -> Choice:
+        """Return a copy with the text of a number; emptied, it is the preset's again.
+
+        Raises UsageError, naming what is wrong with it.
+        """
+        number = parse_number(text) if key != LAYERS else None
+        value: Value | None = text.strip() or None
+        if number is not None:
+            value = int(number) if number.is_integer() else number
+        changed = self.with_change(key, value)
+        _ = changed.look
+        return changed
 
     def most(self, slider: Slider) -> float:
         """Return how far a slider reaches: to the preset's own number, if that is beyond it."""
@@ -182,12 +238,23 @@ class Choice:
         The changes to the present preset are set aside. Those that are not part of the picture
         itself, such as a zoom's speed, stay.
         """
-        kept = {k: v for k, v in self.changes.items() if k.split(".")[0] in ("coherence", "zoom")}
+        lasting = ("coherence", "zoom", "camera", "mask")
+        kept = {k: v for k, v in self.changes.items() if k.split(".")[0] in lasting}
         own = {k: v for k, v in self.changes.items() if k not in kept}
         aside = {**self.set_aside, self.preset: own}
         again = aside.pop(name, {})
         aside = {preset: changes for preset, changes in aside.items() if changes}
         return replace(self, preset=name, changes={**kept, **again}, set_aside=aside)
+
+
+def list_changes(choice: Choice) -> list[str]:
+    """Return the changes that a choice makes to its preset, as the page calls them."""
+    labels = {slider.key: slider.label for slider in SLIDERS}
+    return [
+        f"{labels.get(key, key.partition('.')[2].replace('_', ' '))} "
+        f"{Path(str(value)).name if key == MASK else format_option(value)}"
+        for key, value in choice.own_changes.items()
+    ]
 
 
 def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
@@ -201,13 +268,22 @@ def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
     made = [choice.kind, source]
     if choice.preset:
         made += ["--preset", choice.preset]
-    for slider, value in choice.own_changes:
-        option = option_name(slider.name, _field(slider.group, slider.name))
-        # A negative value must not be taken for an option.
+    for key, value in choice.own_changes.items():
+        group, _, name = key.partition(".")
+        option = option_name(name, _field(group, name))
         text = format_option(value)
-        made += [f"{option}={text}"] if value < 0 else [option, text]
+        if value is True:
+            made += [option]
+        else:
+            # A negative value must not be taken for an option.
+            made += [f"{option}={text}"] if text.startswith("-") else [option, text]
     if choice.kind == "video":
         made += _part(choice)
+    if choice.kind == "zoom":
+        made += ["--at", format_seconds(choice.at)] if choice.at is not None else []
+        made += ["--loop"] if choice.loop else []
+        made += ["--journey", ",".join(choice.stages)] if choice.stages else []
+        made += ["--to", choice.to] if choice.to and not choice.loop else []
     if choice.size:
         made += ["--size", choice.size]
     if choice.fps and choice.kind in FILM:

@@ -15,14 +15,15 @@ from dreamvideo.studio.frames import MOST_PIXELS
 class PictureWanted:
     """Request for a dreamt frame of ``path`` at ``at`` seconds; supersedes all requests before it.
 
-    ``values`` are a look's (``look_values``); ``length`` is the film's, in seconds; the frame is
-    shrunk to ``pixels`` in all.
+    ``values`` are a look's (``look_values``); the film to be made is ``length`` seconds long, and
+    the frame is the one at ``moment`` seconds of it, shrunk to ``pixels`` in all.
     """
 
     ticket: int
     path: Path
     values: Mapping[str, Any]
     at: float
+    moment: float
     length: float
     pixels: int = MOST_PIXELS
 
@@ -55,9 +56,9 @@ class Rest:
 Wanted = PictureWanted | FilmWanted | Rest
 
 
-def moving_path(folder: Path, ticket: int) -> Path:
-    """Return the path of the film for a request."""
-    return folder / f"preview-{ticket}.mp4"
+def moving_path(folder: Path, ticket: int, which: str = "dream") -> Path:
+    """Return the path of the film for a request, or of its ``source``, which a zoom lacks."""
+    return folder / f"preview-{ticket}-{which}.mp4"
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@
     const line = document.getElementById('upload-line');
     if (line) { line.textContent = text; line.classList.toggle('bad', !!bad); }
   };
-  const send = (file, song) => {
+  const send = (file, use) => {
     if (!file) return;
     const request = new XMLHttpRequest();
-    const to = '/studio/upload?song=' + !!song + '&name=';
-    request.open('POST', to + encodeURIComponent(file.name));
+    const asked = '?use=' + (use || 'source') + '&name=' + encodeURIComponent(file.name);
+    request.open('POST', '/studio/upload' + asked);
     request.upload.onprogress = (e) => {
       if (e.lengthComputable) {
         const share = Math.floor(100 * e.loaded / e.total);
@@ -19,7 +19,10 @@
     request.onload = () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch (e) { answer = {}; }
-      if (request.status === 200) { say(''); document.body.dataset.taken = answer.serial; }
+      if (request.status === 200) {
+        say('');
+        if (answer.serial) document.body.dataset.taken = answer.serial;
+      }
       else say(answer.error || 'The file was refused (' + request.status + ')', true);
     };
     request.onerror = () => say('The studio does not answer: is its command still running?', true);
@@ -27,8 +30,9 @@
     request.send(file);
   };
   document.addEventListener('change', (e) => {
-    if (!['upload', 'upload-sound'].includes(e.target.id)) return;
-    send(e.target.files[0], e.target.id === 'upload-sound');
+    const uses = {upload: 'source', 'upload-sound': 'song', arrival: 'arrival'};
+    if (!(e.target.id in uses)) return;
+    send(e.target.files[0], uses[e.target.id]);
     e.target.value = '';
   });
   const holds = (e) => e.dataTransfer && Array.from(e.dataTransfer.types).includes('Files');
@@ -41,7 +45,7 @@
     if (!holds(e)) return;
     e.preventDefault();
     inside = 0; mark();
-    send(e.dataTransfer.files[0], e.target.closest && !!e.target.closest('.music'));
+    send(e.dataTransfer.files[0], e.target.closest && e.target.closest('.music') ? 'song' : 'source');
   });
   const fill = () => {
     if (document.fullscreenElement) document.exitFullscreen();
@@ -87,6 +91,9 @@
   document.addEventListener('pointerdown', (e) => {
     const screen = e.target.closest('.screen.divided');
     if (!screen || e.button) return;
+    // The controls of a film, along its lower edge, are not the divider's.
+    const below = screen.getBoundingClientRect().bottom - e.clientY;
+    if (e.target.id === 'moving' && below < 70) return;
     screen.setPointerCapture(e.pointerId);
     point(e, screen);
     e.preventDefault();
@@ -96,6 +103,17 @@
     const screen = e.target.closest && e.target.closest('.screen.divided');
     if (screen && screen.hasPointerCapture(e.pointerId)) point(e, screen);
   });
+  const keepInStep = () => {
+    const film = document.getElementById('moving'), source = document.getElementById('moving-source');
+    if (film && film.readyState > 1 && source.readyState > 1 && !source.seeking) {
+      const apart = Math.abs(source.currentTime - film.currentTime);
+      if (apart > (film.paused ? 0.001 : 0.06)) source.currentTime = film.currentTime;
+      if (film.paused && !source.paused) source.pause();
+      if (!film.paused && source.paused) source.play().catch(() => {});
+    }
+    requestAnimationFrame(keepInStep);
+  };
+  requestAnimationFrame(keepInStep);
   const ways = {ArrowLeft: -2, ArrowRight: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
   const typing = 'select, textarea, input[type=number], input[type=text]';
   const hold = (yes) => document.body.classList.toggle('shows-before', yes);

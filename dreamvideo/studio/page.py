@@ -35,7 +35,8 @@ def build(studio: Studio) -> None:
     """Build one page."""
     folder = resources.files("dreamvideo.studio")
     ui.add_head_html(f"<style>{(folder / 'page.css').read_text('utf-8')}</style>")
-    ui.add_body_html(f"<script>{(folder / 'page.js').read_text('utf-8')}</script>")
+    for script in ("page.js", "paint.js", "timeline.js"):
+        ui.add_body_html(f"<script>{(folder / script).read_text('utf-8')}</script>")
     ui.colors(primary="#6d3bd1")
     _head()
     with box("div", "studio"):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from nicegui import ui
 from nicegui.element import Element
@@ -12,6 +15,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.settings.camera import ZOOM_RATE
+from dreamvideo.settings.presets import read_preset
 from dreamvideo.studio.form_state import (
     ENDINGS,
     KINDS,
@@ -45,6 +49,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "video": ("Film", "The clip, dreamt, with its sound"),
     "zoom": ("Zoom", "An endless journey into the picture"),
 }
+_ENDS = {"": "Goes on", "loop": "Loops", "to": "Arrives"}
 _SIZES = {"": "As the source", "75%": "75 %", "50%": "50 %: quicker", "25%": "25 %: a sketch"}
 _ZOOM_SIZES = {
     "": "640 at most",
@@ -190,7 +195,7 @@ class SlidersPanel(Panel):
 
     def _value(self, slider: Slider) -> float:
         own = self.studio.choice.changes.get(slider.key)
-        if own is not None:
+        if own is not None and not isinstance(own, str):
             return float(own)
         unset = ZOOM_RATE if slider.name == "rate" else float(self.studio.octaves)
         try:
@@ -210,8 +215,10 @@ class SlidersPanel(Panel):
             value = self._value(slider)
             made.bounds(self.studio.choice.most(slider), slider.step)
             own = slider.key in self.studio.choice.changes
-            derived = "" if own or slider.name != "octaves" else ", from the size"
-            text.text = f"{number_text(value)}{derived}"
+            note = "" if own or slider.name != "octaves" else ", from the size"
+            if isinstance(self.studio.choice.changes.get(slider.key), str):
+                note = ", then changing"
+            text.text = f"{number_text(value)}{note}"
             made.show(value, text.text)
             show(back, own)
             show(text, not slider.is_seed)
@@ -235,6 +242,10 @@ class KindPanel(Panel):
                 button("Begin here", lambda: self._set_range(start=studio.at), "link")
                 button("End here", lambda: self._set_range(end=studio.at), "link")
                 self.whole = button("Whole clip", self._whole, "link")
+            with box("div", "part") as self.first:
+                self.first_words = words("span", "")
+                last = partial(self._replace, at=None)
+                self.last = button("Start from the last frame", last, "link")
             self.go = button("Render", on_render, "primary wide")
             self.line = words("p", "", "line")
             with_attributes(self.line, {"role": "status"})
@@ -293,6 +304,10 @@ class KindPanel(Panel):
         if material is not None:
             end = float(material.duration) if choice.end is None else choice.end
             self.part_words.text = f"From {choice.start or 0:.2f} s to {end:.2f} s"
+        show(self.first, choice.kind == "zoom" and unfit == "image")
+        show(self.last, choice.at is not None)
+        at = "the last frame" if choice.at is None else f"the frame at {choice.at:.2f} s"
+        self.first_words.text = f"Starts from {at}; the slider Time chooses another"
         show(self.whole, choice.start is not None or choice.end is not None)
         self.go.text = f"Render the {_KINDS[choice.kind][0].lower()}"
         self._fill()
@@ -313,12 +328,53 @@ class KindPanel(Panel):
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
             select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
-            select("Size", sizes, choice.size or "", lambda v: self._set(size=v or None))
+            select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
             if choice.kind != "image":
                 rates = _ZOOM_RATES if zooms else _RATES
                 select(
-                    "Frames a second", rates, choice.fps or "", lambda v: self._set(fps=v or None)
+                    "Frames a second",
+                    rates,
+                    choice.fps or "",
+                    lambda v: self._replace(fps=v or None),
                 )
+
+            if zooms:
+                self._fill_zoom()
+
+    def _fill_zoom(self) -> None:
+        choice = self.studio.choice
+        ends = "loop" if choice.loop else "" if choice.to is None else "to"
+        select("The end", _ENDS, ends, self._end)
+        if ends == "to":
+            name = Path(choice.to or "").name
+            with box("label", "field wide-field"):
+                words("span", f"Ends on {name}" if name else "Picture to end on")
+                box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
+        with box("label", "field wide-field"):
+            words("span", "Journey: looks in turn")
+            typed = box("input", "number", id="journey", type="text", placeholder="fur, towers")
+            typed.props["^value"] = choice.journey
+        typed.on(
+            "change", lambda e: self._travel(str(e.args)), js_handler="(e) => emit(e.target.value)"
+        )
+
+    def _end(self, end: str) -> None:
+        # An empty name: a picture is yet to be chosen.
+        to = (self.studio.choice.to or "") if end == "to" else None
+        self._replace(loop=end == "loop", to=to)
+
+    def _travel(self, journey: str) -> None:
+        choice = replace(self.studio.choice, journey=journey)
+        try:
+            for name in choice.stages:
+                read_preset(name)
+        except DreamVideoError as error:
+            ui.notify(str(error), type="warning")
+            return
+        self.studio.choose(choice)
+
+    def _replace(self, **given: Any) -> None:
+        self.studio.choose(replace(self.studio.choice, **given))
 
     def _rename(self, text: str) -> None:
         choice = self.studio.choice
@@ -331,6 +387,3 @@ class KindPanel(Panel):
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice
         self.studio.choose(replace(choice, endings={**choice.endings, choice.kind: ending}))
-
-    def _set(self, **given: str | None) -> None:
-        self.studio.choose(replace(self.studio.choice, **given))  # type: ignore[arg-type]

@@ -6,15 +6,18 @@ from functools import partial
 
 from nicegui import run
 
+from dreamvideo.studio.form_state import list_changes
+from dreamvideo.studio.messages import moving_path
+from dreamvideo.studio.paint_panel import PaintPanel
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import MOVING, SeenFrame, Studio, Tried, sample_paths
+from dreamvideo.studio.timeline_panel import TimelinePanel
 from dreamvideo.studio.widgets import (
     BLANK,
     Range,
     box,
     button,
     change,
-    number_text,
     picture,
     section,
     show,
@@ -31,7 +34,7 @@ class StagePanel(Panel):
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         self.shows_source = self.shows_film = self.divides = False
-        with box("section", "card stage", aria_label="Preview"):
+        with box("section", "card stage", aria_label="Preview") as self.root:
             with box("div", "screen") as self.screen:
                 self.image = picture(BLANK, "The dreamt frame", "frame")
                 with_attributes(self.image, {"id": "frame"})
@@ -55,6 +58,10 @@ class StagePanel(Panel):
                     {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
                 )
                 with_attributes(self.film, {"muted": True, "id": "moving"})
+                # A script keeps it in step with its dream.
+                self.film_before = box("video", "frame before", id="moving-source")
+                with_attributes(self.film_before, {"muted": True, "playsinline": True})
+                with_attributes(self.film_before, {"aria-hidden": "true", "tabindex": "-1"})
                 with box("div", "empty") as self.empty:
                     words("p", "Drop a photo or a clip anywhere on this page, or start with")
                     self._samples()
@@ -65,13 +72,19 @@ class StagePanel(Panel):
                 button("Full screen", lambda: None, id="full", title="Or press the key F")
                 self.divide = button("Divide", self._toggle_divider, aria_pressed="false")
                 with_attributes(self.divide, {"title": "The source left of a divider that moves"})
+                self.paints = button("Paint a mask", self._toggle_paint, aria_pressed="false")
+                with_attributes(self.paints, {"title": "Where to dream"})
+                self.times = button("Keyframes", self._toggle_times, aria_pressed="false")
+                with_attributes(self.times, {"title": "Numbers that change over time"})
                 self.source = button("Show the source", self._toggle_source, aria_pressed="false")
                 with_attributes(self.source, {"title": "Or hold the key B"})
                 self.move = button("Moving preview", self._toggle_film)
+            self.paint = PaintPanel(studio, self.screen)
             with box("div", "scrub") as self.scrub:
                 words("span", "Time", "slider-label")
                 self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._on_scrub)
                 self.clock = words("span", "", "slider-value")
+            self.timeline = TimelinePanel(studio)
         self.serials: tuple[object, ...] = ()
         self.material: object = None
 
@@ -110,24 +123,39 @@ class StagePanel(Panel):
                 alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
             )
             change(self.before, src=f"/studio/seen/source/{seen.serial}" if seen.source else BLANK)
-            change(self.film, src=f"/studio/moving/{moving.ticket}" if plays else None)
+            pair = plays and moving_path(studio.private, moving.ticket, "source").is_file()
+            source = f"/studio/moving/source/{moving.ticket}" if pair else None
+            change(self.film, src=f"/studio/moving/dream/{moving.ticket}" if plays else None)
+            change(self.film_before, src=source)
             show(self.film, plays)
+            show(self.film_before, pair)
             show(self.image, not plays and material is not None)
         compares = material is not None and not plays and bool(seen.source)
-        divided = self.divides and compares and which == "dream"
+        self.paint.refresh()
+        self.timeline.refresh()
+        open_ = self.paint.is_open or self.timeline.is_open
+        self.root.classes(**{"add" if open_ else "remove": "open"})
+        if plays:
+            divided = self.divides and bool(self.film_before.props.get("src"))
+        else:
+            divided = self.divides and compares and which == "dream" and not self.paint.is_open
         show(self.before, compares)
         show(self.divider, divided)
         self.screen.classes(**{"add" if divided else "remove": "divided"})
         change(self.divide, aria_pressed="true" if self.divides else "false")
         show(self.empty, material is None)
-        for each in (self.divide, self.source, self.move):
+        for each in (self.divide, self.paints, self.times, self.source, self.move):
             change(each, disabled=material is None)
         show(self.move, studio.choice.kind != "image")
+        show(self.times, studio.choice.kind != "image")
+        change(self.times, aria_pressed="true" if self.timeline.is_open else "false")
+        show(self.paints, studio.choice.kind != "zoom")
+        change(self.paints, aria_pressed="true" if self.paint.is_open else "false")
         change(self.source, aria_pressed="true" if self.shows_source else "false")
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
-        show(self.scrub, studio.choice.kind == "video" and material is not None)
-        self.clock.text = f"{studio.at:.2f} s"
-        self.time.show(studio.at, self.clock.text)
+        show(self.scrub, material is not None and material.kind == "film")
+        self.clock.text = f"{studio.moment:.2f} s"
+        self.time.show(studio.moment, self.clock.text)
         self._say(seen)
 
     def _fit(self) -> None:
@@ -173,7 +201,15 @@ class StagePanel(Panel):
         self.divides = not self.divides
         if self.divides:
             self.shows_source = False
-            self._leave_film()
+        self.refresh()
+
+    def _toggle_times(self) -> None:
+        self.timeline.is_open = not self.timeline.is_open
+        self.refresh()
+
+    def _toggle_paint(self) -> None:
+        self.paint.is_open = not self.paint.is_open
+        self._leave_film()
         self.refresh()
 
     def _leave_film(self) -> None:
@@ -219,8 +255,7 @@ class TriedPanel(Panel):
         with self.list:
             for each in studio.tried:
                 choice = each.choice
-                changes = [f"{one.label} {number_text(to)}" for one, to in choice.own_changes]
-                label = ", ".join([choice.preset or "default", *changes])
+                label = ", ".join([choice.preset or "default", *list_changes(choice)])
                 with button("", partial(studio.restore, each), "try", title=label) as made:
                     picture(f"/studio/tried/{each.number}", "")
                     words("span", choice.preset or "default")

@@ -23,7 +23,9 @@ from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes, to_float
+from dreamvideo.media.preview_encoder import Proxy
 from dreamvideo.media.probe import probe
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.soundtrack import open_sound_file
 from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
 from dreamvideo.render.image import StillProgress, dream_still
@@ -35,6 +37,7 @@ from dreamvideo.render.zoom.render import zoom
 from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import Look, MachineSettings, look_from_values, make_output
 from dreamvideo.settings.derive import derive_look
+from dreamvideo.settings.terms import ARROW, layer_timeline
 from dreamvideo.studio import frames
 from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.messages import (
@@ -52,6 +55,7 @@ from dreamvideo.studio.messages import (
 )
 
 FILM_WIDTH = 256
+_MOST_SOURCE = 5_000_000
 # Seconds between pictures of a dream that grows; more often would cost more than it shows.
 BETWEEN = 0.3
 # Compiled planners, and source frames, that are kept for the next request.
@@ -60,7 +64,7 @@ KEPT = 6
 _FREE = ("octaves", "octave_scale", "steps", "step_size", "jitter", "strength", "seed")
 # A preview does not decode a clip's sound: a look that follows it is shown as if it were fairly
 # loud.
-_HEARD = dict.fromkeys(SOUNDS, 0.5)
+HEARD = dict.fromkeys(SOUNDS, 0.5)
 
 
 class _SupersededError(Exception):
@@ -129,8 +133,8 @@ class _Dreaming:
         source = self.frame_at(wanted.path, wanted.at, wanted.pixels)
         self.say(SourceSeen(wanted.ticket, encode_jpeg(source, frames.JPEG_QUALITY)))
         self.check()
-        moment = TimePoint(wanted.at, max(wanted.length, 1e-3), 25.0, _HEARD)
-        look = freeze_look(look_from_values(wanted.values).at(moment))
+        moment = TimePoint(wanted.moment, max(wanted.length, 1e-3), 25.0, HEARD)
+        look = freeze_look(_at_moment(look_from_values(wanted.values), moment))
         image = to_float(source)
         planner = self.planner(look, image)
         last_sent = time.monotonic()
@@ -192,6 +196,9 @@ class _Dreaming:
             if sound:
                 # As in the whole film, which the song begins with.
                 sound["sound_start"] = float(begin % open_sound_file(sound["sound"]).length)
+            rate = min(MOST_RATE, info.rate)
+            part = ReadOptions(begin, begin + Fraction(wanted.seconds), (width, height), rate)
+            _store_source(wanted, part)
             dream_video(
                 wanted.path,
                 output,
@@ -200,7 +207,7 @@ class _Dreaming:
                 start=f"{float(begin):.6f}",
                 end=f"{float(begin) + wanted.seconds:.6f}",
                 size=size,
-                fps=str(min(MOST_RATE, info.rate)),
+                fps=str(rate),
                 overwrite=True,
                 machine=one,
                 on_progress=on_progress,
@@ -213,10 +220,15 @@ class _Dreaming:
         fixed = {name: value for name, value in values["dream"].items() if name not in _FREE}
         fixed["smooth"] = fixed["smooth"] > 0
         palette = look.colour.match_colour
-        key = repr((fixed, values["mask"], values["regions"], palette, width, height))
+        mask = values["mask"] if values["regions"] else None
+        key = repr((fixed, mask, values["regions"], palette, width, height))
         made = self.directors.pop(key, None)
         if made is None:
             made = make_planner(look, FilmSpan((width, height)))
+        elif made.look.mask != look.mask:
+            # Each stroke of a brush is another mask of the same dream.
+            (dreamer,) = made.dreamers
+            made = make_planner(look, FilmSpan((width, height)), make=lambda *_: dreamer)
         self.directors[key] = made
         while len(self.directors) > KEPT:
             self.directors.popitem(last=False)[1].close()
@@ -238,6 +250,31 @@ class _Dreaming:
         """Return (width, height) of the source frame."""
         height, width = self.frame_at(path, 0.0).shape[:2]
         return width, height
+
+
+def _at_moment(look: Look, moment: TimePoint) -> Look:
+    """Return a look as it is at a time, its layers too."""
+    if look.dream.layers and ARROW in look.dream.layers:
+        weighted = layer_timeline(look.dream.layers).at(moment)
+        heard = [f"{term}:{weight:.6g}" for term, weight in weighted if weight] or [weighted[0][0]]
+        look = derive_look(look, {"dream": {"layers": ",".join(heard)}})
+    return look.at(moment)
+
+
+def _store_source(wanted: FilmWanted, part: ReadOptions) -> None:
+    """Store the part of the clip that is dreamt; the dream is shown without it if that fails."""
+    path = moving_path(wanted.folder, wanted.ticket, "source")
+    first: Fraction | None = None
+    try:
+        with (
+            open_source(wanted.path, part) as source,
+            Proxy(path, seconds=wanted.seconds, most_bytes=_MOST_SOURCE) as film,
+        ):
+            for frame in source:
+                first = frame.time if first is None else first
+                film.add(frame.pixels, frame.time - first)
+    except DreamVideoError:
+        path.unlink(missing_ok=True)
 
 
 def _small(width: int, height: int) -> tuple[int, int]:

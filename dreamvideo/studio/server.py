@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import socket
 import webbrowser
@@ -106,6 +107,12 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
         # A page may request this just after another source was chosen.
         return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
+    @app.get("/studio/mask/{name}")
+    def mask(name: str) -> Response:
+        path = Path(studio.mask or "")
+        shown = path.name == name and path.suffix == ".png" and path.is_file()
+        return FileResponse(path, headers=_NO_STORE) if shown else _missing()
+
     @app.get("/studio/tried/{number}")
     def tried(number: int) -> Response:
         found = next((each for each in studio.tried if each.number == number), None)
@@ -131,9 +138,11 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
 
 
 def _films(app: FastAPI, studio: Studio) -> None:
-    @app.get("/studio/moving/{ticket}")
-    def moving(ticket: int) -> Response:
-        path = moving_path(studio.private, ticket)
+    @app.get("/studio/moving/{which}/{ticket}")
+    def moving(which: str, ticket: int) -> Response:
+        if which not in ("source", "dream"):
+            return _missing()
+        path = moving_path(studio.private, ticket, which)
         return _file(path) if path.is_file() else _missing()
 
     @app.get("/studio/live/{number}/{serial}")
@@ -152,14 +161,18 @@ def _films(app: FastAPI, studio: Studio) -> None:
 
 def _uploads(app: FastAPI, studio: Studio) -> None:
     @app.post("/studio/upload")
-    async def upload(request: Request, name: str, song: bool = False) -> Response:
+    async def upload(request: Request, name: str, use: str = "source") -> Response:
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > studio.most_upload:
             line = f"larger than {format_bytes(studio.most_upload)}; --max-upload allows more"
             return JSONResponse({"error": line}, 413)
         try:
             chunks: AsyncIterator[bytes] = request.stream()
+            song = use == "song"
             taken = await take(chunks, name, studio.private, studio.most_upload, song=song)
+            if use in ("mask", "arrival") and not isinstance(taken, Song):
+                keep = studio.take_mask if use == "mask" else studio.take_arrival
+                return JSONResponse({use: await asyncio.to_thread(keep, taken)})
             if isinstance(taken, Song):
                 studio.play(taken)
             else:

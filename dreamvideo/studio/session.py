@@ -18,24 +18,31 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
-from dreamvideo.errors import DreamVideoError
+from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.media.probe import probe
+from dreamvideo.media.sound import SoundTrack, measure_sound
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
-from dreamvideo.settings import look_values, make_look
+from dreamvideo.schedules import TimePoint
+from dreamvideo.settings import Look, look_values, make_look
+from dreamvideo.settings.curves import cut_schedules
 from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import frames
 from dreamvideo.studio.form_state import (
+    MASK,
     Choice,
     Kind,
     Slider,
     Song,
+    Value,
     format_command,
     format_toml,
     list_descriptions,
     list_own_looks,
 )
 from dreamvideo.studio.jobs import Jobs
+from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
 from dreamvideo.studio.messages import (
     Answer,
     Failed,
@@ -110,7 +117,11 @@ class Tried:
 
 @dataclass
 class Studio:
-    """One session. ``version`` increases with every change that a page should show."""
+    """One session. ``version`` increases with every change that a page should show.
+
+    ``kept`` are the masks and arrivals that were made in it; ``sound`` is the clip's, once it
+    has been measured.
+    """
 
     folder: Path
     most_upload: int = MOST_UPLOAD
@@ -125,6 +136,8 @@ class Studio:
     version: int = 0
     tried: tuple[Tried, ...] = ()
     own_tiles: bool = True
+    kept: set[Path] = field(default_factory=set)
+    sound: SoundTrack | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -133,6 +146,7 @@ class Studio:
         self._future: list[Choice] = []
         self._gesture, self._gesture_at = "", 0.0
         self._picture = self._film = 0
+        self._heard: SourceFile | None = None
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
         self.own_looks = list_own_looks()
@@ -163,6 +177,9 @@ class Studio:
             return self.jobs.close()
         finally:
             shutil.rmtree(self.private, ignore_errors=True)
+            rendered = (job.order.values.get("mask", {}).get("mask") for job in self.jobs.all)
+            to = (job.order.choice.to for job in self.jobs.all)
+            drop_unused(self.kept, [*rendered, *to, self.choice.changes.get(MASK), self.choice.to])
 
     def take(self, material: SourceFile) -> None:
         """Change the source; a private copy that is no longer needed is deleted."""
@@ -170,11 +187,22 @@ class Studio:
             old, self.material = self.material, material
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
             kind: Kind = "video" if material.kind == "film" else "image"
-            self.choice = replace(self.choice, kind=kind, start=None, end=None, size=None, name="")
+            kept = {k: v for k, v in self.choice.changes.items() if not k.startswith("mask.")}
+            self.choice = replace(
+                self.choice,
+                kind=kind,
+                changes=kept,
+                start=None,
+                end=None,
+                size=None,
+                at=None,
+                name="",
+            )
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
             self.tried = ()
+            self.sound = None
             self._past, self._future, self._gesture = [], [], ""
         if old is not None and old.is_private and not self._is_needed(old):
             shutil.rmtree(old.path.parent, ignore_errors=True)
@@ -263,6 +291,67 @@ class Studio:
         """Move a slider; None resets it to the look's value."""
         self.choose(self.choice.change(slider, value), slider.key if value is not None else "")
 
+    def change(self, key: str, value: Value | None) -> None:
+        """Change a setting of the look; None resets it to the look's value."""
+        self.choose(self.choice.with_change(key, value), key if value is not None else "")
+
+    @property
+    def mask(self) -> str | None:
+        """The file, or the drawing, of the mask; None if there is none."""
+        try:
+            return self.choice.look.mask.mask
+        except DreamVideoError:
+            return None
+
+    def take_mask(self, upload: SourceFile) -> str:
+        """Dream within a painted mask; return its file's name.
+
+        Raises:
+            UsageError: It is larger than the frame, or there is no frame.
+            MediaError: It is no PNG picture, or cannot be written.
+        """
+        if self.material is None:
+            raise UsageError("choose a photo or a clip first")
+        path = keep_mask(upload, self.material)
+        self.kept.add(path)
+        # Each stroke is undone by itself.
+        self.choose(self.choice.with_change(MASK, str(path)))
+        return path.name
+
+    @property
+    def begin(self) -> float:
+        """Where the film to be made begins in the clip; a zoom begins where its frame is."""
+        return self.moment if self.choice.kind == "zoom" else self.choice.start or 0.0
+
+    @property
+    def length(self) -> float:
+        """Length of the film to be made, in seconds. Raises UsageError for an invalid look."""
+        if self.choice.kind == "zoom":
+            return self.choice.look.zoom.seconds
+        whole = float(self.material.duration) if self.material else 0.0
+        return max((whole if self.choice.end is None else self.choice.end) - self.begin, 0.001)
+
+    def listen(self) -> None:
+        """Measure the sound of the clip, once, in the background."""
+        material = self.material
+        if material is not None and material.kind == "film" and material is not self._heard:
+            self._heard = material
+            threading.Thread(target=self._measure, args=(material,), daemon=True).start()
+
+    def _measure(self, material: SourceFile) -> None:
+        with suppress(DreamVideoError):
+            sound = measure_sound(probe(material.path))
+            with self._lock:
+                self.sound = sound if material is self.material else self.sound
+            self.touch()
+
+    def take_arrival(self, upload: SourceFile) -> str:
+        """Let the zoom end on a picture; return its file's name. Raises MediaError."""
+        path = keep_arrival(upload)
+        self.kept.add(path)
+        self.choose(replace(self.choice, to=str(path), loop=False))
+        return path.name
+
     def roll(self, slider: Slider) -> None:
         """Set a seed to a random number."""
         now = self.choice.changes.get(slider.key)
@@ -272,7 +361,10 @@ class Studio:
         self.choose(self.choice.change(slider, rolled))
 
     def go_to(self, at: float) -> None:
-        """Go to another time of the clip, in seconds."""
+        """Go to another time of the clip, in seconds; a zoom starts from its frame."""
+        if self.choice.kind == "zoom":
+            self.choose(replace(self.choice, at=at), "at")
+            return
         with self._lock:
             self.at = at
         self.touch()
@@ -294,7 +386,12 @@ class Studio:
                 self._picture_heard(Failed(self._picture, str(error)))
                 return
             wanted = PictureWanted(
-                self._picture, material.path, values, self._moment, float(material.duration)
+                self._picture,
+                material.path,
+                values,
+                self.moment,
+                self.moment - self.begin,
+                self.length,
             )
             is_warm = self.is_warm
         self.touch()
@@ -324,7 +421,7 @@ class Studio:
             wanted = FilmWanted(
                 self._film,
                 material.path,
-                look_values(self.choice.look),
+                look_values(self._look_from_here()),
                 self.at,
                 MOVING,
                 self.choice.kind == "zoom",
@@ -335,11 +432,21 @@ class Studio:
         self.touch()
         self.previewer.ask(wanted)
 
+    def _look_from_here(self) -> Look:
+        """Return the look of a moving preview, whose numbers change as from this time on."""
+        look = self.choice.look
+        if self.choice.kind == "zoom" or self.material is None:
+            return look
+        # A preview begins early enough to be whole.
+        begin = min(self.at, max(0.0, float(self.material.duration) - MOVING)) - self.begin
+        rate = float(self.material.rate)
+        return cut_schedules(look, TimePoint(max(begin, 0.0), self.length, rate), MOVING)
+
     def save_preset(self, name: str) -> Path:
         """Save the look among the user's presets, and choose it. Raises DreamVideoError."""
         choice = self.choice
         path = save_user_preset(choice.look, name)
-        held = {slider.key for slider, _ in choice.own_changes}
+        held = choice.own_changes
         changes = {key: value for key, value in choice.changes.items() if key not in held}
         self.own_looks = list_own_looks()
         self.tiles.list_again()
@@ -382,11 +489,13 @@ class Studio:
             return 1
 
     @property
-    def _moment(self) -> float:
-        """The time of the current frame; a zoom starts with a clip's last one."""
+    def moment(self) -> float:
+        """The time of the current frame; a zoom starts with a clip's last one, or another one."""
         material = self.material
         if material is None or self.choice.kind != "zoom":
             return self.at
+        if self.choice.at is not None:
+            return self.choice.at
         return max(0.0, float(material.duration - 1 / material.rate))
 
     def _list_looks(self) -> dict[str, Mapping[str, Any]]:
@@ -461,8 +570,9 @@ def _overall(progress: Progress, share: float) -> float:
 
 def _picture_of(choice: Choice) -> object:
     """Return the part of a choice that affects a single frame."""
-    changes = [each for each in choice.own_changes if each[0].group in ("dream", "colour")]
-    return choice.kind, choice.preset, changes
+    groups = ("dream", "mask", "colour")
+    changes = {k: v for k, v in choice.own_changes.items() if k.partition(".")[0] in groups}
+    return choice.kind, choice.preset, changes, choice.stages, choice.kind == "zoom" and choice.at
 
 
 def sample_paths() -> Mapping[str, Path]:

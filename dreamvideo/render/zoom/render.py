@@ -1,4 +1,4 @@
-"""The zoom as one call: from a photo, a clip's last frame or noise to a film.
+"""The zoom as one call: from a photo, a clip's frame or noise to a film.
 
 The film can be endless, a loop, or a zoom that arrives at a picture.
 """
@@ -65,6 +65,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     *,
     to: Path | str | None = None,
     loop: bool = False,
+    at: str | None = None,
     fps: str = ZOOM_FPS,
     size: str | None = None,
     overwrite: bool = False,
@@ -77,13 +78,14 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     A render that was interrupted is resumed, as with ``dream_video``.
 
     Args:
-        photo: A picture; of a clip, a GIF or a folder, its last frame; None: noise.
+        photo: A picture; of a clip, a GIF or a folder, the frame ``at`` a time; None: noise.
         output: The film; None: named after ``photo``.
         look: The look.
         wanted: Output settings.
         to: A picture that the zoom arrives at in its last frame.
         loop: Whether the film leads back into its first frame. Its notes then tell how well, and
             the rate where the look leaves that open.
+        at: Time of a clip's frame, as in ``parse_time``; None: its last frame.
         fps: Frames per second.
         size: Size of the film, as in ``parse_size``; pictures are cropped about their centre to its
             shape.
@@ -114,6 +116,8 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     output_paths.check_apart(proxy_path(output), photo, to)
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
+    if at is not None and photo is None:
+        raise UsageError("--at names a clip's frame: give the clip")
     look, machine, line = settle_precision(look, machine, "zoom")
     say(on_progress, line)
     rate = parse_rate(fps)
@@ -121,13 +125,13 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     start: Image | None = None
     chosen: list[str] = []
     if loop and look.zoom.rate is None:
-        start = _read_start(photo, size, wanted, look)
+        start = _read_start(photo, at, size, wanted, look)
         look = choose_loop_rate(look, rate, start)
         chosen.append(
             f"loop: magnified by {look.zoom.rate:g} a second, the slowest --rate that closes it"
         )
     if wanted.max_size is not None:
-        start = _read_start(photo, size, wanted, look) if start is None else start
+        start = _read_start(photo, at, size, wanted, look) if start is None else start
         check_max_size(output, to_bytes(start), make_encode_options(wanted, overwrite=True))
     files = {"the picture": photo, "the picture of --to": None if to is None else Path(to)}
     asked = make_manifest(
@@ -136,6 +140,8 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         wanted,
         {
             "loop": "yes" if loop else None,
+            "at": at,
+            "to": None if to is None else str(Path(to).absolute()),
             "fps": fps,
             "photo": None if photo is None else str(photo.absolute()),
         },
@@ -144,6 +150,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
         loop=loop,
         fps=fps,
         size=size,
+        **({} if at is None else {"at": at}),
     )
 
     # Otherwise the last frame of a loop would be coded worse than the first: a seam that the dream
@@ -152,7 +159,7 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
 
     def dream(job: Job) -> StoredFilm:
         if job.segment_stores()[0].ending is None:
-            still = _read_start(photo, size, wanted, look) if start is None else start
+            still = _read_start(photo, at, size, wanted, look) if start is None else start
             height, width = still.shape[:2]
             check_frames(output, encoding, (width, height), rate)
             goal = _read_goal(to, wanted, width, height)
@@ -218,8 +225,10 @@ def _name_output(photo: Path | None, output: Path | str | None) -> Path:
     return output_paths.default_output(photo or Path("noise.png"), "zoom", ".mp4")
 
 
-def _read_start(photo: Path | None, size: str | None, wanted: OutputSettings, look: Look) -> Image:
-    picture = read_picture(photo, wanted.background_color) if photo else None
+def _read_start(
+    photo: Path | None, at: str | None, size: str | None, wanted: OutputSettings, look: Look
+) -> Image:
+    picture = read_picture(photo, wanted.background_color, at) if photo else None
     return make_start_image(picture, size, look.dream.seed)
 
 

@@ -1,4 +1,4 @@
-"""The start of a zoom: a photo, a clip's last frame or noise, at the film's size."""
+"""The start of a zoom: a photo, a clip's frame or noise, at the film's size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_float
+from dreamvideo.media.probe import probe
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import Color, is_still, read_still
-from dreamvideo.parsing import parse_size
+from dreamvideo.parsing import parse_size, parse_time
 
 # A zoom's default size: the photo's own shape, at most this wide or high.
 MOST_WIDTH = 640
@@ -22,17 +23,37 @@ NOISE_OCTAVES = 6
 NOISE_DEVIATION = 0.33
 
 
-def read_picture(path: Path, background: Color = (0, 0, 0)) -> NDArray[np.uint8]:
-    """Read a picture, or the last frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
+def read_picture(
+    path: Path, background: Color = (0, 0, 0), at: str | None = None
+) -> NDArray[np.uint8]:
+    """Read a picture, or a frame of a clip, a GIF or a folder: uint8 H x W x 3 RGB.
 
-    Transparent areas are composited over ``background``. Raises MediaError.
+    Args:
+        path: The picture or clip.
+        background: Colour that transparent areas are composited over.
+        at: Time of a clip's frame, as in ``parse_time``; None: the last one.
+
+    Raises:
+        UsageError: There is no frame at that time.
+        MediaError: It cannot be read.
     """
     if is_still(path):
+        if at is not None:
+            raise UsageError(f"--at {at}: {path} is a picture, which has no other frames")
         return read_still(path, background)
+    if at is not None:
+        info = probe(path)
+        start = parse_time(at, "--at", info.rate)
+        if info.duration is not None and start >= info.duration:
+            raise UsageError(f"--at {at}: the clip ends before, at {float(info.duration):g} s")
+    else:
+        start = None
     last = None
-    with open_source(path, ReadOptions(background=background)) as source:
+    with open_source(path, ReadOptions(start=start, background=background)) as source:
         for frame in source:
             last = frame.pixels
+            if at is not None:
+                break
     if last is None:
         raise MediaError(f"{path}: no frame could be decoded")
     return last
