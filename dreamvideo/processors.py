@@ -48,16 +48,16 @@ def choose_home(place: int, threads: int, nodes: Path = NODES) -> frozenset[int]
 
     Returns:
         Processors; None if it is better to run on all of them: the machine has one node, or is not
-        known, or no node has that many.
+        known, no node has that many, or the nodes are full.
     """
     allowed = _list_allowed()
     homes = [allowed.intersection(node) for node in _list_nodes(nodes)]
     rooms = [len(home) // threads for home in homes]
-    if sum(room > 0 for room in rooms) < 2:
+    if sum(room > 0 for room in rooms) < 2 or place >= sum(rooms):
         return None
     # Filled evenly: the next process goes where the largest share of the room is left.
     taken = [0] * len(homes)
-    for _ in range(place % sum(rooms) + 1):
+    for _ in range(place + 1):
         home = max(range(len(homes)), key=lambda n: (rooms[n] - taken[n], -n))
         taken[home] += 1
     return frozenset(homes[home])

@@ -82,8 +82,8 @@ def test_processes_are_spread_evenly_over_the_nodes(machine: Path) -> None:
     assert homes(nodes, 1, 4) == [first, second, first, second]
     assert homes(nodes, 2, 4) == [first, second, first, second]
     assert homes(nodes, 4, 2) == [first, second]
-    # More processes than there is room for begin anew.
-    assert homes(nodes, 4, 4) == [first, second, first, second]
+    # One that no node has room for runs anywhere.
+    assert homes(nodes, 4, 4) == [first, second, None, None]
 
 
 def test_a_node_takes_processes_by_its_size(machine: Path) -> None:

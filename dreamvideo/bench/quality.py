@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamvideo.dream.gradient_ascent import Image
+from dreamvideo.errors import DreamVideoError
 from dreamvideo.imaging import measure_sharpness, to_grey
 from dreamvideo.media.pixels import to_float
 from dreamvideo.media.read import open_source
@@ -50,10 +51,14 @@ def measure_quality(film: Path, clip: Path, end: str, pairs: int, alone: Alone) 
         alone adds, at equal contrast (None if that adds none); ``contrast``, and the dream's RMS in
         the four bands of ``luma`` and ``chroma``, relative to that of frames dreamt alone;
         ``sharpness``, the standard deviation of the Laplacian of luma at the film's full size.
+
+    Raises:
+        DreamVideoError: No two frames can be compared.
     """
     report = measure_film(film, clip, end=end, pairs=pairs, independent=alone)
     seen = report.independent
-    assert seen is not None
+    if seen is None:
+        raise DreamVideoError("no two neighbouring frames can be compared: give a longer clip")
     added = seen.error_independent - seen.error_source
     beyond = seen.error_film - seen.error_source
     with open_source(film) as source:

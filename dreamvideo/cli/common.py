@@ -132,12 +132,15 @@ def say(quiet: bool, *lines: str) -> None:
 
 def complain(message: str) -> None:
     """Print one line about an error to stderr, whatever is in it."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"dreamvideo: {line}", file=sys.stderr)
+    print(f"dreamvideo: {_make_printable(message)}", file=sys.stderr)
+
+
+def _make_printable(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def note(quiet: bool, notes: Sequence[str]) -> None:
     """Print notes to stderr, one line each, unless ``quiet``."""
     if not quiet:
         for line in notes:
-            print(f"note: {line}", file=sys.stderr)
+            print(f"note: {_make_printable(line)}", file=sys.stderr)

@@ -262,11 +262,13 @@ def settle_look(
     ]
     chosen: list[str] = []
     values: dict[str, Any] = {}
-    for level in [*levels, {**given, "preset": presets} if presets else given]:
+    levels.append({**given, "preset": presets} if presets else {**given})
+    is_fast = next((level[FAST] for level in reversed(levels) if FAST in level), False)
+    for level in levels:
         if "preset" in level:
             # Whether to be fast is no part of what a preset replaces.
             chosen, values = level["preset"], {n: values[n] for n in (FAST,) if n in values}
-        if level.get(FAST):
+        if is_fast and level.get(FAST):
             values = {name: value for name, value in values.items() if name not in IMPLIED}
         values |= {name: value for name, value in level.items() if name != "preset"}
     return [*chosen], values

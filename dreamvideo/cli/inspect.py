@@ -227,13 +227,13 @@ def _print_recipe(dreamt: Path) -> None:
 
 def _class_rows(text: str, name: str | None) -> list[dict[str, Any]]:
     from dreamvideo.dream.classes import CLASSES, find_classes
-    from dreamvideo.dream.models import count_classes
+    from dreamvideo.dream.models import list_classes
     from dreamvideo.errors import UsageError
 
-    count = CLASSES if name is None else count_classes(name)
-    rows = find_classes(text, count)
+    count, own = (CLASSES, ()) if name is None else list_classes(name)
+    rows = find_classes(text, count, own)
     if not rows:
-        whose = "ImageNet" if count == CLASSES else name
+        whose = "ImageNet" if count == CLASSES and not own else name
         raise UsageError(f"--classes {text!r}: no {whose} class has that in its name")
     return [{"number": number, "class": names} for number, names in rows]
 
@@ -272,9 +272,14 @@ def _layer_rows(model: str) -> list[dict[str, Any]]:
 def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[str, Any]]:
     from dreamvideo.dream import models as registry
     from dreamvideo.dream.inspect import measure_activity
+    from dreamvideo.dream.mixture import read_mixture
+    from dreamvideo.errors import UsageError
     from dreamvideo.media.pixels import to_float
     from dreamvideo.media.stills import read_still
 
+    names = read_mixture(name).names
+    if len(names) > 1:
+        raise UsageError(f"--on is for one network, and {name!r} names {len(names)}")
     pixels = to_float(read_still(photo))
     return [
         {
@@ -283,7 +288,7 @@ def _activity_rows(name: str, photo: Path, weights: Path | None) -> list[dict[st
             "mean": round(row.mean, 4),
             "strongest": " ".join(map(str, row.strongest)),
         }
-        for row in measure_activity(registry.load(name, weights), pixels)
+        for row in measure_activity(registry.load(names[0], weights), pixels)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from dreamvideo.cli.app import Debug, Overwrite, Quiet, app, note, say
 from dreamvideo.cli.common import Output, machine_options
+from dreamvideo.formatting import format_count
 from dreamvideo.settings.machine import MachineSettings
 from dreamvideo.settings.training import TrainingSettings, make_training
 
@@ -66,8 +68,9 @@ def train(
         )
     say(
         quiet,
-        f"{made.output}: {made.pictures} pictures of {', '.join(made.classes)}, {made.epochs} "
-        f"epochs, the best was {made.best}: {made.found:.0%} of the test crops are recognised",
-        f"dream it with: --model {made.output}",
+        f"{made.output}: {made.pictures} pictures of {', '.join(made.classes)}, "
+        f"{format_count(made.epochs, 'epoch')}, the best was {made.best}: "
+        f"{made.found:.0%} of the test crops are recognised",
+        f"dream it with: --model {shlex.quote(str(made.output))}",
     )
     note(quiet, made.notes)

@@ -16,7 +16,7 @@ from dreamvideo.render.job.manifest import (
     Manifest,
     compute_fingerprint,
     list_folder,
-    replace_model_files,
+    rename_model_files,
 )
 from dreamvideo.settings import look_to_toml, preset_paths
 from dreamvideo.settings.output import parse_stem
@@ -105,13 +105,12 @@ def _relocate(
             if values.get(name) and (path.exists() or is_sequence(path)):
                 values[name] = stage(path)
 
-    def relocate_dream(values: dict[str, Any]) -> None:
+    def relocate_dream(values: dict[str, Any], *parts: dict[str, Any]) -> None:
         relocate(values, "guide", "weights")
-        if values.get("model"):
-            values["model"] = replace_model_files(values["model"], stage)
+        rename_model_files(values, parts, stage)
 
     values = look_values(manifest.decoded_look)
-    relocate_dream(values["dream"])
+    relocate_dream(values["dream"], *values["regions"])
     relocate(values["colour"], "match_colour")
     for mask in (values["mask"], *values["regions"]):
         relocate(mask, "mask")

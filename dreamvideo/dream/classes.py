@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import resources
+from unicodedata import normalize
 
 from dreamvideo.errors import UsageError
 
@@ -46,20 +47,21 @@ def find_class_number(text: str, count: int = CLASSES, own: Sequence[str] = ()) 
     Raises:
         UsageError: The name is unknown; similar names are listed.
     """
-    wanted = _fold_name(text)
+    wanted = fold_name(text)
     for number, name in enumerate(own):
-        if _fold_name(name) == wanted:
+        if fold_name(name) == wanted:
             return count + number
     known = read_class_names(count)
     if wanted.isdecimal() and wanted.isascii():
-        if len(wanted) <= 4 and int(wanted) < len(known):
+        total = len(known) + len(own)
+        if len(wanted) <= 4 and int(wanted) < total:
             return int(wanted)
-        raise UsageError(f"--class {text}: classes are numbered 0 to {len(known) - 1}")
+        raise UsageError(f"--class {text}: classes are numbered 0 to {total - 1}")
     if count in NAMELESS:
         raise UsageError(
             f"--class {text}: write a number from 0 to {count - 1}, its names are not known"
         )
-    folded = [[_fold_name(name) for name in names] for names in known]
+    folded = [[fold_name(name) for name in names] for names in known]
     for found in (
         [n for n, names in enumerate(folded) if names == [wanted]],
         [n for n, names in enumerate(folded) if names[0] == wanted],
@@ -70,36 +72,37 @@ def find_class_number(text: str, count: int = CLASSES, own: Sequence[str] = ()) 
         if found:
             listed = " or ".join(f"{n} ({_context(n, known)})" for n in found)
             raise UsageError(f"--class {text!r} names several classes: write {listed}")
-    raise UsageError(f"there is no class {text!r}: {_suggestion(wanted, count)}")
+    raise UsageError(f"there is no class {text!r}: {_suggestion(wanted, count, own)}")
 
 
-def find_classes(text: str, count: int = CLASSES) -> list[tuple[int, str]]:
+def find_classes(text: str, count: int = CLASSES, own: Sequence[str] = ()) -> list[tuple[int, str]]:
     """Return (number, names) of all classes with ``text`` in a name, or else similar ones.
 
-    ``count`` is how many classes the network has.
+    ``count`` is how many classes the network has, without its own.
     """
-    wanted = _fold_name(text)
-    rows = [(number, ", ".join(names)) for number, names in enumerate(read_class_names(count))]
-    within = [row for row in rows if wanted in _fold_name(row[1])]
+    wanted = fold_name(text)
+    known = [*read_class_names(count), *((name,) for name in own)]
+    rows = [(number, ", ".join(names)) for number, names in enumerate(known)]
+    within = [row for row in rows if wanted in fold_name(row[1])]
     # A whole word is more likely meant than part of one: cat, not catamount.
     within.sort(key=lambda row: wanted not in _split_words(row[1]))
     if within:
         return within
-    return [rows[number] for number in _find_near(wanted, 8, count)]
+    return [rows[number] for number in _find_near(wanted, 8, known)]
 
 
-def _suggestion(wanted: str, count: int) -> str:
-    found = [(n, names) for n, names in find_classes(wanted, count)][:4] if wanted else []
+def _suggestion(wanted: str, count: int, own: Sequence[str]) -> str:
+    found = find_classes(wanted, count, own)[:4] if wanted else []
     if not found:
         return "`dreamvideo models --classes WORD` finds names"
-    return "did you mean " + ", ".join(read_class_names(count)[n][0] for n, _ in found) + "?"
+    return "did you mean " + ", ".join(names.split(", ")[0] for _, names in found) + "?"
 
 
-def _find_near(wanted: str, most: int, count: int) -> list[int]:
+def _find_near(wanted: str, most: int, known: Sequence[tuple[str, ...]]) -> list[int]:
     numbers: dict[str, int] = {}
-    for number, names in enumerate(read_class_names(count)):
+    for number, names in enumerate(known):
         for name in names:
-            for part in (_fold_name(name), *_split_words(name)):
+            for part in (fold_name(name), *_split_words(name)):
                 numbers.setdefault(part, number)
     close = get_close_matches(wanted, numbers, n=most, cutoff=0.7)
     return list(dict.fromkeys(numbers[part] for part in close))
@@ -111,8 +114,9 @@ def _context(number: int, known: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _split_words(names: str) -> list[str]:
-    return _fold_name(names).replace(",", " ").split()
+    return fold_name(names).replace(",", " ").split()
 
 
-def _fold_name(text: str) -> str:
-    return " ".join(text.lower().replace("-", " ").replace("_", " ").split())
+def fold_name(text: str) -> str:
+    """Return what is compared of a class's name: names that differ only in this are one."""
+    return " ".join(normalize("NFC", text).lower().replace("-", " ").replace("_", " ").split())

@@ -15,8 +15,8 @@ from dreamvideo.dream.runtime import tensorflow
 Array = NDArray[np.float32]
 
 # Average pixels, BGR, that Caffe's networks were trained with: that of Places365 is the average of
-# places365CNN_mean.binaryproto in github.com/CSAILVision/places365, that of Places205 what its
-# authors published with their networks.
+# places365CNN_mean.binaryproto in github.com/CSAILVision/places365. That of Places205 is what
+# public programs subtract for its VGG-16; its authors' own file has not been seen.
 CAFFE_MEANS_BGR = {
     "caffe": (103.939, 116.779, 123.68),
     "places365": (104.051, 112.514, 116.676),

@@ -6,10 +6,11 @@ would alone: ``divide_settings`` turns the settings of all into those of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,36 @@ def list_model_files(model: str) -> dict[str, Path]:
 
 def weigh_equally(settings: DreamSettings) -> DreamSettings:
     """Return settings whose networks have equal weights at all times, so that all of them run."""
-    return settings.model_copy(update={"model": ",".join(read_mixture(settings.model).names)})
+    names = read_mixture(settings.model).names
+    # With a weight each, since a file's name may end like one.
+    equal = names[0] if len(names) == 1 else ",".join(f"{name}:1" for name in names)
+    return settings.model_copy(update={"model": equal})
+
+
+def rename_labels(model: str, renamed: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the layers and classes among settings that name a network, with its new name.
+
+    Args:
+        model: A setting of ``model``.
+        renamed: The same with files renamed (``replace_files``).
+        values: Settings of a dream by name.
+    """
+    labels = _list_all_labels(model)
+    names = (renamed,) if len(labels) == 1 else read_mixture(renamed).names
+
+    def rename(term: str) -> str:
+        for own, name in zip(labels, names, strict=True):
+            rest = _cut_label(term, own)
+            if rest is not None:
+                return f"{name}/{rest}"
+        return term
+
+    ways = {"layers": rewrite_layers, "classes": rewrite_classes}
+    return {
+        name: rewrite(values[name], rename) or values[name]
+        for name, rewrite in ways.items()
+        if values.get(name)
+    }
 
 
 def replace_files(model: str, rename: Callable[[Path], str]) -> str:
@@ -235,12 +265,15 @@ def _list_members(settings: DreamSettings) -> tuple[DreamSettings, ...]:
     """Return the settings of each network, which still have all layers."""
     names, entries = read_mixture(settings.model).names, list_entries(settings.model)
     if len(names) == 1:
-        return (settings.model_copy(update={"model": names[0]}),)
+        own = {"model": names[0]}
+        if settings.classes is not None and "/" in settings.classes:
+            own["classes"] = _choose_classes(settings, entries, 0) or settings.classes
+        return (settings.model_copy(update=own),)
     takes_weights = [bool(entry.keras_name) for entry in entries]
     if settings.weights is not None and sum(takes_weights) != 1:
         listed = ", ".join(n for n, takes in zip(names, takes_weights, strict=True) if takes)
         raise UsageError(f"--weights is one network's, and of these take one: {listed or 'none'}")
-    is_file = [entry.file is not None for entry in entries]
+    is_file = [entry.file is not None and not models.knows_range(entry.file) for entry in entries]
     if settings.input_range is not None and not any(is_file):
         raise UsageError(f"--input-range is for files, and {settings.model} names none")
     return tuple(
@@ -268,6 +301,8 @@ def _choose_classes(
 
     def choose(term: str) -> str | None:
         named = [n for n, own in enumerate(labels) if _cut_label(term, own) is not None]
+        if named and not _cut_label(term, labels[named[0]]):
+            raise UsageError(f"--class {term!r}: write the name of a class after the slash")
         if named:
             return _cut_label(term, labels[number]) if named[0] == number else None
         return term if entries[number].features else None
@@ -279,7 +314,9 @@ def _list_all_labels(model: str) -> list[tuple[str, ...]]:
     """Return all that may stand before a slash to name each network."""
     pairs = zip(read_mixture(model).names, list_entries(model), strict=True)
     return [
-        (name, entry.name) if entry.file is None else (name, entry.file.name, entry.file.stem)
+        (name, entry.name, *models.list_short_names(entry.name))
+        if entry.file is None
+        else (name, entry.file.name, entry.file.stem)
         for name, entry in pairs
     ]
 

@@ -12,7 +12,12 @@ from dreamvideo.dream.readers.graph import Graph
 from dreamvideo.dream.readers.graphdef import read_graphdef
 from dreamvideo.dream.readers.pth import OLD_MAGIC, is_zip, read_pth
 from dreamvideo.dream.readers.safetensors import read_safetensors
-from dreamvideo.dream.readers.saved_model import is_saved_model, list_files, read_saved_model
+from dreamvideo.dream.readers.saved_model import (
+    SAVED_MODEL,
+    is_saved_model,
+    list_files,
+    read_saved_model,
+)
 from dreamvideo.dream.readers.torchvision import build_torch_network
 from dreamvideo.dream.trained import ENDING, is_trained, load_trained
 from dreamvideo.errors import WeightsError
@@ -82,6 +87,8 @@ def _open(absolute: Path, path: Path, _stamp: tuple[tuple[int, int], ...]) -> Fi
             start = file.read(16)
     except OSError as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    if absolute.name == SAVED_MODEL:
+        raise WeightsError(f"{str(path)!r} is part of a SavedModel: name its folder instead")
     archived = is_zip(absolute)
     if start.startswith(HDF5) or (archived and absolute.suffix == ".keras"):
         from dreamvideo.dream.keras_file import load_keras_file

@@ -22,6 +22,8 @@ from dreamvideo.dream.input_range import RANGES
 from dreamvideo.dream.kept_models import keep_model, list_kept
 from dreamvideo.dream.model_files import FileNetwork, open_model_file
 from dreamvideo.dream.random_network import RANDOM_LAYERS, random_network
+from dreamvideo.dream.readers.saved_model import is_saved_model
+from dreamvideo.dream.trained import TrainedLite
 from dreamvideo.errors import UsageError, WeightsError
 from dreamvideo.parsing import is_short_for
 from dreamvideo.settings import DreamSettings
@@ -256,11 +258,25 @@ def _find_registered(name: str) -> ModelEntry | None:
         return replace(REGISTRY[numbered[1]], name=name, seed=int(numbered[2]))
     found = REGISTRY.get(name)
     # A network that was kept under a short name is meant by it.
-    if found is not None or not name or name in list_kept():
+    if found is not None or not name or name in list_kept() or _is_model_file(name):
         return found
     # VGG is one of two; that only the untrained one ends with the word does not make it meant.
     meant = [full for full in REGISTRY if is_short_for(name, full) or full.startswith(name)]
     return REGISTRY[meant[0]] if len(meant) == 1 and is_short_for(name, meant[0]) else None
+
+
+def _is_model_file(name: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(name).is_file() or is_saved_model(Path(name))
+    return False
+
+
+def list_short_names(name: str) -> list[str]:
+    """Return the short names that mean a registered network."""
+    words = name.split("-")
+    parts = ["-".join(part) for n in range(1, len(words)) for part in (words[:n], words[n:])]
+    meant = {part: _find_registered(part) for part in parts}
+    return [part for part, found in meant.items() if found is not None and found.name == name]
 
 
 def find_model_file(name: str) -> Path | None:
@@ -296,6 +312,11 @@ def add_model(path: Path, name: str | None = None) -> tuple[str, Path]:
     """
     open_model_file(path)
     return keep_model(path, name, frozenset(REGISTRY))
+
+
+def knows_range(file: Path) -> bool:
+    """Return whether a file's network needs no ``input_range``. Raises WeightsError."""
+    return isinstance(open_model_file(file), TrainedLite)
 
 
 def list_notes(name: str, settings: DreamSettings) -> list[str]:
@@ -379,11 +400,16 @@ def list_layers(name: str) -> tuple[Layer, ...]:
     return KerasNetwork.build_untrained(found).layers
 
 
-def count_classes(name: str) -> int:
-    """Return how many classes a network knows, as far as its file says so; else ImageNet's."""
+def list_classes(name: str) -> tuple[int, tuple[str, ...]]:
+    """Return how many classes a network knows, and the names of those of its own beyond them.
+
+    A network whose file does not say so has ImageNet's.
+    """
     file = find_model_file(name)
     found = None if file is None else getattr(open_model_file(file), "classifier", None)
-    return CLASSES if found is None else int(found.kernel.shape[1])
+    if found is None:
+        return CLASSES, ()
+    return int(found.kernel.shape[1]) - len(found.own), found.own
 
 
 def check_layers(network: Network, model: str, names: Sequence[str]) -> None:

@@ -124,7 +124,10 @@ def load_trained(path: Path) -> TrainedLite:
 
 
 def _read_classes(text: str) -> tuple[str, ...]:
-    names = json.loads(text)
+    try:
+        names = json.loads(text)
+    except RecursionError:
+        raise ValueError("its classes are nested too deeply") from None
     if not isinstance(names, list) or not names:
         raise ValueError("it names no classes")
     if not all(isinstance(name, str) and name.isprintable() for name in names):

@@ -68,9 +68,14 @@ def list_variations(
 
     Returns:
         The variations, in the order of the sheet.
+
+    Raises:
+        UsageError: No preset is of the network.
     """
     if across == "presets":
         named = sorted(name for name in preset_paths() if _is_of(name, model))
+        if not named:
+            raise UsageError(f"no preset is of {model}: use --across layers, or another --model")
         return [Variation(name, ("--preset", name), {}, name) for name in named]
     if across == "strengths":
         return [
@@ -162,7 +167,7 @@ def _of_dream(label: str, **changes: Any) -> Variation:
 
 
 def _is_of(preset: str, model: str) -> bool:
-    return make_look([preset]).dream.model == model
+    return list_entries(make_look([preset]).dream.model) == list_entries(model)
 
 
 def _is_worth_dreaming(layer: str) -> bool:

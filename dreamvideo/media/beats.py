@@ -191,7 +191,8 @@ def _find_period(strength: Curve) -> float | None:
 
 
 def _peak(similar: NDArray[np.float64], lag: float) -> float:
-    return float(similar[round(lag) - 2 : round(lag) + 3].max())
+    near = similar[round(lag) - 2 : round(lag) + 3]
+    return float(near.max()) if len(near) else 0.0
 
 
 def _correlate(curve: NDArray[np.floating], count: int) -> NDArray[np.float64]:

@@ -206,14 +206,15 @@ def _write_soundtrack(
     if track is None or container.sound_encoder is None:
         yield None
         return
-    samples = part.with_suffix(".samples")
+    samples = part.with_name(f"{part.name}.samples")
     try:
-        with samples.open("wb") as file:
-            for piece in render_soundtrack(track, film.length, film.offset):
-                file.write(piece.astype("<f4").tobytes())
+        try:
+            with samples.open("wb") as file:
+                for piece in render_soundtrack(track, film.length, film.offset):
+                    file.write(piece.astype("<f4").tobytes())
+        except OSError as error:
+            raise MediaError(f"{escape_text(samples)}: {describe_os_error(error)}") from error
         yield samples
-    except OSError as error:
-        raise MediaError(f"{escape_text(samples)}: {describe_os_error(error)}") from error
     finally:
         samples.unlink(missing_ok=True)
 

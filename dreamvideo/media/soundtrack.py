@@ -37,6 +37,8 @@ FADE, MOST_FADE = 2.0, 0.25
 # how many seconds it rings.
 _DUCKED, _LOUD, _PITCHES, _RINGS = 0.6, 0.4, (1600.0, 1000.0), 0.03
 _CHUNK = RATE
+# Up to so many seconds of a sound are kept while it is looped.
+_KEPT = 60
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def open_sound_file(path: Path, start: float = 0.0) -> SoundFile:
 def _open(absolute: Path, path: Path, *_state: int) -> SoundFile:
     name = escape_text(path)
     if not path.is_file():
-        raise MediaError(f"{name}: is a folder, not a sound file")
+        kind = "a folder" if path.is_dir() else "a pipe or device"
+        raise MediaError(f"{name}: is {kind}, not a sound file")
     try:
         tracks = read_contents(absolute).audio
         channels = count_channels(absolute, tracks[0].index) if tracks else 0
@@ -192,12 +195,19 @@ def track_clip_beats(clip: MediaInfo, bpm: float | None, downbeat: float | None)
     """
     if not clip.audio:
         return _even_or_none(clip.path, bpm, downbeat)
-    samples = decode(
-        clip.path, clip.audio[0].index, beats.SAMPLES, begin=float(clip.start), on_clock=True
-    )
+    state = clip.path.stat()
+    given = (clip.path, clip.audio[0].index, float(clip.start), bpm, downbeat)
+    return _track_clip(*given, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=16)
+def _track_clip(
+    path: Path, index: int, start: float, bpm: float | None, downbeat: float | None, *_state: int
+) -> Beats:
+    samples = decode(path, index, beats.SAMPLES, begin=start, on_clock=True)
     found = find_beats(samples, bpm, downbeat)
     if found is None:
-        raise _no_beat(clip.path)
+        raise _no_beat(path)
     return found
 
 
@@ -284,11 +294,16 @@ def _sounding(track: Soundtrack) -> Iterator[Samples]:
         return
     sound = open_sound_file(track.path, track.start)
     skipped = round(track.start * RATE)
+    # A short sound is looped from memory: each time round would take a process.
+    kept: list[Samples] | None = None
     for number in itertools.count():
         # Decoded again from its beginning, and cut where it ends: resampling adds a little.
         whole = round((number + 1) * sound.length * RATE) - round(number * sound.length * RATE)
-        pieces = decode(track.path, sound.index, RATE, sound.channels)
-        for piece in _cut(_stereo(pieces), whole):
+        pieces = decode(track.path, sound.index, RATE, sound.channels) if kept is None else kept
+        if kept is None and sound.length <= _KEPT:
+            kept = list(pieces)
+            pieces = kept
+        for piece in _cut(_stereo(iter(pieces)), whole):
             if skipped < len(piece):
                 yield piece[skipped:]
             skipped = max(0, skipped - len(piece))

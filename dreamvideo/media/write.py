@@ -193,7 +193,8 @@ def encode(
     if info is not None:
         audio = () if options.no_audio else choose_tracks(info, options.audio_track)
         if options.soundtrack is not None:
-            heard = replace(options.soundtrack, clip=replace(info, audio=audio), begin=source_start)
+            begins = frames[0].time
+            heard = replace(options.soundtrack, clip=replace(info, audio=audio), begin=begins)
             options, audio = replace(options, soundtrack=heard), ()
         info = replace(info, audio=audio)
     kind = kind_of(frames)

@@ -40,7 +40,7 @@ class Panel:
 
 PANELS = (
     Panel("Sharpness of the film", lambda point: point["sharpness"]),
-    Panel("Contrast of the dream", lambda point: point["contrast"]),
+    Panel("Contrast of the dream", lambda point: point["contrast"] or 0.0),
     Panel("Flicker X (lower is better)", lambda point: point["x"] or 0.0),
 )
 

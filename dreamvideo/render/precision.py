@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from dreamvideo.dream.mixture import list_entries
 from dreamvideo.processors import read_processor_flags
 from dreamvideo.render.planning.worker_count import GPUS
 from dreamvideo.settings import Look, MachineSettings
@@ -39,7 +40,8 @@ def settle_precision(look: Look, machine: MachineSettings, kind: Kind) -> Settle
         kind: What is dreamt, for the line.
 
     Raises:
-        UsageError: The look names a preset that does not exist.
+        UsageError: The look names a preset or a network that does not exist.
+        WeightsError: A network's file cannot be read.
     """
     precision, reason = machine.precision, "as given"
     if precision == AUTO:
@@ -64,7 +66,8 @@ def choose_precision(look: Look, machine: MachineSettings) -> tuple[Precision, s
         The precision, and in a few words why.
     """
     parts = (*look.journey, *look.regions)
-    networks = [look.dream.model, *(derive_dream(part, look.dream).model for part in parts)]
+    dreams = (look.dream, *(derive_dream(part, look.dream) for part in parts))
+    networks = [entry.name for dream in dreams for entry in list_entries(dream.model)]
     others = [name for name in networks if name not in BFLOAT16_NETWORKS]
     if machine.device == "gpu" or (
         machine.device == "auto" and any(path.exists() for path in GPUS)

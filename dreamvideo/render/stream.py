@@ -26,6 +26,7 @@ from dreamvideo.media.probe import probe
 from dreamvideo.media.read import Frame, SeekPoint, Source, open_probed
 from dreamvideo.media.write import check_frames, check_max_size, check_output
 from dreamvideo.paint.colour import needs_first
+from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import choose_dream_size
 from dreamvideo.render.encode import StoredFilm, make_encode_options, settle_output
 from dreamvideo.render.frames.pipeline import (
@@ -147,8 +148,9 @@ def dream_stream(
             f"{join_options(given)}: for files only; standard output has --to and --depth"
         )
     look, machine, line = settle_precision(look, machine, "film")
-    _refuse_second_look(look, wanted, machine, piped=str(request.clip) == PIPE)
+    _refuse_second_look(look, machine, piped=str(request.clip) == PIPE)
     if not to_pipe:
+        output_paths.check_apart(Path(output), wanted.sound, *wanted.stems.values())
         check_output(Path(output), make_encode_options(wanted, overwrite=overwrite))
     piped = None
     if str(request.clip) == PIPE:
@@ -183,9 +185,7 @@ def dream_stream(
     return run_job(job, lambda job: _to_job(stream, job, threads), on_progress)
 
 
-def _refuse_second_look(
-    look: Look, wanted: OutputSettings, machine: MachineSettings, *, piped: bool
-) -> None:
+def _refuse_second_look(look: Look, machine: MachineSettings, *, piped: bool) -> None:
     """Refuse what needs more than one look at each frame. Raises UsageError."""
     if look.coherence.passes > 1:
         raise UsageError("--passes 2 goes back over the whole film: a pipe passes only once")
@@ -193,11 +193,6 @@ def _refuse_second_look(
         raise UsageError("--workers: several processes need the whole clip: name files, not -")
     if not piped:
         return
-    if look.sounds and wanted.sound is None:
-        raise UsageError(
-            "settings that follow the sound (audio:) need a file: a pipe has no sound; give one "
-            "with --sound"
-        )
     if look.length_terms:
         raise UsageError(
             f"{next(iter(look.length_terms))}: %, end and p need the clip's length, which a pipe "

@@ -108,6 +108,8 @@ def dream_video(  # noqa: PLR0913  (public: one keyword per choice)
     clip, output = _resolve_names(clip, output)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
     output_paths.check_apart(proxy_path(output), clip)
+    for path in (output, proxy_path(output)):
+        output_paths.check_apart(path, wanted.sound, *wanted.stems.values())
     look, machine, line = settle_precision(look, machine, "film")
     say(on_progress, line)
     request = ClipRequest(clip, start, end, size, fps, hold_gaps, fit)

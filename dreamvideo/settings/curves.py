@@ -21,7 +21,14 @@ from dreamvideo.settings.over_time import (
     is_number,
 )
 from dreamvideo.settings.presets import look_values
-from dreamvideo.settings.terms import ARROW, Timeline, format_timeline, layer_timeline
+from dreamvideo.settings.terms import (
+    ARROW,
+    Timeline,
+    class_timeline,
+    format_timeline,
+    layer_timeline,
+    network_timeline,
+)
 
 LAYERS = "dream.layers"
 # A part of a film is sampled at so many times, and at its end.
@@ -176,10 +183,13 @@ def cut_schedules(look: Look, film: TimePoint, seconds: float) -> Look:
             bounds = find_bounds(found[1], name.split(".")[-1])
             numbers[name] = format_schedule(sample(schedule, bounds))
     dream = look.dream
-    if dream.layers and ARROW in dream.layers:
-        whole = layer_timeline(dream.layers)
-        part = Timeline(whole.terms, sample(whole.schedule, Bounds()))
-        dream = dream.model_copy(update={"layers": format_timeline(part)})
+    readers = {"layers": layer_timeline, "classes": class_timeline, "model": network_timeline}
+    for name, read in readers.items():
+        text = getattr(dream, name) or ""
+        if ARROW in text:
+            whole = read(text)
+            part = Timeline(whole.terms, sample(whole.schedule, Bounds()))
+            dream = dream.model_copy(update={name: format_timeline(part)})
     return look.model_copy(update={"over_time": numbers, "dream": dream})
 
 

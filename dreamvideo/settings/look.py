@@ -25,7 +25,9 @@ from dreamvideo.settings.over_time import (
 )
 
 # What a value over time calls the end of the film, a share of it, and how much of it is over.
-_OF_LENGTH = re.compile(r"%|\b(?:end|p)\b")
+# A share of the film is followed by its key's colon, perhaps after an offset; elsewhere % is a
+# remainder.
+_OF_LENGTH = re.compile(r"[\d.]\s*%\s*(?:$|:|[+-][^,]*:)|\b(?:end|p)\b")
 # In lists of layers and classes only times are meant: a layer may be named like one of these.
 _AT_SHARE = re.compile(r"(?:^|->)\s*(?:end\b|[\d.]+\s*%)")
 StageTime = Annotated[str | None, AfterValidator(lambda text: validate(parse_time_point, text))]

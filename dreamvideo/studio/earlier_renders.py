@@ -17,6 +17,7 @@ from dreamvideo.render.progress import Progress
 from dreamvideo.render.source import ClipRequest
 from dreamvideo.render.zoom.render import ZOOM_FPS
 from dreamvideo.settings import look_values
+from dreamvideo.settings.derive import derive_look
 from dreamvideo.studio.form_state import ENDINGS, FILM, WORDS, Choice
 from dreamvideo.studio.kept_renders import KeptRender
 from dreamvideo.studio.render_job import RenderJob
@@ -112,7 +113,11 @@ def is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
             begun = {"at": None, "to": None, **begun}
         if {**begun, "size": _size_of(manifest)} != _request_of(choice):
             return False
-        if look_values(manifest.decoded_look) != look_values(choice.look):
+        look = choice.look
+        if choice.kind == "zoom" and choice.loop and look.zoom.rate is None:
+            # A loop's rate is chosen when it is rendered.
+            look = derive_look(look, {"zoom": {"rate": manifest.decoded_look.zoom.rate}})
+        if look_values(manifest.decoded_look) != look_values(look):
             return False
         song = choice.sound.get("sound") if choice.look.sounds else None
         heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None

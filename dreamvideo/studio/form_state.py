@@ -43,7 +43,7 @@ GROUPS: Mapping[Kind, tuple[str, ...]] = {
 }
 # A mask's file, and its other settings: they belong to the source, not to the look.
 MASK = "mask.mask"
-Value = float | int | str
+Value = bool | float | int | str
 Changes = Mapping[str, Value]
 
 

@@ -74,6 +74,11 @@ class Jobs:
         return next((job for job in self.all if job.state in BUSY), None)
 
     @property
+    def _is_free(self) -> bool:
+        """Whether no process is left: one whose render has ended may still be about to exit."""
+        return all(job.child is None and job.state not in BUSY for job in self.all)
+
+    @property
     def listed(self) -> list[RenderJob]:
         """All renders: the running one, the queue, then the others, newest first."""
         with self._lock:
@@ -98,8 +103,9 @@ class Jobs:
         with suppress(OSError):
             unfinished = [p for p in self.folder.glob("*.dreamjob") if p.is_dir()]
             finished = [p for p in self.folder.iterdir() if is_output(p) and p.name not in known]
-            finished = sorted(finished, key=lambda p: p.stat().st_mtime)[-MOST_EARLIER:]
-            for path in finished:
+            room = max(0, MOST_EARLIER - sum(each.state == "done" for each in there))
+            newest = sorted(finished, key=lambda p: p.stat().st_mtime, reverse=True)[:room]
+            for path in reversed(newest):
                 kind: Kind = "image" if path.suffix in ENDINGS["image"] else "video"
                 job = RenderJob(next(self._numbers), Order(Choice(kind), path, path, {}), None, "")
                 job.state, job.line = "done", describe_output(job, 1)
@@ -122,6 +128,15 @@ class Jobs:
         outputs = {job.order.output for job in self.queue}
         promised = {output for output in outputs if not job_folder(output).exists()}
         promised |= {job.order.output for job in self.all if job.state in BUSY}
+        # One that was paused before its first frame has no folder yet that tells it apart.
+        promised |= {
+            job.order.output
+            for job in self.all
+            if job.state == "paused"
+            and not job_folder(job.order.output).exists()
+            and (job.order.source, job.order.choice)
+            != (material.path, replace(choice, set_aside={}))
+        }
         for number in range(1, 100_000):
             name = choose_output_name(
                 material.path, choice.kind, choice.ending, number, choice.name
@@ -174,6 +189,12 @@ class Jobs:
         """Resume or retry a render, in its turn. Raises UsageError if its source is gone."""
         with self._lock:
             if job.state in RESTING:
+                output = job.order.output
+                others = (each for each in self.all if each is not job)
+                if any(o.order.output == output and o.state != "stopped" for o in others):
+                    raise UsageError(
+                        f"{job.name} is another render's by now: render it again with its settings"
+                    )
                 if not job.order.source.exists():
                     raise UsageError(
                         f"the source of {job.name} is gone: drop it in again, and render it with "
@@ -283,7 +304,7 @@ class Jobs:
         choice = job.order.choice
         if choice.song is None or not choice.sound or not choice.song.path.is_file():
             return choice
-        kept = self._keep(choice.song.path)
+        kept = self._keep(choice.song.path).absolute()
         record_kept(job.order.output, song=kept)
         return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
 
@@ -306,7 +327,11 @@ class Jobs:
             # A queue that has ended is not held any more.
             self.held = self.held and bool(self.queue)
             renders = [
-                KeptRender(job.order, job.command, job.state, job.line, job.notes)
+                KeptRender(
+                    # A restart may come from another folder.
+                    replace(job.order, source=job.order.source.absolute()),
+                    *(job.command, job.state, job.line, job.notes),
+                )
                 for job in self.listed
                 if job.state != "stopped"
             ]
@@ -316,7 +341,7 @@ class Jobs:
 
     def _enqueue(self, job: RenderJob) -> None:
         job.has_begun, job.state = True, "waiting"
-        if self.held and self.running is None:
+        if self.held and self._is_free:
             # Asked for by hand: it does not wait for the queue.
             self._start(job)
         else:
@@ -325,7 +350,7 @@ class Jobs:
         self._changed()
 
     def _start_next(self) -> None:
-        while self.queue and not self.held and self.running is None:
+        while self.queue and not self.held and self._is_free:
             job = self.queue.pop(0)
             if job.order.source.exists():
                 self._start(job)

@@ -31,12 +31,13 @@ def canvas_size(frame: SourceFile) -> tuple[int, int]:
     return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
 
 
-def keep_mask(upload: SourceFile, frame: SourceFile) -> Path:
+def keep_mask(upload: SourceFile, frame: SourceFile, kept: set[Path]) -> Path:
     """Keep a painted mask as an 8-bit grey PNG, named after the frame's file and its own content.
 
     Args:
         upload: The mask, a private file, which is deleted.
         frame: The picture or clip that it was painted over.
+        kept: Gets its path, unless it was there before.
 
     Raises:
         UsageError: It is larger than the frame.
@@ -55,23 +56,25 @@ def keep_mask(upload: SourceFile, frame: SourceFile) -> Path:
         grey = cv2.cvtColor(read_still(upload.path), cv2.COLOR_RGB2GRAY)
     finally:
         shutil.rmtree(upload.path.parent, ignore_errors=True)
-    return _keep(png_bytes(grey[..., None], None), "masks", frame.path.with_suffix(".png").name)
+    name = f"{frame.path.absolute().stem}.png"
+    return _keep(png_bytes(grey[..., None], None), "masks", name, kept)
 
 
-def keep_arrival(upload: SourceFile) -> Path:
+def keep_arrival(upload: SourceFile, kept: set[Path]) -> Path:
     """Keep the picture that a zoom ends on, a private file, which is deleted.
 
-    Raises MediaError if it is no picture, or cannot be written.
+    ``kept`` gets its path, unless it was there before. Raises MediaError if it is no picture, or
+    cannot be written.
     """
     try:
         if upload.kind != "still":
             raise MediaError(f"{upload.name}: a zoom ends on a picture, not on a film")
-        return _keep(read_bytes(upload.path), "arrivals", upload.path.name)
+        return _keep(read_bytes(upload.path), "arrivals", upload.path.name, kept)
     finally:
         shutil.rmtree(upload.path.parent, ignore_errors=True)
 
 
-def _keep(data: bytes, folder: str, name: str) -> Path:
+def _keep(data: bytes, folder: str, name: str, kept: set[Path]) -> Path:
     safe = Path(make_safe_name(name).replace(" ", "-"))
     path = (
         user_preset_folder()
@@ -85,6 +88,7 @@ def _keep(data: bytes, folder: str, name: str) -> Path:
     if not path.exists():
         with replace_atomically(path) as part:
             part.write_bytes(data)
+        kept.add(path)
     return path
 
 

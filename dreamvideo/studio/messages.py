@@ -32,14 +32,15 @@ class PictureWanted:
 class FilmWanted:
     """Request for a short, small film of ``path``; supersedes all requests before it.
 
-    It covers ``seconds`` from ``at`` on, or with ``zooms`` is a zoom into the picture, and is
-    written to ``folder``. ``sound`` are the output settings of its sound.
+    It covers ``seconds`` from ``at`` on, or with ``zooms`` is a zoom into the picture, or into the
+    clip's frame ``at`` a time (None: its last one), and is written to ``folder``. ``sound`` are the
+    output settings of its sound.
     """
 
     ticket: int
     path: Path
     values: Mapping[str, Any]
-    at: float
+    at: float | None
     seconds: float
     zooms: bool
     folder: Path

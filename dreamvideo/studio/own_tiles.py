@@ -97,7 +97,7 @@ class OwnTiles:
             self._previewer = self._previewer or self._make(self._hear, background=True)
             self._ticket = next(self._tickets)
             values = self._todo[0][2]
-            self._previewer.ask(PictureWanted(self._ticket, path, values, at, 0.0, PIXELS))
+            self._previewer.ask(PictureWanted(self._ticket, path, values, at, 0.0, 0.0, PIXELS))
         elif self._previewer:
             threading.Thread(target=self.close, daemon=True).start()
 

@@ -45,7 +45,8 @@
     if (!holds(e)) return;
     e.preventDefault();
     inside = 0; mark();
-    send(e.dataTransfer.files[0], e.target.closest && e.target.closest('.music') ? 'song' : 'source');
+    const on = (css) => e.target.closest && e.target.closest(css);
+    send(e.dataTransfer.files[0], on('#arrival') ? 'arrival' : on('.music') ? 'song' : 'source');
   });
   const fill = () => {
     if (document.fullscreenElement) document.exitFullscreen();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import resources
 
 from nicegui import ui
@@ -72,9 +73,12 @@ def _head() -> None:
     scheme = ui.dark_mode(None)
 
     async def kept() -> None:
-        name = await ui.run_javascript("showChosenLook(); return window.studioScheme")
-        scheme.value = _SCHEMES.get(name)
-        shown.text = f"Theme: {name}"
+        # A busy machine answers late, a page that was closed meanwhile never.
+        with suppress(TimeoutError):
+            code = "showChosenLook(); return window.studioScheme"
+            name = await ui.run_javascript(code, timeout=60)
+            scheme.value = _SCHEMES.get(name)
+            shown.text = f"Theme: {name}"
 
     def turn() -> None:
         names = list(_SCHEMES)

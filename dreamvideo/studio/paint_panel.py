@@ -16,9 +16,11 @@ from dreamvideo.studio.form_state import MASK
 from dreamvideo.studio.kept_pictures import canvas_size
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.widgets import box, show
+from dreamvideo.studio.widgets import box, change, show
 
 _INVERT, _FEATHER = "mask.invert", "mask.feather"
+_TINTED = "The mask: what is tinted is dreamt"
+_LEFT_OUT = "The mask: what is tinted stays as it is"
 
 
 class PaintPanel(Panel):
@@ -27,9 +29,8 @@ class PaintPanel(Panel):
     def __init__(self, studio: Studio, screen: Element) -> None:
         super().__init__(studio)
         self.is_open = False
-        label = "The mask: what is tinted is dreamt"
         with screen:
-            self.canvas = box("canvas", "paint", id="paint-canvas", role="img", aria_label=label)
+            self.canvas = box("canvas", "paint", id="paint-canvas", role="img", aria_label=_TINTED)
         html = (resources.files("dreamvideo.studio") / "paint.html").read_text("utf-8")
         with box("div", "paint-tools", role="group", aria_label="Mask") as self.root:
             ui.html(html, sanitize=False).classes("form")
@@ -62,6 +63,7 @@ class PaintPanel(Panel):
             "feather": mask.feather,
         }
         self.seen = now
+        change(self.canvas, aria_label=_LEFT_OUT if mask.invert else _TINTED)
         ui.run_javascript(f"showMask({json.dumps(state)})")
 
     def _edit(self, what: str, value: Any) -> None:

@@ -221,7 +221,8 @@ class StagePanel(Panel):
         if self.shows_film:
             self._leave_film()
         else:
-            self.shows_film = True
+            # The canvas would lie over the film and its controls.
+            self.shows_film, self.paint.is_open = True, False
             self.studio.ask_moving()
         self.refresh()
 

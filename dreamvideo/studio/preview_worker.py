@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dreamvideo import cancel
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.formatting import format_seconds
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.preview_encoder import Proxy
@@ -37,7 +38,7 @@ from dreamvideo.render.zoom.render import zoom
 from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import Look, MachineSettings, look_from_values, make_output
 from dreamvideo.settings.derive import derive_look
-from dreamvideo.settings.terms import ARROW, layer_timeline
+from dreamvideo.settings.terms import ARROW, class_timeline, layer_timeline, network_timeline
 from dreamvideo.studio import frames
 from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.messages import (
@@ -182,6 +183,7 @@ class _Dreaming:
                 output,
                 short,
                 make_output(**wanted.sound),
+                at=None if wanted.at is None else format_seconds(wanted.at),
                 fps=str(MOST_RATE),
                 size=size,
                 overwrite=True,
@@ -191,7 +193,7 @@ class _Dreaming:
         else:
             info = probe(wanted.path)
             latest = max(Fraction(0), info.duration - Fraction(wanted.seconds))
-            begin = min(Fraction(wanted.at).limit_denominator(1000), latest)
+            begin = min(Fraction(wanted.at or 0.0).limit_denominator(1000), latest)
             sound = dict(wanted.sound)
             if sound:
                 # As in the whole film, which the song begins with.
@@ -253,11 +255,16 @@ class _Dreaming:
 
 
 def _at_moment(look: Look, moment: TimePoint) -> Look:
-    """Return a look as it is at a time, its layers too."""
-    if look.dream.layers and ARROW in look.dream.layers:
-        weighted = layer_timeline(look.dream.layers).at(moment)
-        heard = [f"{term}:{weight:.6g}" for term, weight in weighted if weight] or [weighted[0][0]]
-        look = derive_look(look, {"dream": {"layers": ",".join(heard)}})
+    """Return a look as it is at a time: its layers, classes and networks too."""
+    readers = {"layers": layer_timeline, "classes": class_timeline, "model": network_timeline}
+    for name, read in readers.items():
+        text = getattr(look.dream, name) or ""
+        if ARROW in text:
+            weighted = read(text).at(moment)
+            # A network whose layers are all silent must not dream its own.
+            heard = [f"{term}:{w:.6g}" for term, w in weighted if w or "," in look.dream.model]
+            at_once = ",".join(heard or [weighted[0][0]])
+            look = derive_look(look, {"dream": {name: at_once}})
     return look.at(moment)
 
 

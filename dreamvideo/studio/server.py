@@ -173,6 +173,8 @@ def _uploads(app: FastAPI, studio: Studio) -> None:
             if use in ("mask", "arrival") and not isinstance(taken, Song):
                 keep = studio.take_mask if use == "mask" else studio.take_arrival
                 return JSONResponse({use: await asyncio.to_thread(keep, taken)})
+            if use in ("mask", "arrival"):
+                raise MediaError(f"{taken.name}: is no picture")
             if isinstance(taken, Song):
                 studio.play(taken)
             else:

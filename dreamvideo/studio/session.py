@@ -312,8 +312,7 @@ class Studio:
         """
         if self.material is None:
             raise UsageError("choose a photo or a clip first")
-        path = keep_mask(upload, self.material)
-        self.kept.add(path)
+        path = keep_mask(upload, self.material, self.kept)
         # Each stroke is undone by itself.
         self.choose(self.choice.with_change(MASK, str(path)))
         return path.name
@@ -347,8 +346,7 @@ class Studio:
 
     def take_arrival(self, upload: SourceFile) -> str:
         """Let the zoom end on a picture; return its file's name. Raises MediaError."""
-        path = keep_arrival(upload)
-        self.kept.add(path)
+        path = keep_arrival(upload, self.kept)
         self.choose(replace(self.choice, to=str(path), loop=False))
         return path.name
 
@@ -418,13 +416,20 @@ class Studio:
             return
         with self._lock:
             self._film = next(self._tickets)
+            zooms = self.choice.kind == "zoom"
+            try:
+                values = look_values(self._look_from_here())
+            except DreamVideoError as error:
+                self.moving = Moving(error=str(error))
+                self.touch()
+                return
             wanted = FilmWanted(
                 self._film,
                 material.path,
-                look_values(self._look_from_here()),
-                self.at,
+                values,
+                self.choice.at if zooms else self.at,
                 MOVING,
-                self.choice.kind == "zoom",
+                zooms,
                 self.private,
                 self.choice.sound,
             )
@@ -499,8 +504,14 @@ class Studio:
         return max(0.0, float(material.duration - 1 / material.rate))
 
     def _list_looks(self) -> dict[str, Mapping[str, Any]]:
-        names = ("", *list_descriptions(), *self.own_looks)
-        return {name: look_values(make_look([name] if name else [])) for name in names}
+        # A look without a picture needs a download, which nobody has asked for.
+        bundled = [name for name in list_descriptions() if name in look_pictures()]
+        found: dict[str, Mapping[str, Any]] = {}
+        for name in ("", *bundled, *self.own_looks):
+            # One of the user's may have been deleted meanwhile.
+            with suppress(DreamVideoError):
+                found[name] = look_values(make_look([name] if name else []))
+        return found
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):

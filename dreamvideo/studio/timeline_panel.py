@@ -123,6 +123,9 @@ class TimelinePanel(Panel):
                 self._change(what, *given)
         except DreamVideoError as error:
             self.line = str(error)
+        except IndexError:
+            # Another tab has removed that key meanwhile.
+            pass
         # What was typed or dragged may have to be put back.
         self.seen = None
         self.refresh()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.dream.readers.operations import MAKING, PIXEL, TABLE, convolve
+from dreamvideo.dream.readers.operations import PIXEL, TABLE, convolve
 from dreamvideo.dream.runtime import tensorflow
 
 # No layer of a picture of 256 pixels has more values.
@@ -73,7 +73,10 @@ def compute(graph: Graph, value: Any, wanted: Sequence[str]) -> dict[str, Any]:
 
     for operation in _find_needed(graph, wanted):
         if operation.name != graph.start:
-            _store(values, operation, _compute_one(operation, values, constant, fast=True))
+            found = _compute_one(operation, values, constant, fast=True)
+            if operation.kind == "Cast" and found.dtype.is_floating:
+                found = tensorflow().cast(found, value.dtype)
+            _store(values, operation, found)
     return {name: values[name] for name in wanted}
 
 
@@ -97,7 +100,7 @@ def list_shapes(graph: Graph, side: int) -> dict[str, tuple[int, ...]]:
             with suppress(Exception):
                 if operation.name != graph.start:
                     result = _compute_one(operation, values, stand_in)
-                    if not all(_is_bounded(operation.kind, each) for each in _as_list(result)):
+                    if not all(_is_bounded(each) for each in _as_list(result)):
                         continue
                     _store(values, operation, result)
                 shape = values[operation.name].shape
@@ -110,9 +113,9 @@ def _as_list(result: Any) -> list[Any]:
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def _is_bounded(kind: str, result: Any) -> bool:
+def _is_bounded(result: Any) -> bool:
     count = result.shape.num_elements() if result.shape.rank is not None else None
-    return kind not in MAKING if count is None else count <= MOST_VALUES
+    return count is not None and count <= MOST_VALUES
 
 
 def _store(values: dict[str, Any], operation: Operation, result: Any) -> None:

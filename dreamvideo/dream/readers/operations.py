@@ -19,6 +19,8 @@ PIXEL = 3
 PICTURE_AXES = 4
 # No network pads more.
 MOST_PADDING = 64
+# The neighbours of a normalisation are a table of channels by channels.
+MOST_CHANNELS = 4096
 
 
 def convolve(x: Any, kernel: Any, options: Mapping[str, Any]) -> Any:
@@ -127,6 +129,8 @@ def _lrn(options: Mapping[str, Any], x: Any) -> Any:
     tf = tensorflow()
     radius, beta = int(options.get("depth_radius", 5)), float(options.get("beta", 0.5))
     bias, alpha = float(options.get("bias", 1.0)), float(options.get("alpha", 1.0))
+    if int(x.shape[-1]) > MOST_CHANNELS:
+        raise ValueError("a normalisation over too many channels")
     places = np.arange(int(x.shape[-1]))
     near = np.abs(places[:, None] - places) <= radius
     band = tf.constant(near[None, None].astype(np.float32), x.dtype)
@@ -419,13 +423,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "ResizeNearestNeighbor": _resize("nearest_neighbor"),
     "ResizeBicubic": _resize("bicubic"),
 }
-# Operations whose result may be as large as a number says that the network computes.
-MAKING = frozenset(
-    {
-        *("Fill", "Tile", "Range", "BroadcastTo", "SpaceToBatchND"),
-        *("Conv2DBackpropInput", "ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"),
-    }
-)
 
 
 def _refuse(what: str) -> Any:

@@ -13,14 +13,14 @@ import pickletools  # lists a pickle's steps; it executes none
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dreamvideo.dream.readers.graphdef import check_shape
+from dreamvideo.dream.readers.graphdef import MOST_AXES, check_shape
 
 # The start of files that PyTorch wrote before 1.6: a pickled magic number.
 OLD_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -225,9 +225,19 @@ def _follow_file(file: io.BytesIO) -> Any:
             if steps > MOST_STEPS:
                 raise ValueError("a pickle of too many steps")
             machine.take(step.name, argument)
-    except (IndexError, KeyError, TypeError, AttributeError) as error:
+    except (IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"its pickle is damaged ({type(error).__name__})") from None
     return machine.stack[-1] if machine.stack else None
+
+
+def _pair_up(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a dictionary; the hash of a key of nested tuples would overflow Python's stack."""
+    found = {}
+    for key, value in pairs:
+        if not isinstance(key, str | int):
+            raise ValueError("a dictionary with keys that are no names")
+        found[key] = value
+    return found
 
 
 class _Machine:
@@ -272,14 +282,15 @@ class _Machine:
 
     def _binpersid(self, _: Any) -> None:
         _, kind, key, _, count, *_ = self.stack.pop()
-        if not isinstance(kind, _Name) or kind.name not in STORAGES:
+        if not isinstance(kind, _Name) or kind.name not in STORAGES or not isinstance(key, str):
             raise ValueError("numbers of an unknown type")
         self.stack.append(_Storage(kind.name, str(key), int(count)))
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if function == _Name("collections OrderedDict"):
-            found = dict(*arguments)
+            pairs = arguments[0] if arguments else ()
+            found = _pair_up(pairs.items() if isinstance(pairs, dict) else pairs)
             self.copied += len(found)
             if self.copied > MOST_STEPS:
                 raise ValueError("a pickle of too many copies")
@@ -293,7 +304,11 @@ class _Machine:
         if not isinstance(function, _Name) or function.name not in TENSORS:
             self._unknown(getattr(function, "name", "a call"))
         storage, offset, shape, strides = arguments[:4]
-        if not isinstance(storage, _Storage) or len(shape) != len(strides):
+        if (
+            not isinstance(storage, _Storage)
+            or len(shape) != len(strides)
+            or len(shape) > MOST_AXES
+        ):
             raise ValueError("a tensor without numbers")
         sizes = tuple(map(int, shape)), tuple(map(int, strides))
         self.stack.append(_Tensor(storage, int(offset), *sizes))
@@ -322,11 +337,11 @@ class _Machine:
 
     def _setitem(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        self.stack[-1][key] = value
+        self.stack[-1].update(_pair_up([(key, value)]))
 
     def _setitems(self, _: Any) -> None:
         taken = self._to_mark()
-        self.stack[-1].update(zip(taken[::2], taken[1::2], strict=True))
+        self.stack[-1].update(_pair_up(zip(taken[::2], taken[1::2], strict=True)))
 
     def _append(self, _: Any) -> None:
         value = self.stack.pop()

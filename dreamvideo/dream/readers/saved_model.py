@@ -36,7 +36,7 @@ RESTORE = "RestoreV2"
 PASSING = frozenset({"Identity", "ReadVariableOp", "Cast"})
 # A function that calls itself has no end, and one that is called often takes memory each time:
 # a node on disk has at least so many bytes.
-MOST_DEPTH, NODE_BYTES, MOST_SMALL = 24, 24, 2000
+MOST_DEPTH, PART_BYTES, MOST_SMALL = 24, 8, 2000
 # The results of operations that have more than one, in order.
 RESULTS = {
     **{
@@ -214,7 +214,7 @@ class _Inliner:
 
     def __init__(self, model: _Model, size: int) -> None:
         self._model, self._size = model, size
-        self._most = size // NODE_BYTES + MOST_SMALL
+        self._room = size // PART_BYTES + MOST_SMALL
         self._known: dict[str, _Function] = {}
         self._written: dict[str, Operation] = {}
         self._taken: set[str] = set()
@@ -256,7 +256,8 @@ class _Inliner:
     def _call(self, node: Operation, function: str, depth: int) -> None:
         """Write the nodes of a call; its name is that of an operation already written."""
         found = self._function(function)
-        if depth > MOST_DEPTH or len(self._written) + len(found.nodes) > self._most:
+        self._room -= 1 + len(found.results) + sum(1 + len(each.inputs) for each in found.nodes)
+        if depth > MOST_DEPTH or self._room < 0:
             raise ValueError("its functions call one another without end")
         del self._written[node.name]
         names = dict(zip(found.arguments, node.inputs, strict=False))
@@ -285,8 +286,10 @@ class _Inliner:
     def _name(self, name: str, call: str) -> str:
         """Return a node's own name, or another if that was given before, also to a call."""
         found = name if name not in self._taken else f"{call}/{name}"[-200:]
-        if found in self._taken:
-            found = f"{name}#{len(self._taken)}"
+        number = len(self._taken)
+        while found in self._taken:
+            found = f"{name[-180:]}#{number}"
+            number += 1
         self._taken.add(found)
         return found
 

@@ -105,8 +105,8 @@ def dream_frames(  # noqa: PLR0913  (public: one keyword per choice)
         )
     if wanted.sounds:
         raise UsageError(
-            "dream_frames: frames have no sound for audio: to follow; only the clip of dream_video "
-            "has one"
+            "dream_frames: frames have no sound for audio:, beat and bar to follow; dream_video "
+            "has the clip's, or --sound's"
         )
     if masks is not None and wanted.mask.mask is not None:
         raise UsageError("dream_frames: give masks or mask, not both")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dreamvideo.dream.memory_estimate import with_memory_bound
-from dreamvideo.dream.mixture import list_model_files, read_mixture, replace_files
+from dreamvideo.dream.mixture import list_model_files, read_mixture, rename_labels, replace_files
 from dreamvideo.dream.readers.saved_model import is_saved_model, list_files
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media import ffmpeg
@@ -169,7 +169,9 @@ def make_manifest(
     bits["max_memory"] = machine.max_memory
     if look.sounds:
         heard = ("sound_start", "bpm", "downbeat")
-        bits |= {name: getattr(wanted, name) for name in heard if getattr(wanted, name)}
+        given = {name: getattr(wanted, name) for name in heard}
+        usual = OutputSettings.model_fields
+        bits |= {name: value for name, value in given.items() if value != usual[name].default}
     asked |= {f"--{name.replace('_', '-')}": str(value) for name, value in bits.items()}
     return Manifest(
         kind=kind,
@@ -231,13 +233,29 @@ def list_look_files(look: Look) -> dict[str, Path]:
     return {**dict(_list_paths(look, "")), **named, **own}
 
 
-def replace_model_files(model: str, rename: Callable[[Path], str]) -> str:
-    """Return a setting of ``model`` with the files of its networks renamed.
+def rename_model_files(
+    dream: dict[str, Any], parts: Sequence[dict[str, Any]], rename: Callable[[Path], str]
+) -> None:
+    """Rename the files of a dream's networks wherever its settings name them.
 
-    For those that stage a job's files, and know nothing of networks. Raises UsageError if a new
-    name cannot stand in a list.
+    For those that stage a job's files, and know nothing of networks.
+
+    Args:
+        dream: Settings of a dream, which are changed.
+        parts: Those of regions that name the same networks, which are changed as well.
+        rename: File -> its new name.
+
+    Raises:
+        UsageError: A new name cannot stand in a list.
     """
-    return replace_files(model, rename)
+    model = dream.get("model")
+    if not model:
+        return
+    renamed = replace_files(model, rename)
+    if renamed != model:
+        for values in (dream, *parts):
+            values.update(rename_labels(model, renamed, values))
+        dream["model"] = renamed
 
 
 def find_differences(started: Manifest, now: Manifest) -> list[str]:

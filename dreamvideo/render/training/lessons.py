@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
+from dreamvideo.dream.classes import fold_name
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.imaging import resize
 from dreamvideo.media.endings import READ_ENDINGS
@@ -31,6 +32,8 @@ FEWEST, ASIDE = 4, 6
 MOST, MOST_CLASSES = 2000, 100
 # A crop's side as a share of the picture's, its contrast, and its shift of each colour.
 SHARE, CONTRAST, SHIFT = (0.6, 1.0), (0.8, 1.2), 0.15
+# What separates classes where --class names them.
+NOT_IN_NAMES = (",", ":", "->")
 GREY = (127.0, 127.0, 127.0)
 
 
@@ -44,6 +47,7 @@ class Lessons:
         aside: Pictures of each class to test with.
         others: Pictures of anything else.
         unread: One line about each picture that could not be read.
+        dropped: How many pictures were too many.
         digest: Of all pixels, in order.
     """
 
@@ -52,6 +56,7 @@ class Lessons:
     aside: list[list[Picture]] = field(default_factory=list)
     others: list[Picture] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    dropped: int = 0
     digest: str = ""
 
 
@@ -76,6 +81,7 @@ def read_lessons(folder: Path, against: Path | None, seed: int, on_progress: OnP
     share = MOST // (len(found) + bool(rest))
     lists = [_pick(paths, share, random) for paths in (*found.values(), rest)]
     lessons = Lessons(tuple(found))
+    lessons.dropped = sum(map(len, (*found.values(), rest))) - sum(map(len, lists))
     reader = _Reader(sum(map(len, lists)), lessons, on_progress)
     for name, paths in zip(found, lists, strict=False):
         pictures = reader.read(paths)
@@ -107,7 +113,7 @@ def _find_classes(folder: Path) -> dict[str, list[Path]]:
             "folders, one a class, or none"
         )
     if loose:
-        return {folder.resolve().name or "own": loose}
+        found = {folder.resolve().name or "own": loose}
     if not found:
         raise UsageError(
             f"{escape_text(folder)}: holds no pictures: put about twenty there, or a folder of "
@@ -120,15 +126,16 @@ def _find_classes(folder: Path) -> dict[str, list[Path]]:
         )
     names: dict[str, str] = {}
     for name in found:
-        other = names.setdefault(name.casefold(), name)
+        other = names.setdefault(fold_name(name), name)
         if other != name:
             raise UsageError(
                 f"{escape_text(folder)}: {escape_text(other)!r} and {escape_text(name)!r} are one "
                 "class: rename one of these folders"
             )
-        if not name.isprintable() or "," in name or ":" in name:
+        if not (name.isprintable() and fold_name(name)) or any(m in name for m in NOT_IN_NAMES):
             raise UsageError(
-                f"{escape_text(folder / name)}: a class's name has no comma or colon: rename it"
+                f"{escape_text(folder if loose else folder / name)}: a class's name has no comma, "
+                "colon, arrow or control characters: rename the folder"
             )
     return found
 
@@ -143,14 +150,16 @@ def _check_folder(folder: Path) -> Path:
 
 def _pictures_in(folder: Path, *, deep: bool = False) -> list[Path]:
     """Return the pictures in a folder, and with ``deep`` in those inside it, by their names."""
-    paths = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in READ_ENDINGS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    found = []
+    for path in folder.rglob("*") if deep else folder.iterdir():
+        check()
+        if (
+            path.suffix.lower() in READ_ENDINGS
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+            and path.is_file()
+        ):
+            found.append(path)
+    return sorted(found)
 
 
 def _pick(paths: list[Path], most: int, random: np.random.Generator) -> list[Path]:
@@ -192,14 +201,14 @@ def _read_small(path: Path) -> Picture:
 
 def _shrink(pixels: Picture) -> Picture:
     high, wide = pixels.shape[:2]
-    scale = HELD_SIDE / min(high, wide)
-    if scale >= 1:
-        return pixels
     # A panorama is held by its middle, so that none takes much memory.
     reach = 4 * min(high, wide)
     top, left = max(0, high - reach) // 2, max(0, wide - reach) // 2
     pixels = np.ascontiguousarray(pixels[top : top + reach, left : left + reach])
     high, wide = pixels.shape[:2]
+    scale = HELD_SIDE / min(high, wide)
+    if scale >= 1:
+        return pixels
     return resize(pixels, (max(1, round(high * scale)), max(1, round(wide * scale))), "area")
 
 

@@ -19,9 +19,18 @@ from dreamvideo.dream.runtime import settle_threads
 from dreamvideo.dream.trained import ENDING, encode_trained
 from dreamvideo.dream.training import Pupil
 from dreamvideo.errors import DreamVideoError, UsageError, leave
+from dreamvideo.formatting import format_count
 from dreamvideo.media.paths import check_place, escape_text, replace_atomically
 from dreamvideo.render.progress import OnProgress, Progress, silent
-from dreamvideo.render.training.lessons import Lessons, Picture, crop, crop_all, fog, read_lessons
+from dreamvideo.render.training.lessons import (
+    MOST,
+    Lessons,
+    Picture,
+    crop,
+    crop_all,
+    fog,
+    read_lessons,
+)
 from dreamvideo.settings.training import TrainingSettings
 from dreamvideo.version import __version__
 
@@ -81,7 +90,7 @@ class _Course:
 def default_network(folder: Path) -> Path:
     """Name a folder's network: ``art/coins`` -> ``art/coins.safetensors``."""
     named = folder.resolve() if folder.name in ("", "..") else folder
-    return named.with_name(f"{named.name or 'own'}{ENDING}")
+    return named.parent / f"{named.name or 'own'}{ENDING}"
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -165,7 +174,12 @@ class _Teacher:
     ) -> None:
         self.checkpoint, self.course, self.notes = checkpoint, _Course(), list[str]()
         if lessons.unread:
-            self.notes.append(f"{len(lessons.unread)} pictures could not be read and are left out")
+            self.notes.append(
+                f"left out: {format_count(len(lessons.unread), 'picture')} that could not be read"
+            )
+        if lessons.dropped:
+            count = format_count(lessons.dropped, "picture")
+            self.notes.append(f"left out: {count} beyond the {MOST} that are learnt from")
         self._lessons, self._settings, self._listen = lessons, settings, on_progress
         self._pupil = Pupil(len(lessons.classes), settings.strength)
         self._best: Arrays = {}
@@ -185,7 +199,7 @@ class _Teacher:
         while course.epoch < settings.epochs:
             why = self._reason_to_end()
             if why:
-                self.notes.append(f"ended after {course.epoch} epochs: it {why}")
+                self.notes.append(f"ended after {format_count(course.epoch, 'epoch')}: it {why}")
                 self._listen(Progress("training", "step", steps, steps))
                 break
             self._teach_epoch()

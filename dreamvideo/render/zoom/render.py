@@ -114,6 +114,8 @@ def zoom(  # noqa: PLR0913  (public: one keyword per choice)
     output_paths.check_apart(output, photo, to)
     check_output(output, make_encode_options(wanted, overwrite=overwrite))
     output_paths.check_apart(proxy_path(output), photo, to)
+    for path in (output, proxy_path(output)):
+        output_paths.check_apart(path, wanted.sound, *wanted.stems.values())
     if loop and to is not None:
         raise UsageError("a loop returns to its own beginning: give --loop or --to, not both")
     if at is not None and photo is None:

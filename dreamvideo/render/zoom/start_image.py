@@ -54,6 +54,9 @@ def read_picture(
             last = frame.pixels
             if at is not None:
                 break
+    if last is None and at is not None:
+        # The last frame was shown before that time, and still is.
+        return read_picture(path, background)
     if last is None:
         raise MediaError(f"{path}: no frame could be decoded")
     return last
