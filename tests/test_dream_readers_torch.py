@@ -181,7 +181,12 @@ def test_other_numbers_come_back(file: str, kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     numbers = torch.randn(3, 4, 5).to(getattr(torch, kind))
     # A transposed view of its numbers, a single one, none.
-    state = {"a": numbers, "b": numbers.transpose(0, 2), "c": numbers[0, 0, 0], "d": numbers[:0]}
+    state = {
+        "a": numbers,
+        "b": numbers.clone().transpose(0, 2),
+        "c": numbers[0, 0, 0],
+        "d": numbers[:0],
+    }
     if file.endswith("safetensors"):
         state = {name: tensor.clone() for name, tensor in state.items()}
     WRITERS[file](state, tmp_path / file)

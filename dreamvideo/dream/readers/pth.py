@@ -191,8 +191,9 @@ def _array(tensor: _Tensor, stored: Mapping[str, bytes]) -> Any:
     kind = STORAGES[tensor.storage.kind]
     numbers = np.frombuffer(data, "<u2" if kind == BFLOAT16 else kind)
     count = check_shape(tensor.shape, numbers.size)
+    is_float = kind == BFLOAT16 or np.issubdtype(numbers.dtype, np.floating)
     if count == 0:
-        return np.zeros(tensor.shape, np.float32 if kind == BFLOAT16 else numbers.dtype)
+        return np.zeros(tensor.shape, np.float32 if is_float else numbers.dtype)
     last = tensor.offset + sum(
         (side - 1) * stride for side, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
@@ -204,7 +205,6 @@ def _array(tensor: _Tensor, stored: Mapping[str, bytes]) -> Any:
     if kind == BFLOAT16:
         # The upper half of a float32.
         return (view.astype(np.uint32) << 16).view(np.float32)
-    is_float = np.issubdtype(view.dtype, np.floating)
     return np.ascontiguousarray(view, np.float32 if is_float else None)
 
 
