@@ -100,7 +100,7 @@ CASES: list[tuple[str, int, Sequence[str]]] = [
     ("zoom photo.png --seconds 0", 2, ["--seconds", "greater than 0"]),
     ("zoom photo.png --seconds nan", 2, ["--seconds"]),
     ("zoom photo.png --rate -1", 2, ["--rate"]),
-    ("zoom photo.png --preset pulse", 2, ["zoom", "no sound"]),
+    ("zoom photo.png --preset pulse", 2, ["no sound", "--sound"]),
     ("zoom photo.png --strength 1/(t-1)", 2, ["strength", "at 1 s", "zero"]),
     ("zoom photo.png --rate 1/(t-t)", 2, ["--rate", "divides by zero"]),
     ("zoom photo.png --rate audio:low", 2, ["--rate", "sound"]),

@@ -86,7 +86,7 @@ def test_help_shows_every_setting_with_its_default(
     shown = " ".join(lines[begin].split())
     extra = field.json_schema_extra
     derived = extra.get("none") if isinstance(extra, dict) else None
-    default = derived if field.default is None else field.default
+    default = derived if field.default in (None, ()) else field.default
     assert field.description is not None
     assert f"{field.description.split('`')[0].strip()}" in shown
     assert f"[default: ({default})]" in shown

@@ -36,7 +36,7 @@ def zoom(
         Path | None,
         typer.Argument(
             help="The picture to zoom into; for a clip, a GIF or a folder, its last frame, or the "
-            "one --at a time.",
+            "one of `--at`.",
             show_default="none",
         ),
     ] = None,

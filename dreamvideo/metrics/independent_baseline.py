@@ -213,6 +213,9 @@ def compare_with_independent(
     luma, chroma = _measure_band_ratios(sampled)
     coarse_last = _measure_band_ratios(late)[1][-1] if late else None
     saturation, first, last = (_measure_saturation(part) for part in (sampled, early, late))
+    if saturation is None:
+        # Too little to be measured in the whole film: even less tells in a quarter of it.
+        first = last = None
     drift = _measure_brightness(late) - _measure_brightness(early) if early and late else None
     misleading = _object(
         ("contrast", contrast, *CONTRAST_GATE),
