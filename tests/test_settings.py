@@ -187,7 +187,8 @@ def test_every_setting_says_what_turning_it_does(group: type[Settings], name: st
     assert field.description.endswith(".")
     extra = field.json_schema_extra
     is_derived = isinstance(extra, dict) and bool(extra.get("none"))
-    assert is_derived == (field.default in (None, ())), "a setting without a value says whence it comes"
+    has_none = field.default in (None, ())
+    assert is_derived == has_none, "a setting without a value says whence it comes"
 
 
 def bounded(group: type[Settings], name: str) -> st.SearchStrategy[Any]:
