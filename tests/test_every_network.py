@@ -29,6 +29,14 @@ SIZE = "102x76"
 NAMED = [name for name, entry in models.REGISTRY.items() if not entry.keras_name]
 KERAS = [name for name, entry in models.REGISTRY.items() if entry.keras_name]
 TORCHVISION = ("googlenet", "inception_v3", "vgg11", "vgg11_bn", "resnet18", "resnet50")
+# One of each kind is enough where time counts.
+USUAL = {"mobilenet-v2", "googlenet", "resnet18"}
+
+
+def mark(name: str) -> Any:
+    """Return a parameter that is a slow test unless the network is a usual one."""
+    kind = pytest.mark.integration if name in USUAL else pytest.mark.slow
+    return pytest.param(name, marks=kind)
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +78,7 @@ def test_networks_that_come_with_packages(name: str, dream_both: Callable[..., N
     dream_both("--model", name)
 
 
-@pytest.mark.integration
-@pytest.mark.parametrize("name", KERAS)
+@pytest.mark.parametrize("name", [mark(name) for name in KERAS])
 def test_networks_of_keras(name: str, dream_both: Callable[..., None], tmp_path: Path) -> None:
     save_weights(untrained(name), tmp_path / "net.weights.h5")
     dream_both("--model", name, "--weights", tmp_path / "net.weights.h5")
@@ -107,9 +114,8 @@ def test_files(file: str, dream_both: Callable[..., None], tmp_path: Path) -> No
     dream_both("--model", tmp_path / file)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", [mark(name) for name in TORCHVISION])
 def test_networks_of_torchvision(
     name: str, ending: str, dream_both: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for photo in ("chelsea.jpg", "coffee.jpg"):
         make(folder / photo, *picture(1, "1", "80x76"), "-frames:v", "1", "-update", "1")
     make(folder / "bunny.mp4", *picture(6, "1", "80x48"), *tone(6), "-pix_fmt", "yuv420p")
+    # Music is small, and beats cannot be found in a tone.
+    shutil.copy(ROOT / "samples" / "song.ogg", folder)
     return folder
 
 

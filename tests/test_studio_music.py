@@ -66,7 +66,7 @@ def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: 
     song = save(tmp_path / "song.wav", drums(120, 0.1, 3))
     page = browse.open(studio.address, patience=LONG)
     page.set_input_files("#upload", studio.clip)
-    expect(page.locator(".source-name").first).to_contain_text("clip.mp4", timeout=LONG)
+    expect(page.locator(".source-name")).to_contain_text("clip.mp4", timeout=LONG)
     page.set_input_files("#upload-sound", song)
     expect(page.locator("#song")).to_have_text("song.wav: 3.0 s", timeout=LONG)
     expect(page.locator("#command")).to_contain_text("--sound song.wav")
@@ -116,7 +116,7 @@ def test_the_keys_are_listed_and_work(browse: Browse, studio: Running) -> None:
 def test_on_a_telephone_no_control_is_under_the_preview(browse: Browse, studio: Running) -> None:
     page = browse.open(studio.address, width=390, height=844, patience=LONG)
     page.set_input_files("#upload", studio.photo)
-    expect(page.locator(".source-name").first).to_contain_text("photo.png", timeout=LONG)
+    expect(page.locator(".source-name")).to_contain_text("photo.png", timeout=LONG)
     tops = []
     for _ in range(60):
         page.keyboard.press("Tab")

@@ -21,7 +21,7 @@ from dreamvideo.dream.readers.safetensors import (
     read_metadata,
     read_safetensors,
 )
-from dreamvideo.dream.trained import encode_trained
+from dreamvideo.dream.trained import blend_weights, encode_trained
 from dreamvideo.dream.training import FEATURES, LEARNT, Pupil
 from dreamvideo.errors import UsageError, WeightsError
 from dreamvideo.media.pixels import to_bytes
@@ -33,7 +33,7 @@ from dreamvideo.settings.training import TrainingSettings
 
 Pixels = NDArray[np.uint8]
 BUNDLED = models.DEFAULT_MODEL
-QUICK = TrainingSettings(epochs=2)
+QUICK = TrainingSettings(epochs=2, blend=1)
 
 
 def stripes(seed: int) -> Pixels:
@@ -138,6 +138,18 @@ def test_the_file_is_a_model_like_the_bundled_one(taught: Trained, cli: Cli) -> 
     assert refused.code in (1, 2) and refused.err.count("\n") == 1
 
 
+def test_weights_are_blended_on_the_line_between_both_networks() -> None:
+    bundled = lite0.fold_weights()
+    taught = {layer: (kernel + 1, bias - 2) for layer, (kernel, bias) in bundled.items()}
+    taught["own"] = (np.ones((1280, 1), np.float32), np.ones(1, np.float32))
+    mixed = blend_weights(taught, 0.25)
+    for layer, (kernel, bias) in bundled.items():
+        np.testing.assert_allclose(mixed[layer][0], kernel + 0.25, atol=1e-5)
+        np.testing.assert_allclose(mixed[layer][1], bias - 0.5, atol=1e-5)
+    assert mixed["own"] == taught["own"]
+    np.testing.assert_allclose(blend_weights(taught, 1)["head"][0], taught["head"][0], atol=1e-6)
+
+
 def test_it_dreams_something_else(taught: Trained) -> None:
     options: dict[str, Any] = {"layers": "block9_expand", "steps": 2, "octaves": 1}
     picture = to_bytes(noise(48, 64))
@@ -191,7 +203,7 @@ def stop_in_epoch(number: int) -> Any:
 def test_a_stopped_course_goes_on_to_the_same_network(
     folder: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    settings = TrainingSettings(epochs=3, seed=4)
+    settings = TrainingSettings(epochs=3, seed=4, blend=1)
     whole, stopped = tmp_path / "whole.safetensors", tmp_path / "stopped.safetensors"
     train.train(folder, whole, settings)
     with pytest.raises(Interrupted) as raised:

@@ -41,6 +41,7 @@ def train(
     epochs: Annotated[int | None, _setting("epochs")] = None,
     minutes: Annotated[float | None, _setting("minutes")] = None,
     strength: Annotated[float | None, _setting("strength")] = None,
+    blend: Annotated[float | None, _setting("blend")] = None,
     seed: Annotated[int | None, _setting("seed")] = None,
     output: Output = None,
     overwrite: Overwrite = False,
@@ -55,7 +56,9 @@ def train(
     from dreamvideo.cli.display import progress_display
     from dreamvideo.render.training.train import train as teach
 
-    wanted = make_training(epochs=epochs, minutes=minutes, strength=strength, seed=seed)
+    wanted = make_training(
+        epochs=epochs, minutes=minutes, strength=strength, blend=blend, seed=seed
+    )
     with progress_display(quiet) as listen:
         made = teach(
             folder,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamvideo.dream import lite0
 from dreamvideo.dream.readers.safetensors import (
@@ -80,6 +81,28 @@ class TrainedLite:
     def forward(self, image: Any, wanted: Sequence[str]) -> dict[str, Any]:
         """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
         return lite0.activations(image, wanted, weights=self.weights)
+
+
+def blend_weights(taught: lite0.Weights, share: float) -> lite0.Weights:
+    """Return weights on the line from the bundled network's to those that it was taught.
+
+    After Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: what is in between
+    keeps what it could do. The own classes stay as they were learnt.
+
+    Args:
+        taught: Kernel and bias by layer, and of ``own``.
+        share: How far to go along the line, in [0, 1].
+    """
+    bundled = lite0.fold_weights()
+
+    def blend(layer: str, number: int) -> NDArray[np.float32]:
+        there = taught[layer][number]
+        if layer not in bundled:
+            return there
+        start = bundled[layer][number]
+        return np.asarray(start + np.float32(share) * (there - start), np.float32)
+
+    return {layer: (blend(layer, 0), blend(layer, 1)) for layer in taught}
 
 
 def encode_trained(weights: lite0.Weights, classes: Sequence[str]) -> bytes:

@@ -20,7 +20,7 @@ class MusicPanel(Panel):
                 attributes = {"type": "file", "accept": "audio/*,video/*", "data-upload": True}
                 choose = box("input", "", id="upload-sound", aria_label="Song for the film")
                 with_attributes(choose, attributes)
-            self.name = words("p", "", "source-name")
+            self.name = words("p", "", "song-name")
             with_attributes(self.name, {"id": "song"})
             with box("div", "actions") as self.actions:
                 self.click = button("Click on the beat", self._click, aria_pressed="false")

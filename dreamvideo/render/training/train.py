@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.cancel import Interrupted, check
 from dreamvideo.dream.runtime import settle_threads
-from dreamvideo.dream.trained import ENDING, encode_trained
+from dreamvideo.dream.trained import ENDING, blend_weights, encode_trained
 from dreamvideo.dream.training import Pupil
 from dreamvideo.errors import DreamVideoError, UsageError, leave
 from dreamvideo.formatting import format_count
@@ -145,7 +145,7 @@ def train(
             kept = f"{teacher.course.epoch} of {settings.epochs} epochs are kept"
             leave(error, kept)
         raise
-    data = encode_trained(teacher.best_weights(), lessons.classes)
+    data = encode_trained(blend_weights(teacher.best_weights(), settings.blend), lessons.classes)
     with replace_atomically(target) as part:
         part.write_bytes(data)
     teacher.checkpoint.unlink(missing_ok=True)
@@ -277,7 +277,7 @@ class _Teacher:
 
     def _fingerprint(self) -> str:
         """Return what a checkpoint must have been made from to be gone on with."""
-        settings = self._settings.model_dump_json(exclude={"epochs", "minutes"})
+        settings = self._settings.model_dump_json(exclude={"epochs", "minutes", "blend"})
         text = f"{__version__} {settings} {self._lessons.classes} {self._lessons.digest}"
         return hashlib.sha256(text.encode()).hexdigest()
 
