@@ -183,7 +183,8 @@ class JobCard:
         change(self.down, disabled=not waits or job in queue[-1:])
         if job.state == self.state:
             return
-        if self.state in BUSY and job.state in ("done", "failed"):
+        # A short render may begin and end between two looks.
+        if self.state in (*BUSY, "waiting") and job.state in ("done", "failed"):
             self._tell()
         self.state = job.state
         show(self.bar, job.state in BUSY or (job.state in ("paused", "waiting") and done > 0))
