@@ -250,6 +250,9 @@ def test_a_result_is_told_of_used_shown_in_its_folder_and_removed(
             expect(page.get_by_role("button", name="Notify me when done")).to_be_hidden()
         job = served.studio.jobs.running
         assert job is not None
+        # What the page has not seen begin, it does not tell of.
+        card = page.get_by_role("article", name=job.name)
+        expect(card).to_contain_text("Preparing")
         child = served.children[number]
         child.hear(Progress("dreaming", "step", 3, 9))
         child.hear(Grown(encode_jpeg(np.full((30, 40, 3), 60, np.uint8), 90)))
