@@ -42,7 +42,8 @@ EVEN = 0.012
 _EARLY = 0.003
 _STEEPNESS = 100.0
 _BANDS = np.unique(np.geomspace(1, WINDOW // 2, 24).astype(int))[:-1]
-_CHUNK = 4096 * HOP
+# Windows that are computed at a time.
+_GROUP = 4096
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def measure_onsets(samples: Iterable[Curve]) -> Curve:
     rows = [np.zeros(0, np.float32)]
     shape = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     before = np.zeros((1, len(_BANDS)), np.float32)
-    for windows in _cut_windows(samples):
+    for windows in cut_windows(samples, WINDOW, HOP):
         spectrum = np.abs(np.fft.rfft(windows * shape, axis=1)).astype(np.float32)
         tones = np.sqrt(np.add.reduceat(spectrum**2, _BANDS, axis=1))
         level = np.log1p(tones * (2 * _STEEPNESS / float(shape.sum())))
@@ -145,19 +146,19 @@ def measure_onsets(samples: Iterable[Curve]) -> Curve:
     return np.asarray(np.convolve(rise, kernel / kernel.sum(), "same")[: len(rise)], np.float32)
 
 
-def _cut_windows(samples: Iterable[Curve]) -> Iterator[Curve]:
-    """Yield overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
-    rest = np.zeros(WINDOW // 2, np.float32)
+def cut_windows(samples: Iterable[Curve], window: int, hop: int) -> Iterator[Curve]:
+    """Yield overlapping windows (n x ``window``) centred on every ``hop``-th sample, in groups."""
+    rest = np.zeros(window // 2, np.float32)
     for piece in samples:
-        for begin in range(0, len(piece), _CHUNK):
-            rest = np.concatenate([rest, piece[begin : begin + _CHUNK]])
-            count = (len(rest) - WINDOW) // HOP + 1
+        for begin in range(0, len(piece), _GROUP * hop):
+            rest = np.concatenate([rest, piece[begin : begin + _GROUP * hop]])
+            count = (len(rest) - window) // hop + 1
             if count > 0:
-                yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[: count * HOP : HOP]
-                rest = rest[count * HOP :]
-    rest = np.concatenate([rest, np.zeros(WINDOW // 2, np.float32)])
-    if len(rest) >= WINDOW:
-        yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[::HOP]
+                yield np.lib.stride_tricks.sliding_window_view(rest, window)[: count * hop : hop]
+                rest = rest[count * hop :]
+    rest = np.concatenate([rest, np.zeros(window // 2, np.float32)])
+    if len(rest) >= window:
+        yield np.lib.stride_tricks.sliding_window_view(rest, window)[::hop]
 
 
 def _find_period(strength: Curve) -> float | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.audio import find_undecodable
-from dreamvideo.media.beats import Beats
+from dreamvideo.media.beats import Beats, cut_windows
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.soundtrack import SoundFile, count_beats, decode
@@ -165,7 +165,8 @@ def measure_levels(samples: Iterator[Curve]) -> dict[str, Curve]:
     ``mid`` and ``high`` are those of the bands below 200 Hz, up to 2000 Hz and above; ``onset``
     jumps up where a sound starts and then fades.
     """
-    rows = np.concatenate([np.zeros((0, 5), np.float32), *_analyse(_cut_windows(samples))])
+    windows = cut_windows(samples, WINDOW, HOP)
+    rows = np.concatenate([np.zeros((0, 5), np.float32), *_analyse(windows)])
     energy, rise = rows[:, :4], rows[:, 4]
     heard = np.sqrt(energy) ** STEVENS
     fullest = [max(_fullness(column), SILENCE**STEVENS) for column in heard.T]
@@ -194,20 +195,6 @@ def fade_levels(curve: Curve, seconds: float) -> Curve:
         level = max(value, value + (level - value) * kept)
         faded[index] = level
     return faded
-
-
-def _cut_windows(samples: Iterator[Curve]) -> Iterator[Curve]:
-    """Yield overlapping windows (n x ``WINDOW``) centred on every ``HOP``-th sample, in groups."""
-    rest = np.zeros(WINDOW // 2, np.float32)
-    for piece in samples:
-        rest = np.concatenate([rest, piece])
-        count = (len(rest) - WINDOW) // HOP + 1
-        if count > 0:
-            yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[: count * HOP : HOP]
-            rest = rest[count * HOP :]
-    rest = np.concatenate([rest, np.zeros(WINDOW // 2, np.float32)])
-    if len(rest) >= WINDOW:
-        yield np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[::HOP]
 
 
 def _analyse(groups: Iterator[Curve]) -> Iterator[Curve]:

@@ -21,14 +21,7 @@ from dreamvideo.settings.over_time import (
     is_number,
 )
 from dreamvideo.settings.presets import look_values
-from dreamvideo.settings.terms import (
-    ARROW,
-    Timeline,
-    class_timeline,
-    format_timeline,
-    layer_timeline,
-    network_timeline,
-)
+from dreamvideo.settings.terms import ARROW, TIMELINES, Timeline, format_timeline
 
 LAYERS = "dream.layers"
 # A part of a film is sampled at so many times, and at its end.
@@ -183,8 +176,7 @@ def cut_schedules(look: Look, film: TimePoint, seconds: float) -> Look:
             bounds = find_bounds(found[1], name.split(".")[-1])
             numbers[name] = format_schedule(sample(schedule, bounds))
     dream = look.dream
-    readers = {"layers": layer_timeline, "classes": class_timeline, "model": network_timeline}
-    for name, read in readers.items():
+    for name, read in TIMELINES.items():
         text = getattr(dream, name) or ""
         if ARROW in text:
             whole = read(text)

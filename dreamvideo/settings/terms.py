@@ -79,6 +79,10 @@ def network_timeline(text: str) -> Timeline:
     return _timeline(text, parse_networks)
 
 
+# How to read the settings of a dream that name weighted terms over time.
+TIMELINES = {"layers": layer_timeline, "classes": class_timeline, "model": network_timeline}
+
+
 def rewrite_layers(text: str, rename: Callable[[str], str | None]) -> str | None:
     """Return layers over time with other names, and without those that ``rename`` gives None for.
 

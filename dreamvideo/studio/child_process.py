@@ -48,11 +48,6 @@ class ChildProcess:
         self._thread = threading.Thread(target=self._listen, name="studio-child", daemon=True)
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether it is still running."""
-        return self.process.is_alive()
-
     def say(self, message: Any) -> None:
         """Send a message; does nothing if the process has ended, which ``ended`` reports."""
         with suppress(OSError, ValueError):

@@ -38,7 +38,7 @@ from dreamvideo.render.zoom.render import zoom
 from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import Look, MachineSettings, look_from_values, make_output
 from dreamvideo.settings.derive import derive_look
-from dreamvideo.settings.terms import ARROW, class_timeline, layer_timeline, network_timeline
+from dreamvideo.settings.terms import ARROW, TIMELINES
 from dreamvideo.studio import frames
 from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.messages import (
@@ -256,8 +256,7 @@ class _Dreaming:
 
 def _at_moment(look: Look, moment: TimePoint) -> Look:
     """Return a look as it is at a time: its layers, classes and networks too."""
-    readers = {"layers": layer_timeline, "classes": class_timeline, "model": network_timeline}
-    for name, read in readers.items():
+    for name, read in TIMELINES.items():
         text = getattr(look.dream, name) or ""
         if ARROW in text:
             weighted = read(text).at(moment)
