@@ -154,8 +154,13 @@ def dream_stream(
         check_output(Path(output), make_encode_options(wanted, overwrite=overwrite))
     piped = None
     if str(request.clip) == PIPE:
+        # Its own sound is not listened to, so this needs not wait for what comes.
+        check_sound_files(look, wanted, None)
         piped = open_pipe(None if pipes.raw is None else RawVideo.parse(pipes.raw))
-    info = probe(request.clip, request.series) if piped is None else piped.info
+        info = piped.info
+    else:
+        info = probe(request.clip, request.series)
+        check_sound_files(look, wanted, info)
     if not to_pipe:
         # What passes only once is dreamt as a screen shows it.
         seen = wanted.model_copy(update={"tone_map": True})
@@ -163,7 +168,6 @@ def dream_stream(
     clip = make_clip_range(info, request, wanted)
     if piped is not None:
         clip = PipedClip(**{f.name: getattr(clip, f.name) for f in fields(clip)}, piped=piped)
-    check_sound_files(look, wanted, None if piped is not None else info)
     make_octave_schedule(look.dream, clip.size[1], clip.size[0])
     disk_space.check_memory(clip.size, choose_dream_size(look.dream.dream_size, clip.size))
     encoding = make_encode_options(wanted, look, overwrite=overwrite)
