@@ -245,5 +245,9 @@ def test_a_whole_look_from_before_there_was_a_balance_renders_as_before(tmp_path
     # A part of a look goes over today's defaults, and so does a whole one of today.
     path.write_text("[dream]\nsteps = 12\n", "utf-8")
     assert make_look([str(path)]).dream == DreamSettings(steps=12)
-    path.write_text(look_to_toml(make_look()), "utf-8")
+    today = look_to_toml(make_look())
+    path.write_text(today, "utf-8")
     assert make_look([str(path)]) == make_look()
+    # One that did not know of certainty had none.
+    path.write_text(today.replace("certainty = 1.0\n", ""), "utf-8")
+    assert make_look([str(path)]).dream == DreamSettings(certainty=0)

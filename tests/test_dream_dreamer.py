@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dreaming import cat, noise
+from dreaming import Image, cat, noise
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.guide import ActivationProbe
-from dreamvideo.dream.models import load
-from dreamvideo.dream.objectives import distance, layer_mean, total_variation
+from dreamvideo.dream.models import find_classifier, load
+from dreamvideo.dream.objectives import (
+    distance,
+    layer_mean,
+    recognise_classes,
+    total_variation,
+)
 from dreamvideo.errors import UsageError
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings
@@ -91,6 +96,27 @@ def test_a_moments_settings_hold_at_that_moment_alone() -> None:
     assert there.schedule(48, 64).total == 4
     np.testing.assert_array_equal(there.dream(image).image, Dreamer(settings).dream(image).image)
     np.testing.assert_array_equal(dreamer.dream(image).image, before)
+
+
+def test_closing_steps_make_creatures_that_the_network_is_surer_of() -> None:
+    network, image = load("efficientnet-lite0"), cat(96, 128)
+    kernel = find_classifier(network, "efficientnet-lite0").kernel
+    look = DreamSettings(octaves=2, steps=8, jitter=8)
+
+    def dream(steps: int | None = None, **changes: object) -> Image:
+        dreamer = Dreamer(look.model_copy(update=changes))
+        return dreamer.dream(image, steps=steps).image
+
+    def certainty(picture: Image) -> float:
+        seen = network.forward(picture[None], ["head"])
+        return float(recognise_classes("head", kernel).value(seen))
+
+    plain, sure = dream(certainty=0.0), dream()
+    assert certainty(sure) > certainty(plain) + 0.2
+    # It is the last steps that do it, of a whole dream of the network's own look.
+    for changes in ({"steps": 4}, {"layers": "block11_expand"}):
+        np.testing.assert_array_equal(dream(**changes), dream(certainty=0.0, **changes))
+    np.testing.assert_array_equal(dream(2), dream(2, certainty=0.0))
 
 
 @pytest.mark.integration

@@ -21,11 +21,13 @@ from dreamvideo.dream.objectives import (
     guide_name,
     layer_l2,
     layer_mean,
+    leave_value,
     match_guide,
     mean_of_channels,
     pick_strongest,
     place_map,
     place_name,
+    recognise_classes,
     total_variation,
     weigh_place,
     weigh_terms,
@@ -37,7 +39,8 @@ from dreamvideo.dream.step import Step
 NETWORK = models.load("efficientnet-lite0")
 SHALLOW, DEEP = layer_mean("block3_expand"), layer_mean("block5_expand")
 WIDE, EXPANDED, NARROW = 144, 240, 80
-TABBY = models.find_classifier(NETWORK, "efficientnet-lite0").kernel[:, 281]
+KERNEL = models.find_classifier(NETWORK, "efficientnet-lite0").kernel
+TABBY = KERNEL[:, 281]
 ACTIVATIONS = {
     "block3_expand": np.full((1, 2, 2, 3), 2.0, np.float32),
     "block5_expand": np.asarray([[[[1.0, 2.0], [3.0, 6.0]]]], np.float32),
@@ -105,6 +108,37 @@ def test_a_guided_place_follows_the_feature_with_the_largest_dot_product() -> No
     assert float(match_guide("block5", 6).value(told)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_what_is_recognised_is_how_far_the_entropy_is_below_that_of_a_guess() -> None:
+    random = np.random.default_rng(0)
+    seen = random.normal(size=(1, 5, 7, 6)).astype(np.float32)
+    kernel = random.normal(size=(6, 11)).astype(np.float32)
+    entropies = []
+    for y in range(5):
+        for x in range(7):
+            around = seen[0, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean((0, 1))
+            logits = np.exp(around @ kernel)
+            shares = logits / logits.sum()
+            entropies.append(-(shares * np.log(shares)).sum())
+    objective = recognise_classes("head", kernel)
+    told = {"head": tensorflow().constant(seen)}
+    assert float(objective.value(told)) == pytest.approx(np.log(11) - np.mean(entropies), rel=1e-5)
+    assert float(objective.value({"head": 0 * told["head"]})) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_objective_that_leaves_the_value_pulls_as_before() -> None:
+    tf = tensorflow()
+    seen = tf.constant(np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3))
+    gradients, values = [], []
+    for objective in (layer_l2("block5"), leave_value(layer_l2("block5"))):
+        with tf.GradientTape() as tape:
+            tape.watch(seen)
+            value = objective.value({"block5": seen})
+        gradients.append(tape.gradient(value, seen).numpy())
+        values.append(float(value))
+    assert values[0] > 0 and values[1] == 0
+    np.testing.assert_array_equal(*gradients)
+
+
 @cache
 def seen_in(layer: str) -> Image:
     return ActivationProbe(NETWORK.forward, [layer])(noise(96, 96, seed=3))[layer]
@@ -137,6 +171,7 @@ OBJECTIVES = {
     "weakest": pick_strongest("block5_expand", "weak", EXPANDED),
     "class": dream_class("head", TABBY),
     "no such class": -dream_class("head", TABBY),
+    "any class": recognise_classes("head", KERNEL),
     "guide": match_guide("block5", NARROW),
     "not the guide": -match_guide("block5", NARROW),
     "variation": total_variation(),

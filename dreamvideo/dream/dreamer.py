@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.dream_objective import DreamObjective
 from dreamvideo.dream.dreamt_network import DreamtNetwork, Extras
-from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
+from dreamvideo.dream.gradient_ascent import ClosingAscent, GradientAscent, Image, OnTile
 from dreamvideo.dream.mixed_step import NETWORKS, own_name
 from dreamvideo.dream.mixture import (
     divide_settings,
@@ -21,8 +21,17 @@ from dreamvideo.dream.mixture import (
     load_networks,
     read_mixture,
 )
+from dreamvideo.dream.models import Classifier, Lite
 from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
-from dreamvideo.dream.objectives import PLACE, SOURCE, Objective, place_map, place_of
+from dreamvideo.dream.objectives import (
+    PLACE,
+    SOURCE,
+    Objective,
+    leave_value,
+    place_map,
+    place_of,
+    recognise_classes,
+)
 from dreamvideo.dream.octaves import (
     Dream,
     ExtrasAt,
@@ -43,6 +52,12 @@ from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, MachineSettings
 
 DEFAULT_MACHINE = MachineSettings()
+# Weight of what a network recognises at a certainty of 1: its gradient is then about as large as
+# that of the layers of the network's own look (measured on photographs).
+RECOGNITION = 0.1
+# The steps at each size that pull towards it. All of them would take twice as long for pictures
+# that are no better.
+CLOSING_STEPS = 4
 
 
 def make_octave_schedule(
@@ -150,6 +165,14 @@ class Dreamer:
         first, *others = [(each.forward, each.goal.objective) for each in self._networks]
         step = partial(Step, shaping=shaping)
         self._ascent = GradientAscent(*first, step=step, others=others, machine=machine)
+        self._full_ascent: GradientAscent | ClosingAscent = self._ascent
+        classifier = self._find_closing_classifier(guide)
+        if classifier is not None:
+            forward, goal = first
+            sure = recognise_classes(classifier.layer, classifier.kernel)
+            goal += leave_value(settings.certainty * RECOGNITION * sure)
+            closing = GradientAscent(forward, goal, step=step, machine=machine)
+            self._full_ascent = ClosingAscent(self._ascent, closing, CLOSING_STEPS)
 
     @property
     def traces(self) -> int:
@@ -239,10 +262,13 @@ class Dreamer:
             on_step: Called after each step.
         """
         height, width = image.shape[:2]
+        schedule = replace(self.schedule(height, width, steps), coarse_bias=coarse_bias)
+        # So short a dream has hardly begun: it has nothing to be sure of.
+        closes = schedule.is_full and schedule.steps > CLOSING_STEPS
         return dream(
-            self._ascent,
+            self._full_ascent if closes else self._ascent,
             image,
-            replace(self.schedule(height, width, steps), coarse_bias=coarse_bias),
+            schedule,
             # The whole gradient of a place objective lies near it; divided by the deviation of the
             # whole picture, a few steps would burn it.
             where=StepMap(step_scale, within, even or bool(self._of(PLACE))),
@@ -251,6 +277,14 @@ class Dreamer:
             on_step=on_step,
             on_tile=self._on_tile,
         )
+
+    def _find_closing_classifier(self, guide: Image | None) -> Classifier | None:
+        """Return the classifier that closing steps please; None if they are like all others."""
+        settings, network = self.settings, self._loaded[0]
+        chosen = settings.layers is not None or settings.classes is not None or guide is not None
+        if chosen or self._has_own or len(self._loaded) > 1 or not settings.certainty:
+            return None
+        return network.classifier if isinstance(network, Lite) else None
 
     def _extras(self, image: Image) -> ExtrasAt:
         """Return what the step needs besides the image, as a function of an octave's size."""

@@ -237,6 +237,50 @@ class GradientAscent:
         return tensorflow().convert_to_tensor(total), float(np.mean(losses))
 
 
+class ClosingAscent:
+    """Gradient ascent whose last steps at each size climb another objective."""
+
+    def __init__(self, ascent: GradientAscent, closing: GradientAscent, steps: int) -> None:
+        """Join two ascents.
+
+        Args:
+            ascent: What is climbed first.
+            closing: What is climbed last; it needs the same extras.
+            steps: How many steps of each size that is.
+        """
+        self._ascent, self._closing, self._steps = ascent, closing, steps
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether pictures of any size are climbed without compiling again."""
+        return self._ascent.takes_any_size
+
+    def climb(
+        self,
+        image: Image,
+        step_size: float | Image,
+        shifts: NDArray[np.int32],
+        on_step: OnStep | None = None,
+        *,
+        even: bool = False,
+        within: Box | None = None,
+        extras: Mapping[str, NDArray[Any]] | None = None,
+        on_tile: OnTile | None = None,
+    ) -> tuple[Image, list[float]]:
+        """Take the steps, as ``GradientAscent.climb`` does."""
+        first = max(0, len(shifts) - self._steps)
+
+        def report(step: int, loss: float, image: Image) -> None:
+            if on_step is not None:
+                on_step(first + step, loss, image)
+
+        how: dict[str, Any] = {"even": even, "within": within, "extras": extras, "on_tile": on_tile}
+        climbed, losses = self._ascent.climb(image, step_size, shifts[:first], on_step, **how)
+        later = report if on_step is not None else None
+        climbed, last = self._closing.climb(climbed, step_size, shifts[first:], later, **how)
+        return climbed, losses + last
+
+
 def _lies_over_picture(extra: Any) -> bool:
     shape = extra.shape
     return shape.rank == 3 and shape[0] is None and shape[1] is None

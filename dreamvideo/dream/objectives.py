@@ -7,6 +7,7 @@ h, w, 3 in [-1, 1]); and for extras, tensors that can change without recompilati
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -239,6 +240,41 @@ def dream_class(layer: str, direction: np.ndarray[Any, Any]) -> Objective:
     return Objective(
         frozenset([layer]), lambda a: _along_channels(_mean_of_places(a[layer]), share)
     )
+
+
+def recognise_classes(layer: str, kernel: np.ndarray[Any, Any]) -> Objective:
+    """How sure a classifier is of what it sees at each place, in nats, whatever that is.
+
+    The mean over places of ``log n - H``, with H the entropy of the n classes' probabilities: 0
+    where nothing is recognised, log n where one class is certain. A place is what surrounds it, 3 x
+    3 activations.
+
+    Args:
+        layer: Name of the layer whose average the classifier takes.
+        kernel: (channels, classes), its weights; its biases are left out.
+    """
+    lifted = np.asarray(kernel, np.float32)[None, None]
+
+    def value(activations: Activations) -> Any:
+        tf = tensorflow()
+        around = tf.nn.avg_pool2d(activations[layer], 3, 1, "SAME")
+        logs = tf.nn.log_softmax(tf.nn.conv2d(around, lifted, 1, "SAME"), -1)
+        return math.log(kernel.shape[1]) + tf.reduce_mean(tf.reduce_sum(tf.exp(logs) * logs, -1))
+
+    return Objective(frozenset([layer]), value)
+
+
+def leave_value(objective: Objective) -> Objective:
+    """Return an objective of value 0 with the gradient of another one.
+
+    Added to a further one it pulls, but what is reached stays comparable.
+    """
+
+    def value(activations: Activations) -> Any:
+        reached = objective.value(activations)
+        return reached - tensorflow().stop_gradient(reached)
+
+    return Objective(objective.layers, value, objective.extras)
 
 
 def match_guide(layer: str, count: int) -> Objective:

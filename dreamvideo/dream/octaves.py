@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo import timers
-from dreamvideo.dream.gradient_ascent import GradientAscent, Image, OnTile
+from dreamvideo.dream.gradient_ascent import ClosingAscent, GradientAscent, Image, OnTile
 from dreamvideo.dream.patches import Box, find_windows
 from dreamvideo.imaging import resize
 
@@ -148,6 +148,11 @@ class OctaveSchedule:
     coarse_bias: float = 0.0
 
     @property
+    def is_full(self) -> bool:
+        """Whether this is a whole dream, rather than a few steps on top of one."""
+        return self.full is None or self.steps >= self.full
+
+    @property
     def total(self) -> int:
         """Number of steps over all octaves."""
         return sum(steps for steps, _ in self.octave_steps)
@@ -196,7 +201,7 @@ EVERYWHERE = StepMap()
 
 @timers.stage("dream")
 def dream(
-    ascent: GradientAscent,
+    ascent: GradientAscent | ClosingAscent,
     base: Image,
     schedule: OctaveSchedule,
     *,

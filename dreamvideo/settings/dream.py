@@ -89,6 +89,15 @@ class DreamSettings(Settings):
         le=4,
         description="How much the dream may change colours. 0: light and shade only; 2: loud.",
     )
+    certainty: float = Field(
+        default=1.0,
+        ge=0,
+        le=8,
+        description="How recognisable the creatures are: how strongly the last steps at each size "
+        "pull towards what the network can name. For the own look of an EfficientNet-Lite; 0: not "
+        "at all, and an eighth faster.",
+        json_schema_extra={"constant": True},
+    )
     balance: Literal["opponent", "none"] = Field(
         default="opponent",
         description="How the gradient is balanced. `opponent`: light and colour separately, in "

@@ -119,10 +119,10 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(dream, Mapping) or not dream.keys() >= _EARLIER_FIELDS:
         return dict(values)
     if "balance" in dream:
-        if "dream_size" in dream:
-            return dict(values)
         # Written by an early 0.2.
-        added = {"dream": {"dream_size": "full"}, "coherence": {"flow": "raw"}}
+        added: dict[str, Any] = {"dream": {"certainty": 0}}
+        if "dream_size" not in dream:
+            added = {"dream": {"certainty": 0, "dream_size": "full"}, "coherence": {"flow": "raw"}}
         return merge_values(added, values)
     path = preset_paths()[EARLIER_DEFAULTS]
     earlier = _from_toml(path.read_text(encoding="utf-8"))
