@@ -113,8 +113,8 @@ def test_what_is_recognised_is_how_far_the_entropy_is_below_that_of_a_guess() ->
     seen = random.normal(size=(1, 5, 7, 6)).astype(np.float32)
     kernel = random.normal(size=(6, 11)).astype(np.float32)
     entropies = []
-    for y in range(5):
-        for x in range(7):
+    for y in range(0, 5, 2):
+        for x in range(0, 7, 2):
             around = seen[0, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean((0, 1))
             logits = np.exp(around @ kernel)
             shares = logits / logits.sum()

@@ -19,6 +19,7 @@ from dreamvideo.dream.patches import Box, list_shifts
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.step import Forward, Step
 from dreamvideo.dream.tiles import tile_shape, tiles
+from dreamvideo.memory import release_memory
 from dreamvideo.settings.machine import MachineSettings
 
 Image = NDArray[np.float32]
@@ -136,7 +137,7 @@ class GradientAscent:
         if within is not None and within != Box(0, 0, height, width):
             return self._climb_in(within, image, step_size, shifts, even, extras or {})
         tile = tile_shape(height, width, self._footprint.most_pixels(height, width))
-        losses = []
+        losses, traces = [], self.traces
         with tf.device(self._device.name):
             current = tf.constant(image, tf.float32)
             size = tf.constant(np.atleast_2d(np.asarray(step_size, np.float32))[..., None])
@@ -154,7 +155,11 @@ class GradientAscent:
                 losses.append(loss)
                 if on_step is not None:
                     on_step(index, float(loss), current.numpy())
-            return current.numpy(), [float(loss) for loss in losses]
+            climbed = current.numpy(), [float(loss) for loss in losses]
+        if self.traces > traces:
+            # Compiling leaves behind several copies of the network.
+            release_memory()
+        return climbed
 
     def _climb_in(
         self,
