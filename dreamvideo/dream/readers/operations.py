@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.dream.convolution import conv, pointwise_conv
+from dreamvideo.dream.convolution import conv, dense_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
 from dreamvideo.dream.runtime import tensorflow
 
@@ -31,8 +31,8 @@ def convolve(x: Any, kernel: Any, options: Mapping[str, Any]) -> Any:
     plain = strides[1] == strides[2] and max(dilations) == 1 and depth == kernel.shape[2]
     if plain and depth == PIXEL and kernel.shape[0] == kernel.shape[1]:
         return stem_conv(x, kernel, strides[1], padding)
-    if plain and kernel.shape[:2] == (1, 1) and strides[1] == 1:
-        return pointwise_conv(x, kernel)
+    if plain and strides[1] == 1:
+        return dense_conv(x, kernel, padding)
     if plain:
         return conv(x, kernel, strides[1], padding)
     return _conv2d(options, x, tensorflow().constant(kernel, x.dtype))
