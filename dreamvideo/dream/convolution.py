@@ -82,6 +82,7 @@ def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = Fa
 
 
 def _hold(kernel: Array, dtype: Any) -> Any:
+    """Return a kernel as a tensor that a graph refers to but does not hold."""
     tf = tensorflow()
     if tf.config.list_physical_devices("GPU"):
         # It might lie on another device than the one that computes.
