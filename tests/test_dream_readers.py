@@ -6,6 +6,7 @@ Those of PyTorch's own files are in ``test_dream_readers_torch.py``.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,12 @@ def test_gradients_are_convolutions_of_the_same_value(sides: tuple[int, int], pa
     tf = tensorflow()
     kernel = np.random.default_rng(0).normal(0, 1, (*sides, 4, 6)).astype(np.float32)
     x = tf.constant(np.random.default_rng(1).normal(0, 1, (1, 9, 8, 4)).astype(np.float32))
-    found = []
-    for convolve in (
+    ways: list[Callable[[Any], Any]] = [
         lambda x: dense_conv(x, kernel, padding),
         lambda x: tf.nn.conv2d(x, kernel, 1, padding),
-    ):
+    ]
+    found = []
+    for convolve in ways:
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = convolve(x)
