@@ -7,6 +7,9 @@ tutorial parts from itself is the yardstick for how far this package may be from
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +87,47 @@ def test_classic_is_as_near_to_the_tutorial_as_the_tutorial_is_to_itself(tmp_pat
     assert 0 < drift < distance(image)
     assert distance(found.image) < max(2 * drift, 0.05)
     assert found.losses[-1] == pytest.approx(loss, rel=max(1e-3, 2 * abs(other_loss / loss - 1)))
+
+
+# What a process prints last is its peak memory in KiB.
+PEAK = """
+print(next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line))
+"""
+TUTORIAL = """
+import sys
+from dreaming import noise
+from test_classic import HEIGHT, WIDTH, make_tutorial
+from dreamvideo.dream.runtime import tensorflow
+model = tensorflow().keras.applications.InceptionV3(include_top=False, weights=None)
+model.load_weights(sys.argv[1])
+make_tutorial(model)(0.5 * noise(HEIGHT, WIDTH))
+"""
+CLASSIC = """
+import sys
+from dreaming import noise
+from test_classic import HEIGHT, WIDTH, STEPS
+import dreamvideo
+from dreamvideo.dream.dreamer import Dreamer
+look = dreamvideo.make_look(["classic"], {"dream": {"weights": sys.argv[1], "steps": STEPS}})
+Dreamer(look.dream).dream(0.5 * noise(HEIGHT, WIDTH))
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in a file of Linux")
+def test_classic_takes_hardly_more_memory_than_the_tutorial(tmp_path: Path) -> None:
+    weights = tmp_path / "made.weights.h5"
+    make_inception_v3().save_weights(weights)
+    paths = [str(Path(__file__).parent), *sys.path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script + PEAK, str(weights)],
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        for script in (TUTORIAL, CLASSIC)
+    ]
+    tutorial, ours = (int(each.communicate()[0].split()[-1]) for each in started)
+    assert ours < 1.1 * tutorial

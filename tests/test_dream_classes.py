@@ -121,9 +121,28 @@ def test_the_classes_of_places() -> None:
         find_class_number("365", 365)
 
 
-def test_classes_without_names_have_numbers() -> None:
-    assert find_class_number("204", 205) == 204
-    with pytest.raises(UsageError, match="write a number from 0 to 204"):
+def test_the_classes_of_the_first_places() -> None:
+    names = read_class_names(205)
+    assert len(names) == 205 == len({name for row in names for name in row[:1]})
+    # Letter by letter, in each of them the places with a kind last.
+    assert names[:3] == (("abbey",), ("airport terminal",), ("alley",))
+    assert names[13:15] == (
+        ("outdoor apartment building", "apartment building/outdoor"),
+        ("badlands",),
+    )
+    assert names[204] == ("yard",)
+    initials = [row[-1][0] for row in names]
+    assert initials == sorted(initials)
+    for initial in set(initials):
+        letter = [row for row in names if row[-1].startswith(initial)]
+        kinds = [len(row) > 1 for row in letter]
+        assert kinds == sorted(kinds)
+        for kind in (False, True):
+            same = [row[-1] for row in letter if (len(row) > 1) is kind]
+            assert same == sorted(same)
+    assert find_class_number("airport terminal", 205) == 1
+    assert find_class_number("204", 205) == find_class_number("Yard", 205) == 204
+    with pytest.raises(UsageError, match="there is no class 'goldfish'"):
         find_class_number("goldfish", 205)
     with pytest.raises(UsageError, match="numbered 0 to 204"):
         find_class_number("205", 205)

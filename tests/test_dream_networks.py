@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from dreaming import noise, still
 from network_files import caffe_weights, write_caffemodel
 
 from dreamvideo.dream import models
+from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.objectives import weighted_layers
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.errors import UsageError, WeightsError
+from dreamvideo.parsing import parse_layers, parse_term
+from dreamvideo.settings import DreamSettings
 
 # One small network is tried by every run, all of them by the integration tests.
 KERAS_MODELS = [
@@ -211,6 +215,20 @@ def test_every_network_of_the_registry_describes_itself() -> None:
         assert entry.name == name
         assert entry.title
         assert entry.default_layers
+
+
+@pytest.mark.parametrize("name", [n for n, each in models.REGISTRY.items() if not each.keras_name])
+def test_networks_of_packages_dream_a_look_of_their_own(name: str) -> None:
+    entry = models.REGISTRY[name]
+    others = [each.default_layers for each in models.REGISTRY.values() if each is not entry]
+    assert entry.default_layers not in others
+    terms = tuple(term for term, _ in parse_layers(",".join(entry.default_layers)))
+    assert {parse_term(term).layer for term in terms} <= {
+        layer.name for layer in models.list_layers(name)
+    }
+    if entry.lite is not None and entry.lite.package and find_spec(entry.lite.package) is None:
+        pytest.skip(f"{entry.lite.package} is not installed")
+    assert Dreamer(DreamSettings(model=name)).terms == terms
 
 
 def one_line(error: pytest.ExceptionInfo[Exception]) -> str:

@@ -6,6 +6,7 @@ Those of PyTorch's own files are in ``test_dream_readers_torch.py``.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from network_files import (
 from safetensors.numpy import save_file
 
 from dreamvideo.dream import models
+from dreamvideo.dream.convolution import dense_conv
 from dreamvideo.dream.gradient_ascent import GradientAscent
 from dreamvideo.dream.input_range import preprocess
 from dreamvideo.dream.model_files import READERS, open_model_file
@@ -64,6 +66,27 @@ def test_neighbouring_channels_are_normalised_as_tensorflow_does(radius: int, be
     assert_same(found, expected)
     gradients = [tape.gradient(each, value, upstream) for each in (found, expected)]
     assert_same(*gradients)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("sides", [(3, 3), (2, 4), (1, 5)])
+def test_gradients_are_convolutions_of_the_same_value(sides: tuple[int, int], padding: str) -> None:
+    tf = tensorflow()
+    kernel = np.random.default_rng(0).normal(0, 1, (*sides, 4, 6)).astype(np.float32)
+    x = tf.constant(np.random.default_rng(1).normal(0, 1, (1, 9, 8, 4)).astype(np.float32))
+    ways: list[Callable[[Any], Any]] = [
+        lambda x: dense_conv(x, kernel, padding),
+        lambda x: tf.nn.conv2d(x, kernel, 1, padding),
+    ]
+    found = []
+    for convolve in ways:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = convolve(x)
+            goal = tf.reduce_sum(value * tf.cos(value))
+        found.append((value, tape.gradient(goal, x)))
+    for ours, known in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, known, rtol=1e-4, atol=1e-4)
 
 
 def test_pooling_over_every_pixel_needs_no_border() -> None:

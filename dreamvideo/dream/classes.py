@@ -1,4 +1,4 @@
-"""The 1,000 classes of ImageNet and the 365 of Places: find class numbers by name."""
+"""The 1,000 classes of ImageNet, the 365 and the 205 of Places: find class numbers by name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from unicodedata import normalize
 
 from dreamvideo.errors import UsageError
 
-CLASSES, PLACES = 1000, 365
-FILES = {CLASSES: "imagenet-classes.txt", PLACES: "places365-classes.txt"}
-# Places205's names are not known here.
-NAMELESS = frozenset({205})
-# How many classes a network has that this program can dream by name or number.
-KNOWN_COUNTS = frozenset({*FILES, *NAMELESS})
+CLASSES = 1000
+FILES = {
+    CLASSES: "imagenet-classes.txt",
+    365: "places365-classes.txt",
+    205: "places205-classes.txt",
+}
+# How many classes a network has that this program can dream by name.
+KNOWN_COUNTS = frozenset(FILES)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def read_class_names(count: int = CLASSES) -> tuple[tuple[str, ...], ...]:
     """Return the names of every class, by number; the usual name comes first.
 
-    ``count`` is how many classes the network has: 365 are those of Places, others ImageNet's.
+    ``count`` is how many classes the network has: 365 and 205 are those of Places, others
+    ImageNet's.
     """
-    if count in NAMELESS:
-        return ((),) * count
     file = resources.files("dreamvideo.dream.weights") / FILES.get(count, FILES[CLASSES])
     return tuple(
         tuple(name.strip() for name in line.split(","))
@@ -57,10 +58,6 @@ def find_class_number(text: str, count: int = CLASSES, own: Sequence[str] = ()) 
         if len(wanted) <= 4 and int(wanted) < total:
             return int(wanted)
         raise UsageError(f"--class {text}: classes are numbered 0 to {total - 1}")
-    if count in NAMELESS:
-        raise UsageError(
-            f"--class {text}: write a number from 0 to {count - 1}, its names are not known"
-        )
     folded = [[fold_name(name) for name in names] for names in known]
     for found in (
         [n for n, names in enumerate(folded) if names == [wanted]],

@@ -43,7 +43,7 @@ def _briefly() -> Iterator[None]:
         _brief.reset(token)
 
 
-def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
+def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = False) -> Any:
     """Convolve (1, H, W, C) with a kernel (k, l, C, channels).
 
     Args:
@@ -51,13 +51,17 @@ def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
         kernel: The constant kernel.
         stride: Stride in both directions.
         padding: SAME or VALID.
+        outside: Whether the kernel lies outside of a graph that is traced. TensorFlow copies a
+            graph, with the constants in it, a dozen times while it optimises it; a kernel outside
+            exists once, but is prepared again at each step.
     """
     tf = tensorflow()
     if _brief.get() and stride == 1:
         return _both_ways(x, kernel, padding, tf.bfloat16)
-    weights = tf.constant(kernel, x.dtype)
     if not _brief.get():
+        weights = _hold(kernel, x.dtype) if outside else tf.constant(kernel, x.dtype)
         return tf.nn.conv2d(x, weights, stride, padding)
+    weights = tf.constant(kernel, x.dtype)
     brief = tf.constant(kernel, tf.bfloat16)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -77,21 +81,35 @@ def conv(x: Any, kernel: Array, stride: int, padding: str) -> Any:
     return forth(x)
 
 
+def _hold(kernel: Array, dtype: Any) -> Any:
+    """Return a kernel as a tensor that a graph refers to but does not hold."""
+    tf = tensorflow()
+    if tf.config.list_physical_devices("GPU"):
+        # It might lie on another device than the one that computes.
+        return tf.constant(kernel, dtype)
+    with tf.init_scope():
+        return tf.constant(kernel, dtype)
+
+
 def pointwise_conv(x: Any, kernel: Array) -> Any:
-    """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels).
+    """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels): see ``dense_conv``."""
+    return dense_conv(x, kernel, "SAME")
+
+
+def dense_conv(x: Any, kernel: Array, padding: str) -> Any:
+    """Convolve activations (1, H, W, C) with a kernel (k, l, C, channels) and stride 1.
 
     Its gradient is computed as the convolution that it is: TensorFlow's own gradient operation
     prepares its kernel again at each step.
     """
-    return _both_ways(x, kernel, "SAME", tensorflow().bfloat16 if _brief.get() else x.dtype)
+    return _both_ways(x, kernel, padding, tensorflow().bfloat16 if _brief.get() else x.dtype)
 
 
 def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
     """Convolve with stride 1; its gradient is a convolution too, computed in ``precision``."""
     tf = tensorflow()
     weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turn_kernel(kernel), precision)
-    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
-    around = [[0, 0], [rows, rows], [columns, columns], [0, 0]] if padding == "VALID" else "SAME"
+    around = _pad_gradient(kernel.shape[:2], padding)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forth(value: Any) -> tuple[Any, Any]:
@@ -102,6 +120,18 @@ def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
         return tf.nn.conv2d(value, weights, 1, padding), back
 
     return forth(x)
+
+
+def _pad_gradient(sides: Sequence[int], padding: str) -> Any:
+    """Return the padding of the gradient of a convolution of stride 1."""
+    if padding == "SAME":
+        if all(side % 2 for side in sides):
+            return "SAME"
+        # An even kernel has its odd row of padding behind: in the gradient it is in front.
+        rows = [[side // 2, (side - 1) // 2] for side in sides]
+    else:
+        rows = [[side - 1, side - 1] for side in sides]
+    return [[0, 0], *rows, [0, 0]]
 
 
 def _turn_kernel(kernel: Array) -> Array:

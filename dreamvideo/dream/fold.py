@@ -1,8 +1,7 @@
 """Run a Keras graph as plain TensorFlow with batch norms folded into constant weights.
 
-TensorFlow fuses a convolution with the bias and ReLU that follow it, and prepares constant kernels
-only once. It does neither for the variables of a Keras model. Also, a Keras model computes in its
-own precision, whereas this one computes in that of the image it is given.
+TensorFlow then fuses a convolution with the bias and ReLU that follow it. Also, a Keras model
+computes in its own precision, whereas this one computes in that of the image it is given.
 """
 
 from __future__ import annotations
@@ -242,7 +241,7 @@ def _conv(layer: Any, norm: Affine | None, x: Any) -> Any:
     if x.shape[-1] == PIXEL and layer.groups == 1 and kernel.shape[0] == kernel.shape[1]:
         return stem_conv(x, kernel, down, padding, _bias(layer, norm))
     if layer.groups == 1:
-        return _finish(conv(x, kernel, down, padding), layer, norm)
+        return _finish(conv(x, kernel, down, padding, outside=True), layer, norm)
     if layer.groups == kernel.shape[-1] == x.shape[-1]:
         return _finish(_depthwise(layer, kernel.transpose(0, 1, 3, 2), x), layer, norm)
     return _finish(_grouped(layer, kernel, x), layer, norm)
@@ -299,13 +298,13 @@ def _depthwise_conv(layer: Any, norm: Affine | None, x: Any) -> Any:
 def _separable(layer: Any, norm: Affine | None, x: Any) -> Any:
     spread = _depthwise(layer, _array(layer.depthwise_kernel), x)
     kernel = _scale(_array(layer.pointwise_kernel), norm)
-    return _finish(conv(spread, kernel, 1, "VALID"), layer, norm)
+    return _finish(conv(spread, kernel, 1, "VALID", outside=True), layer, norm)
 
 
 def _dense(layer: Any, norm: Affine | None, x: Any) -> Any:
     """Apply a dense layer over the channels of a picture, as a 1 x 1 convolution."""
     kernel = _scale(_array(layer.kernel), norm)
-    return _finish(conv(x, kernel[None, None], 1, "VALID"), layer, norm)
+    return _finish(conv(x, kernel[None, None], 1, "VALID", outside=True), layer, norm)
 
 
 WEIGHTED: dict[str, Callable[[Any, Affine | None, Any], Any]] = {

@@ -125,22 +125,32 @@ REGISTRY: dict[str, ModelEntry] = {
             features="head",
             lite=lite0.LITE0,
         ),
-        *(
-            ModelEntry(
-                f"efficientnet-lite{number}",
-                f"EfficientNet-Lite{number}",
-                (
-                    "block15_expand:rms",
-                    "block13_expand:rms:0.5",
-                    "block14_expand:rms:0.5",
-                    "block16_expand:rms:0.5",
-                    "block17_expand:rms:0.5",
-                ),
-                16,
-                features="head",
-                lite=variant,
-            )
-            for number, variant in ((1, lite0.LITE1), (2, lite0.LITE2))
+        ModelEntry(
+            "efficientnet-lite1",
+            "EfficientNet-Lite1",
+            (
+                "block15_expand:rms",
+                "block13_expand:rms:0.5",
+                "block14_expand:rms:0.5",
+                "block16_expand:rms:0.5",
+                "block17_expand:rms:0.5",
+            ),
+            16,
+            features="head",
+            lite=lite0.LITE1,
+        ),
+        ModelEntry(
+            "efficientnet-lite2",
+            "EfficientNet-Lite2",
+            (
+                "block11_expand:rms",
+                "block15_expand:rms",
+                "block13_expand:rms:0.5",
+                "block17_expand:rms:0.5",
+            ),
+            16,
+            features="head",
+            lite=lite0.LITE2,
         ),
         ModelEntry("random-vgg", "VGG, random weights", RANDOM_LAYERS, 16, seed=0),
         ModelEntry(

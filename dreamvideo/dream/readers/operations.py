@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dreamvideo.dream.convolution import conv, pointwise_conv
+from dreamvideo.dream.convolution import conv, dense_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
 from dreamvideo.dream.runtime import tensorflow
 
 PIXEL = 3
 PICTURE_AXES = 4
+# Values of a kernel that is not worth a second one for its gradient. GoogLeNet has none.
+LARGE = 1 << 20
 # No network pads more.
 MOST_PADDING = 64
 # The neighbours of a normalisation are a table of channels by channels.
@@ -31,10 +33,11 @@ def convolve(x: Any, kernel: Any, options: Mapping[str, Any]) -> Any:
     plain = strides[1] == strides[2] and max(dilations) == 1 and depth == kernel.shape[2]
     if plain and depth == PIXEL and kernel.shape[0] == kernel.shape[1]:
         return stem_conv(x, kernel, strides[1], padding)
-    if plain and kernel.shape[:2] == (1, 1) and strides[1] == 1:
-        return pointwise_conv(x, kernel)
+    # With its gradient's a graph has each kernel twice.
+    if plain and strides[1] == 1 and (kernel.shape[:2] == (1, 1) or kernel.size <= LARGE):
+        return dense_conv(x, kernel, padding)
     if plain:
-        return conv(x, kernel, strides[1], padding)
+        return conv(x, kernel, strides[1], padding, outside=True)
     return _conv2d(options, x, tensorflow().constant(kernel, x.dtype))
 
 
