@@ -15,6 +15,10 @@ from dreamvideo.dream.step import Forward
 
 Array = NDArray[np.float32]
 
+# Values of a pointwise kernel that takes no time to prepare, since few pixels are left where such
+# kernels are (measured with the bundled network, at 512 x 288).
+LARGE = 20_000
+
 _brief: ContextVar[bool] = ContextVar("brief", default=False)
 
 
@@ -92,8 +96,12 @@ def _hold(kernel: Array, dtype: Any) -> Any:
 
 
 def pointwise_conv(x: Any, kernel: Array) -> Any:
-    """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels): see ``dense_conv``."""
-    return dense_conv(x, kernel, "SAME")
+    """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels): see ``dense_conv``.
+
+    A large kernel lies outside of the graph (``conv``).
+    """
+    precision = tensorflow().bfloat16 if _brief.get() else x.dtype
+    return _both_ways(x, kernel, "SAME", precision, outside=kernel.size > LARGE)
 
 
 def dense_conv(x: Any, kernel: Array, padding: str) -> Any:
@@ -105,10 +113,13 @@ def dense_conv(x: Any, kernel: Array, padding: str) -> Any:
     return _both_ways(x, kernel, padding, tensorflow().bfloat16 if _brief.get() else x.dtype)
 
 
-def _both_ways(x: Any, kernel: Array, padding: str, precision: Any) -> Any:
+def _both_ways(
+    x: Any, kernel: Array, padding: str, precision: Any, *, outside: bool = False
+) -> Any:
     """Convolve with stride 1; its gradient is a convolution too, computed in ``precision``."""
     tf = tensorflow()
-    weights, turned = tf.constant(kernel, x.dtype), tf.constant(_turn_kernel(kernel), precision)
+    make = _hold if outside else tf.constant
+    weights, turned = make(kernel, x.dtype), make(_turn_kernel(kernel), precision)
     around = _pad_gradient(kernel.shape[:2], padding)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]

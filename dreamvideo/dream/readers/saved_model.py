@@ -367,7 +367,7 @@ def _read_variables(
             if kinds[key].is_floating:
                 array = array.astype(np.float32)
             found[name] = Operation(name, "Const", array=array)
-    except (tf.errors.OpError, RuntimeError, TypeError, ValueError, OSError) as error:
+    except (tf.errors.OpError, RuntimeError, LookupError, TypeError, ValueError, OSError) as error:
         line = str(error).partition("\n")[0][:200]
         raise ValueError(f"its variables cannot be read ({line})") from None
     return found
