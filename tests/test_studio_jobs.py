@@ -17,6 +17,7 @@ from tiny import Cli, pixels_of
 
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
+from dreamvideo.media.identify import SourceFile, identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.job.lock import lock_job
@@ -34,7 +35,6 @@ from dreamvideo.studio.kept_renders import (
 )
 from dreamvideo.studio.render_job import RenderJob, seconds_left
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
-from dreamvideo.studio.uploads import SourceFile, inspect_upload
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
 QUICK = (
@@ -78,7 +78,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakeChild]:
 
 @pytest.fixture
 def clip(shelf: Path) -> SourceFile:
-    return inspect_upload(shelf / "clip.mp4")
+    return identify_file(shelf / "clip.mp4")
 
 
 def begun(folder: Path) -> Jobs:
@@ -194,7 +194,7 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
     private.mkdir()
     folder.mkdir()
     shutil.copyfile(shelf / "clip.mp4", private / "clip.mp4")
-    dropped = inspect_upload(private / "clip.mp4", "clip.mp4", is_private=True)
+    dropped = identify_file(private / "clip.mp4", "clip.mp4", is_private=True)
     before = begun(folder)
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "ChildProcess", FakeChild)

@@ -16,9 +16,10 @@ from playwright.sync_api import expect
 from test_studio import LONG, Running, studio
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.identify import SourceFile
 from dreamvideo.media.probe import probe
 from dreamvideo.studio.form_state import Choice, Song, format_command
-from dreamvideo.studio.uploads import SourceFile, take
+from dreamvideo.studio.uploads import take
 
 __all__ = ["browse", "chromium", "studio"]
 

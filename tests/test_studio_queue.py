@@ -26,6 +26,7 @@ from test_studio_jobs import FakeChild
 from test_studio_session import FakePreviewer
 
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.media.identify import identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
@@ -35,7 +36,6 @@ from dreamvideo.studio.messages import PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left
 from dreamvideo.studio.server import application
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.uploads import inspect_upload
 
 __all__ = ["browse", "chromium"]
 # Notices of the desktop, kept for the test; the page is in the background.
@@ -136,7 +136,7 @@ def serving(studio: Studio) -> Iterator[str]:
 
 
 def opened(browse: Browse, served: Served, source: Path, **given: Any) -> Page:
-    served.studio.take(inspect_upload(source))
+    served.studio.take(identify_file(source))
     page = browse.open(patience=LONG, **given)
     page.add_init_script(NOTICES)
     page.goto(served.address)
@@ -351,7 +351,7 @@ def test_a_full_queue_fits_and_can_be_hit(
     page = opened(browse, served, shelf / "clip.mp4", width=width, scheme=scheme)
     studio = served.studio
     for _ in range(3):
-        studio.jobs.render(studio.choice, inspect_upload(shelf / "clip.mp4"))
+        studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
     served.children[0].hear(Progress("dreaming", "frame", 2, 8))
     expect(page.get_by_role("article")).to_have_count(3)
     expect(page.get_by_role("article").first).to_contain_text("Dreaming: frame 2 of 8")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.formatting import format_bytes, format_seconds
+from dreamvideo.media.identify import SourceFile
 from dreamvideo.parsing import parse_time
 from dreamvideo.render.job.job import Job, job_folder
 from dreamvideo.render.job.lock import LockedError, lock_job
@@ -22,7 +23,6 @@ from dreamvideo.studio.form_state import ENDINGS, FILM, WORDS, Choice
 from dreamvideo.studio.kept_renders import KeptRender
 from dreamvideo.studio.render_job import RenderJob
 from dreamvideo.studio.render_worker import Order
-from dreamvideo.studio.uploads import SourceFile
 
 _OUTPUT = re.compile(rf".+-(?:{'|'.join(sorted(set(WORDS.values())))})(?:-\d+)?")
 # What each kind of render calls its source in a manifest: its path, and its fingerprint.

@@ -18,13 +18,14 @@ from itertools import count
 from pathlib import Path
 
 from dreamvideo.errors import DreamVideoError, UsageError
+from dreamvideo.media.identify import SourceFile
 from dreamvideo.media.paths import describe_os_error, replace_atomically
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
 from dreamvideo.studio import render_worker
-from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.earlier_renders import (
     are_equal,
     check_free,
@@ -44,7 +45,6 @@ from dreamvideo.studio.kept_renders import (
 )
 from dreamvideo.studio.render_job import BUSY, RESTING, JobState, RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Message, Order
-from dreamvideo.studio.uploads import SourceFile
 
 # As many finished renders of earlier sessions are listed.
 MOST_EARLIER = 12

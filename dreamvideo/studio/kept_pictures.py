@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.media.paths import describe_os_error, read_bytes, replace_atomically
 from dreamvideo.media.stills import png_bytes, read_still
 from dreamvideo.settings import make_look
 from dreamvideo.settings.presets import user_preset_folder, user_preset_paths
-from dreamvideo.studio.uploads import SourceFile, make_safe_name
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # The longest side of the canvas that masks are painted on; they are enlarged smoothly.

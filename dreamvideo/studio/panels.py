@@ -14,6 +14,7 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.settings.presets import read_preset
 from dreamvideo.studio.form_state import (
@@ -26,7 +27,6 @@ from dreamvideo.studio.form_state import (
     list_descriptions,
 )
 from dreamvideo.studio.session import Studio, look_pictures
-from dreamvideo.studio.uploads import SourceFile, make_safe_name
 from dreamvideo.studio.widgets import (
     BLANK,
     NumberInput,

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.studio import preview_worker
-from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
 
 # A request at which this many processes have died is not retried.

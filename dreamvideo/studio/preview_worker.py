@@ -22,12 +22,13 @@ from dreamvideo import cancel
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
-from dreamvideo.imaging import encode_jpeg
+from dreamvideo.imaging import shrink_to_area
 from dreamvideo.media.pixels import to_bytes, to_float
 from dreamvideo.media.preview_encoder import Proxy
 from dreamvideo.media.probe import probe
-from dreamvideo.media.read import ReadOptions, open_source
+from dreamvideo.media.read import ReadOptions, open_source, read_frame_at
 from dreamvideo.media.soundtrack import open_sound_file
+from dreamvideo.render.child_process import set_up_child
 from dreamvideo.render.frames.planner import FilmSpan, FramePlanner, freeze_look, make_planner
 from dreamvideo.render.image import StillProgress, dream_still
 from dreamvideo.render.job.job import job_folder
@@ -39,9 +40,8 @@ from dreamvideo.schedules import SOUNDS, TimePoint
 from dreamvideo.settings import Look, MachineSettings, look_from_values, make_output
 from dreamvideo.settings.derive import derive_look
 from dreamvideo.settings.terms import ARROW, TIMELINES
-from dreamvideo.studio import frames
-from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.messages import (
+    MOST_PIXELS,
     Answer,
     Failed,
     FilmGrown,
@@ -52,6 +52,7 @@ from dreamvideo.studio.messages import (
     Ready,
     SourceSeen,
     Wanted,
+    encode_picture,
     moving_path,
 )
 
@@ -132,7 +133,7 @@ class _Dreaming:
     def picture(self, wanted: PictureWanted) -> None:
         """Send one frame: the source, then its dream as it grows."""
         source = self.frame_at(wanted.path, wanted.at, wanted.pixels)
-        self.say(SourceSeen(wanted.ticket, encode_jpeg(source, frames.JPEG_QUALITY)))
+        self.say(SourceSeen(wanted.ticket, encode_picture(source)))
         self.check()
         moment = TimePoint(wanted.moment, max(wanted.length, 1e-3), 25.0, HEARD)
         look = freeze_look(_at_moment(look_from_values(wanted.values), moment))
@@ -153,8 +154,7 @@ class _Dreaming:
         self.send_picture(wanted.ticket, dreamt.image, total, total)
 
     def send_picture(self, ticket: int, image: Image, done: int, total: int) -> None:
-        picture = encode_jpeg(to_bytes(image), frames.JPEG_QUALITY)
-        self.say(PictureGrown(ticket, picture, done, total))
+        self.say(PictureGrown(ticket, encode_picture(to_bytes(image)), done, total))
 
     def film(self, wanted: FilmWanted) -> None:
         """Render a short film."""
@@ -236,13 +236,11 @@ class _Dreaming:
             self.directors.popitem(last=False)[1].close()
         return replace(made, look=look)
 
-    def frame_at(
-        self, path: Path, at: float, pixels: int = frames.MOST_PIXELS
-    ) -> NDArray[np.uint8]:
+    def frame_at(self, path: Path, at: float, pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
         """Return a source frame at the size of a preview."""
         key = (path, round(at, 3), pixels)
         if key not in self.kept:
-            self.kept[key] = frames.shrink(frames.read_frame(path, at), pixels)
+            self.kept[key] = shrink_to_area(read_frame_at(path, at), pixels)
         self.kept.move_to_end(key)
         while len(self.kept) > KEPT:
             self.kept.popitem(last=False)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_clock
+from dreamvideo.media.identify import SourceFile
+from dreamvideo.media.stills import read_still
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
-from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.form_state import FILM
-from dreamvideo.studio.frames import read_newest
+from dreamvideo.studio.messages import encode_picture
 from dreamvideo.studio.render_worker import Order
-from dreamvideo.studio.uploads import SourceFile
 
 JobState = Literal[
     "waiting", "running", "pausing", "paused", "stopping", "stopped", "done", "failed"
@@ -70,7 +73,11 @@ class RenderJob:
 
     def read_live(self) -> bytes:
         """Return its newest frame, or its still so far, as JPEG; empty if there is none yet."""
-        return self.picture or read_newest(job_folder(self.order.output) / "frames")
+        frames = (job_folder(self.order.output) / "frames").glob("*.png")
+        with suppress(OSError, ValueError, MediaError):
+            newest = max(frames, key=lambda each: each.stat().st_mtime)
+            return self.picture or encode_picture(read_still(newest))
+        return self.picture
 
     def words(self, now: float) -> str:
         """Describe the progress in one line: ``dreaming: frame 12 of 132, 1:26 left``."""

@@ -12,17 +12,16 @@ from typing import Any
 from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.formatting import format_seconds
-from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes
+from dreamvideo.render.child_process import set_up_child
 from dreamvideo.render.image import OnStep, StillProgress, dream_image
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values, make_output
-from dreamvideo.studio import frames
-from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.form_state import Choice
+from dreamvideo.studio.messages import encode_picture
 
 # Seconds between pictures of a still that grows.
 BETWEEN = 1.0
@@ -110,8 +109,7 @@ class _Growth:
     def show(self, step: StillProgress) -> None:
         """Send the picture so far if the last one was sent a while ago."""
         if time.monotonic() - self._last > BETWEEN:
-            small = frames.shrink(to_bytes(step.image()))
-            self._pipe.send(Grown(encode_jpeg(small, frames.JPEG_QUALITY)))
+            self._pipe.send(Grown(encode_picture(to_bytes(step.image()))))
             self._last = time.monotonic()
 
 

@@ -21,13 +21,14 @@ from nicegui import ui
 from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, check, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
+from dreamvideo.media.identify import identify_file
 from dreamvideo.media.paths import describe_os_error
 from dreamvideo.studio.auth import NAMES, Gate, Guard
 from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
-from dreamvideo.studio.uploads import inspect_upload, take
+from dreamvideo.studio.uploads import take
 
 # One transparent pixel.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -62,7 +63,7 @@ def serve(options: StudioOptions, say: Callable[[str], None] = print) -> None:
 
     Raises UsageError for a port or folder that cannot be used, MediaError for a bad ``source``.
     """
-    material = None if options.source is None else inspect_upload(options.source)
+    material = None if options.source is None else identify_file(options.source)
     if not options.folder.is_dir():
         raise UsageError(f"{options.folder}: no such folder to write films into")
     token = CancelToken()

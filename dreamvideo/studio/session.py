@@ -19,8 +19,9 @@ from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.imaging import encode_jpeg
+from dreamvideo.media.identify import SourceFile, identify_file
 from dreamvideo.media.probe import probe
+from dreamvideo.media.read import read_frame_at
 from dreamvideo.media.sound import SoundTrack, measure_sound
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
@@ -28,7 +29,6 @@ from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import Look, look_values, make_look
 from dreamvideo.settings.curves import cut_schedules
 from dreamvideo.settings.presets import save_user_preset
-from dreamvideo.studio import frames
 from dreamvideo.studio.form_state import (
     MASK,
     Choice,
@@ -54,10 +54,11 @@ from dreamvideo.studio.messages import (
     Ready,
     SourceSeen,
     Starting,
+    encode_picture,
 )
 from dreamvideo.studio.own_tiles import OwnTiles
 from dreamvideo.studio.preview_client import Previewer
-from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
+from dreamvideo.studio.uploads import private_folder
 
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
@@ -215,7 +216,7 @@ class Studio:
 
     def take_file(self, path: Path) -> None:
         """Change the source to a file of this machine. Raises MediaError."""
-        self.take(inspect_upload(path))
+        self.take(identify_file(path))
 
     def choose(self, choice: Choice, gesture: str = "") -> None:
         """Change the choice; the frame is dreamt again if that affects it.
@@ -515,8 +516,7 @@ class Studio:
 
     def _show_source(self, wanted: PictureWanted) -> None:
         with suppress(DreamVideoError):
-            pixels = frames.shrink(frames.read_frame(wanted.path, wanted.at))
-            picture = encode_jpeg(pixels, frames.JPEG_QUALITY)
+            picture = encode_picture(read_frame_at(wanted.path, wanted.at))
             self._hear(SourceSeen(wanted.ticket, picture))
 
     def _is_needed(self, material: SourceFile) -> bool:
