@@ -24,15 +24,15 @@ from dreamvideo.render.job.lock import lock_job
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
-from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
-from dreamvideo.studio.jobs import Jobs
-from dreamvideo.studio.kept_renders import (
+from dreamvideo.studio.earlier_renders import (
     NAME,
     KeptRender,
     KeptRenders,
     read_renders,
     write_renders,
 )
+from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
+from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.render_job import RenderJob, seconds_left
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
 

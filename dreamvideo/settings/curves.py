@@ -12,6 +12,7 @@ from dreamvideo.schedules.editing import format_schedule, sort_keys
 from dreamvideo.schedules.keys import Key
 from dreamvideo.schedules.moment import TimeSpec
 from dreamvideo.settings.camera import ZOOM_RATE
+from dreamvideo.settings.derive import derive_look
 from dreamvideo.settings.look import Look, find_group
 from dreamvideo.settings.over_time import (
     field_at,
@@ -183,6 +184,22 @@ def cut_schedules(look: Look, film: TimePoint, seconds: float) -> Look:
             part = Timeline(whole.terms, sample(whole.schedule, Bounds()))
             dream = dream.model_copy(update={name: format_timeline(part)})
     return look.model_copy(update={"over_time": numbers, "dream": dream})
+
+
+def freeze_at(look: Look, moment: TimePoint) -> Look:
+    """Return a look as it is at a time: its layers, classes and networks as well as its numbers.
+
+    Raises ScheduleError if a formula has no value.
+    """
+    for name, read in TIMELINES.items():
+        text = getattr(look.dream, name) or ""
+        if ARROW in text:
+            weighted = read(text).at(moment)
+            # A network whose layers are all silent must not dream its own.
+            heard = [f"{term}:{w:.6g}" for term, w in weighted if w or "," in look.dream.model]
+            at_once = ",".join(heard or [weighted[0][0]])
+            look = derive_look(look, {"dream": {name: at_once}})
+    return look.at(moment)
 
 
 def _text(look: Look, key: str) -> str:

@@ -17,6 +17,7 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.settings.presets import read_preset
+from dreamvideo.studio import widgets as html
 from dreamvideo.studio.form_state import (
     ENDINGS,
     KINDS,
@@ -27,22 +28,6 @@ from dreamvideo.studio.form_state import (
     list_descriptions,
 )
 from dreamvideo.studio.session import Studio, look_pictures
-from dreamvideo.studio.widgets import (
-    BLANK,
-    NumberInput,
-    Range,
-    box,
-    button,
-    change,
-    number_text,
-    picture,
-    radio,
-    section,
-    select,
-    show,
-    with_attributes,
-    words,
-)
 
 _KINDS: dict[Kind, tuple[str, str]] = {
     "image": ("Still", "The picture, dreamt"),
@@ -76,12 +61,14 @@ class SourcePanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Source", "source"):
-            with box("label", "drop", for_="upload"):
-                words("span", "Drop a photo or a clip, or choose one", "drop-words")
-                box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
-            with_attributes(words("p", "", "line"), {"id": "upload-line", "role": "status"})
-            self.name = words("p", "", "source-name")
+        with html.section("Source", "source"):
+            with html.box("label", "drop", for_="upload"):
+                html.words("span", "Drop a photo or a clip, or choose one", "drop-words")
+                html.box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
+            html.with_attributes(
+                html.words("p", "", "line"), {"id": "upload-line", "role": "status"}
+            )
+            self.name = html.words("p", "", "source-name")
 
     def refresh(self) -> None:
         """Show the name of the source."""
@@ -99,8 +86,8 @@ class LooksPanel(Panel):
         self.inputs: dict[str, Element] = {}
         # Each with the address of the one that is shown until there is one of the user's own.
         self.pictures: dict[str, tuple[Element, str]] = {}
-        grid = box("div", "look-grid", role="radiogroup", aria_label="Look")
-        with section("Look", "looks") as part:
+        grid = html.box("div", "look-grid", role="radiogroup", aria_label="Look")
+        with html.section("Look", "looks") as part:
             grid.move(part)
         with grid:
             usual = "The usual dream: animals, birds and eyes, in fur and feathers"
@@ -113,13 +100,13 @@ class LooksPanel(Panel):
         self, name: str, label: str, text: str, address: str, instead: str = "needs a download"
     ) -> None:
         chosen = (self.studio.choice.preset or "") == name
-        with with_attributes(box("label", "look"), {"title": text}):
-            self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
-            with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            self.pictures[name] = picture(address or BLANK, ""), address
+        with html.with_attributes(html.box("label", "look"), {"title": text}):
+            self.inputs[name] = html.radio("look", name, chosen, lambda: self._pick(name))
+            html.with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
+            self.pictures[name] = html.picture(address or html.BLANK, ""), address
             if not address:
-                words("span", instead, "no-picture")
-            words("span", label, "look-name")
+                html.words("span", instead, "no-picture")
+            html.words("span", label, "look-name")
 
     def refresh(self) -> None:
         """Mark the chosen look; looks that were saved meanwhile are added."""
@@ -129,11 +116,11 @@ class LooksPanel(Panel):
                     self._tile(name, name, text, "", "your own")
         made = self.studio.tiles.made
         for name, each in self.inputs.items():
-            change(each, checked=name == (self.studio.choice.preset or ""))
+            html.change(each, checked=name == (self.studio.choice.preset or ""))
             shown, address = self.pictures[name]
             address = f"/studio/own/{made[name].stem}" if name in made else address
-            change(shown, src=address or BLANK)
-            show(shown, bool(address))
+            html.change(shown, src=address or html.BLANK)
+            html.show(shown, bool(address))
 
     def _pick(self, name: str) -> None:
         before = self.studio.choice
@@ -148,8 +135,8 @@ class SlidersPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        self.rows: list[tuple[Slider, Element, NumberInput, TextElement, Element]] = []
-        with section("Controls", "controls"):
+        self.rows: list[tuple[Slider, Element, html.NumberInput, TextElement, Element]] = []
+        with html.section("Controls", "controls"):
             for each in SLIDERS:
                 self._row(each)
         self.seen: object = None
@@ -157,18 +144,18 @@ class SlidersPanel(Panel):
     def _row(self, slider: Slider) -> None:
         # The page's ids must not contain dots.
         key = slider.key.replace(".", "-")
-        with with_attributes(box("div", "slider"), {"title": slider.help}) as row:
-            with box("div", "slider-head"):
-                words("span", slider.label, "slider-label")
-                value = words("span", "", "slider-value")
-                back = button(
+        with html.with_attributes(html.box("div", "slider"), {"title": slider.help}) as row:
+            with html.box("div", "slider-head"):
+                html.words("span", slider.label, "slider-label")
+                value = html.words("span", "", "slider-value")
+                back = html.button(
                     "reset",
                     lambda: self.studio.move(slider, None),
                     "link",
                     aria_label=f"Reset {slider.label}",
                 )
-            with box("div", "seed" if slider.is_seed else ""):
-                made = (NumberInput if slider.is_seed else Range)(
+            with html.box("div", "seed" if slider.is_seed else ""):
+                made = (html.NumberInput if slider.is_seed else html.Range)(
                     f"slider-{key}",
                     slider.label,
                     slider.low,
@@ -177,13 +164,15 @@ class SlidersPanel(Panel):
                     lambda to: self._move(slider, to),
                 )
                 if slider.is_seed:
-                    button(
+                    html.button(
                         "\N{DIE FACE-5} Roll",
                         lambda: self.studio.roll(slider),
                         aria_label=f"Roll the dice for other {slider.label.lower()}",
                     )
-                with_attributes(made.element, {"aria-description": slider.help})
-            with_attributes(words("p", slider.help, "slider-help"), {"aria-hidden": "true"})
+                html.with_attributes(made.element, {"aria-description": slider.help})
+            html.with_attributes(
+                html.words("p", slider.help, "slider-help"), {"aria-hidden": "true"}
+            )
         self.rows.append((slider, row, made, value, back))
 
     def _move(self, slider: Slider, to: float) -> None:
@@ -211,17 +200,17 @@ class SlidersPanel(Panel):
             return
         self.seen = now
         for slider, row, made, text, back in self.rows:
-            show(row, self.studio.choice.kind in slider.kinds)
+            html.show(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
             made.bounds(self.studio.choice.most(slider), slider.step)
             own = slider.key in self.studio.choice.changes
             note = "" if own or slider.name != "octaves" else ", from the size"
             if isinstance(self.studio.choice.changes.get(slider.key), str):
                 note = ", then changing"
-            text.text = f"{number_text(value)}{note}"
+            text.text = f"{html.number_text(value)}{note}"
             made.show(value, text.text)
-            show(back, own)
-            show(text, not slider.is_seed)
+            html.show(back, own)
+            html.show(text, not slider.is_seed)
 
 
 class KindPanel(Panel):
@@ -231,24 +220,24 @@ class KindPanel(Panel):
         super().__init__(studio)
         self.inputs: dict[Kind, Element] = {}
         self.tiles: dict[Kind, Element] = {}
-        with section("Render", "render"):
-            with box("div", "kinds", role="radiogroup", aria_label="Kind of render"):
+        with html.section("Render", "render"):
+            with html.box("div", "kinds", role="radiogroup", aria_label="Kind of render"):
                 for kind in KINDS:
                     self._tile(kind)
-            self.fields = box("div", "fields")
-            self.part = box("div", "part")
+            self.fields = html.box("div", "fields")
+            self.part = html.box("div", "part")
             with self.part:
-                self.part_words = words("span", "")
-                button("Begin here", lambda: self._set_range(start=studio.at), "link")
-                button("End here", lambda: self._set_range(end=studio.at), "link")
-                self.whole = button("Whole clip", self._whole, "link")
-            with box("div", "part") as self.first:
-                self.first_words = words("span", "")
+                self.part_words = html.words("span", "")
+                html.button("Begin here", lambda: self._set_range(start=studio.at), "link")
+                html.button("End here", lambda: self._set_range(end=studio.at), "link")
+                self.whole = html.button("Whole clip", self._whole, "link")
+            with html.box("div", "part") as self.first:
+                self.first_words = html.words("span", "")
                 last = partial(self._replace, at=None)
-                self.last = button("Start from the last frame", last, "link")
-            self.go = button("Render", on_render, "primary wide")
-            self.line = words("p", "", "line")
-            with_attributes(self.line, {"role": "status"})
+                self.last = html.button("Start from the last frame", last, "link")
+            self.go = html.button("Render", on_render, "primary wide")
+            self.line = html.words("p", "", "line")
+            html.with_attributes(self.line, {"role": "status"})
         self.kind: tuple[object, ...] = ()
         self.states: object = None
         # What the field of the name shows.
@@ -256,9 +245,11 @@ class KindPanel(Panel):
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
-        with with_attributes(box("label", "kind"), {"title": text}) as tile:
-            pick = radio("kind", kind, kind == self.studio.choice.kind, lambda: self._pick(kind))
-            words("span", label)
+        with html.with_attributes(html.box("label", "kind"), {"title": text}) as tile:
+            pick = html.radio(
+                "kind", kind, kind == self.studio.choice.kind, lambda: self._pick(kind)
+            )
+            html.words("span", label)
         self.inputs[kind], self.tiles[kind] = pick, tile
 
     def _pick(self, kind: Kind) -> None:
@@ -280,7 +271,7 @@ class KindPanel(Panel):
         """Offer what this source can be rendered to."""
         choice, material = self.studio.choice, self.studio.material
         jobs = self.studio.jobs
-        change(self.go, disabled=material is None)
+        html.change(self.go, disabled=material is None)
         last = jobs.running and (jobs.queue or [jobs.running])[-1]
         after = f"It will begin after {last.name}" if last else ""
         self.line.text = after if material else "Choose a photo or a clip first"
@@ -293,22 +284,22 @@ class KindPanel(Panel):
             return
         self.states = states
         with suppress(DreamVideoError):
-            change(self.name, placeholder=self.studio.output.stem if material else "")
+            html.change(self.name, placeholder=self.studio.output.stem if material else "")
 
     def _follow(self, choice: Choice, material: SourceFile | None) -> None:
         unfit = "image" if material is not None and material.kind == "film" else "video"
         for kind, each in self.inputs.items():
-            change(each, checked=kind == choice.kind, disabled=kind == unfit)
-            show(self.tiles[kind], kind != unfit)
-        show(self.part, choice.kind == "video" and material is not None)
+            html.change(each, checked=kind == choice.kind, disabled=kind == unfit)
+            html.show(self.tiles[kind], kind != unfit)
+        html.show(self.part, choice.kind == "video" and material is not None)
         if material is not None:
             end = float(material.duration) if choice.end is None else choice.end
             self.part_words.text = f"From {choice.start or 0:.2f} s to {end:.2f} s"
-        show(self.first, choice.kind == "zoom" and unfit == "image")
-        show(self.last, choice.at is not None)
+        html.show(self.first, choice.kind == "zoom" and unfit == "image")
+        html.show(self.last, choice.at is not None)
         at = "the last frame" if choice.at is None else f"the frame at {choice.at:.2f} s"
         self.first_words.text = f"Starts from {at}; the slider Time chooses another"
-        show(self.whole, choice.start is not None or choice.end is not None)
+        html.show(self.whole, choice.start is not None or choice.end is not None)
         self.go.text = f"Render the {_KINDS[choice.kind][0].lower()}"
         self._fill()
 
@@ -317,21 +308,23 @@ class KindPanel(Panel):
         zooms = choice.kind == "zoom"
         self.fields.clear()
         with self.fields:
-            with box("label", "field own-name"):
-                words("span", "Name")
-                self.name = box("input", "number", id="output-name", type="text", maxlength="60")
+            with html.box("label", "field own-name"):
+                html.words("span", "Name")
+                self.name = html.box(
+                    "input", "number", id="output-name", type="text", maxlength="60"
+                )
             # As an attribute: what is being typed is left alone.
             self.name.props["^value"] = choice.name
             self.name.on(
                 "change", lambda e: self._rename(e.args), js_handler="(e) => emit(e.target.value)"
             )
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
-            select("Format", endings, choice.ending, self._ending)
+            html.select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
-            select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
+            html.select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
             if choice.kind != "image":
                 rates = _ZOOM_RATES if zooms else _RATES
-                select(
+                html.select(
                     "Frames a second",
                     rates,
                     choice.fps or "",
@@ -344,15 +337,17 @@ class KindPanel(Panel):
     def _fill_zoom(self) -> None:
         choice = self.studio.choice
         ends = "loop" if choice.loop else "" if choice.to is None else "to"
-        select("The end", _ENDS, ends, self._end)
+        html.select("The end", _ENDS, ends, self._end)
         if ends == "to":
             name = Path(choice.to or "").name
-            with box("label", "field wide-field"):
-                words("span", f"Ends on {name}" if name else "Picture to end on")
-                box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
-        with box("label", "field wide-field"):
-            words("span", "Journey: looks in turn")
-            typed = box("input", "number", id="journey", type="text", placeholder="fur, towers")
+            with html.box("label", "field wide-field"):
+                html.words("span", f"Ends on {name}" if name else "Picture to end on")
+                html.box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
+        with html.box("label", "field wide-field"):
+            html.words("span", "Journey: looks in turn")
+            typed = html.box(
+                "input", "number", id="journey", type="text", placeholder="fur, towers"
+            )
             typed.props["^value"] = choice.journey
         typed.on(
             "change", lambda e: self._travel(str(e.args)), js_handler="(e) => emit(e.target.value)"

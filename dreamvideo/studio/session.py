@@ -29,6 +29,7 @@ from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import Look, look_values, make_look
 from dreamvideo.settings.curves import cut_schedules
 from dreamvideo.settings.presets import save_user_preset
+from dreamvideo.studio import messages
 from dreamvideo.studio.form_state import (
     MASK,
     Choice,
@@ -43,19 +44,6 @@ from dreamvideo.studio.form_state import (
 )
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
-from dreamvideo.studio.messages import (
-    Answer,
-    Failed,
-    FilmGrown,
-    FilmMade,
-    FilmWanted,
-    PictureGrown,
-    PictureWanted,
-    Ready,
-    SourceSeen,
-    Starting,
-    encode_picture,
-)
 from dreamvideo.studio.own_tiles import OwnTiles
 from dreamvideo.studio.preview_client import Previewer
 from dreamvideo.studio.uploads import private_folder
@@ -382,9 +370,9 @@ class Studio:
             try:
                 values = look_values(self.choice.look)
             except DreamVideoError as error:
-                self._picture_heard(Failed(self._picture, str(error)))
+                self._picture_heard(messages.Failed(self._picture, str(error)))
                 return
-            wanted = PictureWanted(
+            wanted = messages.PictureWanted(
                 self._picture,
                 material.path,
                 values,
@@ -424,7 +412,7 @@ class Studio:
                 self.moving = Moving(error=str(error))
                 self.touch()
                 return
-            wanted = FilmWanted(
+            wanted = messages.FilmWanted(
                 self._film,
                 material.path,
                 values,
@@ -514,10 +502,10 @@ class Studio:
                 found[name] = look_values(make_look([name] if name else []))
         return found
 
-    def _show_source(self, wanted: PictureWanted) -> None:
+    def _show_source(self, wanted: messages.PictureWanted) -> None:
         with suppress(DreamVideoError):
-            picture = encode_picture(read_frame_at(wanted.path, wanted.at))
-            self._hear(SourceSeen(wanted.ticket, picture))
+            picture = messages.encode_picture(read_frame_at(wanted.path, wanted.at))
+            self._hear(messages.SourceSeen(wanted.ticket, picture))
 
     def _is_needed(self, material: SourceFile) -> bool:
         return any(
@@ -525,30 +513,30 @@ class Studio:
             for job in self.jobs.all
         )
 
-    def _hear(self, answer: Answer) -> None:
+    def _hear(self, answer: messages.Answer) -> None:
         with self._lock:
-            if isinstance(answer, Ready | Starting):
-                self.is_warm = isinstance(answer, Ready)
+            if isinstance(answer, messages.Ready | messages.Starting):
+                self.is_warm = isinstance(answer, messages.Ready)
             elif answer.ticket == self._picture:
                 self._picture_heard(answer)
             elif answer.ticket == self._film:
                 self._film_heard(answer)
-            elif answer.ticket == 0 and isinstance(answer, Failed):
+            elif answer.ticket == 0 and isinstance(answer, messages.Failed):
                 self.complaint = answer.line
         self.touch()
 
-    def _picture_heard(self, answer: Answer) -> None:
+    def _picture_heard(self, answer: messages.Answer) -> None:
         seen = self.seen
-        if isinstance(answer, SourceSeen):
+        if isinstance(answer, messages.SourceSeen):
             self.seen = replace(seen, source=answer.picture, serial=seen.serial + 1)
-        elif isinstance(answer, PictureGrown):
+        elif isinstance(answer, messages.PictureGrown):
             done, total = answer.done, answer.total
             self.seen = replace(
                 seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
             )
             if done == total:
                 self._remember(answer.picture)
-        elif isinstance(answer, Failed):
+        elif isinstance(answer, messages.Failed):
             # The dream so far is another look's.
             self.seen = replace(seen, dream=b"", serial=seen.serial + 1, error=answer.line)
 
@@ -558,17 +546,17 @@ class Studio:
         newest = Tried(next(self._tickets), self.choice, picture)
         self.tried = (newest, *others[: MOST_TRIED - 1])
 
-    def _film_heard(self, answer: Answer) -> None:
+    def _film_heard(self, answer: messages.Answer) -> None:
         moving = self.moving
-        if isinstance(answer, FilmGrown):
+        if isinstance(answer, messages.FilmGrown):
             p = answer.progress
             of = f" of {p.total}" if p.total else ""
             words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
             share = p.done / p.total if p.total else 0.0
             self.moving = replace(moving, words=words, share=max(moving.share, _overall(p, share)))
-        elif isinstance(answer, FilmMade):
+        elif isinstance(answer, messages.FilmMade):
             self.moving = Moving(ticket=answer.ticket)
-        elif isinstance(answer, Failed):
+        elif isinstance(answer, messages.Failed):
             self.moving = Moving(error=answer.line)
 
 
