@@ -106,8 +106,8 @@ def dream_excerpt(
         sound = open_sound_file(wanted.sound, wanted.sound_start)
         into = (Fraction(wanted.sound_start) + begin) % sound.length
         wanted = wanted.model_copy(update={"sound_start": float(into)})
-    span = {"start": f"{float(begin):.6f}", "end": f"{float(end):.6f}"}
-    return dream_video(clip, output, look, wanted, **span, **how)
+    start, stop = f"{float(begin):.6f}", f"{float(end):.6f}"
+    return dream_video(clip, output, look, wanted, start=start, end=stop, **how)
 
 
 def extract_excerpt(

@@ -65,9 +65,7 @@ class SourcePanel(Panel):
             with html.box("label", "drop", for_="upload"):
                 html.words("span", "Drop a photo or a clip, or choose one", "drop-words")
                 html.box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
-            html.with_attributes(
-                html.words("p", "", "line"), {"id": "upload-line", "role": "status"}
-            )
+            html.words("p", "", "line", id="upload-line", role="status")
             self.name = html.words("p", "", "source-name")
 
     def refresh(self) -> None:
@@ -100,9 +98,9 @@ class LooksPanel(Panel):
         self, name: str, label: str, text: str, address: str, instead: str = "needs a download"
     ) -> None:
         chosen = (self.studio.choice.preset or "") == name
-        with html.with_attributes(html.box("label", "look"), {"title": text}):
+        with html.box("label", "look", title=text):
             self.inputs[name] = html.radio("look", name, chosen, lambda: self._pick(name))
-            html.with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
+            html.change(self.inputs[name], aria_label=f"{label}: {text}")
             self.pictures[name] = html.picture(address or html.BLANK, ""), address
             if not address:
                 html.words("span", instead, "no-picture")
@@ -144,35 +142,22 @@ class SlidersPanel(Panel):
     def _row(self, slider: Slider) -> None:
         # The page's ids must not contain dots.
         key = slider.key.replace(".", "-")
-        with html.with_attributes(html.box("div", "slider"), {"title": slider.help}) as row:
+        with html.box("div", "slider", title=slider.help) as row:
             with html.box("div", "slider-head"):
                 html.words("span", slider.label, "slider-label")
                 value = html.words("span", "", "slider-value")
-                back = html.button(
-                    "reset",
-                    lambda: self.studio.move(slider, None),
-                    "link",
-                    aria_label=f"Reset {slider.label}",
-                )
+                forget = partial(self.studio.move, slider, None)
+                back = html.button("reset", forget, "link", aria_label=f"Reset {slider.label}")
             with html.box("div", "seed" if slider.is_seed else ""):
-                made = (html.NumberInput if slider.is_seed else html.Range)(
-                    f"slider-{key}",
-                    slider.label,
-                    slider.low,
-                    slider.high,
-                    slider.step,
-                    lambda to: self._move(slider, to),
-                )
+                field = html.NumberInput if slider.is_seed else html.Range
+                bounds, move = (slider.low, slider.high, slider.step), partial(self._move, slider)
+                made = field(f"slider-{key}", slider.label, *bounds, move)
                 if slider.is_seed:
-                    html.button(
-                        "\N{DIE FACE-5} Roll",
-                        lambda: self.studio.roll(slider),
-                        aria_label=f"Roll the dice for other {slider.label.lower()}",
-                    )
-                html.with_attributes(made.element, {"aria-description": slider.help})
-            html.with_attributes(
-                html.words("p", slider.help, "slider-help"), {"aria-hidden": "true"}
-            )
+                    label = f"Roll the dice for other {slider.label.lower()}"
+                    roll = partial(self.studio.roll, slider)
+                    html.button("\N{DIE FACE-5} Roll", roll, aria_label=label)
+                html.change(made.element, aria_description=slider.help)
+            html.words("p", slider.help, "slider-help", aria_hidden="true")
         self.rows.append((slider, row, made, value, back))
 
     def _move(self, slider: Slider, to: float) -> None:
@@ -236,8 +221,7 @@ class KindPanel(Panel):
                 last = partial(self._replace, at=None)
                 self.last = html.button("Start from the last frame", last, "link")
             self.go = html.button("Render", on_render, "primary wide")
-            self.line = html.words("p", "", "line")
-            html.with_attributes(self.line, {"role": "status"})
+            self.line = html.words("p", "", "line", role="status")
         self.kind: tuple[object, ...] = ()
         self.states: object = None
         # What the field of the name shows.
@@ -245,12 +229,10 @@ class KindPanel(Panel):
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
-        with html.with_attributes(html.box("label", "kind"), {"title": text}) as tile:
-            pick = html.radio(
-                "kind", kind, kind == self.studio.choice.kind, lambda: self._pick(kind)
-            )
+        chosen = kind == self.studio.choice.kind
+        with html.box("label", "kind", title=text) as self.tiles[kind]:
+            self.inputs[kind] = html.radio("kind", kind, chosen, lambda: self._pick(kind))
             html.words("span", label)
-        self.inputs[kind], self.tiles[kind] = pick, tile
 
     def _pick(self, kind: Kind) -> None:
         self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
@@ -309,28 +291,16 @@ class KindPanel(Panel):
         self.fields.clear()
         with self.fields:
             with html.box("label", "field own-name"):
-                html.words("span", "Name")
-                self.name = html.box(
-                    "input", "number", id="output-name", type="text", maxlength="60"
-                )
-            # As an attribute: what is being typed is left alone.
-            self.name.props["^value"] = choice.name
-            self.name.on(
-                "change", lambda e: self._rename(e.args), js_handler="(e) => emit(e.target.value)"
-            )
+                limits = {"id": "output-name", "maxlength": "60"}
+                self.name = html.text_field("Name", choice.name, self._rename, **limits)
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
             html.select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
             html.select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
             if choice.kind != "image":
                 rates = _ZOOM_RATES if zooms else _RATES
-                html.select(
-                    "Frames a second",
-                    rates,
-                    choice.fps or "",
-                    lambda v: self._replace(fps=v or None),
-                )
-
+                rate = choice.fps or ""
+                html.select("Frames a second", rates, rate, lambda v: self._replace(fps=v or None))
             if zooms:
                 self._fill_zoom()
 
@@ -344,14 +314,8 @@ class KindPanel(Panel):
                 html.words("span", f"Ends on {name}" if name else "Picture to end on")
                 html.box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
         with html.box("label", "field wide-field"):
-            html.words("span", "Journey: looks in turn")
-            typed = html.box(
-                "input", "number", id="journey", type="text", placeholder="fur, towers"
-            )
-            typed.props["^value"] = choice.journey
-        typed.on(
-            "change", lambda e: self._travel(str(e.args)), js_handler="(e) => emit(e.target.value)"
-        )
+            what, shown = "Journey: looks in turn", choice.journey
+            html.text_field(what, shown, self._travel, id="journey", placeholder="fur, towers")
 
     def _end(self, end: str) -> None:
         # An empty name: a picture is yet to be chosen.

@@ -25,52 +25,33 @@ class StagePanel(Panel):
         self.shows_source = self.shows_film = self.divides = False
         with html.box("section", "card stage", aria_label="Preview") as self.root:
             with html.box("div", "screen") as self.screen:
-                self.image = html.picture(html.BLANK, "The dreamt frame", "frame")
-                html.with_attributes(self.image, {"id": "frame"})
+                self.image = html.picture(html.BLANK, "The dreamt frame", "frame", id="frame")
                 # What was there before: left of the divider, or everywhere while B is held.
-                self.before = html.picture(html.BLANK, "The source frame", "frame before")
-                html.with_attributes(self.before, {"id": "before"})
-                self.divider = html.box(
-                    "div",
-                    "divider",
-                    id="divider",
-                    role="slider",
-                    tabindex="0",
-                    aria_label="Divider between the source and the dream",
-                    aria_valuemin="0",
-                    aria_valuemax="100",
-                    aria_valuenow="50",
-                )
-                self.film = html.box("video", "frame", aria_label="Moving preview")
-                html.with_attributes(
-                    self.film,
-                    {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
-                )
-                html.with_attributes(self.film, {"muted": True, "id": "moving"})
+                source = "The source frame"
+                self.before = html.picture(html.BLANK, source, "frame before", id="before")
+                self.divider = html.box("div", "divider", id="divider", role="slider", tabindex="0")
+                share = {"aria_valuemin": "0", "aria_valuemax": "100", "aria_valuenow": "50"}
+                label = "Divider between the source and the dream"
+                html.change(self.divider, aria_label=label, **share)
+                self.film = html.film("frame", id="moving", aria_label="Moving preview")
+                html.change(self.film, controls=True, autoplay=True, muted=True)
                 # A script keeps it in step with its dream.
-                self.film_before = html.box("video", "frame before", id="moving-source")
-                html.with_attributes(self.film_before, {"muted": True, "playsinline": True})
-                html.with_attributes(self.film_before, {"aria-hidden": "true", "tabindex": "-1"})
+                self.film_before = html.film("frame before", id="moving-source", muted=True)
+                html.change(self.film_before, loop=False, aria_hidden="true", tabindex="-1")
                 with html.box("div", "empty") as self.empty:
                     html.words("p", "Drop a photo or a clip anywhere on this page, or start with")
                     self._samples()
             self.bar = html.box("progress", "bar", aria_label="Dreamt so far", max="1")
             with html.box("div", "stage-foot"):
-                self.line = html.words("p", "", "line grow")
-                html.with_attributes(self.line, {"role": "status", "id": "preview-line"})
+                self.line = html.words("p", "", "line grow", role="status", id="preview-line")
                 html.button("Full screen", lambda: None, id="full", title="Or press the key F")
-                self.divide = html.button("Divide", self._toggle_divider, aria_pressed="false")
-                html.with_attributes(
-                    self.divide, {"title": "The source left of a divider that moves"}
-                )
-                self.paints = html.button("Paint a mask", self._toggle_paint, aria_pressed="false")
-                html.with_attributes(self.paints, {"title": "Where to dream"})
-                self.times = html.button("Keyframes", self._toggle_times, aria_pressed="false")
-                html.with_attributes(self.times, {"title": "Numbers that change over time"})
-                self.source = html.button(
-                    "Show the source", self._toggle_source, aria_pressed="false"
-                )
-                html.with_attributes(self.source, {"title": "Or hold the key B"})
+                title = "The source left of a divider that moves"
+                self.divide = html.toggle("Divide", self._toggle_divider, title)
+                self.paints = html.toggle("Paint a mask", self._toggle_paint, "Where to dream")
+                title = "Numbers that change over time"
+                self.times = html.toggle("Keyframes", self._toggle_times, title)
+                title = "Or hold the key B"
+                self.source = html.toggle("Show the source", self._toggle_source, title)
                 self.move = html.button("Moving preview", self._toggle_film)
             self.paint = PaintPanel(studio, self.screen)
             with html.box("div", "scrub") as self.scrub:
@@ -87,10 +68,7 @@ class StagePanel(Panel):
                 with html.button("", partial(run.io_bound, self.studio.take_sample, name)):
                     address = f"/studio/sample/{name}"
                     if path.suffix == ".mp4":
-                        html.with_attributes(
-                            html.box("video", aria_hidden="true", src=address),
-                            {"autoplay": True, "loop": True, "muted": True, "playsinline": True},
-                        )
+                        html.film("", src=address, autoplay=True, muted=True, aria_hidden="true")
                     else:
                         html.picture(address, "")
                     html.words("span", _SAMPLES.get(name, name))
@@ -109,15 +87,12 @@ class StagePanel(Panel):
         now = (which, seen.serial, moving.ticket, plays)
         if now != self.serials:
             self.serials = now
-            there = seen.source or seen.dream
-            html.change(
-                self.image,
-                src=f"/studio/seen/{which}/{seen.serial}" if there else html.BLANK,
-                alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
-            )
-            html.change(
-                self.before, src=f"/studio/seen/source/{seen.serial}" if seen.source else html.BLANK
-            )
+            address = f"/studio/seen/{which}/{seen.serial}"
+            address = address if seen.source or seen.dream else html.BLANK
+            alt = "The source frame" if which == "source" else "The dreamt frame"
+            html.change(self.image, src=address, alt=alt)
+            address = f"/studio/seen/source/{seen.serial}" if seen.source else html.BLANK
+            html.change(self.before, src=address)
             pair = plays and moving_path(studio.private, moving.ticket, "source").is_file()
             source = f"/studio/moving/source/{moving.ticket}" if pair else None
             html.change(self.film, src=f"/studio/moving/dream/{moving.ticket}" if plays else None)
@@ -128,25 +103,24 @@ class StagePanel(Panel):
         compares = material is not None and not plays and bool(seen.source)
         self.paint.refresh()
         self.timeline.refresh()
-        open_ = self.paint.is_open or self.timeline.is_open
-        self.root.classes(**{"add" if open_ else "remove": "open"})
+        paints, times = self.paint.is_open, self.timeline.is_open
+        html.mark(self.root, "open", paints or times)
         if plays:
             divided = self.divides and bool(self.film_before.props.get("src"))
         else:
-            divided = self.divides and compares and which == "dream" and not self.paint.is_open
+            divided = self.divides and compares and which == "dream" and not paints
         html.show(self.before, compares)
         html.show(self.divider, divided)
-        self.screen.classes(**{"add" if divided else "remove": "divided"})
-        html.change(self.divide, aria_pressed="true" if self.divides else "false")
+        html.mark(self.screen, "divided", divided)
         html.show(self.empty, material is None)
         for each in (self.divide, self.paints, self.times, self.source, self.move):
             html.change(each, disabled=material is None)
         html.show(self.move, studio.choice.kind != "image")
         html.show(self.times, studio.choice.kind != "image")
-        html.change(self.times, aria_pressed="true" if self.timeline.is_open else "false")
         html.show(self.paints, studio.choice.kind != "zoom")
-        html.change(self.paints, aria_pressed="true" if self.paint.is_open else "false")
-        html.change(self.source, aria_pressed="true" if self.shows_source else "false")
+        toggles = {self.divide: self.divides, self.source: self.shows_source}
+        for each, yes in {**toggles, self.times: times, self.paints: paints}.items():
+            html.press(each, yes)
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
         html.show(self.scrub, material is not None and material.kind == "film")
         self.clock.text = f"{studio.moment:.2f} s"
@@ -181,11 +155,11 @@ class StagePanel(Panel):
             text = "As the render begins" if studio.choice.kind == "zoom" else "Dreamt"
         text = studio.complaint or text
         self.line.text = text
-        self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
+        html.mark(self.line, "bad", bool(bad or studio.complaint))
         busy = bool(moving.words) if self.shows_film else seen.is_busy
         busy = busy and studio.material is not None
         html.change(self.bar, value=f"{share:.3f}")
-        self.bar.classes(**{"remove" if busy else "add": "idle"})
+        html.mark(self.bar, "idle", not busy)
 
     def _toggle_source(self) -> None:
         self.shows_source = not self.shows_source
@@ -255,4 +229,4 @@ class TriedPanel(Panel):
                 with html.button("", partial(studio.restore, each), "try", title=label) as made:
                     html.picture(f"/studio/tried/{each.number}", "")
                     html.words("span", choice.preset or "default")
-                html.with_attributes(made, {"aria-label": f"Back to {label}"})
+                html.change(made, aria_label=f"Back to {label}")

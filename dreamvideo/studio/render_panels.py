@@ -29,34 +29,23 @@ class RecipePanel(Panel):
                 html.words("summary", "The look as a preset file (TOML)")
                 self.toml = self._add_copyable("toml", "Copy the preset")
             with html.box("div", "copied save"):
-                html.box(
-                    "input",
-                    "number",
-                    id="preset-name",
-                    type="text",
-                    maxlength="60",
-                    aria_label="Name of the preset",
-                    placeholder="Name of a preset of your own",
-                )
-                save = html.with_attributes(html.words("button", "Save", "btn"), {"type": "button"})
-                html.with_attributes(save, {"aria-label": "Save the look under this name"})
-                save.on(
-                    "click",
-                    lambda event: self._save(str(event.args)),
-                    js_handler="() => emit(document.getElementById('preset-name').value)",
-                )
-            self.saved = html.words("p", "", "line")
-            html.with_attributes(self.saved, {"role": "status"})
+                field = html.box("input", "number", id="preset-name", type="text", maxlength="60")
+                title, shown = "Name of the preset", "Name of a preset of your own"
+                html.change(field, aria_label=title, placeholder=shown)
+                # A click may come before what has been typed is known here.
+                name = "() => emit(document.getElementById('preset-name').value)"
+                save = html.words("button", "Save", "btn", type="button")
+                html.change(save, aria_label="Save the look under this name")
+                save.on("click", lambda event: self._save(str(event.args)), js_handler=name)
+            self.saved = html.words("p", "", "line", role="status")
         self.seen: object = None
 
     def _add_copyable(self, name: str, label: str) -> TextElement:
         with html.box("div", "copied"):
             with html.box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
-                made = html.words("code", "")
-                html.with_attributes(made, {"id": name})
-            copy = html.with_attributes(html.words("button", "Copy", "btn"), {"type": "button"})
-            html.with_attributes(copy, {"aria-label": label})
-            copy.on("click", js_handler=f"(e) => copyText('{name}', e.currentTarget)")
+                made = html.words("code", "", id=name)
+            copy = f"(e) => copyText('{name}', e.currentTarget)"
+            html.script_button("Copy", copy, aria_label=label)
         return made
 
     def _save(self, name: str) -> None:
@@ -65,7 +54,7 @@ class RecipePanel(Panel):
             self.saved.text = f"Saved as {path}: --preset {path.stem} finds it"
         except DreamVideoError as error:
             self.saved.text, bad = str(error), True
-        self.saved.classes(**{"add" if bad else "remove": "bad"})
+        html.mark(self.saved, "bad", bad)
 
     def refresh(self) -> None:
         """Follow the choice."""
@@ -93,10 +82,8 @@ class RendersPanel(Panel):
                 jobs = studio.jobs
                 self.hold = html.button("", lambda: jobs.hold(yes=not jobs.held))
                 # A browser asks its user only on a click; the page hides it where that is settled.
-                ask = html.box("button", "btn quiet", type="button", id="ask-notices")
-                ask.on("click", js_handler="() => askForNotices()")
-                with ask:
-                    html.words("span", "Notify me when done")
+                ask = "() => askForNotices()"
+                html.script_button("Notify me when done", ask, "quiet", id="ask-notices")
             self.list = html.box("div", "jobs")
         self.cards: dict[int, JobCard] = {}
         self.order: list[int] = []
@@ -135,8 +122,7 @@ class JobCard:
             self.media = html.box("div", "result")
             self.live = html.picture(html.BLANK, f"The newest frame of {job.name}", "made live")
             self.bar = html.box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
-            self.line = html.words("p", "", "line")
-            html.with_attributes(self.line, {"role": "status"})
+            self.line = html.words("p", "", "line", role="status")
             self.notes = html.words("p", "", "line")
             with html.box("div", "actions"):
                 self.up = html.button("Earlier", lambda: jobs.move(job, -1))
@@ -144,10 +130,9 @@ class JobCard:
                 self.pause = html.button("Pause", lambda: jobs.pause(job))
                 self.go_on = html.button("Resume", lambda: self._try(jobs.resume, job), "primary")
                 self.stop = html.button("Stop", self._stop)
-                self.save = html.with_attributes(
-                    html.words("a", "Download", "btn primary"),
-                    {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
-                )
+                address = f"/studio/result/{job.number}?download=true"
+                self.save = html.words("a", "Download", "btn primary", href=address)
+                html.change(self.save, download=job.name)
                 self.use = html.button("Use as source", self._use)
                 self.folder = html.button("Open folder", lambda: open_folder(jobs.folder))
                 self.off = html.button("Remove", self._remove, "link")
@@ -162,7 +147,7 @@ class JobCard:
         job, queue = self.job, self.studio.jobs.queue
         now = time.monotonic()
         self.line.text = job.words(now)
-        self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
+        html.mark(self.line, "bad", job.state == "failed")
         html.change(self.bar, value=f"{job.share:.3f}")
         done = job.progress.done if job.progress else 0
         if job.state in BUSY and done and done != self.seen and now - self.seen_at > BETWEEN:
@@ -177,24 +162,29 @@ class JobCard:
         if self.state in (*BUSY, "waiting") and job.state in ("done", "failed"):
             self._tell()
         self.state = job.state
-        html.show(self.bar, job.state in BUSY or (job.state in ("paused", "waiting") and done > 0))
-        html.show(self.live, job.state in BUSY)
-        html.show(self.up, waits)
-        html.show(self.down, waits)
-        html.show(self.pause, waits or (job.can_pause and job.state in ("running", "pausing")))
+        done_, live = job.state == "done", job.state in BUSY
+        shown = {
+            self.bar: live or (job.state in ("paused", "waiting") and done > 0),
+            self.live: live,
+            self.up: waits,
+            self.down: waits,
+            self.pause: waits or (job.can_pause and job.state in ("running", "pausing")),
+            self.go_on: job.state in RESTING,
+            self.stop: waits or job.state in ("running", "stopping", "paused"),
+            self.save: done_,
+            self.use: done_,
+            self.folder: done_ and can_open_folders(),
+            self.off: job.can_be_removed,
+            self.details: bool(job.command),
+            self.notes: bool(job.notes),
+        }
+        for element, yes in shown.items():
+            html.show(element, yes)
         html.change(self.pause, disabled=job.state == "pausing")
-        html.show(self.go_on, job.state in RESTING)
-        self.go_on.text = "Resume" if job.state == "paused" else "Retry"
-        html.show(self.stop, waits or job.state in ("running", "stopping", "paused"))
         html.change(self.stop, disabled=job.state == "stopping")
-        for each in (self.save, self.use):
-            html.show(each, job.state == "done")
-        html.show(self.folder, job.state == "done" and can_open_folders())
-        html.show(self.off, job.can_be_removed)
+        self.go_on.text = "Resume" if job.state == "paused" else "Retry"
         self.command.text = job.command
-        html.show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)
-        html.show(self.notes, bool(job.notes))
         self.media.clear()
         if job.state == "done":
             self._show()
@@ -204,9 +194,8 @@ class JobCard:
         address = f"/studio/result/{job.number}"
         with self.media:
             if job.order.output.suffix in (".mp4", ".webm"):
-                film = html.box("video", "made", aria_label=f"The film {job.name}", src=address)
-                html.with_attributes(film, {"controls": True, "loop": True, "playsinline": True})
-                html.with_attributes(film, {"preload": "metadata"})
+                film = html.film("made", aria_label=f"The film {job.name}", src=address)
+                html.change(film, controls=True, preload="metadata")
             else:
                 html.picture(address, f"The dream {job.name}", "made")
             html.words("p", f"Saved as {job.order.output.absolute()}", "line saved")
