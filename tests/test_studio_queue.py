@@ -26,12 +26,12 @@ from test_studio_jobs import FakeChild
 from test_studio_session import FakePreviewer
 
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.loopback.guard import Gate
 from dreamvideo.media.identify import identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.studio import jobs, own_tiles, session
-from dreamvideo.studio.auth import Gate
 from dreamvideo.studio.messages import PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left
 from dreamvideo.studio.server import application
@@ -123,7 +123,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def serving(studio: Studio) -> Iterator[str]:
     """Serve the page on a thread; its address."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        gate = Gate(sock.getsockname()[1])
+        gate = Gate(sock.getsockname()[1], "dreamvideo studio")
         config = uvicorn.Config(
             application(studio, gate), log_level="error", lifespan="on", timeout_graceful_shutdown=1
         )

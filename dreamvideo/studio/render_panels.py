@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from dreamvideo.desktop import can_open_folders, open_folder
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.studio import widgets as html
-from dreamvideo.studio.file_manager import can_open_folders, open_folder
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.render_job import BUSY, RESTING, RenderJob
 from dreamvideo.studio.render_worker import BETWEEN

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import socket
 import webbrowser
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from nicegui import ui
@@ -20,9 +16,9 @@ from nicegui import ui
 from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, check, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
+from dreamvideo.loopback.guard import Gate, Guard
+from dreamvideo.loopback.server import bind, run
 from dreamvideo.media.identify import identify_file
-from dreamvideo.media.paths import describe_os_error
-from dreamvideo.studio.auth import NAMES, Gate, Guard
 from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
@@ -32,8 +28,6 @@ from dreamvideo.studio.uploads import take
 # One transparent pixel.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = {"cache-control": "no-store"}
-# Seconds that open pages get to disconnect when the studio is closed.
-_GRACE = 1
 
 
 def serve(
@@ -65,16 +59,16 @@ def serve(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write films into")
     token = CancelToken()
-    with handle_signals(token, ENDING_A_SESSION), _bind(port) as sock:
+    with handle_signals(token, ENDING_A_SESSION), bind(port) as sock:
         # An earlier signal, while this module was imported, went to the command's own token.
         check()
-        gate = Gate(sock.getsockname()[1])
+        gate = Gate(sock.getsockname()[1], "dreamvideo studio")
         studio = Studio(folder, most_upload, own_tiles=own_tiles)
         try:
             studio.previewer.start()
             if material is not None:
                 studio.take(material)
-            _run(application(studio, gate), sock, token, lambda: _announce(gate, opens, say))
+            run(application(studio, gate), sock, token, lambda: _announce(gate, opens, say))
         finally:
             left = studio.close()
     for command in left:
@@ -191,55 +185,10 @@ def _missing() -> Response:
     return PlainTextResponse("not there (any more)", 404, headers=_NO_STORE)
 
 
-@contextmanager
-def _bind(port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((NAMES[0], port))
-            sock.listen(64)
-        except OSError as error:
-            raise UsageError(
-                f"--port {port}: {describe_os_error(error)}; choose another one"
-            ) from error
-        yield sock
-
-
 def _announce(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
     say(f"dreamvideo studio: {gate.address}")
     if opens:
         webbrowser.open(gate.address)
-
-
-class _Server(uvicorn.Server):
-    """A server for which Ctrl-C is the normal way to end."""
-
-    def __init__(
-        self, config: uvicorn.Config, token: CancelToken, ready: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._ready = ready
-        self._token = token
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving, and report it."""
-        await super().startup(sockets)
-        self._ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Return whether to shut down."""
-        return self._token.cancelled or await super().on_tick(counter)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to ``serve``, which has started more than the server."""
-        yield
-
-
-def _run(app: Any, sock: socket.socket, token: CancelToken, ready: Callable[[], None]) -> None:
-    quiet: dict[str, Any] = {"log_level": "error", "access_log": False, "server_header": False}
-    config = uvicorn.Config(app, timeout_graceful_shutdown=_GRACE, lifespan="on", **quiet)
-    _Server(config, token, ready).run([sock])
 
 
 _ICON = (
