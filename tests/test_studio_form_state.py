@@ -18,7 +18,7 @@ from dreamvideo.formatting import format_seconds
 from dreamvideo.render import image, video
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.zoom import render
-from dreamvideo.settings import Look, look_from_toml, look_values
+from dreamvideo.settings import Look, look_from_toml, look_to_toml, look_values, preset_paths
 from dreamvideo.studio.form_state import (
     ENDINGS,
     KINDS,
@@ -29,10 +29,8 @@ from dreamvideo.studio.form_state import (
     Slider,
     choose_output_name,
     format_command,
-    format_toml,
     list_arguments,
     list_changes,
-    list_descriptions,
 )
 
 # Changes that are no numbers of sliders: a mask by hand, and numbers over time.
@@ -81,7 +79,7 @@ def positions(slider: Slider) -> st.SearchStrategy[float]:
 def choices(draw: st.DrawFn) -> Choice:
     choice = Choice(
         kind=draw(st.sampled_from(KINDS)),
-        preset=draw(st.sampled_from([None, *list_descriptions()])),
+        preset=draw(st.sampled_from([None, *preset_paths()])),
     )
     for slider in draw(st.lists(st.sampled_from(SLIDERS), max_size=4, unique=True)):
         choice = choice.change(slider, draw(positions(slider)))
@@ -135,7 +133,9 @@ def test_the_command_line_asks_for_the_very_render(choice: Choice, calls: list[C
 @settings(max_examples=25, deadline=None)
 @given(choices())
 def test_the_preset_is_the_look(choice: Choice) -> None:
-    assert look_values(look_from_toml(format_toml(choice), "a preset")) == look_values(choice.look)
+    assert look_values(look_from_toml(look_to_toml(choice.look), "a preset")) == look_values(
+        choice.look
+    )
 
 
 def test_a_slider_that_is_moved_replaces_the_presets_number() -> None:

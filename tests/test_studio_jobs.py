@@ -33,7 +33,7 @@ from dreamvideo.studio.earlier_renders import (
 )
 from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
 from dreamvideo.studio.jobs import Jobs
-from dreamvideo.studio.render_job import RenderJob, seconds_left
+from dreamvideo.studio.render_job import RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
@@ -138,9 +138,9 @@ def test_the_time_left_is_that_of_this_run(
 ) -> None:
     job = begun(tmp_path).render(QUICK, clip)
     fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
-    assert job.pace_from is not None and seconds_left(job, 1.0) is None
+    assert job.pace_from is not None and job.seconds_left(1.0) is None
     fake[0].hear(Progress("dreaming", "frame", 50, 100))
-    assert seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
+    assert job.seconds_left(job.pace_from[0] + 5) == pytest.approx(25)
 
 
 def test_pause_keeps_and_stop_forgets(

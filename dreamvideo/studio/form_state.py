@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import inf
@@ -18,12 +17,10 @@ from typing import Any, Literal
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
 from dreamvideo.schedules import TimePoint, parse_number, parse_schedule
-from dreamvideo.settings import Look, look_to_toml, make_look, preset_paths
-from dreamvideo.settings.base import option_name
+from dreamvideo.settings import Look, make_look
 from dreamvideo.settings.curves import LAYERS
-from dreamvideo.settings.derive import format_option
+from dreamvideo.settings.derive import format_option, format_setting
 from dreamvideo.settings.look import find_group
-from dreamvideo.settings.presets import user_preset_paths
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
@@ -269,14 +266,7 @@ def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
     if choice.preset:
         made += ["--preset", choice.preset]
     for key, value in choice.own_changes.items():
-        group, _, name = key.partition(".")
-        option = option_name(name, _field(group, name))
-        text = format_option(value)
-        if value is True:
-            made += [option]
-        else:
-            # A negative value must not be taken for an option.
-            made += [f"{option}={text}"] if text.startswith("-") else [option, text]
+        made += format_setting(key, value)
     if choice.kind == "video":
         made += _part(choice)
     if choice.kind == "zoom":
@@ -303,25 +293,6 @@ def format_command(choice: Choice, source: str, output: str) -> str:
     """
     guarded = f"./{source}" if source.startswith("-") else source
     return shlex.join(["dreamvideo", *list_arguments(choice, guarded, output)])
-
-
-def format_toml(choice: Choice) -> str:
-    """Return the choice's look as a preset file. Raises UsageError."""
-    return look_to_toml(choice.look)
-
-
-def list_descriptions() -> dict[str, str]:
-    """Return the name and description of every bundled look."""
-    return {name: make_look([name]).description for name in preset_paths()}
-
-
-def list_own_looks() -> dict[str, str]:
-    """Return the name and description of every preset of the user's that can be read."""
-    found = {}
-    for name in user_preset_paths():
-        with suppress(DreamVideoError):
-            found[name] = make_look([name]).description
-    return found
 
 
 def choose_output_name(

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.media.identify import SourceFile
-from dreamvideo.media.paths import describe_os_error, replace_atomically
+from dreamvideo.media.paths import describe_os_error
 from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
-from dreamvideo.render.job.unfinished import are_equal, check_unlocked, record_moved
+from dreamvideo.render.job.unfinished import check_unlocked, copy_into, record_moved
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
@@ -285,7 +285,8 @@ class Jobs:
         source = job.order.source
         if job.material is None or not job.material.is_private or not source.is_file():
             return source
-        kept = self._keep(source)
+        # A copy: another unfinished render may have the same source.
+        kept = copy_into(self.folder, source)
         record_moved(job.order.output, source=kept)
         return kept
 
@@ -294,22 +295,9 @@ class Jobs:
         choice = job.order.choice
         if choice.song is None or not choice.sound or not choice.song.path.is_file():
             return choice
-        kept = self._keep(choice.song.path).absolute()
+        kept = copy_into(self.folder, choice.song.path).absolute()
         record_moved(job.order.output, sound=kept)
         return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
-
-    def _keep(self, source: Path) -> Path:
-        """Return a copy of a private file in the folder."""
-        kept = self.folder / source.name
-        number = 2
-        while kept.exists() and not are_equal(kept, source):
-            kept = self.folder / f"{source.stem}-{number}{source.suffix}"
-            number += 1
-        if not kept.exists():
-            # A copy: another unfinished render may have the same source.
-            with replace_atomically(kept) as part:
-                shutil.copyfile(source, part)
-        return kept
 
     def _changed(self) -> None:
         """Tell of a change of the list, and keep it for a restart."""

@@ -75,13 +75,10 @@ def moving_path(folder: Path, ticket: int, which: str = "dream") -> Path:
 
 
 @dataclass(frozen=True)
-class Starting:
-    """A process starts to load the network."""
+class Loaded:
+    """The network is loaded; or not (any more), as a process starts again."""
 
-
-@dataclass(frozen=True)
-class Ready:
-    """The network is loaded."""
+    yes: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,4 +122,4 @@ class Failed:
     line: str
 
 
-Answer = Starting | Ready | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed
+Answer = Loaded | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed

@@ -16,7 +16,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.settings.camera import ZOOM_RATE
-from dreamvideo.settings.presets import read_preset
+from dreamvideo.settings.presets import describe_presets, preset_paths, read_preset
 from dreamvideo.studio import widgets as html
 from dreamvideo.studio.form_state import (
     ENDINGS,
@@ -25,7 +25,6 @@ from dreamvideo.studio.form_state import (
     Choice,
     Kind,
     Slider,
-    list_descriptions,
 )
 from dreamvideo.studio.session import Studio, look_pictures
 
@@ -90,7 +89,7 @@ class LooksPanel(Panel):
         with grid:
             usual = "The usual dream: animals, birds and eyes, in fur and feathers"
             self._tile("", "default", usual, "/studio/look/default")
-            for name, text in list_descriptions().items():
+            for name, text in describe_presets(preset_paths()).items():
                 self._tile(name, name, text, f"/studio/look/{name}" if name in pictures else "")
         self.grid = grid
 

@@ -9,7 +9,7 @@ from typing import Any
 from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.studio import preview_worker
-from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
+from dreamvideo.studio.messages import Answer, Failed, Loaded, Wanted
 
 # A request at which this many processes have died is not retried.
 ATTEMPTS = 2
@@ -78,7 +78,7 @@ class Previewer:
             again = self._deaths < ATTEMPTS
             child = self._ensure() if again else None
         if child is not None:
-            self._hear(Starting())
+            self._hear(Loaded(yes=False))
         how = describe_exit(code)
         if last is not None and again and child is not None:
             child.say(last)

@@ -85,7 +85,7 @@ class _Dreaming:
         planner = make_planner(freeze_look(Look()), FilmSpan((64, 64)))
         look = derive_look(Look(), {"dream": {"octaves": 1, "steps": 1}})
         dream_still(replace(planner, look=freeze_look(look)), np.zeros((96, 96, 3), np.float32))
-        self.say(messages.Ready())
+        self.say(messages.Loaded())
 
     def say(self, answer: messages.Answer) -> None:
         self.pipe.send(answer)

@@ -68,8 +68,7 @@ class RenderJob:
         """Progress of the current stage, 0 .. 1."""
         if self.state == "done":
             return 1.0
-        p = self.progress
-        return p.done / p.total if p is not None and p.total else 0.0
+        return self.progress.share if self.progress else 0.0
 
     def read_live(self) -> bytes:
         """Return its newest frame, or its still so far, as JPEG; empty if there is none yet."""
@@ -87,16 +86,12 @@ class RenderJob:
             return self.line
         if self.progress is None:
             return "Preparing: the network is being loaded"
-        p = self.progress
-        made = f"{p.stage.capitalize()}: {p.unit} {p.done}" + (f" of {p.total}" if p.total else "")
-        left = seconds_left(self, now)
-        return made + (f", {format_clock(left)} left" if left is not None else "")
+        left = self.seconds_left(now)
+        return f"{self.progress}" + (f", {format_clock(left)} left" if left is not None else "")
 
-
-def seconds_left(job: RenderJob, now: float) -> float | None:
-    """Estimate the time left of the current stage; None if unknown."""
-    p = job.progress
-    if p is None or not p.total or job.pace_from is None or p.done <= job.pace_from[1]:
-        return None
-    began, before = job.pace_from
-    return (p.total - p.done) * (now - began) / (p.done - before)
+    def seconds_left(self, now: float) -> float | None:
+        """Estimate the time left of the current stage; None if unknown."""
+        if self.progress is None or self.pace_from is None:
+            return None
+        began, before = self.pace_from
+        return self.progress.seconds_left(now - began, before)

@@ -117,40 +117,28 @@ def run_order(order: Order, on_progress: OnProgress, on_step: OnStep | None = No
     """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
     wanted, begun = make_output(**{**order.wanted, **choice.sound}), order.request
-    start, end = (
-        begun.get(name) or (None if seconds is None else format_seconds(seconds))
-        for name, seconds in (("start", choice.start), ("end", choice.end))
-    )
+    files, size = (order.source, order.output, look), choice.size
     if choice.kind == "image":
-        return dream_image(
-            order.source,
-            order.output,
-            look,
-            size=choice.size,
-            on_progress=on_progress,
-            on_step=on_step,
-        )
+        return dream_image(*files, size=size, on_progress=on_progress, on_step=on_step)
+
+    def time_of(name: str, seconds: float | None) -> str | None:
+        return begun.get(name) or (None if seconds is None else format_seconds(seconds))
+
     if choice.kind == "zoom":
         return zoom(
-            order.source,
-            order.output,
-            look,
-            wanted,
+            *(*files, wanted),
+            size=size,
             to=begun.get("to") or (None if choice.loop else choice.to),
             loop=bool(begun.get("loop")) or choice.loop,
-            at=begun.get("at") or (None if choice.at is None else format_seconds(choice.at)),
+            at=time_of("at", choice.at),
             fps=choice.fps or ZOOM_FPS,
-            size=choice.size,
             on_progress=on_progress,
         )
     return dream_video(
-        order.source,
-        order.output,
-        look,
-        wanted,
-        start=start,
-        end=end,
-        size=choice.size,
+        *(*files, wanted),
+        size=size,
+        start=time_of("start", choice.start),
+        end=time_of("end", choice.end),
         fps=choice.fps,
         hold_gaps=bool(begun.get("hold_gaps")),
         fit=begun.get("fit"),

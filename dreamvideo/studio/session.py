@@ -26,9 +26,8 @@ from dreamvideo.media.sound import SoundTrack, measure_sound
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.schedules import TimePoint
-from dreamvideo.settings import Look, look_values, make_look
+from dreamvideo.settings import Look, look_to_toml, look_values, make_look, preset_paths, presets
 from dreamvideo.settings.curves import cut_schedules
-from dreamvideo.settings.presets import save_user_preset
 from dreamvideo.studio import messages
 from dreamvideo.studio.form_state import (
     MASK,
@@ -38,9 +37,6 @@ from dreamvideo.studio.form_state import (
     Song,
     Value,
     format_command,
-    format_toml,
-    list_descriptions,
-    list_own_looks,
 )
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
@@ -138,7 +134,7 @@ class Studio:
         self._heard: SourceFile | None = None
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
-        self.own_looks = list_own_looks()
+        self.own_looks = presets.describe_presets(presets.user_preset_paths())
         self.tiles = OwnTiles(self._list_looks, self.touch, Previewer)
         self.jobs.find_earlier()
 
@@ -177,16 +173,8 @@ class Studio:
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
             kind: Kind = "video" if material.kind == "film" else "image"
             kept = {k: v for k, v in self.choice.changes.items() if not k.startswith("mask.")}
-            self.choice = replace(
-                self.choice,
-                kind=kind,
-                changes=kept,
-                start=None,
-                end=None,
-                size=None,
-                at=None,
-                name="",
-            )
+            whole: dict[str, Any] = dict.fromkeys(("start", "end", "size", "at"))
+            self.choice = replace(self.choice, kind=kind, changes=kept, name="", **whole)
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
@@ -244,21 +232,18 @@ class Studio:
 
     def undo(self) -> None:
         """Undo the last change of the choice, if there is one."""
-        with self._lock:
-            if not self._past:
-                return
-            choice = self._past.pop()
-            self._future.append(self.choice)
-            self._gesture = ""
-        self._change(choice)
+        self._step(self._past, self._future)
 
     def redo(self) -> None:
         """Make an undone change again, if there is one."""
+        self._step(self._future, self._past)
+
+    def _step(self, back: list[Choice], on: list[Choice]) -> None:
         with self._lock:
-            if not self._future:
+            if not back:
                 return
-            choice = self._future.pop()
-            self._past.append(self.choice)
+            choice = back.pop()
+            on.append(self.choice)
             self._gesture = ""
         self._change(choice)
 
@@ -372,13 +357,9 @@ class Studio:
             except DreamVideoError as error:
                 self._picture_heard(messages.Failed(self._picture, str(error)))
                 return
+            at, moment = self.moment, self.moment - self.begin
             wanted = messages.PictureWanted(
-                self._picture,
-                material.path,
-                values,
-                self.moment,
-                self.moment - self.begin,
-                self.length,
+                self._picture, material.path, values, at, moment, self.length
             )
             is_warm = self.is_warm
         self.touch()
@@ -412,15 +393,9 @@ class Studio:
                 self.moving = Moving(error=str(error))
                 self.touch()
                 return
+            at, sound = self.choice.at if zooms else self.at, self.choice.sound
             wanted = messages.FilmWanted(
-                self._film,
-                material.path,
-                values,
-                self.choice.at if zooms else self.at,
-                MOVING,
-                zooms,
-                self.private,
-                self.choice.sound,
+                self._film, material.path, values, at, MOVING, zooms, self.private, sound
             )
             self.moving = Moving("Preparing")
         self.touch()
@@ -439,10 +414,10 @@ class Studio:
     def save_preset(self, name: str) -> Path:
         """Save the look among the user's presets, and choose it. Raises DreamVideoError."""
         choice = self.choice
-        path = save_user_preset(choice.look, name)
+        path = presets.save_user_preset(choice.look, name)
         held = choice.own_changes
         changes = {key: value for key, value in choice.changes.items() if key not in held}
-        self.own_looks = list_own_looks()
+        self.own_looks = presets.describe_presets(presets.user_preset_paths())
         self.tiles.list_again()
         self.choose(replace(choice, preset=name, changes=changes))
         self.touch()
@@ -465,7 +440,7 @@ class Studio:
     @property
     def toml(self) -> str:
         """The look as a preset file. Raises UsageError."""
-        return format_toml(self.choice)
+        return look_to_toml(self.choice.look)
 
     @property
     def octaves(self) -> int:
@@ -494,7 +469,7 @@ class Studio:
 
     def _list_looks(self) -> dict[str, Mapping[str, Any]]:
         # A look without a picture needs a download, which nobody has asked for.
-        bundled = [name for name in list_descriptions() if name in look_pictures()]
+        bundled = [name for name in preset_paths() if name in look_pictures()]
         found: dict[str, Mapping[str, Any]] = {}
         for name in ("", *bundled, *self.own_looks):
             # One of the user's may have been deleted meanwhile.
@@ -515,8 +490,8 @@ class Studio:
 
     def _hear(self, answer: messages.Answer) -> None:
         with self._lock:
-            if isinstance(answer, messages.Ready | messages.Starting):
-                self.is_warm = isinstance(answer, messages.Ready)
+            if isinstance(answer, messages.Loaded):
+                self.is_warm = answer.yes
             elif answer.ticket == self._picture:
                 self._picture_heard(answer)
             elif answer.ticket == self._film:
@@ -549,22 +524,19 @@ class Studio:
     def _film_heard(self, answer: messages.Answer) -> None:
         moving = self.moving
         if isinstance(answer, messages.FilmGrown):
-            p = answer.progress
-            of = f" of {p.total}" if p.total else ""
-            words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
-            share = p.done / p.total if p.total else 0.0
-            self.moving = replace(moving, words=words, share=max(moving.share, _overall(p, share)))
+            share = max(moving.share, _overall(answer.progress))
+            self.moving = replace(moving, words=str(answer.progress), share=share)
         elif isinstance(answer, messages.FilmMade):
             self.moving = Moving(ticket=answer.ticket)
         elif isinstance(answer, messages.Failed):
             self.moving = Moving(error=answer.line)
 
 
-def _overall(progress: Progress, share: float) -> float:
-    """Return how much of a film is done with this share of its present stage."""
-    if progress.stage == "dreaming":
-        return _DREAMING * share
-    return _DREAMING + (1 - _DREAMING) * share if progress.stage == "encoding" else 0.0
+def _overall(progress: Progress) -> float:
+    """Return how much of a film is done."""
+    if progress.stage == "encoding":
+        return _DREAMING + (1 - _DREAMING) * progress.share
+    return _DREAMING * progress.share if progress.stage == "dreaming" else 0.0
 
 
 def _picture_of(choice: Choice) -> object:

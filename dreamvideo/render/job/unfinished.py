@@ -5,13 +5,14 @@ For programs that list the renders of a folder, and resume them.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.media.paths import escape_text
+from dreamvideo.media.paths import escape_text, replace_atomically
 from dreamvideo.render.job.job import Job, job_folder
 from dreamvideo.render.job.lock import LockedError, lock_job
 from dreamvideo.render.job.manifest import Manifest, compute_fingerprint
@@ -91,6 +92,21 @@ def is_request(
 def are_equal(a: Path, b: Path) -> bool:
     """Return whether two files are the same clip, picture or sound."""
     return a.is_file() and compute_fingerprint(a) == compute_fingerprint(b)
+
+
+def copy_into(folder: Path, source: Path) -> Path:
+    """Return a copy of a file in a folder: one that is there already, or a new one.
+
+    Raises MediaError if it cannot be written.
+    """
+    copy, number = folder / source.name, 2
+    while copy.exists() and not are_equal(copy, source):
+        copy = folder / f"{source.stem}-{number}{source.suffix}"
+        number += 1
+    if not copy.exists():
+        with replace_atomically(copy) as part:
+            shutil.copyfile(source, part)
+    return copy
 
 
 def record_moved(output: Path, *, source: Path | None = None, sound: Path | None = None) -> None:
