@@ -31,7 +31,7 @@ from dreamvideo.studio.earlier_renders import (
     read_renders,
     write_renders,
 )
-from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
+from dreamvideo.studio.form_state import SLIDERS, Choice
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.render_job import RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
@@ -99,7 +99,7 @@ def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) ->
     source, ours, theirs = shelf / "clip.mp4", tmp_path / "ours.mp4", tmp_path / "theirs.mp4"
     order = Order(QUICK, source, ours, look_values(QUICK.look))
     assert run_order(order, silent).frames == 8
-    assert cli(*list_arguments(QUICK, str(source), str(theirs))).code == 0
+    assert cli(*QUICK.arguments(str(source), str(theirs))).code == 0
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(theirs)))
 
     def stopping(progress: Progress) -> None:
@@ -109,7 +109,7 @@ def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) ->
     broken = tmp_path / "broken.mp4"
     with pytest.raises(Interrupted):
         run_order(replace(order, output=broken), stopping)
-    went_on = cli(*list_arguments(QUICK, str(source), str(broken)))
+    went_on = cli(*QUICK.arguments(str(source), str(broken)))
     assert went_on.code == 0 and "resuming" in went_on.err
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(broken)))
 

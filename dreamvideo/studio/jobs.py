@@ -28,7 +28,7 @@ from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
 from dreamvideo.studio import earlier_renders as earlier
 from dreamvideo.studio import render_worker
-from dreamvideo.studio.form_state import ENDINGS, Choice, Kind, choose_output_name, format_command
+from dreamvideo.studio.form_state import ENDINGS, Choice, Kind
 from dreamvideo.studio.render_job import BUSY, RESTING, JobState, RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Message, Order
 
@@ -128,10 +128,7 @@ class Jobs:
             != (material.path, replace(choice, set_aside={}))
         }
         for number in range(1, 100_000):
-            name = choose_output_name(
-                material.path, choice.kind, choice.ending, number, choice.name
-            )
-            path = self.folder / name
+            path = self.folder / choice.output_name(material.path, number)
             if path.exists() or path in promised:
                 continue
             if not job_folder(path).exists() or earlier.is_same(path, choice, material.path):
@@ -150,7 +147,7 @@ class Jobs:
             order = Order(
                 replace(choice, set_aside={}), material.path, output, look_values(choice.look)
             )
-            command = format_command(choice, material.name, output.name)
+            command = choice.command(material.name, output.name)
             unfinished = (
                 job
                 for job in self.all
@@ -273,7 +270,7 @@ class Jobs:
             if job.command:
                 job.order = replace(job.order, choice=self._keep_song(job))
                 output = str(job.order.output)
-                job.command = format_command(job.order.choice, str(source), output)
+                job.command = job.order.choice.command(str(source), output)
                 left.append(job.command)
             else:
                 left.append(shlex.join(["dreamvideo", "studio", "--folder", str(self.folder)]))

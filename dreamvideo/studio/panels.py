@@ -18,14 +18,7 @@ from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.settings.camera import ZOOM_RATE
 from dreamvideo.settings.presets import describe_presets, preset_paths, read_preset
 from dreamvideo.studio import widgets as html
-from dreamvideo.studio.form_state import (
-    ENDINGS,
-    KINDS,
-    SLIDERS,
-    Choice,
-    Kind,
-    Slider,
-)
+from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Choice, Kind, Slider
 from dreamvideo.studio.session import Studio, look_pictures
 
 _KINDS: dict[Kind, tuple[str, str]] = {
@@ -214,7 +207,8 @@ class KindPanel(Panel):
                 self.part_words = html.words("span", "")
                 html.button("Begin here", lambda: self._set_range(start=studio.at), "link")
                 html.button("End here", lambda: self._set_range(end=studio.at), "link")
-                self.whole = html.button("Whole clip", self._whole, "link")
+                whole = partial(self._replace, start=None, end=None)
+                self.whole = html.button("Whole clip", whole, "link")
             with html.box("div", "part") as self.first:
                 self.first_words = html.words("span", "")
                 last = partial(self._replace, at=None)
@@ -234,7 +228,7 @@ class KindPanel(Panel):
             html.words("span", label)
 
     def _pick(self, kind: Kind) -> None:
-        self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
+        self._replace(kind=kind, size=None, fps=None)
 
     def _set_range(self, start: float | None = None, end: float | None = None) -> None:
         choice = self.studio.choice
@@ -243,10 +237,7 @@ class KindPanel(Panel):
         if start is not None and end is not None and end <= start:
             ui.notify("The end must be after the start", type="warning")
             return
-        self.studio.choose(replace(choice, start=start, end=end))
-
-    def _whole(self) -> None:
-        self.studio.choose(replace(self.studio.choice, start=None, end=None))
+        self._replace(start=start, end=end)
 
     def refresh(self) -> None:
         """Offer what this source can be rendered to."""
@@ -344,4 +335,4 @@ class KindPanel(Panel):
 
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice
-        self.studio.choose(replace(choice, endings={**choice.endings, choice.kind: ending}))
+        self._replace(endings={**choice.endings, choice.kind: ending})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.processes import describe_exit
@@ -30,11 +29,6 @@ class Previewer:
         self._last: Wanted | None = None
         self._deaths = 0
         self._closed = False
-
-    @property
-    def process(self) -> Any:
-        """The process itself; None before the start."""
-        return self._child.process if self._child else None
 
     def start(self) -> None:
         """Start loading the network."""
@@ -62,10 +56,7 @@ class Previewer:
             return None
         if self._child is None:
             self._child = ChildProcess(
-                preview_worker.run_preview_worker,
-                (self._background,),
-                self._hear,
-                self._on_exit,
+                preview_worker.run_preview_worker, (self._background,), self._hear, self._on_exit
             )
         return self._child
 

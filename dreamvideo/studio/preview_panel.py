@@ -65,7 +65,7 @@ class StagePanel(Panel):
     def _samples(self) -> None:
         with html.box("div", "begin", role="group", aria_label="Samples"):
             for name, path in sample_paths().items():
-                with html.button("", partial(run.io_bound, self.studio.take_sample, name)):
+                with html.button("", partial(run.io_bound, self.studio.take_file, path)):
                     address = f"/studio/sample/{name}"
                     if path.suffix == ".mp4":
                         html.film("", src=address, autoplay=True, muted=True, aria_hidden="true")

@@ -158,7 +158,7 @@ class _Dreaming:
 
     def _render(self, wanted: messages.FilmWanted, output: Path, on_progress: OnProgress) -> None:
         look, sound = look_from_values(wanted.values), make_output(**wanted.sound)
-        width, height = _small(*self.size_of(wanted.path))
+        width, height = _small(*self.frame_at(wanted.path, 0.0).shape[1::-1])
         how: dict[str, Any] = {"size": f"{width}x{height}", "overwrite": True}
         how |= {"machine": MachineSettings(workers="1"), "on_progress": on_progress}
         if wanted.zooms:
@@ -186,11 +186,6 @@ class _Dreaming:
         while len(self.kept) > KEPT:
             self.kept.popitem(last=False)
         return self.kept[key]
-
-    def size_of(self, path: Path) -> tuple[int, int]:
-        """Return (width, height) of the source frame."""
-        height, width = self.frame_at(path, 0.0).shape[:2]
-        return width, height
 
 
 def _small(width: int, height: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.desktop import can_open_folders, open_folder
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.settings import look_to_toml
 from dreamvideo.studio import widgets as html
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.render_job import BUSY, RESTING, RenderJob
@@ -65,7 +66,7 @@ class RecipePanel(Panel):
             return
         self.seen = now
         try:
-            command, toml = studio.command, studio.toml
+            command, toml = studio.command, look_to_toml(studio.choice.look)
         except DreamVideoError as error:
             command, toml = str(error), ""
         self.command.text = command or "Choose a photo or a clip first"

@@ -84,8 +84,16 @@ Message = Progress | Grown | Done | Broken | Left
 def run_render_worker(pipe: Connection, order: Order) -> None:
     """Run an order and report its progress."""
     set_up_child()
+    last = 0.0
+
+    def grow(step: StillProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last > BETWEEN:
+            pipe.send(Grown(encode_picture(to_bytes(step.image()))))
+            last = time.monotonic()
+
     try:
-        made = run_order(order, pipe.send, _Growth(pipe).show)
+        made = run_order(order, pipe.send, grow)
         pipe.send(Done(made.frames, made.notes))
     except cancel.Interrupted as stop:
         _send(pipe, Left(left(stop)))
@@ -98,19 +106,6 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
     except Exception as error:
         words = " ".join(str(error).split())[:300]
         _send(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
-
-
-class _Growth:
-    """Sends a still as it grows, now and then."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._last = pipe, 0.0
-
-    def show(self, step: StillProgress) -> None:
-        """Send the picture so far if the last one was sent a while ago."""
-        if time.monotonic() - self._last > BETWEEN:
-            self._pipe.send(Grown(encode_picture(to_bytes(step.image()))))
-            self._last = time.monotonic()
 
 
 def run_order(order: Order, on_progress: OnProgress, on_step: OnStep | None = None) -> RenderResult:

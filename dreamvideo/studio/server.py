@@ -68,7 +68,13 @@ def serve(
             studio.previewer.start()
             if material is not None:
                 studio.take(material)
-            run(application(studio, gate), sock, token, lambda: _announce(gate, opens, say))
+
+            def announce() -> None:
+                say(f"dreamvideo studio: {gate.address}")
+                if opens:
+                    webbrowser.open(gate.address)
+
+            run(application(studio, gate), sock, token, announce)
         finally:
             left = studio.close()
     for command in left:
@@ -183,12 +189,6 @@ def _file(path: Path, download: str | None = None) -> Response:
 
 def _missing() -> Response:
     return PlainTextResponse("not there (any more)", 404, headers=_NO_STORE)
-
-
-def _announce(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
-    say(f"dreamvideo studio: {gate.address}")
-    if opens:
-        webbrowser.open(gate.address)
 
 
 _ICON = (

@@ -26,18 +26,10 @@ from dreamvideo.media.sound import SoundTrack, measure_sound
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.schedules import TimePoint
-from dreamvideo.settings import Look, look_to_toml, look_values, make_look, preset_paths, presets
+from dreamvideo.settings import Look, look_values, make_look, preset_paths, presets
 from dreamvideo.settings.curves import cut_schedules
 from dreamvideo.studio import messages
-from dreamvideo.studio.form_state import (
-    MASK,
-    Choice,
-    Kind,
-    Slider,
-    Song,
-    Value,
-    format_command,
-)
+from dreamvideo.studio.form_state import MASK, Choice, Kind, Slider, Song, Value
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
 from dreamvideo.studio.own_tiles import OwnTiles
@@ -181,14 +173,12 @@ class Studio:
             self.tried = ()
             self.sound = None
             self._past, self._future, self._gesture = [], [], ""
-        if old is not None and old.is_private and not self._is_needed(old):
+        unfinished = (job for job in self.jobs.all if job.state not in ("done", "stopped"))
+        needed = [job.material for job in unfinished]
+        if old is not None and old.is_private and old not in needed:
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
         self.ask()
-
-    def take_sample(self, name: str) -> None:
-        """Change the source to a bundled sample. Raises MediaError."""
-        self.take_file(sample_paths()[name])
 
     def take_file(self, path: Path) -> None:
         """Change the source to a file of this machine. Raises MediaError."""
@@ -420,7 +410,6 @@ class Studio:
         self.own_looks = presets.describe_presets(presets.user_preset_paths())
         self.tiles.list_again()
         self.choose(replace(choice, preset=name, changes=changes))
-        self.touch()
         return path
 
     @property
@@ -429,18 +418,13 @@ class Studio:
         material = self.material
         if material is None:
             return ""
-        return format_command(self.choice, material.name, self.output.name)
+        return self.choice.command(material.name, self.output.name)
 
     @property
     def output(self) -> Path:
         """The file that the choice would be rendered to; needs a source. Raises UsageError."""
         assert self.material is not None
         return self.jobs.choose_output(self.choice, self.material)
-
-    @property
-    def toml(self) -> str:
-        """The look as a preset file. Raises UsageError."""
-        return look_to_toml(self.choice.look)
 
     @property
     def octaves(self) -> int:
@@ -481,12 +465,6 @@ class Studio:
         with suppress(DreamVideoError):
             picture = messages.encode_picture(read_frame_at(wanted.path, wanted.at))
             self._hear(messages.SourceSeen(wanted.ticket, picture))
-
-    def _is_needed(self, material: SourceFile) -> bool:
-        return any(
-            job.material == material and job.state not in ("done", "stopped")
-            for job in self.jobs.all
-        )
 
     def _hear(self, answer: messages.Answer) -> None:
         with self._lock:
