@@ -12,13 +12,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from browser import Browse, browse, chromium, sideways
 from playwright.sync_api import Page, expect
 from test_studio import LONG, eventually
@@ -32,6 +34,7 @@ from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.studio import jobs, own_tiles, session
+from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left
 from dreamvideo.studio.server import application
@@ -363,6 +366,50 @@ def test_a_full_queue_fits_and_can_be_hit(
     assert not small
     if folder := os.environ.get("STUDIO_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/queue-{width}-{scheme}.png", full_page=True)
+    for job in reversed(studio.jobs.listed):
+        studio.jobs.stop(job)
+    served.children[0].close()
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it is: rule and elements."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found]
+
+
+@pytest.mark.parametrize(("width", "scheme"), EACH)
+def test_axe_finds_nothing(
+    browse: Browse, served: Served, shelf: Path, width: int, scheme: Any
+) -> None:
+    served.begin(own_tiles=False)
+    page = browse.open(served.address, width=width, scheme=scheme, patience=LONG)
+    expect(page.get_by_role("group", name="Samples")).to_be_visible()
+    assert complaints(page) == []
+    page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert complaints(page) == []
+    page.keyboard.press("Escape")
+    studio = served.studio
+    studio.take(identify_file(shelf / "clip.mp4"))
+    studio.play(Song(shelf / "tone.mp3", "tone.mp3", Fraction(1)))
+    studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
+    studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
+    served.children[0].hear(Progress("dreaming", "frame", 2, 8))
+    expect(page.get_by_role("article")).to_have_count(2)
+    for name in ("Divide", "Keyframes", "Paint a mask"):
+        page.get_by_role("button", name=name).click()
+    expect(page.locator("#paint-canvas")).to_be_visible()
+    expect(page.get_by_role("group", name="Keyframes")).to_be_visible()
+    assert complaints(page) == []
+    page.get_by_role("button", name="Stop").first.click()
+    expect(page.get_by_role("button", name="Keep the frames")).to_be_visible()
+    # The dialog is shown little by little.
+    page.wait_for_timeout(500)
+    assert complaints(page) == []
+    page.get_by_role("button", name="Keep the frames").click()
+    studio.choose(replace(studio.choice, kind="zoom", to=""))
+    expect(page.locator("#journey")).to_be_visible()
+    assert complaints(page) == []
     for job in reversed(studio.jobs.listed):
         studio.jobs.stop(job)
     served.children[0].close()
