@@ -120,11 +120,11 @@ class JobCard:
         style = "job" if job.has_begun else "job earlier"
         with html.box("article", style, aria_label=job.name) as self.root:
             html.words("h3", job.name)
-            self.media = html.box("div", "result")
-            self.live = html.picture(html.BLANK, f"The newest frame of {job.name}", "made live")
             self.bar = html.box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
             self.line = html.words("p", "", "line", role="status")
             self.notes = html.words("p", "", "line")
+            self.media = html.box("div", "result")
+            self.live = html.picture(html.BLANK, f"The newest frame of {job.name}", "made live")
             with html.box("div", "actions"):
                 self.up = html.button("Earlier", lambda: jobs.move(job, -1))
                 self.down = html.button("Later", lambda: jobs.move(job, 1))
@@ -248,6 +248,7 @@ class JobCard:
 def _ask(question: str, no: str, yes: Mapping[str, Callable[[], object]]) -> None:
     """Ask before something is lost; ``no`` is what Enter and Escape do."""
     with ui.dialog() as dialog, html.box("div", "card ask"):
+        html.change(dialog, aria_label=question)
         html.words("p", question)
         with html.box("div", "actions"):
             html.button(no, dialog.close, "primary", autofocus="true")
