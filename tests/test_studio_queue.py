@@ -110,6 +110,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("DISPLAY", ":99")
         patch.delenv("SSH_CONNECTION", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         films = folder / "films"
         films.mkdir()
         studio = Studio(films, own_tiles=False)
@@ -351,13 +352,18 @@ def test_a_full_queue_fits_and_can_be_hit(
     browse: Browse, served: Served, shelf: Path, width: int, scheme: Any
 ) -> None:
     served.begin(own_tiles=False)
-    page = opened(browse, served, shelf / "clip.mp4", width=width, scheme=scheme)
+    page = opened(browse, served, shelf / "clip.mp4", width=width, height=800, scheme=scheme)
     studio = served.studio
     for _ in range(3):
         studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
     served.children[0].hear(Progress("dreaming", "frame", 2, 8))
     expect(page.get_by_role("article")).to_have_count(3)
-    expect(page.get_by_role("article").first).to_contain_text("Dreaming: frame 2 of 8")
+    first = page.get_by_role("article").first
+    expect(first).to_contain_text("Dreaming: frame 2 of 8")
+    if width == 1280:
+        # How far it is, is seen without scrolling.
+        line = first.get_by_text("Dreaming: frame 2 of 8").bounding_box()
+        assert line is not None and line["y"] + line["height"] < 800
     assert sideways(page) == 0
     small = page.evaluate(
         "[...document.querySelectorAll('button, a, summary, select, input, .look, .kind')].filter("
@@ -369,6 +375,43 @@ def test_a_full_queue_fits_and_can_be_hit(
     for job in reversed(studio.jobs.listed):
         studio.jobs.stop(job)
     served.children[0].close()
+
+
+def test_changes_return_with_their_look_and_looks_are_tried_again_and_saved(
+    browse: Browse, served: Served, shelf: Path
+) -> None:
+    served.begin(own_tiles=False)
+    page = opened(browse, served, shelf / "photo.png", width=1280, height=800)
+    command = page.locator("#command")
+    page.get_by_role("slider", name="Strength").press("Home")
+    expect(command).to_contain_text("--strength 0 ")
+    page.get_by_role("radio", name="ink:").check(force=True)
+    expect(command).to_contain_text("--preset ink")
+    expect(command).not_to_contain_text("--strength")
+    expect(page.get_by_text("Your changes to default are kept")).to_be_visible()
+    page.get_by_role("button", name="Back to ink").wait_for()
+    page.get_by_role("radio", name="default:").check(force=True)
+    expect(command).to_contain_text("--strength 0 ")
+    page.get_by_role("button", name="Back to ink").click()
+    expect(command).to_contain_text("--preset ink")
+    page.get_by_role("button", name="Undo").click()
+    expect(command).to_contain_text("--strength 0 ")
+    # A song that is dropped on a still waits until there is a film to hear it with.
+    page.set_input_files("#upload-sound", shelf / "tone.mp3")
+    expect(page.get_by_text("A still has no sound")).to_be_visible()
+    expect(command).not_to_contain_text("--sound")
+    page.get_by_role("radio", name="Zoom").check(force=True)
+    expect(command).to_contain_text("--sound tone.mp3")
+    field, save = page.locator("#preset-name"), page.get_by_role("button", name="Save the look")
+    field.fill("two words")
+    save.click()
+    expect(page.get_by_text("'two words': a preset's name is letters")).to_be_visible()
+    # The button may be hit while the field still has the focus.
+    field.fill("by-hand")
+    save.click()
+    expect(page.get_by_text("--preset by-hand finds it")).to_be_visible()
+    expect(page.get_by_role("radio", name="by-hand:")).to_be_checked()
+    expect(command).to_contain_text("--preset by-hand")
 
 
 def complaints(page: Page) -> list[str]:
