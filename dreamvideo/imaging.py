@@ -60,6 +60,20 @@ def shrink_to_width(image: NDArray[Pixel], width: int) -> NDArray[Pixel]:
     return resize(image, (max(1, round(high * width / wide)), width), "area")
 
 
+def shrink_to_area(image: NDArray[Pixel], pixels: int) -> NDArray[Pixel]:
+    """Shrink a picture that has more than ``pixels`` in all, keeping its proportions.
+
+    Example:
+        >>> shrink_to_area(np.zeros((90, 160, 3), np.float32), 3600).shape
+        (45, 80, 3)
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, (pixels / (height * width)) ** 0.5)
+    if scale == 1:
+        return image
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
 def blur(image: Image, sigma: float) -> Image:
     """Apply a Gaussian blur of ``sigma`` pixels."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)

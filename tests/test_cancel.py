@@ -92,12 +92,12 @@ def test_a_wait_ends_as_soon_as_something_comes() -> None:
 
 
 def test_a_signal_while_the_studio_is_loaded_keeps_it_from_starting(tmp_path: Path) -> None:
-    from dreamvideo.studio.server import StudioOptions, serve
+    from dreamvideo.studio.server import serve
 
     with handle_signals():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted):
-            serve(StudioOptions(folder=tmp_path, opens=False))
+            serve(folder=tmp_path, opens=False)
 
 
 def test_reading_stored_frames_stops(tmp_path: Path) -> None:

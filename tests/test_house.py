@@ -57,7 +57,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {*LEAVES, "media", "motion", "dream", "paint", "render"},
     "gallery": {*LEAVES, "media", "dream", "render"},
     "bench": {*LEAVES, "media", "motion", "dream", "paint", "render", "metrics"},
-    "studio": {*LEAVES, "media", "dream", "render"},
+    "desktop": set(),
+    "loopback": {*LEAVES, "media"},
+    "studio": {*LEAVES, "desktop", "loopback", "media", "dream", "render"},
     "report": {
         *LEAVES,
         "media",

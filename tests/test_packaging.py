@@ -27,6 +27,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # Packages that are imported by another name.
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "axe_playwright_python": "axe-playwright-python",
     "cv2": "opencv-python-headless",
     "imageio_ffmpeg": "imageio-ffmpeg",
 }
@@ -34,7 +35,7 @@ DISTRIBUTIONS = {
 HOMES = {
     "bench": ("bench", "dream/weights/convert_lite0.py"),
     "cluster": ("cluster",),
-    "studio": ("studio",),
+    "studio": ("loopback", "studio"),
     "test": ("pictures",),
 }
 # Used as commands or by pytest.

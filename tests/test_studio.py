@@ -120,8 +120,7 @@ def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
     # The session outlives the page: what another test has chosen is still chosen.
     page.get_by_role("radio", name="default:").check(force=True)
     expect(page.locator("#command")).not_to_contain_text("--preset")
-    for reset in page.get_by_role("button", name="Reset").all():
-        reset.click()
+    reset_all(page)
     if source is not None:
         page.set_input_files("#upload", source)
         # What is seen is this source's, not the last one's.
@@ -132,6 +131,14 @@ def opened(browse: Browse, studio: Running, source: Path | None = None) -> Page:
         expect(page.locator(".source-name")).to_contain_text(source.name, timeout=LONG)
         dreamt(page)
     return page
+
+
+def reset_all(page: Page) -> None:
+    """Reset every slider that was moved; each button goes with its click."""
+    resets = page.get_by_role("button", name="Reset")
+    for left in reversed(range(resets.count())):
+        resets.first.click()
+        expect(resets).to_have_count(left)
 
 
 def dreamt(page: Page, words: str = "Dreamt") -> NDArray[np.uint8]:
@@ -524,8 +531,7 @@ def test_a_zoom_loops_travels_arrives_and_starts_from_a_frame(
     expect(page.get_by_role("article", name="clip-zoom")).to_have_count(0)
     assert not film.exists()
     page.get_by_label("The end").select_option("")
-    for reset in page.get_by_role("button", name="Reset").all():
-        reset.click()
+    reset_all(page)
     expect(command).to_have_text("dreamvideo zoom clip.mp4 -o clip-zoom.mp4")
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dreamvideo.studio.auth import Gate, Guard, Message, Receive, Scope, Send
+from dreamvideo.loopback.guard import Gate, Guard, Message, Receive, Scope, Send
 
-GATE = Gate(4711, "sesame")
+GATE = Gate(4711, "dreamvideo studio", "sesame")
 HOST = "127.0.0.1:4711"
 COOKIE = "dreamvideo_studio_4711=sesame"
 
@@ -103,6 +103,6 @@ def test_pages_may_load_and_tell_nothing_elsewhere() -> None:
 
 
 def test_every_session_has_its_own_token() -> None:
-    first, second = Gate(1), Gate(1)
+    first, second = Gate(1, "studio"), Gate(1, "studio")
     assert first.token != second.token and len(first.token) > 30
     assert first.address == f"http://127.0.0.1:1/?token={first.token}"

@@ -18,7 +18,7 @@ from dreamvideo.formatting import format_seconds
 from dreamvideo.render import image, video
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.zoom import render
-from dreamvideo.settings import Look, look_from_toml, look_values
+from dreamvideo.settings import Look, look_from_toml, look_to_toml, look_values, preset_paths
 from dreamvideo.studio.form_state import (
     ENDINGS,
     KINDS,
@@ -27,12 +27,7 @@ from dreamvideo.studio.form_state import (
     Choice,
     Kind,
     Slider,
-    choose_output_name,
-    format_command,
-    format_toml,
-    list_arguments,
     list_changes,
-    list_descriptions,
 )
 
 # Changes that are no numbers of sliders: a mask by hand, and numbers over time.
@@ -81,7 +76,7 @@ def positions(slider: Slider) -> st.SearchStrategy[float]:
 def choices(draw: st.DrawFn) -> Choice:
     choice = Choice(
         kind=draw(st.sampled_from(KINDS)),
-        preset=draw(st.sampled_from([None, *list_descriptions()])),
+        preset=draw(st.sampled_from([None, *preset_paths()])),
     )
     for slider in draw(st.lists(st.sampled_from(SLIDERS), max_size=4, unique=True)):
         choice = choice.change(slider, draw(positions(slider)))
@@ -110,7 +105,7 @@ def choices(draw: st.DrawFn) -> Choice:
 @given(choice=choices())
 def test_the_command_line_asks_for_the_very_render(choice: Choice, calls: list[Call]) -> None:
     calls.clear()
-    line = format_command(choice, "a clip's.mp4", f"out{choice.ending}")
+    line = choice.command("a clip's.mp4", f"out{choice.ending}")
     assert run(shlex.split(line)[1:]) == 0
     ((name, given_, options),) = calls
     assert name == choice.kind
@@ -135,7 +130,9 @@ def test_the_command_line_asks_for_the_very_render(choice: Choice, calls: list[C
 @settings(max_examples=25, deadline=None)
 @given(choices())
 def test_the_preset_is_the_look(choice: Choice) -> None:
-    assert look_values(look_from_toml(format_toml(choice), "a preset")) == look_values(choice.look)
+    assert look_values(look_from_toml(look_to_toml(choice.look), "a preset")) == look_values(
+        choice.look
+    )
 
 
 def test_a_slider_that_is_moved_replaces_the_presets_number() -> None:
@@ -154,7 +151,7 @@ def test_a_slider_holds_to_its_range_and_to_whole_numbers() -> None:
 def test_a_seed_keeps_all_its_digits() -> None:
     choice = Choice().change(CREATURES, CREATURES.high)
     assert choice.look.dream.creatures == 2**31 - 1
-    arguments = list_arguments(choice, "a.jpg", "b.png")
+    arguments = choice.arguments("a.jpg", "b.png")
     assert arguments[arguments.index("--creatures") + 1] == "2147483647"
     assert CREATURES.is_seed and not STRENGTH.is_seed
 
@@ -226,7 +223,7 @@ def test_every_slider_says_what_turning_it_does(slider: Slider) -> None:
 def test_a_schedule_is_a_change_and_its_own_number_resets_it() -> None:
     choice = Choice(kind="video").with_text("dream.strength", "0:0, 2s:1.5")
     assert choice.look.over_time == {"dream.strength": "0:0, 2s:1.5"}
-    assert list_arguments(choice, "a.mp4", "b.mp4")[2:4] == ["--strength", "0:0, 2s:1.5"]
+    assert choice.arguments("a.mp4", "b.mp4")[2:4] == ["--strength", "0:0, 2s:1.5"]
     assert list_changes(choice) == ["Strength 0:0, 2s:1.5"]
     # A still does not change over time.
     assert replace(choice, kind="image").look == Look()
@@ -241,17 +238,17 @@ def test_a_schedule_is_a_change_and_its_own_number_resets_it() -> None:
 def test_a_mask_belongs_to_the_source_and_not_to_a_look() -> None:
     masked = Choice(preset="eyes").with_change(MASK, "/m.png").with_change("mask.invert", True)
     assert masked.with_preset("fur").changes == masked.changes
-    assert list_arguments(masked, "a.png", "b.png")[4:7] == ["--mask", "/m.png", "--invert"]
-    assert "--mask" not in list_arguments(replace(masked, kind="zoom"), "a.png", "b.mp4")
+    assert masked.arguments("a.png", "b.png")[4:7] == ["--mask", "/m.png", "--invert"]
+    assert "--mask" not in replace(masked, kind="zoom").arguments("a.png", "b.mp4")
 
 
 def test_values_below_zero_are_no_options() -> None:
     choice = Choice(kind="zoom").change(ROTATE, -5)
-    assert "--rotate=-5" in list_arguments(choice, "a.jpg", "b.mp4")
+    assert "--rotate=-5" in choice.arguments("a.jpg", "b.mp4")
 
 
 def test_a_source_that_looks_like_an_option_is_a_file() -> None:
-    assert shlex.split(format_command(Choice(), "-y.jpg", "o.png"))[2] == "./-y.jpg"
+    assert shlex.split(Choice().command("-y.jpg", "o.png"))[2] == "./-y.jpg"
 
 
 def test_an_unknown_preset_is_told() -> None:
@@ -270,4 +267,4 @@ def test_an_unknown_preset_is_told() -> None:
 def test_outputs_are_named_after_their_source(
     source: str, kind: Kind, number: int, name: str
 ) -> None:
-    assert choose_output_name(source, kind, ENDINGS[kind][0], number) == name
+    assert Choice(kind=kind).output_name(source, number) == name

@@ -17,24 +17,24 @@ from tiny import Cli, pixels_of
 
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
+from dreamvideo.media.identify import SourceFile, identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.job.lock import lock_job
 from dreamvideo.render.progress import Progress, silent
 from dreamvideo.settings import look_values
 from dreamvideo.studio import jobs
-from dreamvideo.studio.form_state import SLIDERS, Choice, list_arguments
-from dreamvideo.studio.jobs import Jobs
-from dreamvideo.studio.kept_renders import (
+from dreamvideo.studio.earlier_renders import (
     NAME,
     KeptRender,
     KeptRenders,
     read_renders,
     write_renders,
 )
-from dreamvideo.studio.render_job import RenderJob, seconds_left
+from dreamvideo.studio.form_state import SLIDERS, Choice
+from dreamvideo.studio.jobs import Jobs
+from dreamvideo.studio.render_job import RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
-from dreamvideo.studio.uploads import SourceFile, inspect_upload
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
 QUICK = (
@@ -78,7 +78,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakeChild]:
 
 @pytest.fixture
 def clip(shelf: Path) -> SourceFile:
-    return inspect_upload(shelf / "clip.mp4")
+    return identify_file(shelf / "clip.mp4")
 
 
 def begun(folder: Path) -> Jobs:
@@ -99,7 +99,7 @@ def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) ->
     source, ours, theirs = shelf / "clip.mp4", tmp_path / "ours.mp4", tmp_path / "theirs.mp4"
     order = Order(QUICK, source, ours, look_values(QUICK.look))
     assert run_order(order, silent).frames == 8
-    assert cli(*list_arguments(QUICK, str(source), str(theirs))).code == 0
+    assert cli(*QUICK.arguments(str(source), str(theirs))).code == 0
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(theirs)))
 
     def stopping(progress: Progress) -> None:
@@ -109,7 +109,7 @@ def test_a_render_is_the_command_lines(shelf: Path, tmp_path: Path, cli: Cli) ->
     broken = tmp_path / "broken.mp4"
     with pytest.raises(Interrupted):
         run_order(replace(order, output=broken), stopping)
-    went_on = cli(*list_arguments(QUICK, str(source), str(broken)))
+    went_on = cli(*QUICK.arguments(str(source), str(broken)))
     assert went_on.code == 0 and "resuming" in went_on.err
     assert all(map(np.array_equal, pixels_of(ours), pixels_of(broken)))
 
@@ -138,9 +138,9 @@ def test_the_time_left_is_that_of_this_run(
 ) -> None:
     job = begun(tmp_path).render(QUICK, clip)
     fake[0].hear(Progress("dreaming", "frame", 40, 100, note="resuming: 40 frames are done"))
-    assert job.pace_from is not None and seconds_left(job, 1.0) is None
+    assert job.pace_from is not None and job.seconds_left(1.0) is None
     fake[0].hear(Progress("dreaming", "frame", 50, 100))
-    assert seconds_left(job, job.pace_from[0] + 5) == pytest.approx(25)
+    assert job.seconds_left(job.pace_from[0] + 5) == pytest.approx(25)
 
 
 def test_pause_keeps_and_stop_forgets(
@@ -194,7 +194,7 @@ def test_the_end_keeps_what_was_dropped_in_and_a_restart_goes_on(
     private.mkdir()
     folder.mkdir()
     shutil.copyfile(shelf / "clip.mp4", private / "clip.mp4")
-    dropped = inspect_upload(private / "clip.mp4", "clip.mp4", is_private=True)
+    dropped = identify_file(private / "clip.mp4", "clip.mp4", is_private=True)
     before = begun(folder)
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "ChildProcess", FakeChild)

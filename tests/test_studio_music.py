@@ -16,9 +16,10 @@ from playwright.sync_api import expect
 from test_studio import LONG, Running, studio
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.identify import SourceFile
 from dreamvideo.media.probe import probe
-from dreamvideo.studio.form_state import Choice, Song, format_command
-from dreamvideo.studio.uploads import SourceFile, take
+from dreamvideo.studio.form_state import Choice, Song
+from dreamvideo.studio.uploads import take
 
 __all__ = ["browse", "chromium", "studio"]
 
@@ -55,10 +56,10 @@ def test_the_command_line_names_the_song() -> None:
     song = Song(Path("/private/1/song.wav"), "song.wav", Fraction(2))
     zoom = Choice("zoom", song=song, click=True)
     assert zoom.sound == {"sound": song.path, "click": True}
-    line = format_command(zoom, "a.jpg", "b.mp4")
+    line = zoom.command("a.jpg", "b.mp4")
     assert line == "dreamvideo zoom a.jpg --sound song.wav --click -o b.mp4"
     assert Choice("image", song=song).sound == {}
-    assert "--sound" not in format_command(Choice("image", song=song), "a.jpg", "b.png")
+    assert "--sound" not in Choice("image", song=song).command("a.jpg", "b.png")
 
 
 @pytest.mark.integration

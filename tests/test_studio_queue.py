@@ -12,13 +12,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from browser import Browse, browse, chromium, sideways
 from playwright.sync_api import Page, expect
 from test_studio import LONG, eventually
@@ -26,16 +28,17 @@ from test_studio_jobs import FakeChild
 from test_studio_session import FakePreviewer
 
 from dreamvideo.imaging import encode_jpeg
+from dreamvideo.loopback.guard import Gate
+from dreamvideo.media.identify import identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.studio import jobs, own_tiles, session
-from dreamvideo.studio.auth import Gate
+from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left
 from dreamvideo.studio.server import application
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.uploads import inspect_upload
 
 __all__ = ["browse", "chromium"]
 # Notices of the desktop, kept for the test; the page is in the background.
@@ -107,6 +110,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("DISPLAY", ":99")
         patch.delenv("SSH_CONNECTION", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         films = folder / "films"
         films.mkdir()
         studio = Studio(films, own_tiles=False)
@@ -123,7 +127,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def serving(studio: Studio) -> Iterator[str]:
     """Serve the page on a thread; its address."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        gate = Gate(sock.getsockname()[1])
+        gate = Gate(sock.getsockname()[1], "dreamvideo studio")
         config = uvicorn.Config(
             application(studio, gate), log_level="error", lifespan="on", timeout_graceful_shutdown=1
         )
@@ -136,7 +140,7 @@ def serving(studio: Studio) -> Iterator[str]:
 
 
 def opened(browse: Browse, served: Served, source: Path, **given: Any) -> Page:
-    served.studio.take(inspect_upload(source))
+    served.studio.take(identify_file(source))
     page = browse.open(patience=LONG, **given)
     page.add_init_script(NOTICES)
     page.goto(served.address)
@@ -348,13 +352,18 @@ def test_a_full_queue_fits_and_can_be_hit(
     browse: Browse, served: Served, shelf: Path, width: int, scheme: Any
 ) -> None:
     served.begin(own_tiles=False)
-    page = opened(browse, served, shelf / "clip.mp4", width=width, scheme=scheme)
+    page = opened(browse, served, shelf / "clip.mp4", width=width, height=800, scheme=scheme)
     studio = served.studio
     for _ in range(3):
-        studio.jobs.render(studio.choice, inspect_upload(shelf / "clip.mp4"))
+        studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
     served.children[0].hear(Progress("dreaming", "frame", 2, 8))
     expect(page.get_by_role("article")).to_have_count(3)
-    expect(page.get_by_role("article").first).to_contain_text("Dreaming: frame 2 of 8")
+    first = page.get_by_role("article").first
+    expect(first).to_contain_text("Dreaming: frame 2 of 8")
+    if width == 1280:
+        # How far it is, is seen without scrolling.
+        line = first.get_by_text("Dreaming: frame 2 of 8").bounding_box()
+        assert line is not None and line["y"] + line["height"] < 800
     assert sideways(page) == 0
     small = page.evaluate(
         "[...document.querySelectorAll('button, a, summary, select, input, .look, .kind')].filter("
@@ -363,6 +372,89 @@ def test_a_full_queue_fits_and_can_be_hit(
     assert not small
     if folder := os.environ.get("STUDIO_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/queue-{width}-{scheme}.png", full_page=True)
+    for job in reversed(studio.jobs.listed):
+        studio.jobs.stop(job)
+    served.children[0].close()
+
+
+def test_changes_return_with_their_look_and_looks_are_tried_again_and_saved(
+    browse: Browse, served: Served, shelf: Path
+) -> None:
+    served.begin(own_tiles=False)
+    page = opened(browse, served, shelf / "photo.png", width=1280, height=800)
+    command = page.locator("#command")
+    page.get_by_role("slider", name="Strength").press("Home")
+    expect(command).to_contain_text("--strength 0 ")
+    page.get_by_role("radio", name="ink:").check(force=True)
+    expect(command).to_contain_text("--preset ink")
+    expect(command).not_to_contain_text("--strength")
+    expect(page.get_by_text("Your changes to default are kept")).to_be_visible()
+    page.get_by_role("button", name="Back to ink").wait_for()
+    page.get_by_role("radio", name="default:").check(force=True)
+    expect(command).to_contain_text("--strength 0 ")
+    page.get_by_role("button", name="Back to ink").click()
+    expect(command).to_contain_text("--preset ink")
+    page.get_by_role("button", name="Undo").click()
+    expect(command).to_contain_text("--strength 0 ")
+    # A song that is dropped on a still waits until there is a film to hear it with.
+    page.set_input_files("#upload-sound", shelf / "tone.mp3")
+    expect(page.get_by_text("A still has no sound")).to_be_visible()
+    expect(command).not_to_contain_text("--sound")
+    page.get_by_role("radio", name="Zoom").check(force=True)
+    expect(command).to_contain_text("--sound tone.mp3")
+    field, save = page.locator("#preset-name"), page.get_by_role("button", name="Save the look")
+    field.fill("two words")
+    save.click()
+    expect(page.get_by_text("'two words': a preset's name is letters")).to_be_visible()
+    # The button may be hit while the field still has the focus.
+    field.fill("by-hand")
+    save.click()
+    expect(page.get_by_text("--preset by-hand finds it")).to_be_visible()
+    expect(page.get_by_role("radio", name="by-hand:")).to_be_checked()
+    expect(command).to_contain_text("--preset by-hand")
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it is: rule and elements."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found]
+
+
+@pytest.mark.parametrize(("width", "scheme"), EACH)
+def test_axe_finds_nothing(
+    browse: Browse, served: Served, shelf: Path, width: int, scheme: Any
+) -> None:
+    served.begin(own_tiles=False)
+    page = browse.open(served.address, width=width, scheme=scheme, patience=LONG)
+    expect(page.get_by_role("group", name="Samples")).to_be_visible()
+    assert complaints(page) == []
+    page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert complaints(page) == []
+    page.keyboard.press("Escape")
+    studio = served.studio
+    studio.take(identify_file(shelf / "clip.mp4"))
+    studio.play(Song(shelf / "tone.mp3", "tone.mp3", Fraction(1)))
+    studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
+    studio.jobs.render(studio.choice, identify_file(shelf / "clip.mp4"))
+    served.children[0].hear(Progress("dreaming", "frame", 2, 8))
+    expect(page.get_by_role("article")).to_have_count(2)
+    for name in ("Divide", "Keyframes", "Paint a mask"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#paint-canvas")).to_be_visible()
+    expect(page.locator(".timeline .curve")).to_have_attribute("points", re.compile(","))
+    assert complaints(page) == []
+    # By the keyboard: the panels that have opened may still push the button down.
+    page.get_by_role("button", name="Stop").first.press("Enter")
+    expect(page.get_by_role("button", name="Keep the frames")).to_be_visible()
+    # The dialog is shown little by little.
+    page.wait_for_timeout(500)
+    assert complaints(page) == []
+    page.get_by_role("button", name="Keep the frames").click()
+    studio.choose(replace(studio.choice, kind="zoom", to=""))
+    expect(page.locator("#journey")).to_be_visible()
+    assert complaints(page) == []
     for job in reversed(studio.jobs.listed):
         studio.jobs.stop(job)
     served.children[0].close()

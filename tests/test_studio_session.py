@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tiny import Cli
 
 from dreamvideo.errors import MediaError, UsageError
+from dreamvideo.media.identify import identify_file
 from dreamvideo.media.stills import read_still, write_still
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values, make_look
@@ -33,7 +34,6 @@ from dreamvideo.studio.messages import (
     Wanted,
 )
 from dreamvideo.studio.session import Studio, sample_paths
-from dreamvideo.studio.uploads import inspect_upload
 
 STRENGTH = next(each for each in SLIDERS if each.name == "strength")
 
@@ -58,7 +58,7 @@ def studio(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(session, "Previewer", FakePreviewer)
     made = Studio(tmp_path, own_tiles=False)
     made.is_warm = True
-    made.take(inspect_upload(shelf / "clip.mp4"))
+    made.take(identify_file(shelf / "clip.mp4"))
     yield made
     made.close()
 
@@ -147,7 +147,7 @@ def test_a_look_that_was_tried_is_restored_with_its_picture(studio: Studio) -> N
     assert (studio.choice.preset, studio.choice.changes) == (None, {})
     studio.undo()
     assert studio.choice == ink
-    studio.take(inspect_upload(sample_paths()["coffee"]))
+    studio.take(identify_file(sample_paths()["coffee"]))
     assert studio.tried == () and not studio.can_undo
 
 
@@ -156,7 +156,7 @@ def painted(studio: Studio, mask: NDArray[np.uint8]) -> str:
     folder = studio.private / f"upload-{len(list(studio.private.iterdir()))}"
     folder.mkdir()
     write_still(folder / "mask.png", np.repeat(mask[..., None], 3, axis=2))
-    name = studio.take_mask(inspect_upload(folder / "mask.png", is_private=True))
+    name = studio.take_mask(identify_file(folder / "mask.png", is_private=True))
     assert not folder.exists()
     return name
 
@@ -185,7 +185,7 @@ def test_masks_are_kept_where_presets_find_them_and_unused_ones_go(
     studio.redo()
     # Another clip has no mask, unless its look has one.
     studio.choose(replace(studio.choice, preset=None))
-    studio.take(inspect_upload(sample_paths()["coffee"]))
+    studio.take(identify_file(sample_paths()["coffee"]))
     assert studio.mask is None
     studio.close()
     assert [each.name for each in folder.iterdir()] == [names[1]]
@@ -202,7 +202,7 @@ def test_what_is_no_mask_of_the_frame_is_refused(studio: Studio, tmp_path: Path)
         else:
             shutil.copyfile(sample_paths()["bunny"], folder / name)
         with pytest.raises(MediaError, match=f"{name}: a painted mask is a PNG picture"):
-            studio.take_mask(inspect_upload(folder / name, is_private=True))
+            studio.take_mask(identify_file(folder / name, is_private=True))
     assert studio.choice.changes == {}
 
 

@@ -13,13 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
-from dreamvideo.studio.uploads import (
-    SourceFile,
-    inspect_upload,
-    make_safe_name,
-    private_folder,
-    take,
-)
+from dreamvideo.media.identify import SourceFile, identify_file, make_safe_name
+from dreamvideo.studio.uploads import private_folder, take
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
@@ -96,7 +91,7 @@ def test_what_is_neither_is_refused_and_gone(name: str, tmp_path: Path) -> None:
 
 def test_sound_alone_is_no_source_and_nothing_is_refused(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"tone\.mp3: holds no moving picture"):
-        inspect_upload(shelf / "tone.mp3", "tone.mp3")
+        identify_file(shelf / "tone.mp3", "tone.mp3")
     # What it is instead: tests/test_studio_music.py.
     with pytest.raises(MediaError, match="empty"):
         taken(b"", "cat.png", tmp_path)
@@ -123,7 +118,7 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
 
 
 def test_files_of_the_users_own_stay_as_they_are(shelf: Path) -> None:
-    found = inspect_upload(shelf / "clip.mp4")
+    found = identify_file(shelf / "clip.mp4")
     assert found.path == shelf / "clip.mp4" and found.name == str(shelf / "clip.mp4")
     assert not found.is_private
-    assert inspect_upload(shelf / "shots").kind == "film"
+    assert identify_file(shelf / "shots").kind == "film"

@@ -65,10 +65,18 @@ def studio(
     except ValueError as error:
         raise UsageError(f"--max-upload {max_upload!r}: {error}") from None
 
-    from dreamvideo.studio.server import StudioOptions, serve
+    from dreamvideo.studio.server import serve
 
     def say(line: str) -> None:
         print(line)
         sys.stdout.flush()
 
-    serve(StudioOptions(source, port, opens, folder or Path(), most, own_tiles), say)
+    serve(
+        source,
+        port=port,
+        opens=opens,
+        folder=folder or Path(),
+        most_upload=most,
+        own_tiles=own_tiles,
+        say=say,
+    )

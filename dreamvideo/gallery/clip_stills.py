@@ -7,11 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.errors import MediaError
 from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_float
-from dreamvideo.media.probe import MediaInfo, probe
-from dreamvideo.media.read import ReadOptions, open_source
+from dreamvideo.media.probe import probe
+from dreamvideo.media.read import read_frame_at
 from dreamvideo.media.stills import is_still, read_still
 from dreamvideo.parsing import parse_size
 
@@ -41,15 +40,10 @@ def extract_clip_stills(path: Path, count: int, size: str | None, widest: int) -
         return [ClipStill(_resize(image, size, widest))]
     info = probe(path)
     times = [info.duration * Fraction(2 * n + 1, 2 * count) for n in range(count)]
-    return [ClipStill(_resize(_read_at(path, info, time), size, widest), time) for time in times]
-
-
-def _read_at(path: Path, info: MediaInfo, time: Fraction) -> Image:
-    for start in (time, Fraction(0)):
-        with open_source(path, ReadOptions(start=start)) as source:
-            for frame in source:
-                return to_float(frame.pixels)
-    raise MediaError(f"{info.path}: no frame could be decoded")
+    return [
+        ClipStill(_resize(to_float(read_frame_at(path, time)), size, widest), time)
+        for time in times
+    ]
 
 
 def _resize(image: Image, size: str | None, widest: int) -> Image:

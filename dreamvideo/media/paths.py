@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -97,6 +98,46 @@ def replace_atomically(output: Path, *, sync: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def keep_by_content(path: Path, data: bytes) -> tuple[Path, bool]:
+    """Write a file once, under a name of its content: ``a.png`` -> ``a-7d865e95.png``.
+
+    Its folder is created. Raises MediaError if it cannot be written.
+
+    Returns:
+        The file, and whether it is new.
+    """
+    path = path.with_name(f"{path.stem}-{hashlib.sha256(data).hexdigest()[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{path.parent}: cannot be written ({describe_os_error(error)})") from None
+    is_new = not path.exists()
+    if is_new:
+        with replace_atomically(path) as part:
+            part.write_bytes(data)
+    return path, is_new
+
+
+def keep_newest(path: Path, data: bytes, most: int) -> None:
+    """Write a file into a cache, its folder, which drops its oldest files of that kind.
+
+    Args:
+        path: The file.
+        data: Its content.
+        most: As many files with its extension stay.
+
+    Raises:
+        MediaError: It cannot be written.
+        OSError: The folder cannot be created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(path, sync=False) as part:
+        part.write_bytes(data)
+    kept = sorted(path.parent.glob(f"*{path.suffix}"), key=lambda each: each.stat().st_mtime)
+    for old in kept[:-most]:
+        old.unlink(missing_ok=True)
 
 
 def sync_files(paths: Iterable[Path]) -> None:

@@ -17,6 +17,7 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
+from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stored import ivf_frame, ivf_header
 
 QUALITY = 21
@@ -111,6 +112,34 @@ class Proxy:
         yield ivf_header(CLOCK)
         while (chunk := self._frames.get()) is not None:
             yield chunk
+
+
+def store_excerpt(path: Path, film: Path, part: ReadOptions, *, most_bytes: int) -> None:
+    """Store a part of a film for the browser, whose first frame is at its beginning.
+
+    Args:
+        path: The file to make; nothing of it is left after an error.
+        film: The film.
+        part: The part, which has a start and an end.
+        most_bytes: Its maximum size.
+
+    Raises:
+        MediaError: It cannot be read or written.
+        UsageError: The part is empty.
+    """
+    first: Fraction | None = None
+    seconds = float((part.end or Fraction(0)) - (part.start or Fraction(0)))
+    try:
+        with (
+            open_source(film, part) as source,
+            Proxy(path, seconds=seconds, most_bytes=most_bytes) as made,
+        ):
+            for frame in source:
+                first = frame.time if first is None else first
+                made.add(frame.pixels, frame.time - first)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def plays_everywhere(info: MediaInfo) -> bool:

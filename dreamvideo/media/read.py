@@ -25,9 +25,17 @@ from dreamvideo.media.pixel_formats import Color as Tags
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.sequence import STRICT, SeriesOptions
 from dreamvideo.media.series import read_series
-from dreamvideo.media.stills import Color, cover_hidden, flatten, to_depth
+from dreamvideo.media.stills import Color, cover_hidden, flatten, is_still, read_still, to_depth
 
-__all__ = ["Frame", "SeekPoint", "Source", "compute_checksum", "count_packets", "open_source"]
+__all__ = [
+    "Frame",
+    "SeekPoint",
+    "Source",
+    "compute_checksum",
+    "count_packets",
+    "open_source",
+    "read_frame_at",
+]
 
 
 @dataclass(frozen=True)
@@ -241,6 +249,21 @@ def open_probed(
     if opening is None:
         return Source(info, size, frames_from(None), report)
     return Source(info, size, _opened(frames_from, opening, report), report)
+
+
+def read_frame_at(path: Path, at: float | Fraction) -> NDArray[np.uint8]:
+    """Read a picture, or a film's frame at ``at`` seconds: H x W x 3 RGB. Raises MediaError."""
+    if is_still(path):
+        # It may be a film with a picture's extension.
+        with suppress(MediaError):
+            return read_still(path)
+    # The last frame may start a moment before the reported end of the film.
+    exact = at if isinstance(at, Fraction) else Fraction(at).limit_denominator(10_000)
+    for start in (exact, exact * Fraction(9, 10), Fraction(0)):
+        with suppress(UsageError), open_source(path, ReadOptions(start=start)) as source:
+            for frame in source:
+                return frame.pixels
+    raise MediaError(f"{escape_text(path)}: no frame could be decoded")
 
 
 @dataclass(frozen=True)

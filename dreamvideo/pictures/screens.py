@@ -121,15 +121,13 @@ def _studio(root: Path, films: Path) -> Iterator[str]:
 
 
 def _serve(root: Path, films: Path, answers: Any) -> None:
-    from dreamvideo.studio.server import StudioOptions, serve
+    from dreamvideo.studio.server import serve
 
     # The page shows the source as it was named, and no private path belongs in the README.
     os.chdir(root)
     try:
-        serve(
-            StudioOptions(Path("samples/bunny.mp4"), opens=False, folder=films, own_tiles=False),
-            answers.put,
-        )
+        source = Path("samples/bunny.mp4")
+        serve(source, opens=False, folder=films, own_tiles=False, say=answers.put)
     except DreamVideoError as error:
         answers.put(str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.soundtrack import open_sound_file
@@ -62,24 +63,51 @@ def preview(  # noqa: PLR0913  (public: one keyword per choice)
         info, parse_time(at, "--at", rate) if at else None, Fraction(seconds)
     )
     small = min(WIDEST, width)
-    if wanted.sound is not None:
-        sound = open_sound_file(wanted.sound, wanted.sound_start)
-        into = (Fraction(wanted.sound_start) + begin) % sound.length
-        wanted = wanted.model_copy(update={"sound_start": float(into)})
-    made = dream_video(
+    made = dream_excerpt(
         clip,
         output
         or output_paths.default_output(clip, "preview", output_paths.default_film_suffix(clip)),
         look,
         wanted,
-        start=f"{float(begin):.6f}",
-        end=f"{float(end):.6f}",
+        begin,
+        end,
         size=f"{small}x{max(1, round(height * small / width))}",
         fps=str(min(MOST_RATE, rate)),
         overwrite=overwrite,
         on_progress=on_progress,
     )
     return made, estimate_clip(info, (width, height), look, rate)
+
+
+def dream_excerpt(
+    clip: Path,
+    output: Path | str,
+    look: Look,
+    wanted: OutputSettings,
+    begin: Fraction,
+    end: Fraction,
+    **how: Any,
+) -> RenderResult:
+    """Render a part of a clip with the sound that it has in the whole film.
+
+    Args:
+        clip: The clip.
+        output: The file to make.
+        look: The look.
+        wanted: Output settings. A sound file is heard from where it would be in the whole film.
+        begin: Start in seconds.
+        end: End in seconds.
+        how: Other arguments of ``dream_video``.
+
+    Raises:
+        DreamVideoError: As ``dream_video``.
+    """
+    if wanted.sound is not None:
+        sound = open_sound_file(wanted.sound, wanted.sound_start)
+        into = (Fraction(wanted.sound_start) + begin) % sound.length
+        wanted = wanted.model_copy(update={"sound_start": float(into)})
+    start, stop = f"{float(begin):.6f}", f"{float(end):.6f}"
+    return dream_video(clip, output, look, wanted, start=start, end=stop, **how)
 
 
 def extract_excerpt(

@@ -31,6 +31,27 @@ class Progress:
     detail: str = ""
     note: str = ""
 
+    @property
+    def share(self) -> float:
+        """The part of the stage that is done, 0 .. 1; 0 if that is unknown."""
+        return self.done / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        """Its position in a few words: ``Dreaming: frame 12 of 132``."""
+        of = f" of {self.total}" if self.total else ""
+        return f"{self.stage.capitalize()}: {self.unit} {self.done}{of}"
+
+    def seconds_left(self, elapsed: float, before: int) -> float | None:
+        """Estimate the time left of the stage; None if unknown.
+
+        Args:
+            elapsed: Seconds since the clock started.
+            before: Number done when the clock started.
+        """
+        if not self.total or self.done <= before:
+            return None
+        return (self.total - self.done) * elapsed / (self.done - before)
+
 
 OnProgress = Callable[[Progress], None]
 
@@ -61,8 +82,9 @@ def format_figures(progress: Progress, elapsed: float, before: int, *, least: fl
     if progress.done > before and elapsed > least:
         pace = (progress.done - before) / elapsed
         parts.append(f"{format_pace(pace)} {progress.unit}s/s")
-        if progress.total and progress.done < progress.total:
-            parts.append(f"{format_clock((progress.total - progress.done) / pace)} left")
+        left = progress.seconds_left(elapsed, before)
+        if left:
+            parts.append(f"{format_clock(left)} left")
     if math.isfinite(progress.loss):
         parts.append(f"loss {progress.loss:.4g}")
     return ", ".join(parts)

@@ -8,10 +8,18 @@ from typing import Any
 
 from dreamvideo.errors import UsageError
 from dreamvideo.schedules import Bounds, OverTime, Schedule, TimePoint, parse_schedule
-from dreamvideo.schedules.editing import format_schedule, sort_keys
+from dreamvideo.schedules.editing import (
+    add_key,
+    ease_key,
+    format_schedule,
+    move_key,
+    remove_key,
+    sort_keys,
+)
 from dreamvideo.schedules.keys import Key
 from dreamvideo.schedules.moment import TimeSpec
 from dreamvideo.settings.camera import ZOOM_RATE
+from dreamvideo.settings.derive import derive_look
 from dreamvideo.settings.look import Look, find_group
 from dreamvideo.settings.over_time import (
     field_at,
@@ -83,6 +91,55 @@ class Curve:
         if self.terms:
             changed[-1] = sum(map(abs, changed[:-1]))
         return tuple(changed)
+
+    def sample_keys(self, film: TimePoint) -> list[tuple[float, float, str, bool]]:
+        """Return (seconds, value, interpolation, whether it is a plain number) of each keyframe."""
+        found = []
+        for key in self.schedule.keys:
+            seconds = key.when.within(film)
+            plain = isinstance(key.value[self.part], float)
+            found.append((seconds, self.value(replace(film, seconds=seconds)), key.way, plain))
+        return found
+
+    def add(self, film: TimePoint, seconds: float, value: float | None) -> tuple[str, int]:
+        """Return the text with one more keyframe, and the keyframe's index.
+
+        Args:
+            film: Length and rate of the film.
+            seconds: Its time.
+            value: Its value; None: what the curve has there.
+        """
+        moment = replace(film, seconds=seconds)
+        value = self.value(moment) if value is None else value
+        values = self.with_value(self.schedule.at(moment), _round(value))
+        added, index = add_key(self.schedule, film, seconds, values)
+        return self.format(added), index
+
+    def move(self, film: TimePoint, index: int, seconds: float | None, value: float | None) -> str:
+        """Return the text with a keyframe moved; a formula keeps its value.
+
+        Args:
+            film: Length and rate of the film.
+            index: Which keyframe; raises IndexError if there is none.
+            seconds: Its new time; None: its own.
+            value: Its new value; None: its own.
+        """
+        key = self.schedule.keys[index]
+        values: Sequence[Any] = key.value
+        if value is not None and isinstance(values[self.part], float):
+            values = self.with_value(values, _round(self.bounds.hold(value)))
+        at = key.when.within(film) if seconds is None else seconds
+        return self.format(move_key(self.schedule, film, index, at, values))
+
+    def remove(self, index: int) -> str:
+        """Return the text without a keyframe; empty without the last one."""
+        if len(self.schedule.keys) == 1:
+            return ""
+        return self.format(remove_key(self.schedule, index))
+
+    def ease(self, index: int, way: str) -> str:
+        """Return the text with another interpolation after a keyframe."""
+        return self.format(ease_key(self.schedule, index, way))
 
     def format(self, schedule: Schedule) -> str:
         """Return the setting's text with other keyframes, as the command line takes it."""
@@ -185,11 +242,31 @@ def cut_schedules(look: Look, film: TimePoint, seconds: float) -> Look:
     return look.model_copy(update={"over_time": numbers, "dream": dream})
 
 
+def freeze_at(look: Look, moment: TimePoint) -> Look:
+    """Return a look as it is at a time: its layers, classes and networks as well as its numbers.
+
+    Raises ScheduleError if a formula has no value.
+    """
+    for name, read in TIMELINES.items():
+        text = getattr(look.dream, name) or ""
+        if ARROW in text:
+            weighted = read(text).at(moment)
+            # A network whose layers are all silent must not dream its own.
+            heard = [f"{term}:{w:.6g}" for term, w in weighted if w or "," in look.dream.model]
+            at_once = ",".join(heard or [weighted[0][0]])
+            look = derive_look(look, {"dream": {name: at_once}})
+    return look.at(moment)
+
+
 def _text(look: Look, key: str) -> str:
     """Return a setting's number or schedule as text; empty if it is derived."""
     group, name = key.split(".")
     found = look_values(look)[group].get(name, ZOOM_RATE if key == "zoom.rate" else "")
     return f"{found:.10g}" if isinstance(found, float) else str(found)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _mark(field: Any) -> OverTime | None:

@@ -45,6 +45,15 @@ def list_options(look: Look) -> list[tuple[str, str]]:
     ]
 
 
+def format_setting(key: str, value: Any) -> list[str]:
+    """Return the command line's arguments that set ``group.name`` to a value."""
+    option, text = _option(*key.split(".")), format_option(value)
+    if value is True:
+        return [option]
+    # A negative value must not be taken for an option.
+    return [f"{option}={text}"] if text.startswith("-") else [option, text]
+
+
 def _option(group: str, name: str) -> str:
     return option_name(name, find_group(group).model_fields[name])
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import resources
@@ -180,6 +180,15 @@ def user_preset_paths() -> dict[str, Path]:
     except (OSError, RuntimeError):
         # A system without a home folder.
         return {}
+
+
+def describe_presets(names: Iterable[str]) -> dict[str, str]:
+    """Return the name and description of every one of these presets that can be read."""
+    found = {}
+    for name in names:
+        with suppress(DreamVideoError):
+            found[name] = make_look([name]).description
+    return found
 
 
 def save_user_preset(look: Look, name: str) -> Path:

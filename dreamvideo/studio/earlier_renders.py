@@ -1,44 +1,81 @@
-"""What the folder of films holds: finished files, and job folders that can be resumed."""
+"""What a folder of films holds: finished files, job folders that can be resumed, the last list.
+
+The list of renders is a hidden file of the folder, so that a restart finds the queue as it was.
+"""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dreamvideo.errors import DreamVideoError, UsageError
+from pydantic import TypeAdapter, ValidationError
+
+from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.formatting import format_bytes, format_seconds
+from dreamvideo.media.paths import replace_atomically
 from dreamvideo.parsing import parse_time
 from dreamvideo.render.job.job import Job, job_folder
-from dreamvideo.render.job.lock import LockedError, lock_job
-from dreamvideo.render.job.manifest import Manifest, compute_fingerprint
+from dreamvideo.render.job.unfinished import SOURCES, describe_unfinished, find_size, is_request
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.source import ClipRequest
 from dreamvideo.render.zoom.render import ZOOM_FPS
 from dreamvideo.settings import look_values
-from dreamvideo.settings.derive import derive_look
 from dreamvideo.studio.form_state import ENDINGS, FILM, WORDS, Choice
-from dreamvideo.studio.kept_renders import KeptRender
-from dreamvideo.studio.render_job import RenderJob
+from dreamvideo.studio.render_job import JobState, RenderJob
 from dreamvideo.studio.render_worker import Order
-from dreamvideo.studio.uploads import SourceFile
 
 _OUTPUT = re.compile(rf".+-(?:{'|'.join(sorted(set(WORDS.values())))})(?:-\d+)?")
-# What each kind of render calls its source in a manifest: its path, and its fingerprint.
-_SOURCES = {"video": ("clip", "the input"), "zoom": ("photo", "the picture")}
+NAME = ".dreamvideo-studio.json"
 
 
-def check_free(job: RenderJob) -> None:
-    """Raise UsageError if another process works on a render."""
-    folder = job_folder(job.order.output)
-    if folder.exists():
-        try:
-            with lock_job(folder / "lock"):
-                pass
-        except LockedError as error:
-            line = f"{job.name}: is being rendered by process {error.holder}"
-            raise UsageError(line) from None
+@dataclass(frozen=True)
+class KeptRender:
+    """One render: its order, the command line that does the same, and how it stood."""
+
+    order: Order
+    command: str
+    state: JobState
+    line: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeptRenders:
+    """All renders, the queue first, and the files that were taken off the list."""
+
+    renders: tuple[KeptRender, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+_FORM = TypeAdapter(KeptRenders)
+
+
+def read_renders(folder: Path) -> KeptRenders:
+    """Read the list of a folder; empty if there is none that can be read."""
+    try:
+        kept = _FORM.validate_json((folder / NAME).read_bytes())
+    except (OSError, ValidationError):
+        return KeptRenders()
+    # Whatever the file says, nothing outside the folder is written or deleted.
+    renders = [
+        replace(each, order=replace(each.order, output=folder / each.order.output.name))
+        for each in kept.renders
+        if each.order.output.name
+    ]
+    return replace(kept, renders=tuple(renders))
+
+
+def write_renders(folder: Path, kept: KeptRenders) -> None:
+    """Write the list, or delete it if it is empty; what cannot be written stays as it was."""
+    path = folder / NAME
+    with suppress(MediaError, OSError):
+        if kept == KeptRenders():
+            path.unlink(missing_ok=True)
+            return
+        with replace_atomically(path, sync=False) as part:
+            part.write_bytes(_FORM.dump_json(kept, indent=1))
 
 
 def restore(number: int, kept: KeptRender) -> RenderJob:
@@ -51,7 +88,7 @@ def restore(number: int, kept: KeptRender) -> RenderJob:
         with suppress(DreamVideoError):
             found = Job.at(job_folder(kept.order.output))
             job.progress = Progress("dreaming", "frame", found.done, found.manifest.frames)
-            job.line = _describe_unfinished(found)
+            job.line = describe_unfinished(found)
     return job
 
 
@@ -73,18 +110,13 @@ def read_unfinished(number: int, folder: Path) -> RenderJob:
         _seconds_of(text, name)
         for name, text in (("start", request.get("start")), ("end", request.get("end")))
     )
-    choice = Choice(kind, start=start, end=end, size=_size_of(manifest), fps=request.get("fps"))
-    source = Path(request.get(_SOURCES[kind][0]) or "")
+    choice = Choice(kind, start=start, end=end, size=find_size(manifest), fps=request.get("fps"))
+    source = Path(request.get(SOURCES[kind][0]) or "")
     output = folder.with_name(folder.name.removesuffix(".dreamjob"))
     values = look_values(manifest.decoded_look)
     order = Order(choice, source, output, values, manifest.wanted, request)
     progress = Progress("dreaming", "frame", found.done, manifest.frames)
-    return RenderJob(number, order, None, "", "paused", progress, _describe_unfinished(found))
-
-
-def _describe_unfinished(found: Job) -> str:
-    of = f" of {found.manifest.frames}" if found.manifest.frames else ""
-    return f"Unfinished: {found.done}{of} frames are kept"
+    return RenderJob(number, order, None, "", "paused", progress, describe_unfinished(found))
 
 
 def _seconds_of(text: str | None, name: str) -> float | None:
@@ -94,40 +126,13 @@ def _seconds_of(text: str | None, name: str) -> float | None:
     return float(parse_time(text, f"--{name}"))
 
 
-def _size_of(manifest: Manifest) -> str | None:
-    size = manifest.asked.get("--size")
-    return None if size == "None" else size
-
-
-def is_same(output: Path, choice: Choice, material: SourceFile) -> bool:
-    """Whether the unfinished render of an output is the one of this choice and source."""
-    try:
-        manifest = Job.at(job_folder(output)).manifest
-        if manifest.kind != choice.kind or choice.kind not in FILM:
-            return False
-        name, role = _SOURCES[choice.kind]
-        # The clip's own light follows from the clip.
-        left_out = (name, "own_light")
-        begun = {key: value for key, value in manifest.request.items() if key not in left_out}
-        if choice.kind == "zoom":
-            begun = {"at": None, "to": None, **begun}
-        if {**begun, "size": _size_of(manifest)} != _request_of(choice):
-            return False
+def is_same(output: Path, choice: Choice, source: Path) -> bool:
+    """Return whether the unfinished render of an output is the one of this choice and source."""
+    with suppress(DreamVideoError):
         look = choice.look
-        if choice.kind == "zoom" and choice.loop and look.zoom.rate is None:
-            # A loop's rate is chosen when it is rendered.
-            look = derive_look(look, {"zoom": {"rate": manifest.decoded_look.zoom.rate}})
-        if look_values(manifest.decoded_look) != look_values(look):
-            return False
-        song = choice.sound.get("sound") if choice.look.sounds else None
-        heard = _fingerprint_of(song, song.stat().st_mtime_ns) if song else None
-        if manifest.files.get("the sound") != heard:
-            return False
-        return manifest.files.get(role) == _fingerprint_of(
-            material.path, material.path.stat().st_mtime_ns
-        )
-    except (DreamVideoError, OSError):
-        return False
+        song = choice.sound.get("sound") if look.sounds else None
+        return is_request(output, choice.kind, look, _request_of(choice), source, song)
+    return False
 
 
 def _request_of(choice: Choice) -> dict[str, str | None]:
@@ -141,30 +146,6 @@ def _request_of(choice: Choice) -> dict[str, str | None]:
     request = ClipRequest(Path(), start, end, choice.size, choice.fps).to_json()
     del request["clip"]
     return request
-
-
-@lru_cache(maxsize=8)
-def _fingerprint_of(path: Path, modified: int) -> str:
-    """Fingerprint a file as long as it is not changed: the page asks for it at every change."""
-    del modified
-    return compute_fingerprint(path)
-
-
-def are_equal(a: Path, b: Path) -> bool:
-    """Return whether two files are the same clip or picture."""
-    return a.is_file() and compute_fingerprint(a) == compute_fingerprint(b)
-
-
-def record_kept(output: Path, *, source: Path | None = None, song: Path | None = None) -> None:
-    """Tell the job of an output where its source or its song is now."""
-    with suppress(DreamVideoError):
-        job = Job.at(job_folder(output))
-        request, wanted = dict(job.manifest.request), dict(job.manifest.wanted)
-        if source is not None:
-            request[_SOURCES[job.manifest.kind][0]] = str(source.absolute())
-        if song is not None:
-            wanted["sound"] = str(song.absolute())
-        job.save_manifest(job.manifest.model_copy(update={"request": request, "wanted": wanted}))
 
 
 def describe_output(job: RenderJob, frames: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import inf
@@ -18,12 +17,10 @@ from typing import Any, Literal
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
 from dreamvideo.schedules import TimePoint, parse_number, parse_schedule
-from dreamvideo.settings import Look, look_to_toml, make_look, preset_paths
-from dreamvideo.settings.base import option_name
+from dreamvideo.settings import Look, make_look
 from dreamvideo.settings.curves import LAYERS
-from dreamvideo.settings.derive import format_option
+from dreamvideo.settings.derive import format_option, format_setting
 from dreamvideo.settings.look import find_group
-from dreamvideo.settings.presets import user_preset_paths
 
 Kind = Literal["image", "video", "zoom"]
 KINDS: tuple[Kind, ...] = ("image", "video", "zoom")
@@ -246,6 +243,39 @@ class Choice:
         aside = {preset: changes for preset, changes in aside.items() if changes}
         return replace(self, preset=name, changes={**kept, **again}, set_aside=aside)
 
+    def arguments(self, source: str, output: str) -> list[str]:
+        """Return the command line's arguments that render it, by the names of source and output."""
+        made = [self.kind, source]
+        if self.preset:
+            made += ["--preset", self.preset]
+        for key, value in self.own_changes.items():
+            made += format_setting(key, value)
+        if self.kind == "video":
+            for name, at in (("--start", self.start), ("--end", self.end)):
+                made += [name, format_seconds(at)] if at is not None else []
+        if self.kind == "zoom":
+            made += ["--at", format_seconds(self.at)] if self.at is not None else []
+            made += ["--loop"] if self.loop else []
+            made += ["--journey", ",".join(self.stages)] if self.stages else []
+            made += ["--to", self.to] if self.to and not self.loop else []
+        if self.size:
+            made += ["--size", self.size]
+        if self.fps and self.kind in FILM:
+            made += ["--fps", self.fps]
+        if self.song is not None and self.sound:
+            made += ["--sound", self.song.name, *(["--click"] if self.click else [])]
+        return [*made, "-o", output]
+
+    def command(self, source: str, output: str) -> str:
+        """Return the command line that renders it, ready to paste into a shell."""
+        guarded = f"./{source}" if source.startswith("-") else source
+        return shlex.join(["dreamvideo", *self.arguments(guarded, output)])
+
+    def output_name(self, source: Path | str, number: int = 1) -> str:
+        """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one ``cat-dream-2.png``."""
+        counted = "" if number < 2 else f"-{number}"
+        return f"{self.name or f'{Path(source).stem}-{WORDS[self.kind]}'}{counted}{self.ending}"
+
 
 def list_changes(choice: Choice) -> list[str]:
     """Return the changes that a choice makes to its preset, as the page calls them."""
@@ -255,94 +285,6 @@ def list_changes(choice: Choice) -> list[str]:
         f"{Path(str(value)).name if key == MASK else format_option(value)}"
         for key, value in choice.own_changes.items()
     ]
-
-
-def list_arguments(choice: Choice, source: str, output: str) -> list[str]:
-    """Return the command line's arguments that render a choice.
-
-    Args:
-        choice: The choice.
-        source: Name of the source.
-        output: Name of the output.
-    """
-    made = [choice.kind, source]
-    if choice.preset:
-        made += ["--preset", choice.preset]
-    for key, value in choice.own_changes.items():
-        group, _, name = key.partition(".")
-        option = option_name(name, _field(group, name))
-        text = format_option(value)
-        if value is True:
-            made += [option]
-        else:
-            # A negative value must not be taken for an option.
-            made += [f"{option}={text}"] if text.startswith("-") else [option, text]
-    if choice.kind == "video":
-        made += _part(choice)
-    if choice.kind == "zoom":
-        made += ["--at", format_seconds(choice.at)] if choice.at is not None else []
-        made += ["--loop"] if choice.loop else []
-        made += ["--journey", ",".join(choice.stages)] if choice.stages else []
-        made += ["--to", choice.to] if choice.to and not choice.loop else []
-    if choice.size:
-        made += ["--size", choice.size]
-    if choice.fps and choice.kind in FILM:
-        made += ["--fps", choice.fps]
-    if choice.song is not None and choice.sound:
-        made += ["--sound", choice.song.name, *(["--click"] if choice.click else [])]
-    return [*made, "-o", output]
-
-
-def format_command(choice: Choice, source: str, output: str) -> str:
-    """Return the command line that renders a choice, ready to paste into a shell.
-
-    Args:
-        choice: The choice.
-        source: Name of the source.
-        output: Name of the output.
-    """
-    guarded = f"./{source}" if source.startswith("-") else source
-    return shlex.join(["dreamvideo", *list_arguments(choice, guarded, output)])
-
-
-def format_toml(choice: Choice) -> str:
-    """Return the choice's look as a preset file. Raises UsageError."""
-    return look_to_toml(choice.look)
-
-
-def list_descriptions() -> dict[str, str]:
-    """Return the name and description of every bundled look."""
-    return {name: make_look([name]).description for name in preset_paths()}
-
-
-def list_own_looks() -> dict[str, str]:
-    """Return the name and description of every preset of the user's that can be read."""
-    found = {}
-    for name in user_preset_paths():
-        with suppress(DreamVideoError):
-            found[name] = make_look([name]).description
-    return found
-
-
-def choose_output_name(
-    source: Path | str, kind: Kind, ending: str, number: int = 1, name: str = ""
-) -> str:
-    """Name an output: ``cat.jpg`` -> ``cat-dream.png``; the second one is ``cat-dream-2.png``.
-
-    Args:
-        source: The source.
-        kind: Kind of render.
-        ending: File extension.
-        number: Which output of that name it is, from 1.
-        name: A name of its own.
-    """
-    counted = "" if number < 2 else f"-{number}"
-    return f"{name or f'{Path(source).stem}-{WORDS[kind]}'}{counted}{ending}"
-
-
-def _part(choice: Choice) -> list[str]:
-    ends = (("--start", choice.start), ("--end", choice.end))
-    return [part for name, at in ends if at is not None for part in (name, format_seconds(at))]
 
 
 def _field(group: str, name: str) -> Any:

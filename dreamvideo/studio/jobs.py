@@ -18,33 +18,19 @@ from itertools import count
 from pathlib import Path
 
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.media.paths import describe_os_error, replace_atomically
+from dreamvideo.media.identify import SourceFile
+from dreamvideo.media.paths import describe_os_error
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
+from dreamvideo.render.job.unfinished import check_unlocked, copy_into, record_moved
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import look_values
+from dreamvideo.studio import earlier_renders as earlier
 from dreamvideo.studio import render_worker
-from dreamvideo.studio.child_process import ChildProcess
-from dreamvideo.studio.earlier_renders import (
-    are_equal,
-    check_free,
-    describe_output,
-    is_output,
-    is_same,
-    read_unfinished,
-    record_kept,
-    restore,
-)
-from dreamvideo.studio.form_state import ENDINGS, Choice, Kind, choose_output_name, format_command
-from dreamvideo.studio.kept_renders import (
-    KeptRender,
-    KeptRenders,
-    read_renders,
-    write_renders,
-)
+from dreamvideo.studio.form_state import ENDINGS, Choice, Kind
 from dreamvideo.studio.render_job import BUSY, RESTING, JobState, RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Message, Order
-from dreamvideo.studio.uploads import SourceFile
 
 # As many finished renders of earlier sessions are listed.
 MOST_EARLIER = 12
@@ -95,27 +81,31 @@ class Jobs:
 
         What waited still waits, until the queue is released.
         """
-        kept = read_renders(self.folder)
+        kept = earlier.read_renders(self.folder)
         self._hidden = kept.hidden
         # One that waited may have been rendered by the command line since.
         there = [r for r in kept.renders if r.order.output.is_file() == (r.state == "done")]
         known = {each.order.output.name for each in there} | set(kept.hidden)
         with suppress(OSError):
             unfinished = [p for p in self.folder.glob("*.dreamjob") if p.is_dir()]
-            finished = [p for p in self.folder.iterdir() if is_output(p) and p.name not in known]
+            finished = [
+                p for p in self.folder.iterdir() if earlier.is_output(p) and p.name not in known
+            ]
             room = max(0, MOST_EARLIER - sum(each.state == "done" for each in there))
             newest = sorted(finished, key=lambda p: p.stat().st_mtime, reverse=True)[:room]
             for path in reversed(newest):
                 kind: Kind = "image" if path.suffix in ENDINGS["image"] else "video"
                 job = RenderJob(next(self._numbers), Order(Choice(kind), path, path, {}), None, "")
-                job.state, job.line = "done", describe_output(job, 1)
+                job.state, job.line = "done", earlier.describe_output(job, 1)
                 self.all.insert(0, job)
             for folder in sorted(unfinished, key=lambda p: p.stat().st_mtime):
                 if folder.name.removesuffix(".dreamjob") not in known:
                     with suppress(DreamVideoError, ValueError):
-                        self.all.insert(0, read_unfinished(next(self._numbers), folder))
+                        self.all.insert(0, earlier.read_unfinished(next(self._numbers), folder))
         old = [each for each in there if each.state == "done"][MOST_EARLIER:]
-        self.all[:0] = [restore(next(self._numbers), each) for each in there if each not in old]
+        self.all[:0] = [
+            earlier.restore(next(self._numbers), each) for each in there if each not in old
+        ]
         self.queue = [job for job in self.all if job.state == "waiting"]
         self.held = bool(self.queue)
         self._tell()
@@ -138,13 +128,10 @@ class Jobs:
             != (material.path, replace(choice, set_aside={}))
         }
         for number in range(1, 100_000):
-            name = choose_output_name(
-                material.path, choice.kind, choice.ending, number, choice.name
-            )
-            path = self.folder / name
+            path = self.folder / choice.output_name(material.path, number)
             if path.exists() or path in promised:
                 continue
-            if not job_folder(path).exists() or is_same(path, choice, material):
+            if not job_folder(path).exists() or earlier.is_same(path, choice, material.path):
                 return path
         raise UsageError(f"{self.folder}: too many films of the same name")
 
@@ -160,7 +147,7 @@ class Jobs:
             order = Order(
                 replace(choice, set_aside={}), material.path, output, look_values(choice.look)
             )
-            command = format_command(choice, material.name, output.name)
+            command = choice.command(material.name, output.name)
             unfinished = (
                 job
                 for job in self.all
@@ -230,7 +217,7 @@ class Jobs:
         """
         with self._lock:
             if job.state in (*RESTING, "waiting"):
-                check_free(job)
+                check_unlocked(job.order.output)
                 self._give_up(job)
             else:
                 self._end(job, "stopping")
@@ -283,7 +270,7 @@ class Jobs:
             if job.command:
                 job.order = replace(job.order, choice=self._keep_song(job))
                 output = str(job.order.output)
-                job.command = format_command(job.order.choice, str(source), output)
+                job.command = job.order.choice.command(str(source), output)
                 left.append(job.command)
             else:
                 left.append(shlex.join(["dreamvideo", "studio", "--folder", str(self.folder)]))
@@ -295,8 +282,9 @@ class Jobs:
         source = job.order.source
         if job.material is None or not job.material.is_private or not source.is_file():
             return source
-        kept = self._keep(source)
-        record_kept(job.order.output, source=kept)
+        # A copy: another unfinished render may have the same source.
+        kept = copy_into(self.folder, source)
+        record_moved(job.order.output, source=kept)
         return kept
 
     def _keep_song(self, job: RenderJob) -> Choice:
@@ -304,22 +292,9 @@ class Jobs:
         choice = job.order.choice
         if choice.song is None or not choice.sound or not choice.song.path.is_file():
             return choice
-        kept = self._keep(choice.song.path).absolute()
-        record_kept(job.order.output, song=kept)
+        kept = copy_into(self.folder, choice.song.path).absolute()
+        record_moved(job.order.output, sound=kept)
         return replace(choice, song=replace(choice.song, path=kept, name=str(kept)))
-
-    def _keep(self, source: Path) -> Path:
-        """Return a copy of a private file in the folder."""
-        kept = self.folder / source.name
-        number = 2
-        while kept.exists() and not are_equal(kept, source):
-            kept = self.folder / f"{source.stem}-{number}{source.suffix}"
-            number += 1
-        if not kept.exists():
-            # A copy: another unfinished render may have the same source.
-            with replace_atomically(kept) as part:
-                shutil.copyfile(source, part)
-        return kept
 
     def _changed(self) -> None:
         """Tell of a change of the list, and keep it for a restart."""
@@ -327,7 +302,7 @@ class Jobs:
             # A queue that has ended is not held any more.
             self.held = self.held and bool(self.queue)
             renders = [
-                KeptRender(
+                earlier.KeptRender(
                     # A restart may come from another folder.
                     replace(job.order, source=job.order.source.absolute()),
                     *(job.command, job.state, job.line, job.notes),
@@ -336,7 +311,7 @@ class Jobs:
                 if job.state != "stopped"
             ]
             hidden = [name for name in self._hidden if (self.folder / name).is_file()]
-            write_renders(self.folder, KeptRenders(tuple(renders), tuple(hidden)))
+            earlier.write_renders(self.folder, earlier.KeptRenders(tuple(renders), tuple(hidden)))
         self._tell()
 
     def _enqueue(self, job: RenderJob) -> None:
@@ -394,7 +369,7 @@ class Jobs:
                 self._leave_queue(job)
             if isinstance(message, Done):
                 job.notes = message.notes
-                job.state, job.line = "done", describe_output(job, message.frames)
+                job.state, job.line = "done", earlier.describe_output(job, message.frames)
             elif isinstance(message, Broken):
                 job.state = "failed"
                 job.line = f"{message.line}; {message.kept}" if message.kept else message.line

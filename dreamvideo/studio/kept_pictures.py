@@ -5,7 +5,6 @@ There a saved preset, an unfinished render and a copied command line find them b
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,11 +13,11 @@ from pathlib import Path
 import cv2
 
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
-from dreamvideo.media.paths import describe_os_error, read_bytes, replace_atomically
+from dreamvideo.media.identify import SourceFile, make_safe_name
+from dreamvideo.media.paths import keep_by_content, read_bytes
 from dreamvideo.media.stills import png_bytes, read_still
 from dreamvideo.settings import make_look
 from dreamvideo.settings.presets import user_preset_folder, user_preset_paths
-from dreamvideo.studio.uploads import SourceFile, make_safe_name
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # The longest side of the canvas that masks are painted on; they are enlarged smoothly.
@@ -75,19 +74,9 @@ def keep_arrival(upload: SourceFile, kept: set[Path]) -> Path:
 
 
 def _keep(data: bytes, folder: str, name: str, kept: set[Path]) -> Path:
-    safe = Path(make_safe_name(name).replace(" ", "-"))
-    path = (
-        user_preset_folder()
-        / folder
-        / (f"{safe.stem}-{hashlib.sha256(data).hexdigest()[:8]}{safe.suffix}")
-    )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{path.parent}: cannot be written ({describe_os_error(error)})") from None
-    if not path.exists():
-        with replace_atomically(path) as part:
-            part.write_bytes(data)
+    path = user_preset_folder() / folder / make_safe_name(name).replace(" ", "-")
+    path, is_new = keep_by_content(path, data)
+    if is_new:
         kept.add(path)
     return path
 

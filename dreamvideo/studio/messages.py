@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.imaging import encode_jpeg, shrink_to_area
 from dreamvideo.render.progress import Progress
-from dreamvideo.studio.frames import MOST_PIXELS
+
+# Dreaming this many pixels takes two or three seconds on two cores.
+MOST_PIXELS = 576 * 384
+_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,21 @@ class Rest:
 Wanted = PictureWanted | FilmWanted | Rest
 
 
+def encode_picture(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a picture for the page: at most as large as a preview, as JPEG."""
+    return encode_jpeg(shrink_to_area(pixels, MOST_PIXELS), _JPEG_QUALITY)
+
+
 def moving_path(folder: Path, ticket: int, which: str = "dream") -> Path:
     """Return the path of the film for a request, or of its ``source``, which a zoom lacks."""
     return folder / f"preview-{ticket}-{which}.mp4"
 
 
 @dataclass(frozen=True)
-class Starting:
-    """A process starts to load the network."""
+class Loaded:
+    """The network is loaded; or not (any more), as a process starts again."""
 
-
-@dataclass(frozen=True)
-class Ready:
-    """The network is loaded."""
+    yes: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,4 +122,4 @@ class Failed:
     line: str
 
 
-Answer = Starting | Ready | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed
+Answer = Loaded | SourceSeen | PictureGrown | FilmGrown | FilmMade | Failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.widgets import box, button, change, section, show, with_attributes, words
+from dreamvideo.studio.widgets import box, button, change, press, section, show, toggle, words
 
 _UNUSED = "A still has no sound: a zoom or a film has"
 
@@ -17,15 +17,13 @@ class MusicPanel(Panel):
         with section("Sound", "music"):
             with box("label", "drop small", for_="upload-sound") as self.drop:
                 words("span", "Drop a song, or choose one", "drop-words")
-                attributes = {"type": "file", "accept": "audio/*,video/*", "data-upload": True}
-                choose = box("input", "", id="upload-sound", aria_label="Song for the film")
-                with_attributes(choose, attributes)
-            self.name = words("p", "", "song-name")
-            with_attributes(self.name, {"id": "song"})
+                label, kinds = "Song for the film", "audio/*,video/*"
+                chosen = box("input", id="upload-sound", type="file", accept=kinds)
+                change(chosen, data_upload=True, aria_label=label)
+            self.name = words("p", "", "song-name", id="song")
             with box("div", "actions") as self.actions:
-                self.click = button("Click on the beat", self._click, aria_pressed="false")
                 title = "A click at every beat, to hear whether the tempo is right"
-                with_attributes(self.click, {"title": title})
+                self.click = toggle("Click on the beat", self._click, title)
                 button("Remove", lambda: studio.play(None), aria_label="Remove the song")
             self.line = words("p", "", "line")
 
@@ -36,7 +34,7 @@ class MusicPanel(Panel):
         self.name.text = "" if song is None else f"{song.name}: {float(song.length):.1f} s"
         show(self.drop, song is None)
         show(self.actions, song is not None)
-        change(self.click, aria_pressed="true" if choice.click else "false")
+        press(self.click, choice.click)
         self.line.text = _UNUSED if song is not None and choice.kind == "image" else ""
 
     def _click(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dreamvideo.dream.runtime import cache_folder
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.media.paths import replace_atomically
+from dreamvideo.media.paths import keep_newest
 from dreamvideo.render.job.manifest import compute_fingerprint
 from dreamvideo.studio.messages import Answer, Failed, PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.preview_client import Previewer
@@ -125,16 +125,6 @@ class OwnTiles:
             name, tile, _ = self._todo.pop(0)
             if isinstance(answer, PictureGrown):
                 with suppress(DreamVideoError, OSError):
-                    _keep(tile, answer.picture)
+                    keep_newest(tile, answer.picture, MOST_KEPT)
                     self.made[name] = tile
         self._tell()
-
-
-def _keep(path: Path, picture: bytes) -> None:
-    """Write a picture into its cache, and drop the oldest ones if they become too many."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path, sync=False) as part:
-        part.write_bytes(picture)
-    kept = sorted(path.parent.glob("*.jpg"), key=lambda each: each.stat().st_mtime)
-    for old in kept[:-MOST_KEPT]:
-        old.unlink(missing_ok=True)

@@ -46,12 +46,12 @@ def build(studio: Studio) -> None:
         stage = StagePanel(studio)
         with box("div", "right"):
             sliders = SlidersPanel(studio)
-            music = MusicPanel(studio)
             kind = KindPanel(studio, lambda: _render(studio))
+            music = MusicPanel(studio)
         with box("div", "below"):
             renders, tried = RendersPanel(studio), TriedPanel(studio)
             recipe = RecipePanel(studio)
-    panels: list[Panel] = [source, looks, stage, sliders, music, kind, renders, tried, recipe]
+    panels: list[Panel] = [source, looks, stage, sliders, kind, music, renders, tried, recipe]
     seen = -1
 
     def follow() -> None:

@@ -14,35 +14,12 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.media.identify import SourceFile, make_safe_name
 from dreamvideo.settings.camera import ZOOM_RATE
-from dreamvideo.settings.presets import read_preset
-from dreamvideo.studio.form_state import (
-    ENDINGS,
-    KINDS,
-    SLIDERS,
-    Choice,
-    Kind,
-    Slider,
-    list_descriptions,
-)
+from dreamvideo.settings.presets import describe_presets, preset_paths, read_preset
+from dreamvideo.studio import widgets as html
+from dreamvideo.studio.form_state import ENDINGS, KINDS, SLIDERS, Choice, Kind, Slider
 from dreamvideo.studio.session import Studio, look_pictures
-from dreamvideo.studio.uploads import SourceFile, make_safe_name
-from dreamvideo.studio.widgets import (
-    BLANK,
-    NumberInput,
-    Range,
-    box,
-    button,
-    change,
-    number_text,
-    picture,
-    radio,
-    section,
-    select,
-    show,
-    with_attributes,
-    words,
-)
 
 _KINDS: dict[Kind, tuple[str, str]] = {
     "image": ("Still", "The picture, dreamt"),
@@ -76,12 +53,12 @@ class SourcePanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Source", "source"):
-            with box("label", "drop", for_="upload"):
-                words("span", "Drop a photo or a clip, or choose one", "drop-words")
-                box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
-            with_attributes(words("p", "", "line"), {"id": "upload-line", "role": "status"})
-            self.name = words("p", "", "source-name")
+        with html.section("Source", "source"):
+            with html.box("label", "drop", for_="upload"):
+                html.words("span", "Drop a photo or a clip, or choose one", "drop-words")
+                html.box("input", "", id="upload", type="file", aria_label="Photo or clip to dream")
+            html.words("p", "", "line", id="upload-line", role="status")
+            self.name = html.words("p", "", "source-name")
 
     def refresh(self) -> None:
         """Show the name of the source."""
@@ -99,13 +76,13 @@ class LooksPanel(Panel):
         self.inputs: dict[str, Element] = {}
         # Each with the address of the one that is shown until there is one of the user's own.
         self.pictures: dict[str, tuple[Element, str]] = {}
-        grid = box("div", "look-grid", role="radiogroup", aria_label="Look")
-        with section("Look", "looks") as part:
+        grid = html.box("div", "look-grid", role="radiogroup", aria_label="Look")
+        with html.section("Look", "looks") as part:
             grid.move(part)
         with grid:
             usual = "The usual dream: animals, birds and eyes, in fur and feathers"
             self._tile("", "default", usual, "/studio/look/default")
-            for name, text in list_descriptions().items():
+            for name, text in describe_presets(preset_paths()).items():
                 self._tile(name, name, text, f"/studio/look/{name}" if name in pictures else "")
         self.grid = grid
 
@@ -113,13 +90,13 @@ class LooksPanel(Panel):
         self, name: str, label: str, text: str, address: str, instead: str = "needs a download"
     ) -> None:
         chosen = (self.studio.choice.preset or "") == name
-        with with_attributes(box("label", "look"), {"title": text}):
-            self.inputs[name] = radio("look", name, chosen, lambda: self._pick(name))
-            with_attributes(self.inputs[name], {"aria-label": f"{label}: {text}"})
-            self.pictures[name] = picture(address or BLANK, ""), address
+        with html.box("label", "look", title=text):
+            self.inputs[name] = html.radio("look", name, chosen, lambda: self._pick(name))
+            html.change(self.inputs[name], aria_label=f"{label}: {text}")
+            self.pictures[name] = html.picture(address or html.BLANK, ""), address
             if not address:
-                words("span", instead, "no-picture")
-            words("span", label, "look-name")
+                html.words("span", instead, "no-picture")
+            html.words("span", label, "look-name")
 
     def refresh(self) -> None:
         """Mark the chosen look; looks that were saved meanwhile are added."""
@@ -129,11 +106,11 @@ class LooksPanel(Panel):
                     self._tile(name, name, text, "", "your own")
         made = self.studio.tiles.made
         for name, each in self.inputs.items():
-            change(each, checked=name == (self.studio.choice.preset or ""))
+            html.change(each, checked=name == (self.studio.choice.preset or ""))
             shown, address = self.pictures[name]
             address = f"/studio/own/{made[name].stem}" if name in made else address
-            change(shown, src=address or BLANK)
-            show(shown, bool(address))
+            html.change(shown, src=address or html.BLANK)
+            html.show(shown, bool(address))
 
     def _pick(self, name: str) -> None:
         before = self.studio.choice
@@ -148,8 +125,8 @@ class SlidersPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        self.rows: list[tuple[Slider, Element, NumberInput, TextElement, Element]] = []
-        with section("Controls", "controls"):
+        self.rows: list[tuple[Slider, Element, html.NumberInput, TextElement, Element]] = []
+        with html.section("Controls", "controls"):
             for each in SLIDERS:
                 self._row(each)
         self.seen: object = None
@@ -157,33 +134,22 @@ class SlidersPanel(Panel):
     def _row(self, slider: Slider) -> None:
         # The page's ids must not contain dots.
         key = slider.key.replace(".", "-")
-        with with_attributes(box("div", "slider"), {"title": slider.help}) as row:
-            with box("div", "slider-head"):
-                words("span", slider.label, "slider-label")
-                value = words("span", "", "slider-value")
-                back = button(
-                    "reset",
-                    lambda: self.studio.move(slider, None),
-                    "link",
-                    aria_label=f"Reset {slider.label}",
-                )
-            with box("div", "seed" if slider.is_seed else ""):
-                made = (NumberInput if slider.is_seed else Range)(
-                    f"slider-{key}",
-                    slider.label,
-                    slider.low,
-                    slider.high,
-                    slider.step,
-                    lambda to: self._move(slider, to),
-                )
+        with html.box("div", "slider", title=slider.help) as row:
+            with html.box("div", "slider-head"):
+                html.words("span", slider.label, "slider-label")
+                value = html.words("span", "", "slider-value")
+                forget = partial(self.studio.move, slider, None)
+                back = html.button("reset", forget, "link", aria_label=f"Reset {slider.label}")
+            with html.box("div", "seed" if slider.is_seed else ""):
+                field = html.NumberInput if slider.is_seed else html.Range
+                bounds, move = (slider.low, slider.high, slider.step), partial(self._move, slider)
+                made = field(f"slider-{key}", slider.label, *bounds, move)
                 if slider.is_seed:
-                    button(
-                        "\N{DIE FACE-5} Roll",
-                        lambda: self.studio.roll(slider),
-                        aria_label=f"Roll the dice for other {slider.label.lower()}",
-                    )
-                with_attributes(made.element, {"aria-description": slider.help})
-            with_attributes(words("p", slider.help, "slider-help"), {"aria-hidden": "true"})
+                    label = f"Roll the dice for other {slider.label.lower()}"
+                    roll = partial(self.studio.roll, slider)
+                    html.button("\N{DIE FACE-5} Roll", roll, aria_label=label)
+                html.change(made.element, aria_description=slider.help)
+            html.words("p", slider.help, "slider-help", aria_hidden="true")
         self.rows.append((slider, row, made, value, back))
 
     def _move(self, slider: Slider, to: float) -> None:
@@ -211,17 +177,17 @@ class SlidersPanel(Panel):
             return
         self.seen = now
         for slider, row, made, text, back in self.rows:
-            show(row, self.studio.choice.kind in slider.kinds)
+            html.show(row, self.studio.choice.kind in slider.kinds)
             value = self._value(slider)
             made.bounds(self.studio.choice.most(slider), slider.step)
             own = slider.key in self.studio.choice.changes
             note = "" if own or slider.name != "octaves" else ", from the size"
             if isinstance(self.studio.choice.changes.get(slider.key), str):
                 note = ", then changing"
-            text.text = f"{number_text(value)}{note}"
+            text.text = f"{html.number_text(value)}{note}"
             made.show(value, text.text)
-            show(back, own)
-            show(text, not slider.is_seed)
+            html.show(back, own)
+            html.show(text, not slider.is_seed)
 
 
 class KindPanel(Panel):
@@ -231,24 +197,24 @@ class KindPanel(Panel):
         super().__init__(studio)
         self.inputs: dict[Kind, Element] = {}
         self.tiles: dict[Kind, Element] = {}
-        with section("Render", "render"):
-            with box("div", "kinds", role="radiogroup", aria_label="Kind of render"):
+        with html.section("Render", "render"):
+            with html.box("div", "kinds", role="radiogroup", aria_label="Kind of render"):
                 for kind in KINDS:
                     self._tile(kind)
-            self.fields = box("div", "fields")
-            self.part = box("div", "part")
+            self.fields = html.box("div", "fields")
+            self.part = html.box("div", "part")
             with self.part:
-                self.part_words = words("span", "")
-                button("Begin here", lambda: self._set_range(start=studio.at), "link")
-                button("End here", lambda: self._set_range(end=studio.at), "link")
-                self.whole = button("Whole clip", self._whole, "link")
-            with box("div", "part") as self.first:
-                self.first_words = words("span", "")
+                self.part_words = html.words("span", "")
+                html.button("Begin here", lambda: self._set_range(start=studio.at), "link")
+                html.button("End here", lambda: self._set_range(end=studio.at), "link")
+                whole = partial(self._replace, start=None, end=None)
+                self.whole = html.button("Whole clip", whole, "link")
+            with html.box("div", "part") as self.first:
+                self.first_words = html.words("span", "")
                 last = partial(self._replace, at=None)
-                self.last = button("Start from the last frame", last, "link")
-            self.go = button("Render", on_render, "primary wide")
-            self.line = words("p", "", "line")
-            with_attributes(self.line, {"role": "status"})
+                self.last = html.button("Start from the last frame", last, "link")
+            self.go = html.button("Render", on_render, "primary wide")
+            self.line = html.words("p", "", "line", role="status")
         self.kind: tuple[object, ...] = ()
         self.states: object = None
         # What the field of the name shows.
@@ -256,13 +222,13 @@ class KindPanel(Panel):
 
     def _tile(self, kind: Kind) -> None:
         label, text = _KINDS[kind]
-        with with_attributes(box("label", "kind"), {"title": text}) as tile:
-            pick = radio("kind", kind, kind == self.studio.choice.kind, lambda: self._pick(kind))
-            words("span", label)
-        self.inputs[kind], self.tiles[kind] = pick, tile
+        chosen = kind == self.studio.choice.kind
+        with html.box("label", "kind", title=text) as self.tiles[kind]:
+            self.inputs[kind] = html.radio("kind", kind, chosen, lambda: self._pick(kind))
+            html.words("span", label)
 
     def _pick(self, kind: Kind) -> None:
-        self.studio.choose(replace(self.studio.choice, kind=kind, size=None, fps=None))
+        self._replace(kind=kind, size=None, fps=None)
 
     def _set_range(self, start: float | None = None, end: float | None = None) -> None:
         choice = self.studio.choice
@@ -271,16 +237,13 @@ class KindPanel(Panel):
         if start is not None and end is not None and end <= start:
             ui.notify("The end must be after the start", type="warning")
             return
-        self.studio.choose(replace(choice, start=start, end=end))
-
-    def _whole(self) -> None:
-        self.studio.choose(replace(self.studio.choice, start=None, end=None))
+        self._replace(start=start, end=end)
 
     def refresh(self) -> None:
         """Offer what this source can be rendered to."""
         choice, material = self.studio.choice, self.studio.material
         jobs = self.studio.jobs
-        change(self.go, disabled=material is None)
+        html.change(self.go, disabled=material is None)
         last = jobs.running and (jobs.queue or [jobs.running])[-1]
         after = f"It will begin after {last.name}" if last else ""
         self.line.text = after if material else "Choose a photo or a clip first"
@@ -293,22 +256,22 @@ class KindPanel(Panel):
             return
         self.states = states
         with suppress(DreamVideoError):
-            change(self.name, placeholder=self.studio.output.stem if material else "")
+            html.change(self.name, placeholder=self.studio.output.stem if material else "")
 
     def _follow(self, choice: Choice, material: SourceFile | None) -> None:
         unfit = "image" if material is not None and material.kind == "film" else "video"
         for kind, each in self.inputs.items():
-            change(each, checked=kind == choice.kind, disabled=kind == unfit)
-            show(self.tiles[kind], kind != unfit)
-        show(self.part, choice.kind == "video" and material is not None)
+            html.change(each, checked=kind == choice.kind, disabled=kind == unfit)
+            html.show(self.tiles[kind], kind != unfit)
+        html.show(self.part, choice.kind == "video" and material is not None)
         if material is not None:
             end = float(material.duration) if choice.end is None else choice.end
             self.part_words.text = f"From {choice.start or 0:.2f} s to {end:.2f} s"
-        show(self.first, choice.kind == "zoom" and unfit == "image")
-        show(self.last, choice.at is not None)
+        html.show(self.first, choice.kind == "zoom" and unfit == "image")
+        html.show(self.last, choice.at is not None)
         at = "the last frame" if choice.at is None else f"the frame at {choice.at:.2f} s"
         self.first_words.text = f"Starts from {at}; the slider Time chooses another"
-        show(self.whole, choice.start is not None or choice.end is not None)
+        html.show(self.whole, choice.start is not None or choice.end is not None)
         self.go.text = f"Render the {_KINDS[choice.kind][0].lower()}"
         self._fill()
 
@@ -317,46 +280,32 @@ class KindPanel(Panel):
         zooms = choice.kind == "zoom"
         self.fields.clear()
         with self.fields:
-            with box("label", "field own-name"):
-                words("span", "Name")
-                self.name = box("input", "number", id="output-name", type="text", maxlength="60")
-            # As an attribute: what is being typed is left alone.
-            self.name.props["^value"] = choice.name
-            self.name.on(
-                "change", lambda e: self._rename(e.args), js_handler="(e) => emit(e.target.value)"
-            )
+            with html.box("label", "field own-name"):
+                limits = {"id": "output-name", "maxlength": "60"}
+                self.name = html.text_field("Name", choice.name, self._rename, **limits)
             endings = {ending: ending.lstrip(".").upper() for ending in ENDINGS[choice.kind]}
-            select("Format", endings, choice.ending, self._ending)
+            html.select("Format", endings, choice.ending, self._ending)
             sizes = _ZOOM_SIZES if zooms else _SIZES
-            select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
+            html.select("Size", sizes, choice.size or "", lambda v: self._replace(size=v or None))
             if choice.kind != "image":
                 rates = _ZOOM_RATES if zooms else _RATES
-                select(
-                    "Frames a second",
-                    rates,
-                    choice.fps or "",
-                    lambda v: self._replace(fps=v or None),
-                )
-
+                rate = choice.fps or ""
+                html.select("Frames a second", rates, rate, lambda v: self._replace(fps=v or None))
             if zooms:
                 self._fill_zoom()
 
     def _fill_zoom(self) -> None:
         choice = self.studio.choice
         ends = "loop" if choice.loop else "" if choice.to is None else "to"
-        select("The end", _ENDS, ends, self._end)
+        html.select("The end", _ENDS, ends, self._end)
         if ends == "to":
             name = Path(choice.to or "").name
-            with box("label", "field wide-field"):
-                words("span", f"Ends on {name}" if name else "Picture to end on")
-                box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
-        with box("label", "field wide-field"):
-            words("span", "Journey: looks in turn")
-            typed = box("input", "number", id="journey", type="text", placeholder="fur, towers")
-            typed.props["^value"] = choice.journey
-        typed.on(
-            "change", lambda e: self._travel(str(e.args)), js_handler="(e) => emit(e.target.value)"
-        )
+            with html.box("label", "field wide-field"):
+                html.words("span", f"Ends on {name}" if name else "Picture to end on")
+                html.box("input", id="arrival", type="file", accept="image/*", aria_label="Arrival")
+        with html.box("label", "field wide-field"):
+            what, shown = "Journey: looks in turn", choice.journey
+            html.text_field(what, shown, self._travel, id="journey", placeholder="fur, towers")
 
     def _end(self, end: str) -> None:
         # An empty name: a picture is yet to be chosen.
@@ -386,4 +335,4 @@ class KindPanel(Panel):
 
     def _ending(self, ending: str) -> None:
         choice = self.studio.choice
-        self.studio.choose(replace(choice, endings={**choice.endings, choice.kind: ending}))
+        self._replace(endings={**choice.endings, choice.kind: ending})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.processes import describe_exit
 from dreamvideo.studio import preview_worker
-from dreamvideo.studio.child_process import ChildProcess
-from dreamvideo.studio.messages import Answer, Failed, Starting, Wanted
+from dreamvideo.studio.messages import Answer, Failed, Loaded, Wanted
 
 # A request at which this many processes have died is not retried.
 ATTEMPTS = 2
@@ -30,11 +29,6 @@ class Previewer:
         self._last: Wanted | None = None
         self._deaths = 0
         self._closed = False
-
-    @property
-    def process(self) -> Any:
-        """The process itself; None before the start."""
-        return self._child.process if self._child else None
 
     def start(self) -> None:
         """Start loading the network."""
@@ -62,10 +56,7 @@ class Previewer:
             return None
         if self._child is None:
             self._child = ChildProcess(
-                preview_worker.run_preview_worker,
-                (self._background,),
-                self._hear,
-                self._on_exit,
+                preview_worker.run_preview_worker, (self._background,), self._hear, self._on_exit
             )
         return self._child
 
@@ -78,7 +69,7 @@ class Previewer:
             again = self._deaths < ATTEMPTS
             child = self._ensure() if again else None
         if child is not None:
-            self._hear(Starting())
+            self._hear(Loaded(yes=False))
         how = describe_exit(code)
         if last is not None and again and child is not None:
             child.say(last)

@@ -6,24 +6,13 @@ from functools import partial
 
 from nicegui import run
 
+from dreamvideo.studio import widgets as html
 from dreamvideo.studio.form_state import list_changes
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.paint_panel import PaintPanel
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import MOVING, SeenFrame, Studio, Tried, sample_paths
 from dreamvideo.studio.timeline_panel import TimelinePanel
-from dreamvideo.studio.widgets import (
-    BLANK,
-    Range,
-    box,
-    button,
-    change,
-    picture,
-    section,
-    show,
-    with_attributes,
-    words,
-)
 
 _SAMPLES = {"coffee": "A photo: coffee", "chelsea": "A photo: a cat", "bunny": "A clip: a bunny"}
 
@@ -34,73 +23,55 @@ class StagePanel(Panel):
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         self.shows_source = self.shows_film = self.divides = False
-        with box("section", "card stage", aria_label="Preview") as self.root:
-            with box("div", "screen") as self.screen:
-                self.image = picture(BLANK, "The dreamt frame", "frame")
-                with_attributes(self.image, {"id": "frame"})
+        with html.box("section", "card stage", aria_label="Preview") as self.root:
+            with html.box("div", "screen") as self.screen:
+                self.image = html.picture(html.BLANK, "The dreamt frame", "frame", id="frame")
                 # What was there before: left of the divider, or everywhere while B is held.
-                self.before = picture(BLANK, "The source frame", "frame before")
-                with_attributes(self.before, {"id": "before"})
-                self.divider = box(
-                    "div",
-                    "divider",
-                    id="divider",
-                    role="slider",
-                    tabindex="0",
-                    aria_label="Divider between the source and the dream",
-                    aria_valuemin="0",
-                    aria_valuemax="100",
-                    aria_valuenow="50",
-                )
-                self.film = box("video", "frame", aria_label="Moving preview")
-                with_attributes(
-                    self.film,
-                    {"controls": True, "loop": True, "autoplay": True, "playsinline": True},
-                )
-                with_attributes(self.film, {"muted": True, "id": "moving"})
+                source = "The source frame"
+                self.before = html.picture(html.BLANK, source, "frame before", id="before")
+                self.divider = html.box("div", "divider", id="divider", role="slider", tabindex="0")
+                share = {"aria_valuemin": "0", "aria_valuemax": "100", "aria_valuenow": "50"}
+                label = "Divider between the source and the dream"
+                html.change(self.divider, aria_label=label, **share)
+                self.film = html.film("frame", id="moving", aria_label="Moving preview")
+                html.change(self.film, controls=True, autoplay=True, muted=True)
                 # A script keeps it in step with its dream.
-                self.film_before = box("video", "frame before", id="moving-source")
-                with_attributes(self.film_before, {"muted": True, "playsinline": True})
-                with_attributes(self.film_before, {"aria-hidden": "true", "tabindex": "-1"})
-                with box("div", "empty") as self.empty:
-                    words("p", "Drop a photo or a clip anywhere on this page, or start with")
+                self.film_before = html.film("frame before", id="moving-source", muted=True)
+                html.change(self.film_before, loop=False, aria_hidden="true", tabindex="-1")
+                with html.box("div", "empty") as self.empty:
+                    html.words("p", "Drop a photo or a clip anywhere on this page, or start with")
                     self._samples()
-            self.bar = box("progress", "bar", aria_label="Dreamt so far", max="1")
-            with box("div", "stage-foot"):
-                self.line = words("p", "", "line grow")
-                with_attributes(self.line, {"role": "status", "id": "preview-line"})
-                button("Full screen", lambda: None, id="full", title="Or press the key F")
-                self.divide = button("Divide", self._toggle_divider, aria_pressed="false")
-                with_attributes(self.divide, {"title": "The source left of a divider that moves"})
-                self.paints = button("Paint a mask", self._toggle_paint, aria_pressed="false")
-                with_attributes(self.paints, {"title": "Where to dream"})
-                self.times = button("Keyframes", self._toggle_times, aria_pressed="false")
-                with_attributes(self.times, {"title": "Numbers that change over time"})
-                self.source = button("Show the source", self._toggle_source, aria_pressed="false")
-                with_attributes(self.source, {"title": "Or hold the key B"})
-                self.move = button("Moving preview", self._toggle_film)
+            self.bar = html.box("progress", "bar", aria_label="Dreamt so far", max="1")
+            with html.box("div", "stage-foot"):
+                self.line = html.words("p", "", "line grow", role="status", id="preview-line")
+                html.button("Full screen", lambda: None, id="full", title="Or press the key F")
+                title = "The source left of a divider that moves"
+                self.divide = html.toggle("Divide", self._toggle_divider, title)
+                self.paints = html.toggle("Paint a mask", self._toggle_paint, "Where to dream")
+                title = "Numbers that change over time"
+                self.times = html.toggle("Keyframes", self._toggle_times, title)
+                title = "Or hold the key B"
+                self.source = html.toggle("Show the source", self._toggle_source, title)
+                self.move = html.button("Moving preview", self._toggle_film)
             self.paint = PaintPanel(studio, self.screen)
-            with box("div", "scrub") as self.scrub:
-                words("span", "Time", "slider-label")
-                self.time = Range("scrubber", "Time in the clip", 0, 1, 0.01, self._on_scrub)
-                self.clock = words("span", "", "slider-value")
+            with html.box("div", "scrub") as self.scrub:
+                html.words("span", "Time", "slider-label")
+                self.time = html.Range("scrubber", "Time in the clip", 0, 1, 0.01, self._on_scrub)
+                self.clock = html.words("span", "", "slider-value")
             self.timeline = TimelinePanel(studio)
         self.serials: tuple[object, ...] = ()
         self.material: object = None
 
     def _samples(self) -> None:
-        with box("div", "begin", role="group", aria_label="Samples"):
+        with html.box("div", "begin", role="group", aria_label="Samples"):
             for name, path in sample_paths().items():
-                with button("", partial(run.io_bound, self.studio.take_sample, name)):
+                with html.button("", partial(run.io_bound, self.studio.take_file, path)):
                     address = f"/studio/sample/{name}"
                     if path.suffix == ".mp4":
-                        with_attributes(
-                            box("video", aria_hidden="true", src=address),
-                            {"autoplay": True, "loop": True, "muted": True, "playsinline": True},
-                        )
+                        html.film("", src=address, autoplay=True, muted=True, aria_hidden="true")
                     else:
-                        picture(address, "")
-                    words("span", _SAMPLES.get(name, name))
+                        html.picture(address, "")
+                    html.words("span", _SAMPLES.get(name, name))
 
     def refresh(self) -> None:
         """Show the newest picture and its progress."""
@@ -116,44 +87,42 @@ class StagePanel(Panel):
         now = (which, seen.serial, moving.ticket, plays)
         if now != self.serials:
             self.serials = now
-            there = seen.source or seen.dream
-            change(
-                self.image,
-                src=f"/studio/seen/{which}/{seen.serial}" if there else BLANK,
-                alt=f"The {'source frame' if which == 'source' else 'dreamt frame'}",
-            )
-            change(self.before, src=f"/studio/seen/source/{seen.serial}" if seen.source else BLANK)
+            address = f"/studio/seen/{which}/{seen.serial}"
+            address = address if seen.source or seen.dream else html.BLANK
+            alt = "The source frame" if which == "source" else "The dreamt frame"
+            html.change(self.image, src=address, alt=alt)
+            address = f"/studio/seen/source/{seen.serial}" if seen.source else html.BLANK
+            html.change(self.before, src=address)
             pair = plays and moving_path(studio.private, moving.ticket, "source").is_file()
             source = f"/studio/moving/source/{moving.ticket}" if pair else None
-            change(self.film, src=f"/studio/moving/dream/{moving.ticket}" if plays else None)
-            change(self.film_before, src=source)
-            show(self.film, plays)
-            show(self.film_before, pair)
-            show(self.image, not plays and material is not None)
+            html.change(self.film, src=f"/studio/moving/dream/{moving.ticket}" if plays else None)
+            html.change(self.film_before, src=source)
+            html.show(self.film, plays)
+            html.show(self.film_before, pair)
+            html.show(self.image, not plays and material is not None)
         compares = material is not None and not plays and bool(seen.source)
         self.paint.refresh()
         self.timeline.refresh()
-        open_ = self.paint.is_open or self.timeline.is_open
-        self.root.classes(**{"add" if open_ else "remove": "open"})
+        paints, times = self.paint.is_open, self.timeline.is_open
+        html.mark(self.root, "open", paints or times)
         if plays:
             divided = self.divides and bool(self.film_before.props.get("src"))
         else:
-            divided = self.divides and compares and which == "dream" and not self.paint.is_open
-        show(self.before, compares)
-        show(self.divider, divided)
-        self.screen.classes(**{"add" if divided else "remove": "divided"})
-        change(self.divide, aria_pressed="true" if self.divides else "false")
-        show(self.empty, material is None)
+            divided = self.divides and compares and which == "dream" and not paints
+        html.show(self.before, compares)
+        html.show(self.divider, divided)
+        html.mark(self.screen, "divided", divided)
+        html.show(self.empty, material is None)
         for each in (self.divide, self.paints, self.times, self.source, self.move):
-            change(each, disabled=material is None)
-        show(self.move, studio.choice.kind != "image")
-        show(self.times, studio.choice.kind != "image")
-        change(self.times, aria_pressed="true" if self.timeline.is_open else "false")
-        show(self.paints, studio.choice.kind != "zoom")
-        change(self.paints, aria_pressed="true" if self.paint.is_open else "false")
-        change(self.source, aria_pressed="true" if self.shows_source else "false")
+            html.change(each, disabled=material is None)
+        html.show(self.move, studio.choice.kind != "image")
+        html.show(self.times, studio.choice.kind != "image")
+        html.show(self.paints, studio.choice.kind != "zoom")
+        toggles = {self.divide: self.divides, self.source: self.shows_source}
+        for each, yes in {**toggles, self.times: times, self.paints: paints}.items():
+            html.press(each, yes)
         self.move.text = "Back to the frame" if self.shows_film else "Moving preview"
-        show(self.scrub, material is not None and material.kind == "film")
+        html.show(self.scrub, material is not None and material.kind == "film")
         self.clock.text = f"{studio.moment:.2f} s"
         self.time.show(studio.moment, self.clock.text)
         self._say(seen)
@@ -186,11 +155,11 @@ class StagePanel(Panel):
             text = "As the render begins" if studio.choice.kind == "zoom" else "Dreamt"
         text = studio.complaint or text
         self.line.text = text
-        self.line.classes(**{"add" if bad or studio.complaint else "remove": "bad"})
+        html.mark(self.line, "bad", bool(bad or studio.complaint))
         busy = bool(moving.words) if self.shows_film else seen.is_busy
         busy = busy and studio.material is not None
-        change(self.bar, value=f"{share:.3f}")
-        self.bar.classes(**{"remove" if busy else "add": "idle"})
+        html.change(self.bar, value=f"{share:.3f}")
+        html.mark(self.bar, "idle", not busy)
 
     def _toggle_source(self) -> None:
         self.shows_source = not self.shows_source
@@ -236,19 +205,19 @@ class TriedPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Looks tried", "tried") as self.section:
-            with box("div", "actions"):
-                self.undo = button("Undo", studio.undo, id="undo", title="Ctrl-Z")
-                self.redo = button("Redo", studio.redo, id="redo", title="Ctrl-Shift-Z")
-            self.list = box("div", "tried-list", role="group", aria_label="Looks tried")
+        with html.section("Looks tried", "tried") as self.section:
+            with html.box("div", "actions"):
+                self.undo = html.button("Undo", studio.undo, id="undo", title="Ctrl-Z")
+                self.redo = html.button("Redo", studio.redo, id="redo", title="Ctrl-Shift-Z")
+            self.list = html.box("div", "tried-list", role="group", aria_label="Looks tried")
         self.shown: tuple[Tried, ...] | None = None
 
     def refresh(self) -> None:
         """Follow the session."""
         studio = self.studio
-        show(self.section, studio.material is not None)
-        change(self.undo, disabled=not studio.can_undo)
-        change(self.redo, disabled=not studio.can_redo)
+        html.show(self.section, studio.material is not None)
+        html.change(self.undo, disabled=not studio.can_undo)
+        html.change(self.redo, disabled=not studio.can_redo)
         if studio.tried == self.shown:
             return
         self.shown = studio.tried
@@ -257,7 +226,7 @@ class TriedPanel(Panel):
             for each in studio.tried:
                 choice = each.choice
                 label = ", ".join([choice.preset or "default", *list_changes(choice)])
-                with button("", partial(studio.restore, each), "try", title=label) as made:
-                    picture(f"/studio/tried/{each.number}", "")
-                    words("span", choice.preset or "default")
-                with_attributes(made, {"aria-label": f"Back to {label}"})
+                with html.button("", partial(studio.restore, each), "try", title=label) as made:
+                    html.picture(f"/studio/tried/{each.number}", "")
+                    html.words("span", choice.preset or "default")
+                html.change(made, aria_label=f"Back to {label}")

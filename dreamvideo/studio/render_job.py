@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_clock
+from dreamvideo.media.identify import SourceFile
+from dreamvideo.media.stills import read_still
+from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
-from dreamvideo.studio.child_process import ChildProcess
 from dreamvideo.studio.form_state import FILM
-from dreamvideo.studio.frames import read_newest
+from dreamvideo.studio.messages import encode_picture
 from dreamvideo.studio.render_worker import Order
-from dreamvideo.studio.uploads import SourceFile
 
 JobState = Literal[
     "waiting", "running", "pausing", "paused", "stopping", "stopped", "done", "failed"
@@ -65,12 +68,15 @@ class RenderJob:
         """Progress of the current stage, 0 .. 1."""
         if self.state == "done":
             return 1.0
-        p = self.progress
-        return p.done / p.total if p is not None and p.total else 0.0
+        return self.progress.share if self.progress else 0.0
 
     def read_live(self) -> bytes:
         """Return its newest frame, or its still so far, as JPEG; empty if there is none yet."""
-        return self.picture or read_newest(job_folder(self.order.output) / "frames")
+        frames = (job_folder(self.order.output) / "frames").glob("*.png")
+        with suppress(OSError, ValueError, MediaError):
+            newest = max(frames, key=lambda each: each.stat().st_mtime)
+            return self.picture or encode_picture(read_still(newest))
+        return self.picture
 
     def words(self, now: float) -> str:
         """Describe the progress in one line: ``dreaming: frame 12 of 132, 1:26 left``."""
@@ -80,16 +86,12 @@ class RenderJob:
             return self.line
         if self.progress is None:
             return "Preparing: the network is being loaded"
-        p = self.progress
-        made = f"{p.stage.capitalize()}: {p.unit} {p.done}" + (f" of {p.total}" if p.total else "")
-        left = seconds_left(self, now)
-        return made + (f", {format_clock(left)} left" if left is not None else "")
+        left = self.seconds_left(now)
+        return f"{self.progress}" + (f", {format_clock(left)} left" if left is not None else "")
 
-
-def seconds_left(job: RenderJob, now: float) -> float | None:
-    """Estimate the time left of the current stage; None if unknown."""
-    p = job.progress
-    if p is None or not p.total or job.pace_from is None or p.done <= job.pace_from[1]:
-        return None
-    began, before = job.pace_from
-    return (p.total - p.done) * (now - began) / (p.done - before)
+    def seconds_left(self, now: float) -> float | None:
+        """Estimate the time left of the current stage; None if unknown."""
+        if self.progress is None or self.pace_from is None:
+            return None
+        began, before = self.pace_from
+        return self.progress.seconds_left(now - began, before)

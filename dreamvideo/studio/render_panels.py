@@ -9,23 +9,14 @@ from collections.abc import Callable, Mapping
 from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from dreamvideo.desktop import can_open_folders, open_folder
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.studio.file_manager import can_open_folders, open_folder
+from dreamvideo.settings import look_to_toml
+from dreamvideo.studio import widgets as html
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.render_job import BUSY, RESTING, RenderJob
 from dreamvideo.studio.render_worker import BETWEEN
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.widgets import (
-    BLANK,
-    box,
-    button,
-    change,
-    picture,
-    section,
-    show,
-    with_attributes,
-    words,
-)
 
 
 class RecipePanel(Panel):
@@ -33,40 +24,29 @@ class RecipePanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Command line", "recipe"):
+        with html.section("Command line", "recipe"):
             self.command = self._add_copyable("command", "Copy the command line")
-            with box("details"):
-                words("summary", "The look as a preset file (TOML)")
+            with html.box("details"):
+                html.words("summary", "The look as a preset file (TOML)")
                 self.toml = self._add_copyable("toml", "Copy the preset")
-            with box("div", "copied save"):
-                box(
-                    "input",
-                    "number",
-                    id="preset-name",
-                    type="text",
-                    maxlength="60",
-                    aria_label="Name of the preset",
-                    placeholder="Name of a preset of your own",
-                )
-                save = with_attributes(words("button", "Save", "btn"), {"type": "button"})
-                with_attributes(save, {"aria-label": "Save the look under this name"})
-                save.on(
-                    "click",
-                    lambda event: self._save(str(event.args)),
-                    js_handler="() => emit(document.getElementById('preset-name').value)",
-                )
-            self.saved = words("p", "", "line")
-            with_attributes(self.saved, {"role": "status"})
+            with html.box("div", "copied save"):
+                field = html.box("input", "number", id="preset-name", type="text", maxlength="60")
+                title, shown = "Name of the preset", "Name of a preset of your own"
+                html.change(field, aria_label=title, placeholder=shown)
+                # A click may come before what has been typed is known here.
+                name = "() => emit(document.getElementById('preset-name').value)"
+                save = html.words("button", "Save", "btn", type="button")
+                html.change(save, aria_label="Save the look under this name")
+                save.on("click", lambda event: self._save(str(event.args)), js_handler=name)
+            self.saved = html.words("p", "", "line", role="status")
         self.seen: object = None
 
     def _add_copyable(self, name: str, label: str) -> TextElement:
-        with box("div", "copied"):
-            with box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
-                made = words("code", "")
-                with_attributes(made, {"id": name})
-            copy = with_attributes(words("button", "Copy", "btn"), {"type": "button"})
-            with_attributes(copy, {"aria-label": label})
-            copy.on("click", js_handler=f"(e) => copyText('{name}', e.currentTarget)")
+        with html.box("div", "copied"):
+            with html.box("pre", "code", tabindex="0", aria_label=label.removeprefix("Copy the ")):
+                made = html.words("code", "", id=name)
+            copy = f"(e) => copyText('{name}', e.currentTarget)"
+            html.script_button("Copy", copy, aria_label=label)
         return made
 
     def _save(self, name: str) -> None:
@@ -75,7 +55,7 @@ class RecipePanel(Panel):
             self.saved.text = f"Saved as {path}: --preset {path.stem} finds it"
         except DreamVideoError as error:
             self.saved.text, bad = str(error), True
-        self.saved.classes(**{"add" if bad else "remove": "bad"})
+        html.mark(self.saved, "bad", bad)
 
     def refresh(self) -> None:
         """Follow the choice."""
@@ -86,7 +66,7 @@ class RecipePanel(Panel):
             return
         self.seen = now
         try:
-            command, toml = studio.command, studio.toml
+            command, toml = studio.command, look_to_toml(studio.choice.look)
         except DreamVideoError as error:
             command, toml = str(error), ""
         self.command.text = command or "Choose a photo or a clip first"
@@ -98,16 +78,14 @@ class RendersPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Renders", "renders") as self.section:
-            with box("div", "actions"):
+        with html.section("Renders", "renders") as self.section:
+            with html.box("div", "actions"):
                 jobs = studio.jobs
-                self.hold = button("", lambda: jobs.hold(yes=not jobs.held))
+                self.hold = html.button("", lambda: jobs.hold(yes=not jobs.held))
                 # A browser asks its user only on a click; the page hides it where that is settled.
-                ask = box("button", "btn quiet", type="button", id="ask-notices")
-                ask.on("click", js_handler="() => askForNotices()")
-                with ask:
-                    words("span", "Notify me when done")
-            self.list = box("div", "jobs")
+                ask = "() => askForNotices()"
+                html.script_button("Notify me when done", ask, "quiet", id="ask-notices")
+            self.list = html.box("div", "jobs")
         self.cards: dict[int, JobCard] = {}
         self.order: list[int] = []
 
@@ -115,8 +93,8 @@ class RendersPanel(Panel):
         """Follow the renders."""
         jobs = self.studio.jobs
         listed = jobs.listed
-        show(self.section, bool(listed))
-        show(self.hold, bool(jobs.queue) or jobs.held)
+        html.show(self.section, bool(listed))
+        html.show(self.hold, bool(jobs.queue) or jobs.held)
         self.hold.text = "Go on with the queue" if jobs.held else "Pause the queue"
         for job in listed:
             if job.number not in self.cards:
@@ -140,31 +118,29 @@ class JobCard:
         jobs = studio.jobs
         # What other sessions have left takes less room.
         style = "job" if job.has_begun else "job earlier"
-        with box("article", style, aria_label=job.name) as self.root:
-            words("h3", job.name)
-            self.media = box("div", "result")
-            self.live = picture(BLANK, f"The newest frame of {job.name}", "made live")
-            self.bar = box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
-            self.line = words("p", "", "line")
-            with_attributes(self.line, {"role": "status"})
-            self.notes = words("p", "", "line")
-            with box("div", "actions"):
-                self.up = button("Earlier", lambda: jobs.move(job, -1))
-                self.down = button("Later", lambda: jobs.move(job, 1))
-                self.pause = button("Pause", lambda: jobs.pause(job))
-                self.go_on = button("Resume", lambda: self._try(jobs.resume, job), "primary")
-                self.stop = button("Stop", self._stop)
-                self.save = with_attributes(
-                    words("a", "Download", "btn primary"),
-                    {"href": f"/studio/result/{job.number}?download=true", "download": job.name},
-                )
-                self.use = button("Use as source", self._use)
-                self.folder = button("Open folder", lambda: open_folder(jobs.folder))
-                self.off = button("Remove", self._remove, "link")
-            with box("details") as self.details:
-                words("summary", "Its command line")
-                with box("pre", "code", tabindex="0"):
-                    self.command = words("code", "")
+        with html.box("article", style, aria_label=job.name) as self.root:
+            html.words("h3", job.name)
+            self.bar = html.box("progress", "bar", aria_label=f"Progress of {job.name}", max="1")
+            self.line = html.words("p", "", "line", role="status")
+            self.notes = html.words("p", "", "line")
+            self.media = html.box("div", "result")
+            self.live = html.picture(html.BLANK, f"The newest frame of {job.name}", "made live")
+            with html.box("div", "actions"):
+                self.up = html.button("Earlier", lambda: jobs.move(job, -1))
+                self.down = html.button("Later", lambda: jobs.move(job, 1))
+                self.pause = html.button("Pause", lambda: jobs.pause(job))
+                self.go_on = html.button("Resume", lambda: self._try(jobs.resume, job), "primary")
+                self.stop = html.button("Stop", self._stop)
+                address = f"/studio/result/{job.number}?download=true"
+                self.save = html.words("a", "Download", "btn primary", href=address)
+                html.change(self.save, download=job.name)
+                self.use = html.button("Use as source", self._use)
+                self.folder = html.button("Open folder", lambda: open_folder(jobs.folder))
+                self.off = html.button("Remove", self._remove, "link")
+            with html.box("details") as self.details:
+                html.words("summary", "Its command line")
+                with html.box("pre", "code", tabindex="0"):
+                    self.command = html.words("code", "")
         self.state, self.seen, self.seen_at = "", -1, 0.0
 
     def refresh(self) -> None:
@@ -172,39 +148,44 @@ class JobCard:
         job, queue = self.job, self.studio.jobs.queue
         now = time.monotonic()
         self.line.text = job.words(now)
-        self.line.classes(**{"add" if job.state == "failed" else "remove": "bad"})
-        change(self.bar, value=f"{job.share:.3f}")
+        html.mark(self.line, "bad", job.state == "failed")
+        html.change(self.bar, value=f"{job.share:.3f}")
         done = job.progress.done if job.progress else 0
         if job.state in BUSY and done and done != self.seen and now - self.seen_at > BETWEEN:
             self.seen, self.seen_at = done, now
-            change(self.live, src=f"/studio/live/{job.number}/{done}")
+            html.change(self.live, src=f"/studio/live/{job.number}/{done}")
         waits = job.state == "waiting"
-        change(self.up, disabled=not waits or job in queue[:1])
-        change(self.down, disabled=not waits or job in queue[-1:])
+        html.change(self.up, disabled=not waits or job in queue[:1])
+        html.change(self.down, disabled=not waits or job in queue[-1:])
         if job.state == self.state:
             return
         # A short render may begin and end between two looks.
         if self.state in (*BUSY, "waiting") and job.state in ("done", "failed"):
             self._tell()
         self.state = job.state
-        show(self.bar, job.state in BUSY or (job.state in ("paused", "waiting") and done > 0))
-        show(self.live, job.state in BUSY)
-        show(self.up, waits)
-        show(self.down, waits)
-        show(self.pause, waits or (job.can_pause and job.state in ("running", "pausing")))
-        change(self.pause, disabled=job.state == "pausing")
-        show(self.go_on, job.state in RESTING)
+        done_, live = job.state == "done", job.state in BUSY
+        shown = {
+            self.bar: live or (job.state in ("paused", "waiting") and done > 0),
+            self.live: live,
+            self.up: waits,
+            self.down: waits,
+            self.pause: waits or (job.can_pause and job.state in ("running", "pausing")),
+            self.go_on: job.state in RESTING,
+            self.stop: waits or job.state in ("running", "stopping", "paused"),
+            self.save: done_,
+            self.use: done_,
+            self.folder: done_ and can_open_folders(),
+            self.off: job.can_be_removed,
+            self.details: bool(job.command),
+            self.notes: bool(job.notes),
+        }
+        for element, yes in shown.items():
+            html.show(element, yes)
+        html.change(self.pause, disabled=job.state == "pausing")
+        html.change(self.stop, disabled=job.state == "stopping")
         self.go_on.text = "Resume" if job.state == "paused" else "Retry"
-        show(self.stop, waits or job.state in ("running", "stopping", "paused"))
-        change(self.stop, disabled=job.state == "stopping")
-        for each in (self.save, self.use):
-            show(each, job.state == "done")
-        show(self.folder, job.state == "done" and can_open_folders())
-        show(self.off, job.can_be_removed)
         self.command.text = job.command
-        show(self.details, bool(job.command))
         self.notes.text = "; ".join(job.notes)
-        show(self.notes, bool(job.notes))
         self.media.clear()
         if job.state == "done":
             self._show()
@@ -214,12 +195,11 @@ class JobCard:
         address = f"/studio/result/{job.number}"
         with self.media:
             if job.order.output.suffix in (".mp4", ".webm"):
-                film = box("video", "made", aria_label=f"The film {job.name}", src=address)
-                with_attributes(film, {"controls": True, "loop": True, "playsinline": True})
-                with_attributes(film, {"preload": "metadata"})
+                film = html.film("made", aria_label=f"The film {job.name}", src=address)
+                html.change(film, controls=True, preload="metadata")
             else:
-                picture(address, f"The dream {job.name}", "made")
-            words("p", f"Saved as {job.order.output.absolute()}", "line saved")
+                html.picture(address, f"The dream {job.name}", "made")
+            html.words("p", f"Saved as {job.order.output.absolute()}", "line saved")
 
     def _tell(self) -> None:
         job = self.job
@@ -267,10 +247,11 @@ class JobCard:
 
 def _ask(question: str, no: str, yes: Mapping[str, Callable[[], object]]) -> None:
     """Ask before something is lost; ``no`` is what Enter and Escape do."""
-    with ui.dialog() as dialog, box("div", "card ask"):
-        words("p", question)
-        with box("div", "actions"):
-            button(no, dialog.close, "primary", autofocus="true")
+    with ui.dialog() as dialog, html.box("div", "card ask"):
+        html.change(dialog, aria_label=question)
+        html.words("p", question)
+        with html.box("div", "actions"):
+            html.button(no, dialog.close, "primary", autofocus="true")
             for label, act in yes.items():
-                button(label, act).on("click", dialog.close, args=[])
+                html.button(label, act).on("click", dialog.close, args=[])
     dialog.open()

@@ -12,17 +12,16 @@ from typing import Any
 from dreamvideo import cancel
 from dreamvideo.errors import DreamVideoError, left
 from dreamvideo.formatting import format_seconds
-from dreamvideo.imaging import encode_jpeg
 from dreamvideo.media.pixels import to_bytes
+from dreamvideo.render.child_process import set_up_child
 from dreamvideo.render.image import OnStep, StillProgress, dream_image
 from dreamvideo.render.progress import OnProgress, Progress
 from dreamvideo.render.result import RenderResult
 from dreamvideo.render.video import dream_video
 from dreamvideo.render.zoom.render import ZOOM_FPS, zoom
 from dreamvideo.settings import look_from_values, make_output
-from dreamvideo.studio import frames
-from dreamvideo.studio.child_process import set_up_child
 from dreamvideo.studio.form_state import Choice
+from dreamvideo.studio.messages import encode_picture
 
 # Seconds between pictures of a still that grows.
 BETWEEN = 1.0
@@ -85,8 +84,16 @@ Message = Progress | Grown | Done | Broken | Left
 def run_render_worker(pipe: Connection, order: Order) -> None:
     """Run an order and report its progress."""
     set_up_child()
+    last = 0.0
+
+    def grow(step: StillProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last > BETWEEN:
+            pipe.send(Grown(encode_picture(to_bytes(step.image()))))
+            last = time.monotonic()
+
     try:
-        made = run_order(order, pipe.send, _Growth(pipe).show)
+        made = run_order(order, pipe.send, grow)
         pipe.send(Done(made.frames, made.notes))
     except cancel.Interrupted as stop:
         _send(pipe, Left(left(stop)))
@@ -101,58 +108,32 @@ def run_render_worker(pipe: Connection, order: Order) -> None:
         _send(pipe, Broken(f"unexpected {type(error).__name__}: {words}", left(error)))
 
 
-class _Growth:
-    """Sends a still as it grows, now and then."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._last = pipe, 0.0
-
-    def show(self, step: StillProgress) -> None:
-        """Send the picture so far if the last one was sent a while ago."""
-        if time.monotonic() - self._last > BETWEEN:
-            small = frames.shrink(to_bytes(step.image()))
-            self._pipe.send(Grown(encode_jpeg(small, frames.JPEG_QUALITY)))
-            self._last = time.monotonic()
-
-
 def run_order(order: Order, on_progress: OnProgress, on_step: OnStep | None = None) -> RenderResult:
     """Render an order. Raises DreamVideoError."""
     choice, look = order.choice, look_from_values(order.values)
     wanted, begun = make_output(**{**order.wanted, **choice.sound}), order.request
-    start, end = (
-        begun.get(name) or (None if seconds is None else format_seconds(seconds))
-        for name, seconds in (("start", choice.start), ("end", choice.end))
-    )
+    files, size = (order.source, order.output, look), choice.size
     if choice.kind == "image":
-        return dream_image(
-            order.source,
-            order.output,
-            look,
-            size=choice.size,
-            on_progress=on_progress,
-            on_step=on_step,
-        )
+        return dream_image(*files, size=size, on_progress=on_progress, on_step=on_step)
+
+    def time_of(name: str, seconds: float | None) -> str | None:
+        return begun.get(name) or (None if seconds is None else format_seconds(seconds))
+
     if choice.kind == "zoom":
         return zoom(
-            order.source,
-            order.output,
-            look,
-            wanted,
+            *(*files, wanted),
+            size=size,
             to=begun.get("to") or (None if choice.loop else choice.to),
             loop=bool(begun.get("loop")) or choice.loop,
-            at=begun.get("at") or (None if choice.at is None else format_seconds(choice.at)),
+            at=time_of("at", choice.at),
             fps=choice.fps or ZOOM_FPS,
-            size=choice.size,
             on_progress=on_progress,
         )
     return dream_video(
-        order.source,
-        order.output,
-        look,
-        wanted,
-        start=start,
-        end=end,
-        size=choice.size,
+        *(*files, wanted),
+        size=size,
+        start=time_of("start", choice.start),
+        end=time_of("end", choice.end),
         fps=choice.fps,
         hold_gaps=bool(begun.get("hold_gaps")),
         fit=begun.get("fit"),

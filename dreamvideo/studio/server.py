@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import socket
 import webbrowser
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from nicegui import ui
@@ -21,63 +16,65 @@ from nicegui import ui
 from dreamvideo.cancel import ENDING_A_SESSION, CancelToken, check, handle_signals
 from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
-from dreamvideo.media.paths import describe_os_error
-from dreamvideo.studio.auth import NAMES, Gate, Guard
+from dreamvideo.loopback.guard import Gate, Guard
+from dreamvideo.loopback.server import bind, run
+from dreamvideo.media.identify import identify_file
 from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
-from dreamvideo.studio.uploads import inspect_upload, take
+from dreamvideo.studio.uploads import take
 
 # One transparent pixel.
 _NOTHING = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = {"cache-control": "no-store"}
-# Seconds that open pages get to disconnect when the studio is closed.
-_GRACE = 1
 
 
-@dataclass(frozen=True)
-class StudioOptions:
-    """How to open the studio.
+def serve(
+    source: Path | None = None,
+    *,
+    port: int = 0,
+    opens: bool = True,
+    folder: Path = Path(),
+    most_upload: int = MOST_UPLOAD,
+    own_tiles: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the page until Ctrl-C.
 
-    Attributes:
+    Args:
         source: A file to open.
         port: Port; 0: a free one.
-        opens: Whether to open it in a browser.
+        opens: Whether to open the page in a browser.
         folder: Where films are written.
         most_upload: Largest upload in bytes.
         own_tiles: Whether the looks' pictures are dreamt from the user's own source.
+        say: Called with the page's address, and at the end with what is unfinished.
+
+    Raises:
+        UsageError: The port or folder cannot be used.
+        MediaError: The source cannot be read.
     """
-
-    source: Path | None = None
-    port: int = 0
-    opens: bool = True
-    folder: Path = Path()
-    most_upload: int = MOST_UPLOAD
-    own_tiles: bool = True
-
-
-def serve(options: StudioOptions, say: Callable[[str], None] = print) -> None:
-    """Serve the page until Ctrl-C; ``say`` gets its address, and at the end what is unfinished.
-
-    Raises UsageError for a port or folder that cannot be used, MediaError for a bad ``source``.
-    """
-    material = None if options.source is None else inspect_upload(options.source)
-    if not options.folder.is_dir():
-        raise UsageError(f"{options.folder}: no such folder to write films into")
+    material = None if source is None else identify_file(source)
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder to write films into")
     token = CancelToken()
-    with handle_signals(token, ENDING_A_SESSION), _bind(options.port) as sock:
+    with handle_signals(token, ENDING_A_SESSION), bind(port) as sock:
         # An earlier signal, while this module was imported, went to the command's own token.
         check()
-        gate = Gate(sock.getsockname()[1])
-        studio = Studio(options.folder, options.most_upload, own_tiles=options.own_tiles)
+        gate = Gate(sock.getsockname()[1], "dreamvideo studio")
+        studio = Studio(folder, most_upload, own_tiles=own_tiles)
         try:
             studio.previewer.start()
             if material is not None:
                 studio.take(material)
-            _run(
-                application(studio, gate), sock, token, lambda: _announce(gate, options.opens, say)
-            )
+
+            def announce() -> None:
+                say(f"dreamvideo studio: {gate.address}")
+                if opens:
+                    webbrowser.open(gate.address)
+
+            run(application(studio, gate), sock, token, announce)
         finally:
             left = studio.close()
     for command in left:
@@ -103,9 +100,7 @@ def application(studio: Studio, gate: Gate) -> Guard:
 def _pictures(app: FastAPI, studio: Studio) -> None:
     @app.get("/studio/seen/{which}/{serial}")
     def seen(which: str, serial: int) -> Response:
-        picture = studio.seen.source if which == "source" else studio.seen.dream
-        # A page may request this just after another source was chosen.
-        return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
+        return _picture(studio.seen.source if which == "source" else studio.seen.dream)
 
     @app.get("/studio/mask/{name}")
     def mask(name: str) -> Response:
@@ -115,9 +110,7 @@ def _pictures(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/studio/tried/{number}")
     def tried(number: int) -> Response:
-        found = next((each for each in studio.tried if each.number == number), None)
-        picture = found.picture if found else _NOTHING
-        return Response(picture, media_type="image/jpeg", headers=_NO_STORE)
+        return _picture(next((e.picture for e in studio.tried if e.number == number), b""))
 
     looks = look_pictures()
 
@@ -148,8 +141,7 @@ def _films(app: FastAPI, studio: Studio) -> None:
     @app.get("/studio/live/{number}/{serial}")
     def live(number: int, serial: int) -> Response:
         job = studio.jobs.get(number)
-        picture = b"" if job is None else job.read_live()
-        return Response(picture or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
+        return _picture(b"" if job is None else job.read_live())
 
     @app.get("/studio/result/{number}")
     def result(number: int, download: bool = False) -> Response:
@@ -167,9 +159,8 @@ def _uploads(app: FastAPI, studio: Studio) -> None:
             line = f"larger than {format_bytes(studio.most_upload)}; --max-upload allows more"
             return JSONResponse({"error": line}, 413)
         try:
-            chunks: AsyncIterator[bytes] = request.stream()
-            song = use == "song"
-            taken = await take(chunks, name, studio.private, studio.most_upload, song=song)
+            limit, song = studio.most_upload, use == "song"
+            taken = await take(request.stream(), name, studio.private, limit, song=song)
             if use in ("mask", "arrival") and not isinstance(taken, Song):
                 keep = studio.take_mask if use == "mask" else studio.take_arrival
                 return JSONResponse({use: await asyncio.to_thread(keep, taken)})
@@ -179,13 +170,16 @@ def _uploads(app: FastAPI, studio: Studio) -> None:
                 studio.play(taken)
             else:
                 studio.take(taken)
-        except MediaError as error:
-            return JSONResponse({"error": str(error)}, 415)
-        except UsageError as error:
-            return JSONResponse({"error": str(error)}, 413)
         except DreamVideoError as error:
-            return JSONResponse({"error": str(error)}, 507)
+            code = 415 if isinstance(error, MediaError) else 507
+            code = 413 if isinstance(error, UsageError) else code
+            return JSONResponse({"error": str(error)}, code)
         return JSONResponse({"serial": studio.seen.serial})
+
+
+def _picture(jpeg: bytes) -> Response:
+    # A page may request one just after another source was chosen.
+    return Response(jpeg or _NOTHING, media_type="image/jpeg", headers=_NO_STORE)
 
 
 def _file(path: Path, download: str | None = None) -> Response:
@@ -195,63 +189,6 @@ def _file(path: Path, download: str | None = None) -> Response:
 
 def _missing() -> Response:
     return PlainTextResponse("not there (any more)", 404, headers=_NO_STORE)
-
-
-@contextmanager
-def _bind(port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((NAMES[0], port))
-            sock.listen(64)
-        except OSError as error:
-            raise UsageError(
-                f"--port {port}: {describe_os_error(error)}; choose another one"
-            ) from error
-        yield sock
-
-
-def _announce(gate: Gate, opens: bool, say: Callable[[str], None]) -> None:
-    say(f"dreamvideo studio: {gate.address}")
-    if opens:
-        webbrowser.open(gate.address)
-
-
-class _Server(uvicorn.Server):
-    """A server for which Ctrl-C is the normal way to end."""
-
-    def __init__(
-        self, config: uvicorn.Config, token: CancelToken, ready: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._ready = ready
-        self._token = token
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving, and report it."""
-        await super().startup(sockets)
-        self._ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Return whether to shut down."""
-        return self._token.cancelled or await super().on_tick(counter)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to ``serve``, which has started more than the server."""
-        yield
-
-
-def _run(app: Any, sock: socket.socket, token: CancelToken, ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        app,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE,
-        lifespan="on",
-    )
-    _Server(config, token, ready).run([sock])
 
 
 _ICON = (

@@ -19,45 +19,22 @@ from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.imaging import encode_jpeg
+from dreamvideo.media.identify import SourceFile, identify_file
 from dreamvideo.media.probe import probe
+from dreamvideo.media.read import read_frame_at
 from dreamvideo.media.sound import SoundTrack, measure_sound
 from dreamvideo.render.progress import Progress
 from dreamvideo.render.zoom.start_image import MOST_WIDTH
 from dreamvideo.schedules import TimePoint
-from dreamvideo.settings import Look, look_values, make_look
+from dreamvideo.settings import Look, look_values, make_look, preset_paths, presets
 from dreamvideo.settings.curves import cut_schedules
-from dreamvideo.settings.presets import save_user_preset
-from dreamvideo.studio import frames
-from dreamvideo.studio.form_state import (
-    MASK,
-    Choice,
-    Kind,
-    Slider,
-    Song,
-    Value,
-    format_command,
-    format_toml,
-    list_descriptions,
-    list_own_looks,
-)
+from dreamvideo.studio import messages
+from dreamvideo.studio.form_state import MASK, Choice, Kind, Slider, Song, Value
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
-from dreamvideo.studio.messages import (
-    Answer,
-    Failed,
-    FilmGrown,
-    FilmMade,
-    FilmWanted,
-    PictureGrown,
-    PictureWanted,
-    Ready,
-    SourceSeen,
-    Starting,
-)
 from dreamvideo.studio.own_tiles import OwnTiles
 from dreamvideo.studio.preview_client import Previewer
-from dreamvideo.studio.uploads import SourceFile, inspect_upload, private_folder
+from dreamvideo.studio.uploads import private_folder
 
 MOST_UPLOAD = 500_000_000
 # Seconds of a moving preview.
@@ -149,7 +126,7 @@ class Studio:
         self._heard: SourceFile | None = None
         self.jobs = Jobs(self.folder, self.touch)
         self.previewer = Previewer(self._hear)
-        self.own_looks = list_own_looks()
+        self.own_looks = presets.describe_presets(presets.user_preset_paths())
         self.tiles = OwnTiles(self._list_looks, self.touch, Previewer)
         self.jobs.find_earlier()
 
@@ -188,34 +165,24 @@ class Studio:
             self.at = float(material.duration) / 3 if material.kind == "film" else 0.0
             kind: Kind = "video" if material.kind == "film" else "image"
             kept = {k: v for k, v in self.choice.changes.items() if not k.startswith("mask.")}
-            self.choice = replace(
-                self.choice,
-                kind=kind,
-                changes=kept,
-                start=None,
-                end=None,
-                size=None,
-                at=None,
-                name="",
-            )
+            whole: dict[str, Any] = dict.fromkeys(("start", "end", "size", "at"))
+            self.choice = replace(self.choice, kind=kind, changes=kept, name="", **whole)
             self.seen = replace(SeenFrame(), serial=self.seen.serial + 1)
             self.moving = Moving()
             self.complaint = ""
             self.tried = ()
             self.sound = None
             self._past, self._future, self._gesture = [], [], ""
-        if old is not None and old.is_private and not self._is_needed(old):
+        unfinished = (job for job in self.jobs.all if job.state not in ("done", "stopped"))
+        needed = [job.material for job in unfinished]
+        if old is not None and old.is_private and old not in needed:
             shutil.rmtree(old.path.parent, ignore_errors=True)
         self.touch()
         self.ask()
 
-    def take_sample(self, name: str) -> None:
-        """Change the source to a bundled sample. Raises MediaError."""
-        self.take_file(sample_paths()[name])
-
     def take_file(self, path: Path) -> None:
         """Change the source to a file of this machine. Raises MediaError."""
-        self.take(inspect_upload(path))
+        self.take(identify_file(path))
 
     def choose(self, choice: Choice, gesture: str = "") -> None:
         """Change the choice; the frame is dreamt again if that affects it.
@@ -255,21 +222,18 @@ class Studio:
 
     def undo(self) -> None:
         """Undo the last change of the choice, if there is one."""
-        with self._lock:
-            if not self._past:
-                return
-            choice = self._past.pop()
-            self._future.append(self.choice)
-            self._gesture = ""
-        self._change(choice)
+        self._step(self._past, self._future)
 
     def redo(self) -> None:
         """Make an undone change again, if there is one."""
+        self._step(self._future, self._past)
+
+    def _step(self, back: list[Choice], on: list[Choice]) -> None:
         with self._lock:
-            if not self._future:
+            if not back:
                 return
-            choice = self._future.pop()
-            self._past.append(self.choice)
+            choice = back.pop()
+            on.append(self.choice)
             self._gesture = ""
         self._change(choice)
 
@@ -381,15 +345,11 @@ class Studio:
             try:
                 values = look_values(self.choice.look)
             except DreamVideoError as error:
-                self._picture_heard(Failed(self._picture, str(error)))
+                self._picture_heard(messages.Failed(self._picture, str(error)))
                 return
-            wanted = PictureWanted(
-                self._picture,
-                material.path,
-                values,
-                self.moment,
-                self.moment - self.begin,
-                self.length,
+            at, moment = self.moment, self.moment - self.begin
+            wanted = messages.PictureWanted(
+                self._picture, material.path, values, at, moment, self.length
             )
             is_warm = self.is_warm
         self.touch()
@@ -423,15 +383,9 @@ class Studio:
                 self.moving = Moving(error=str(error))
                 self.touch()
                 return
-            wanted = FilmWanted(
-                self._film,
-                material.path,
-                values,
-                self.choice.at if zooms else self.at,
-                MOVING,
-                zooms,
-                self.private,
-                self.choice.sound,
+            at, sound = self.choice.at if zooms else self.at, self.choice.sound
+            wanted = messages.FilmWanted(
+                self._film, material.path, values, at, MOVING, zooms, self.private, sound
             )
             self.moving = Moving("Preparing")
         self.touch()
@@ -450,13 +404,12 @@ class Studio:
     def save_preset(self, name: str) -> Path:
         """Save the look among the user's presets, and choose it. Raises DreamVideoError."""
         choice = self.choice
-        path = save_user_preset(choice.look, name)
+        path = presets.save_user_preset(choice.look, name)
         held = choice.own_changes
         changes = {key: value for key, value in choice.changes.items() if key not in held}
-        self.own_looks = list_own_looks()
+        self.own_looks = presets.describe_presets(presets.user_preset_paths())
         self.tiles.list_again()
         self.choose(replace(choice, preset=name, changes=changes))
-        self.touch()
         return path
 
     @property
@@ -465,18 +418,13 @@ class Studio:
         material = self.material
         if material is None:
             return ""
-        return format_command(self.choice, material.name, self.output.name)
+        return self.choice.command(material.name, self.output.name)
 
     @property
     def output(self) -> Path:
         """The file that the choice would be rendered to; needs a source. Raises UsageError."""
         assert self.material is not None
         return self.jobs.choose_output(self.choice, self.material)
-
-    @property
-    def toml(self) -> str:
-        """The look as a preset file. Raises UsageError."""
-        return format_toml(self.choice)
 
     @property
     def octaves(self) -> int:
@@ -505,7 +453,7 @@ class Studio:
 
     def _list_looks(self) -> dict[str, Mapping[str, Any]]:
         # A look without a picture needs a download, which nobody has asked for.
-        bundled = [name for name in list_descriptions() if name in look_pictures()]
+        bundled = [name for name in preset_paths() if name in look_pictures()]
         found: dict[str, Mapping[str, Any]] = {}
         for name in ("", *bundled, *self.own_looks):
             # One of the user's may have been deleted meanwhile.
@@ -513,42 +461,35 @@ class Studio:
                 found[name] = look_values(make_look([name] if name else []))
         return found
 
-    def _show_source(self, wanted: PictureWanted) -> None:
+    def _show_source(self, wanted: messages.PictureWanted) -> None:
         with suppress(DreamVideoError):
-            pixels = frames.shrink(frames.read_frame(wanted.path, wanted.at))
-            picture = encode_jpeg(pixels, frames.JPEG_QUALITY)
-            self._hear(SourceSeen(wanted.ticket, picture))
+            picture = messages.encode_picture(read_frame_at(wanted.path, wanted.at))
+            self._hear(messages.SourceSeen(wanted.ticket, picture))
 
-    def _is_needed(self, material: SourceFile) -> bool:
-        return any(
-            job.material == material and job.state not in ("done", "stopped")
-            for job in self.jobs.all
-        )
-
-    def _hear(self, answer: Answer) -> None:
+    def _hear(self, answer: messages.Answer) -> None:
         with self._lock:
-            if isinstance(answer, Ready | Starting):
-                self.is_warm = isinstance(answer, Ready)
+            if isinstance(answer, messages.Loaded):
+                self.is_warm = answer.yes
             elif answer.ticket == self._picture:
                 self._picture_heard(answer)
             elif answer.ticket == self._film:
                 self._film_heard(answer)
-            elif answer.ticket == 0 and isinstance(answer, Failed):
+            elif answer.ticket == 0 and isinstance(answer, messages.Failed):
                 self.complaint = answer.line
         self.touch()
 
-    def _picture_heard(self, answer: Answer) -> None:
+    def _picture_heard(self, answer: messages.Answer) -> None:
         seen = self.seen
-        if isinstance(answer, SourceSeen):
+        if isinstance(answer, messages.SourceSeen):
             self.seen = replace(seen, source=answer.picture, serial=seen.serial + 1)
-        elif isinstance(answer, PictureGrown):
+        elif isinstance(answer, messages.PictureGrown):
             done, total = answer.done, answer.total
             self.seen = replace(
                 seen, dream=answer.picture, serial=seen.serial + 1, done=done, total=total
             )
             if done == total:
                 self._remember(answer.picture)
-        elif isinstance(answer, Failed):
+        elif isinstance(answer, messages.Failed):
             # The dream so far is another look's.
             self.seen = replace(seen, dream=b"", serial=seen.serial + 1, error=answer.line)
 
@@ -558,25 +499,22 @@ class Studio:
         newest = Tried(next(self._tickets), self.choice, picture)
         self.tried = (newest, *others[: MOST_TRIED - 1])
 
-    def _film_heard(self, answer: Answer) -> None:
+    def _film_heard(self, answer: messages.Answer) -> None:
         moving = self.moving
-        if isinstance(answer, FilmGrown):
-            p = answer.progress
-            of = f" of {p.total}" if p.total else ""
-            words = f"{p.stage.capitalize()}: {p.unit} {p.done}{of}"
-            share = p.done / p.total if p.total else 0.0
-            self.moving = replace(moving, words=words, share=max(moving.share, _overall(p, share)))
-        elif isinstance(answer, FilmMade):
+        if isinstance(answer, messages.FilmGrown):
+            share = max(moving.share, _overall(answer.progress))
+            self.moving = replace(moving, words=str(answer.progress), share=share)
+        elif isinstance(answer, messages.FilmMade):
             self.moving = Moving(ticket=answer.ticket)
-        elif isinstance(answer, Failed):
+        elif isinstance(answer, messages.Failed):
             self.moving = Moving(error=answer.line)
 
 
-def _overall(progress: Progress, share: float) -> float:
-    """Return how much of a film is done with this share of its present stage."""
-    if progress.stage == "dreaming":
-        return _DREAMING * share
-    return _DREAMING + (1 - _DREAMING) * share if progress.stage == "encoding" else 0.0
+def _overall(progress: Progress) -> float:
+    """Return how much of a film is done."""
+    if progress.stage == "encoding":
+        return _DREAMING + (1 - _DREAMING) * progress.share
+    return _DREAMING * progress.share if progress.stage == "dreaming" else 0.0
 
 
 def _picture_of(choice: Choice) -> object:

@@ -15,7 +15,6 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.render.zoom.render import ZOOM_FPS
 from dreamvideo.schedules import TimePoint
 from dreamvideo.schedules.easing import KNOWN
-from dreamvideo.schedules.editing import add_key, ease_key, move_key, remove_key
 from dreamvideo.settings.curves import Curve, find_curve, list_curves
 from dreamvideo.studio.form_state import GROUPS, SLIDERS
 from dreamvideo.studio.panels import Panel
@@ -95,14 +94,14 @@ class TimelinePanel(Panel):
         moments = [replace(film, seconds=t, sound=h) for t, h in zip(times, heard, strict=True)]
         slider = _SLIDERS.get(self.name)
         low, high = curve.axis((slider.low, slider.high) if slider else None)
-        keys = []
-        for key in curve.schedule.keys:
-            seconds = key.when.within(film)
-            value = curve.value(replace(film, seconds=seconds))
-            keys.append((seconds, value, key.way, isinstance(key.value[curve.part], float)))
         return {
             "names": [(key, names[key]) for key in dict.fromkeys([*first, *names])],
-            **{"name": self.name, "text": curve.written, "keys": keys, "ways": KNOWN},
+            **{
+                "name": self.name,
+                "text": curve.written,
+                "keys": curve.sample_keys(film),
+                "ways": KNOWN,
+            },
             **{"low": low, "high": high, "length": film.length, "rate": film.rate},
             **{"least": curve.bounds.low, "most": curve.bounds.high},
             "own": curve.key in studio.choice.changes,
@@ -132,28 +131,16 @@ class TimelinePanel(Panel):
 
     def _change(self, what: str, index: int, *given: Any) -> None:
         curve, film = self._curve(), self._film
-        schedule = curve.schedule
         if what == "ease":
-            self._put(curve.format(ease_key(schedule, index, given[0])))
-        elif what == "remove" and len(schedule.keys) == 1:
-            self._put("")
+            self._put(curve.ease(index, *given))
         elif what == "remove":
-            self._put(curve.format(remove_key(schedule, index)))
+            self._put(curve.remove(index))
         elif what == "move":
-            key, (seconds, value) = schedule.keys[index], given
-            at = key.when.within(film) if seconds is None else seconds
-            values = key.value
-            if value is not None and isinstance(values[curve.part], float):
-                values = curve.with_value(values, _round(curve.bounds.hold(value)))
-            moved = move_key(schedule, film, index, at, values)
-            self._put(curve.format(moved), f"{self.name} {index}")
+            self._put(curve.move(film, index, *given), f"{self.name} {index}")
         elif what == "add":
             at, value = given
-            moment = replace(film, seconds=self._next(index) if at is None else at)
-            value = curve.value(moment) if value is None else value
-            values = curve.with_value(schedule.at(moment), _round(value))
-            added, self.chosen = add_key(schedule, film, moment.seconds, values)
-            self._put(curve.format(added))
+            text, self.chosen = curve.add(film, self._next(index) if at is None else at, value)
+            self._put(text)
 
     def _next(self, index: int) -> float:
         """Return where to add a key: at the time shown, or, of a zoom, halfway to the next key."""
@@ -167,7 +154,3 @@ class TimelinePanel(Panel):
         changed = self.studio.choice.with_text(key, text)
         changed.look.check([replace(self._film, seconds=0.0)])
         self.studio.choose(changed, gesture)
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.4g}")

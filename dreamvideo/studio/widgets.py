@@ -14,30 +14,23 @@ BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAA
 Handler = Callable[[Any], Any]
 
 
-def words(tag: str, text: str, style: str = "") -> TextElement:
-    """Create ``<tag>text</tag>`` with these classes.
+def words(tag: str, text: str, style: str = "", **attributes: Any) -> TextElement:
+    """Create ``<tag>text</tag>`` with these classes and attributes.
 
     Args:
         tag: Name of the element.
         text: Its text.
         style: Its classes.
+        attributes: Its attributes; ``_`` in a name means ``-``.
     """
-    made = TextElement(tag=tag, text=text)
-    return made.classes(style) if style else made
+    made = TextElement(tag=tag, text=text).classes(style)
+    with_attributes(made, attributes)
+    return made
 
 
-def box(tag: str, style: str = "", **attributes: str) -> Element:
-    """Create a container element with these classes and attributes; ``_`` in a name means ``-``.
-
-    Args:
-        tag: Name of the element.
-        style: Its classes.
-        attributes: Its attributes.
-    """
-    made = ui.element(tag)
-    if style:
-        made.classes(style)
-    return with_attributes(made, attributes)
+def box(tag: str, style: str = "", **attributes: Any) -> Element:
+    """Create a container element, like ``words``."""
+    return with_attributes(ui.element(tag).classes(style), attributes)
 
 
 def with_attributes(element: Element, attributes: Mapping[str, Any]) -> Element:
@@ -72,10 +65,48 @@ def button(
         style: Classes.
         attributes: Attributes.
     """
-    made = words("button", label, f"btn {style}".strip())
-    with_attributes(made, {"type": "button", **attributes})
+    made = words("button", label, f"btn {style}".strip(), type="button", **attributes)
     made.on("click", lambda _: on_click(), args=[])
     return made
+
+
+def script_button(label: str, script: str, style: str = "", **attributes: str) -> TextElement:
+    """Create a button whose click runs only in the page: ``script``, a function of its event."""
+    made = words("button", label, f"btn {style}".strip(), type="button", **attributes)
+    return made.on("click", js_handler=script)
+
+
+def toggle(label: str, on_click: Callable[[], Any], title: str) -> TextElement:
+    """Create a button that stays pressed, as ``press`` shows; ``title`` says what it is for."""
+    return button(label, on_click, aria_pressed="false", title=title)
+
+
+def press(toggle: Element, yes: bool) -> None:
+    """Show a toggle as pressed or not."""
+    change(toggle, aria_pressed="true" if yes else "false")
+
+
+def mark(element: Element, style: str, yes: bool) -> None:
+    """Give an element a class, or take it away."""
+    element.classes(**{"add" if yes else "remove": style})
+
+
+def text_field(label: str, value: str, on_change: Handler, **attributes: Any) -> Element:
+    """Create a text field below its label.
+
+    Args:
+        label: Its label.
+        value: Its text at first: what is being typed is left alone.
+        on_change: Called with what has been typed.
+        attributes: Attributes.
+    """
+    words("span", label)
+    made = box("input", "number", type="text", **attributes)
+    # As an attribute ("^"), which Vue leaves alone, it is only the initial value.
+    made.props["^value"] = value
+    return made.on(
+        "change", lambda event: on_change(event.args), js_handler="(e) => emit(e.target.value)"
+    )
 
 
 def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> Element:
@@ -87,10 +118,8 @@ def radio(group: str, value: str, checked: bool, on_pick: Callable[[], Any]) -> 
         checked: Whether it is chosen at first.
         on_pick: Called when it is chosen.
     """
-    made = box("input", "", type="radio", name=group, value=value)
-    made.props["checked"] = checked
-    made.on("change", lambda _: on_pick(), args=[])
-    return made
+    made = box("input", type="radio", name=group, value=value, checked=checked)
+    return made.on("change", lambda _: on_pick(), args=[])
 
 
 def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler) -> Element:
@@ -106,9 +135,8 @@ def select(label: str, options: Mapping[str, str], value: str, on_pick: Handler)
         words("span", label)
         with box("select") as chosen:
             for each, shown in options.items():
-                option = with_attributes(words("option", shown), {"value": each})
-                if each == value:
-                    option.props["selected"] = True
+                chosen_first: dict[str, Any] = {"selected": True} if each == value else {}
+                words("option", shown, value=each, **chosen_first)
         chosen.on(
             "change", lambda event: on_pick(event.args), js_handler="(e) => emit(e.target.value)"
         )
@@ -196,15 +224,21 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
-def picture(source: str, text: str, style: str = "") -> Element:
+def film(style: str, **attributes: Any) -> Element:
+    """Create a film that plays again and again, within the page; ``attributes`` as of ``box``."""
+    return box("video", style, loop=True, playsinline=True, **attributes)
+
+
+def picture(source: str, text: str, style: str = "", **attributes: str) -> Element:
     """Create an image with its alternative text.
 
     Args:
         source: Address of the image.
         text: The alternative text.
         style: Classes.
+        attributes: Further attributes.
     """
-    return with_attributes(box("img", style), {"src": source, "alt": text})
+    return box("img", style, src=source, alt=text, **attributes)
 
 
 def show(element: Element, yes: bool) -> None:

@@ -1,4 +1,4 @@
-"""Opens a folder in the desktop's file manager, where the studio runs on the user's machine."""
+"""Open a folder in the file manager of the user's desktop, if this machine has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authorise requests to the studio, by their address, headers and cookies.
+"""Authorise requests to a server of this machine, by their address, headers and cookies.
 
 A page elsewhere may point its own name at 127.0.0.1 (DNS rebinding) or send requests here from the
 browser. So the requested host must be this machine's, the requesting page must be ours, and the
@@ -22,7 +22,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAMES = ("127.0.0.1", "localhost")
-_REFUSED = b"dreamvideo studio: open the address that the command has printed, with its token.\n"
 # The page contains its own scripts, and Vue compiles its templates in the browser.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -34,15 +33,16 @@ _POLICY = (
 
 @dataclass(frozen=True)
 class Gate:
-    """What a request must know and where it must come from."""
+    """What a request must know, and where it must come from: the application's ``name``, a port."""
 
     port: int
+    name: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @property
     def cookie(self) -> str:
         """The cookie's name; browsers do not separate the cookies of two ports."""
-        return f"dreamvideo_studio_{self.port}"
+        return f"{self.name.replace(' ', '_')}_{self.port}"
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class Guard:
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope.get("query_string", b"").decode("latin-1")
         if not self.gate.admits(headers, query):
-            await _refuse(scope, receive, send)
+            await self._refuse(scope, receive, send)
             return
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
@@ -133,12 +133,12 @@ class Guard:
             made["set-cookie"] = kept
         return [(name.encode(), value.encode()) for name, value in made.items()]
 
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    head = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 403, "headers": head})
-    await send({"type": "http.response.body", "body": _REFUSED})
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        line = f"{self.gate.name}: open the address that the command has printed, with its token.\n"
+        head = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 403, "headers": head})
+        await send({"type": "http.response.body", "body": line.encode()})

@@ -45,7 +45,7 @@ class ChildProcess:
         with processes.start_child():
             self.process.start()
         theirs.close()
-        self._thread = threading.Thread(target=self._listen, name="studio-child", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="child-listener", daemon=True)
         self._thread.start()
 
     def say(self, message: Any) -> None:

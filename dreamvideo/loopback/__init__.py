@@ -1,0 +1,1 @@
+"""Serve an application to this machine only: on loopback, guarded by a token, until Ctrl-C."""
