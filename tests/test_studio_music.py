@@ -79,7 +79,9 @@ def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: 
     assert film.evaluate("e => e.muted")
     page.keyboard.press("m")
     assert not film.evaluate("e => e.muted")
-    (made,) = studio.temporary.glob("dreamvideo-studio-*/preview-*.mp4")
+    # The studio may have begun others before it.
+    previews = studio.temporary.glob("dreamvideo-studio-*/preview-*.mp4")
+    made = max(previews, key=lambda path: path.stat().st_mtime_ns)
     assert [track.codec for track in probe(made).audio] == ["aac"]
     page.get_by_role("button", name="Remove the song").click()
     expect(page.locator("#song")).to_have_text("")
