@@ -93,7 +93,7 @@ def test_googlenet_is_the_same_network_in_pytorch() -> None:
     (found,) = run.run(plan, lambda _: None)["steps"]
     # Keras, the reference's, has no such network.
     assert set(found["timings"]) == {"ours"} | (TORCH if find_spec("torch") else set())
-    # Less than this is a cosine of more than 0.999: rounding lets a ReLU or a pool choose otherwise.
+    # Less than this is a cosine of more than 0.999: by rounding, a pool may choose otherwise.
     assert all(timing["difference"] < 0.04 for timing in found["timings"].values())
     folded = [timing for name, timing in found["timings"].items() if name.endswith("-folded")]
     assert all(timing["difference"] < 1e-3 for timing in folded)
