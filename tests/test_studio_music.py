@@ -16,9 +16,9 @@ from playwright.sync_api import expect
 from test_studio import LONG, Running, studio
 
 from dreamvideo.errors import MediaError
-from dreamvideo.media.identify import SourceFile
+from dreamvideo.media.identify import Song, SourceFile
 from dreamvideo.media.probe import probe
-from dreamvideo.studio.form_state import Choice, Song
+from dreamvideo.studio.form_state import Choice
 from dreamvideo.studio.uploads import take
 
 __all__ = ["browse", "chromium", "studio"]
@@ -58,6 +58,8 @@ def test_the_command_line_names_the_song() -> None:
     assert zoom.sound == {"sound": song.path, "click": True}
     line = zoom.command("a.jpg", "b.mp4")
     assert line == "dreamvideo zoom a.jpg --sound song.wav --click -o b.mp4"
+    line = Choice("zoom", song=song, bpm=92.5).command("a.jpg", "b.mp4")
+    assert line == "dreamvideo zoom a.jpg --sound song.wav --bpm 92.5 -o b.mp4"
     assert Choice("image", song=song).sound == {}
     assert "--sound" not in Choice("image", song=song).command("a.jpg", "b.png")
 
@@ -83,6 +85,15 @@ def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: 
     previews = studio.temporary.glob("dreamvideo-studio-*/preview-*.mp4")
     made = max(previews, key=lambda path: path.stat().st_mtime_ns)
     assert [track.codec for track in probe(made).audio] == ["aac"]
+    # A tempo that was heard wrongly is set.
+    page.fill("#bpm", "much")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("--bpm")).to_be_visible()
+    page.fill("#bpm", "60")
+    page.keyboard.press("Tab")
+    expect(page.locator("#command")).to_contain_text("--bpm 60", timeout=LONG)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#bpm")).to_have_value("")
     page.get_by_role("button", name="Remove the song").click()
     expect(page.locator("#song")).to_have_text("")
     expect(page.locator("#command")).not_to_contain_text("--sound")

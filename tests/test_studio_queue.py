@@ -29,12 +29,11 @@ from test_studio_session import FakePreviewer
 
 from dreamvideo.imaging import encode_jpeg
 from dreamvideo.loopback.guard import Gate
-from dreamvideo.media.identify import identify_file
+from dreamvideo.media.identify import Song, identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
 from dreamvideo.studio import jobs, own_tiles, session
-from dreamvideo.studio.form_state import Song
 from dreamvideo.studio.messages import PictureGrown, PictureWanted, Rest
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left
 from dreamvideo.studio.server import application

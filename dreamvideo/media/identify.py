@@ -10,11 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from dreamvideo.errors import MediaError
+from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.formatting import format_count
 from dreamvideo.media.endings import READ_ENDINGS
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo, probe
+from dreamvideo.media.soundtrack import open_sound_file
 from dreamvideo.media.stills import is_still, read_still
 
 _TAME = re.compile(r"[^\w. -]+")
@@ -69,6 +70,15 @@ class SourceFile:
         return f"{size}, {float(self.duration):.1f} s, {rate} a second"
 
 
+@dataclass(frozen=True)
+class Song:
+    """A sound file that is heard with a film: where it is, its name in a command line, seconds."""
+
+    path: Path
+    name: str
+    length: Fraction
+
+
 def make_safe_name(name: str) -> str:
     """Sanitise a file's name: no folders, control characters or special characters.
 
@@ -112,6 +122,29 @@ def identify_file(path: Path, name: str | None = None, *, is_private: bool = Fal
     return SourceFile(
         path, name, "film", info.width, info.height, duration, info.rate, is_private=is_private
     )
+
+
+def identify_copy(path: Path, name: str, *, is_song: bool = False) -> SourceFile | Song:
+    """Identify a private copy of a file: a picture, a film, or what only sounds.
+
+    Args:
+        path: The copy.
+        name: The file's own name, for messages and command lines.
+        is_song: Whether it is wanted for its sound, even if it is a film.
+
+    Raises:
+        MediaError: It is none of them.
+    """
+    if is_song:
+        return Song(path, name, open_sound_file(path).length)
+    try:
+        return identify_file(path, name, is_private=True)
+    except MediaError as no_source:
+        try:
+            found = open_sound_file(path)
+        except DreamVideoError:
+            raise no_source from None
+        return Song(path, name, found.length)
 
 
 def _still(path: Path, name: str, is_private: bool, no_film: MediaError) -> SourceFile:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.formatting import format_seconds
+from dreamvideo.media.identify import Song
 from dreamvideo.schedules import TimePoint, parse_number, parse_schedule
 from dreamvideo.settings import Look, make_look
 from dreamvideo.settings.curves import LAYERS
@@ -104,15 +104,6 @@ SLIDERS = (
 
 
 @dataclass(frozen=True)
-class Song:
-    """A sound file that is heard with a film: where it is, its name in a command line, seconds."""
-
-    path: Path
-    name: str
-    length: Fraction
-
-
-@dataclass(frozen=True)
 class Choice:
     """What to render.
 
@@ -130,6 +121,7 @@ class Choice:
         name: Name of the output, without its extension; empty: after the source.
         song: What is heard in place of the clip's own sound.
         click: Whether its beats are marked by clicks.
+        bpm: Its tempo in beats a minute; None: found by listening.
         loop: Whether a zoom leads back to its beginning.
         journey: The presets that a zoom passes through, separated by commas.
         to: The picture that a zoom ends on.
@@ -148,6 +140,7 @@ class Choice:
     name: str = ""
     song: Song | None = None
     click: bool = False
+    bpm: float | None = None
     loop: bool = False
     journey: str = ""
     to: str | None = None
@@ -158,7 +151,8 @@ class Choice:
         """The output settings that its song means."""
         if self.song is None or self.kind not in FILM:
             return {}
-        return {"sound": self.song.path, **({"click": True} if self.click else {})}
+        timing: dict[str, Any] = {"click": self.click, "bpm": self.bpm}
+        return {"sound": self.song.path, **{key: value for key, value in timing.items() if value}}
 
     @property
     def stages(self) -> list[str]:
@@ -264,6 +258,7 @@ class Choice:
             made += ["--fps", self.fps]
         if self.song is not None and self.sound:
             made += ["--sound", self.song.name, *(["--click"] if self.click else [])]
+            made += ["--bpm", format_option(self.bpm)] if self.bpm else []
         return [*made, "-o", output]
 
     def command(self, source: str, output: str) -> str:

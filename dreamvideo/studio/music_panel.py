@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from nicegui import ui
+
+from dreamvideo.errors import UsageError
+from dreamvideo.settings import make_output
+from dreamvideo.studio import widgets as html
 from dreamvideo.studio.panels import Panel
 from dreamvideo.studio.session import Studio
-from dreamvideo.studio.widgets import box, button, change, press, section, show, toggle, words
 
 _UNUSED = "A still has no sound: a zoom or a film has"
 
@@ -14,29 +18,49 @@ class MusicPanel(Panel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
-        with section("Sound", "music"):
-            with box("label", "drop small", for_="upload-sound") as self.drop:
-                words("span", "Drop a song, or choose one", "drop-words")
+        with html.section("Sound", "music"):
+            with html.box("label", "drop small", for_="upload-sound") as self.drop:
+                html.words("span", "Drop a song, or choose one", "drop-words")
                 label, kinds = "Song for the film", "audio/*,video/*"
-                chosen = box("input", id="upload-sound", type="file", accept=kinds)
-                change(chosen, data_upload=True, aria_label=label)
-            self.name = words("p", "", "song-name", id="song")
-            with box("div", "actions") as self.actions:
+                chosen = html.box("input", id="upload-sound", type="file", accept=kinds)
+                html.change(chosen, data_upload=True, aria_label=label)
+            self.name = html.words("p", "", "song-name", id="song")
+            with html.box("div", "actions") as self.actions:
                 title = "A click at every beat, to hear whether the tempo is right"
-                self.click = toggle("Click on the beat", self._click, title)
-                button("Remove", lambda: studio.play(None), aria_label="Remove the song")
-            self.line = words("p", "", "line")
+                self.click = html.toggle("Click on the beat", self._click, title)
+                self.tempo = html.box("label", "field")
+                html.button("Remove", lambda: studio.play(None), aria_label="Remove the song")
+            self.line = html.words("p", "", "line")
+        self._shown: float | None = 0.0
 
     def refresh(self) -> None:
         """Show the song."""
         choice = self.studio.choice
         song = choice.song
         self.name.text = "" if song is None else f"{song.name}: {float(song.length):.1f} s"
-        show(self.drop, song is None)
-        show(self.actions, song is not None)
-        press(self.click, choice.click)
+        html.show(self.drop, song is None)
+        html.show(self.actions, song is not None)
+        html.press(self.click, choice.click)
+        if choice.bpm != self._shown:
+            self._shown = choice.bpm
+            self.tempo.clear()
+            with self.tempo:
+                heard = {"id": "bpm", "placeholder": "as heard", "inputmode": "decimal"}
+                shown = f"{choice.bpm:g}" if choice.bpm else ""
+                html.text_field("Beats a minute", shown, self._set_tempo, **heard)
         self.line.text = _UNUSED if song is not None and choice.kind == "image" else ""
 
     def _click(self) -> None:
         choice = self.studio.choice
-        self.studio.play(choice.song, click=not choice.click)
+        self.studio.play(choice.song, click=not choice.click, bpm=choice.bpm)
+
+    def _set_tempo(self, text: str) -> None:
+        choice = self.studio.choice
+        try:
+            bpm = make_output(bpm=text.strip() or None).bpm
+        except UsageError as error:
+            ui.notify(str(error), type="warning")
+            return
+        # What was typed stays, and the focus where it is.
+        self._shown = bpm
+        self.studio.play(choice.song, click=choice.click, bpm=bpm)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import webbrowser
 from base64 import b64decode
 from collections.abc import Callable
@@ -18,8 +17,7 @@ from dreamvideo.errors import DreamVideoError, MediaError, UsageError
 from dreamvideo.formatting import format_bytes
 from dreamvideo.loopback.guard import Gate, Guard
 from dreamvideo.loopback.server import bind, run
-from dreamvideo.media.identify import identify_file
-from dreamvideo.studio.form_state import Song
+from dreamvideo.media.identify import Song, identify_file
 from dreamvideo.studio.messages import moving_path
 from dreamvideo.studio.page import build
 from dreamvideo.studio.session import MOST_UPLOAD, Studio, look_pictures, sample_paths
@@ -183,8 +181,7 @@ def _picture(jpeg: bytes) -> Response:
 
 
 def _file(path: Path, download: str | None = None) -> Response:
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return FileResponse(path, media_type=kind, filename=download, headers=_NO_STORE)
+    return FileResponse(path, filename=download, headers=_NO_STORE)
 
 
 def _missing() -> Response:

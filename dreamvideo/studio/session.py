@@ -19,7 +19,7 @@ from typing import Any
 
 from dreamvideo.dream.dreamer import make_octave_schedule
 from dreamvideo.errors import DreamVideoError, UsageError
-from dreamvideo.media.identify import SourceFile, identify_file
+from dreamvideo.media.identify import Song, SourceFile, identify_file
 from dreamvideo.media.probe import probe
 from dreamvideo.media.read import read_frame_at
 from dreamvideo.media.sound import SoundTrack, measure_sound
@@ -29,7 +29,7 @@ from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import Look, look_values, make_look, preset_paths, presets
 from dreamvideo.settings.curves import cut_schedules
 from dreamvideo.studio import messages
-from dreamvideo.studio.form_state import MASK, Choice, Kind, Slider, Song, Value
+from dreamvideo.studio.form_state import MASK, Choice, Kind, Slider, Value
 from dreamvideo.studio.jobs import Jobs
 from dreamvideo.studio.kept_pictures import drop_unused, keep_arrival, keep_mask
 from dreamvideo.studio.own_tiles import OwnTiles
@@ -204,9 +204,9 @@ class Studio:
             self._future = []
         self._change(choice)
 
-    def play(self, song: Song | None, *, click: bool = False) -> None:
+    def play(self, song: Song | None, *, click: bool = False, bpm: float | None = None) -> None:
         """Change the song; a moving preview that is shown is made again with it."""
-        self.choose(replace(self.choice, song=song, click=click))
+        self.choose(replace(self.choice, song=song, click=click, bpm=bpm))
         if self.moving.ticket or self.moving.words:
             self.ask_moving()
 

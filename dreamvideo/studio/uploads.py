@@ -11,32 +11,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from dreamvideo.errors import DreamVideoError, MediaError, UsageError
+from dreamvideo.errors import DreamVideoError, UsageError
 from dreamvideo.formatting import format_bytes
-from dreamvideo.media.identify import SourceFile, identify_file, make_safe_name
+from dreamvideo.media.identify import Song, SourceFile, identify_copy, make_safe_name
 from dreamvideo.media.paths import describe_os_error
-from dreamvideo.media.soundtrack import open_sound_file
-from dreamvideo.studio.form_state import Song
 
 
 def private_folder() -> Path:
     """Create a folder that other users cannot read."""
     # mkdtemp guarantees mode 0700, whatever the umask.
     return Path(tempfile.mkdtemp(prefix="dreamvideo-studio-"))
-
-
-def _inspect(path: Path, name: str, song: bool) -> SourceFile | Song:
-    """Identify a private copy: a picture, a film, or a song. Raises MediaError."""
-    if song:
-        return Song(path, name, open_sound_file(path).length)
-    try:
-        return identify_file(path, name, is_private=True)
-    except MediaError as no_source:
-        try:
-            found = open_sound_file(path)
-        except DreamVideoError:
-            raise no_source from None
-        return Song(path, name, found.length)
 
 
 async def take(
@@ -68,7 +52,7 @@ async def take(
                         "allows more"
                     )
                 file.write(chunk)
-        return await asyncio.to_thread(_inspect, path, make_safe_name(name), song)
+        return await asyncio.to_thread(identify_copy, path, path.name, is_song=song)
     except OSError as error:
         shutil.rmtree(own, ignore_errors=True)
         raise DreamVideoError(
