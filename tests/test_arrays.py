@@ -220,6 +220,7 @@ class Counted:
             self.closed = True
 
 
+@pytest.mark.integration
 def test_frames_are_taken_as_they_are_needed_and_none_is_kept(film: list[Pixels]) -> None:
     source = Counted(film)
     alive: list[weakref.ref[Any]] = []

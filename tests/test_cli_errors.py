@@ -139,6 +139,7 @@ def test_bad_input(cli: Cli, desk: Path, line: str, code: int, words: Sequence[s
     assert contents(desk) == before
 
 
+@pytest.mark.integration
 def test_a_size_too_small_for_the_network(cli: Cli, desk: Path) -> None:
     tensorflow().keras.applications.MobileNetV2(weights=None, include_top=False).save_weights(
         "m.weights.h5"

@@ -170,6 +170,7 @@ def test_norms_are_gone_and_weights_are_constants() -> None:
     assert kinds.count("Mul") == 2
 
 
+@pytest.mark.integration
 def test_graph_ends_at_the_deepest_layer_wanted() -> None:
     tf = tensorflow()
     model = small_model()

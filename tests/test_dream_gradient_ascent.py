@@ -61,7 +61,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return Reference(loss_of, ascent)
 
 
-@pytest.mark.sample(1)
+@pytest.mark.integration
 @pytest.mark.parametrize("jitter", [0, 12])
 def test_ten_classic_steps_follow_the_recipe(reference: Reference, jitter: int) -> None:
     image = cat(75, 80)

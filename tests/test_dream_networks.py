@@ -201,6 +201,7 @@ def test_kept_networks_are_found_by_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert left == ["slim-googlenet.caffemodel", "slim.caffemodel"]
 
 
+@pytest.mark.integration
 def test_layers_are_where_a_dream_can_be() -> None:
     layers = models.list_layers("efficientnet-v2-b0")
     assert not [layer for layer in layers if layer.stride > 32 or layer.channels < 3]

@@ -107,8 +107,8 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.sample(1)
-@pytest.mark.parametrize("file", sorted(WRITERS, key=lambda file: (file != "saved", file)))
+@pytest.mark.integration
+@pytest.mark.parametrize("file", sorted(WRITERS))
 def test_files(file: str, dream_both: Callable[..., None], tmp_path: Path) -> None:
     WRITERS[file](tmp_path / file)
     dream_both("--model", tmp_path / file)

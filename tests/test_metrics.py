@@ -240,7 +240,7 @@ def test_where_nothing_is_uncovered_there_is_no_trail_to_speak_of() -> None:
     assert "alone flickers no more" in str(report.independent.reason)
 
 
-@pytest.mark.sample(1)
+@pytest.mark.integration
 @pytest.mark.parametrize("turn", ["mirror", "reverse"])
 def test_mirrored_and_reversed_films_measure_the_same(turn: str) -> None:
     world = _world()

@@ -91,6 +91,7 @@ def test_a_picture_is_made_by_its_documented_command(clone: Clone, page: str) ->
         clone.dream_as_promised("other.gif")
 
 
+@pytest.mark.integration
 def test_tiles_are_of_every_look_and_those_of_gone_ones_go(
     clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

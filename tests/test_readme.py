@@ -263,6 +263,7 @@ def test_the_studio_begins_and_ends(clone: Path) -> None:
             studio.kill()
 
 
+@pytest.mark.integration
 def test_the_first_command_sets_up_and_dreams(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,6 +200,7 @@ def stop_in_epoch(number: int) -> Any:
     return listen
 
 
+@pytest.mark.integration
 def test_a_stopped_course_goes_on_to_the_same_network(
     folder: Path, tmp_path: Path, cli: Cli
 ) -> None:
