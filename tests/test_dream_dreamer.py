@@ -99,7 +99,7 @@ def test_a_moments_settings_hold_at_that_moment_alone() -> None:
 
 
 def test_closing_steps_make_creatures_that_the_network_is_surer_of() -> None:
-    network, image = load("efficientnet-lite0"), cat(64, 80)
+    network, image = load("efficientnet-lite0"), cat(96, 128)
     kernel = find_classifier(network, "efficientnet-lite0").kernel
     settings = DreamSettings(octaves=1, steps=8, jitter=8)
     vague, sure = Dreamer(settings.model_copy(update={"certainty": 0.0})), Dreamer(settings)
