@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,6 +19,7 @@ Array = NDArray[np.float32]
 LARGE = 20_000
 
 _brief: ContextVar[bool] = ContextVar("brief", default=False)
+_sparing: ContextVar[bool] = ContextVar("sparing", default=False)
 
 
 def bfloat16_gradient(forward: Forward) -> Forward:
@@ -31,20 +31,26 @@ def bfloat16_gradient(forward: Forward) -> Forward:
     instructions for it (AVX512_BF16, AMX).
     """
 
-    def brief(image: Any, wanted: Sequence[str]) -> Any:
-        with _briefly():
+    return _within(_brief, forward)
+
+
+def spare_memory(forward: Forward) -> Forward:
+    """Wrap ``forward`` so that its large pointwise kernels lie outside of the graph (``conv``).
+
+    Some 300 MB for the whole bundled network. Its results may be rounded otherwise.
+    """
+    return _within(_sparing, forward)
+
+
+def _within(way: ContextVar[bool], forward: Forward) -> Forward:
+    def wrapped(image: Any, wanted: Sequence[str]) -> Any:
+        token = way.set(True)
+        try:
             return forward(image, wanted)
+        finally:
+            way.reset(token)
 
-    return brief
-
-
-@contextmanager
-def _briefly() -> Iterator[None]:
-    token = _brief.set(True)
-    try:
-        yield
-    finally:
-        _brief.reset(token)
+    return wrapped
 
 
 def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = False) -> Any:
@@ -98,10 +104,11 @@ def _hold(kernel: Array, dtype: Any) -> Any:
 def pointwise_conv(x: Any, kernel: Array) -> Any:
     """Convolve activations (1, H, W, C) with a kernel (1, 1, C, channels): see ``dense_conv``.
 
-    A large kernel lies outside of the graph (``conv``).
+    A large kernel may lie outside of the graph (``spare_memory``).
     """
     precision = tensorflow().bfloat16 if _brief.get() else x.dtype
-    return _both_ways(x, kernel, "SAME", precision, outside=kernel.size > LARGE)
+    outside = _sparing.get() and kernel.size > LARGE
+    return _both_ways(x, kernel, "SAME", precision, outside=outside)
 
 
 def dense_conv(x: Any, kernel: Array, padding: str) -> Any:

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.convolution import spare_memory
 from dreamvideo.dream.dream_objective import DreamObjective
 from dreamvideo.dream.dreamt_network import DreamtNetwork, Extras
 from dreamvideo.dream.gradient_ascent import ClosingAscent, GradientAscent, Image, OnTile
@@ -171,7 +172,7 @@ class Dreamer:
             forward, goal = first
             sure = recognise_classes(classifier.layer, classifier.kernel)
             goal += leave_value(settings.certainty * RECOGNITION * sure)
-            closing = GradientAscent(forward, goal, step=step, machine=machine)
+            closing = GradientAscent(spare_memory(forward), goal, step=step, machine=machine)
             self._full_ascent = ClosingAscent(self._ascent, closing, CLOSING_STEPS)
 
     @property
