@@ -8,7 +8,7 @@ from dreaming import Image, cat, noise
 
 from dreamvideo.dream.dreamer import Dreamer
 from dreamvideo.dream.guide import ActivationProbe
-from dreamvideo.dream.models import find_classifier, load
+from dreamvideo.dream.models import DEFAULT_MODEL, REGISTRY, find_classifier, load
 from dreamvideo.dream.objectives import (
     distance,
     layer_mean,
@@ -125,6 +125,18 @@ def test_layers_of_ones_own_are_all_that_is_dreamt() -> None:
     vague = settings.model_copy(update={"certainty": 0.0})
     np.testing.assert_array_equal(
         Dreamer(settings).dream(image).image, Dreamer(vague).dream(image).image
+    )
+
+
+@pytest.mark.integration
+def test_the_networks_own_layers_may_be_written_out() -> None:
+    image = cat(64, 80)
+    settings = DreamSettings(octaves=1, steps=8)
+    written = settings.model_copy(
+        update={"layers": ",".join(REGISTRY[DEFAULT_MODEL].default_layers)}
+    )
+    np.testing.assert_array_equal(
+        Dreamer(settings).dream(image).image, Dreamer(written).dream(image).image
     )
 
 

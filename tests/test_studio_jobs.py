@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from tiny import Cli, pixels_of
 
 from dreamvideo.cancel import Interrupted
 from dreamvideo.errors import UsageError
-from dreamvideo.media.identify import SourceFile, identify_file
+from dreamvideo.media.identify import Song, SourceFile, identify_file
 from dreamvideo.media.stills import store_frame
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.job.lock import lock_job
@@ -28,6 +29,7 @@ from dreamvideo.studio.earlier_renders import (
     NAME,
     KeptRender,
     KeptRenders,
+    is_same,
     read_renders,
     write_renders,
 )
@@ -37,6 +39,7 @@ from dreamvideo.studio.render_job import RenderJob
 from dreamvideo.studio.render_worker import Broken, Done, Grown, Left, Order, run_order
 
 BY_NAME = {slider.name: slider for slider in SLIDERS}
+SONG = Path(__file__).parent.parent / "samples" / "song.ogg"
 QUICK = (
     Choice(kind="video", preset="brush")
     .change(BY_NAME["steps"], 2)
@@ -257,6 +260,23 @@ def test_the_same_render_is_resumed_and_another_process_is_left_alone(
         assert job_folder(order.output).exists()
     assert all_.render(QUICK, clip) is listed and all_.all == [listed]
     assert fake[0].order == order and listed.command.startswith("dreamvideo video ")
+
+
+def test_a_film_of_another_tempo_is_another_film(clip: SourceFile, tmp_path: Path) -> None:
+    song = Song(SONG, "song.ogg", Fraction(4))
+    changes = {**QUICK.changes, "dream.strength": "1 - beat % 1"}
+    choice = replace(QUICK, song=song, bpm=120.0, changes=changes)
+    order = Order(choice, clip.path, tmp_path / "a.mp4", look_values(choice.look))
+
+    def stopping(progress: Progress) -> None:
+        if progress.stage == "dreaming" and progress.done == 2:
+            raise Interrupted(143)
+
+    with pytest.raises(Interrupted):
+        run_order(order, stopping)
+    tempos = (120.0, 128.0, None)
+    same = [is_same(order.output, replace(choice, bpm=bpm), clip.path) for bpm in tempos]
+    assert same == [True, False, False]
 
 
 def names(listed: list[RenderJob]) -> list[str]:

@@ -88,7 +88,8 @@ def test_a_song_is_heard_and_removed(browse: Browse, studio: Running, tmp_path: 
     # A tempo that was heard wrongly is set.
     page.fill("#bpm", "much")
     page.keyboard.press("Tab")
-    expect(page.get_by_text("--bpm")).to_be_visible()
+    expect(page.get_by_text("a number from 20 to 400")).to_be_visible()
+    expect(page.locator("#bpm")).to_have_value("")
     page.fill("#bpm", "60")
     page.keyboard.press("Tab")
     expect(page.locator("#command")).to_contain_text("--bpm 60", timeout=LONG)

@@ -63,7 +63,7 @@ def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = Fa
         padding: SAME or VALID.
         outside: Whether the kernel lies outside of a graph that is traced. TensorFlow copies a
             graph, with the constants in it, a dozen times while it optimises it; a kernel outside
-            exists once, but is prepared again at each step.
+            exists once for each graph, but is prepared again at each step.
     """
     tf = tensorflow()
     if _brief.get() and stride == 1:

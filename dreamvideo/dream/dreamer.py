@@ -22,7 +22,7 @@ from dreamvideo.dream.mixture import (
     load_networks,
     read_mixture,
 )
-from dreamvideo.dream.models import Classifier, Lite
+from dreamvideo.dream.models import Classifier, Lite, find_entry
 from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
 from dreamvideo.dream.objectives import (
     PLACE,
@@ -51,6 +51,7 @@ from dreamvideo.errors import UsageError
 from dreamvideo.imaging import resize
 from dreamvideo.schedules import TimePoint
 from dreamvideo.settings import DreamSettings, MachineSettings
+from dreamvideo.settings.terms import layer_timeline
 
 DEFAULT_MACHINE = MachineSettings()
 # Weight of what a network recognises at a certainty of 1: its gradient is then about as large as
@@ -177,8 +178,8 @@ class Dreamer:
 
     @property
     def traces(self) -> int:
-        """How often the step was compiled."""
-        return self._ascent.traces
+        """How often the step was compiled; the closing steps are another one."""
+        return self._full_ascent.traces
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -282,10 +283,17 @@ class Dreamer:
     def _find_closing_classifier(self, guide: Image | None) -> Classifier | None:
         """Return the classifier that closing steps please; None if they are like all others."""
         settings, network = self.settings, self._loaded[0]
-        chosen = settings.layers is not None or settings.classes is not None or guide is not None
-        if chosen or self._has_own or len(self._loaded) > 1 or not settings.certainty:
+        chosen = settings.classes is not None or guide is not None or self._has_own
+        if (
+            chosen
+            or len(self._loaded) > 1
+            or not (settings.certainty and isinstance(network, Lite))
+        ):
             return None
-        return network.classifier if isinstance(network, Lite) else None
+        # Written out, with weights that change, they are still the network's own layers.
+        own = layer_timeline(",".join(find_entry(settings.model).default_layers)).terms
+        chosen = settings.layers is not None and {*layer_timeline(settings.layers).terms} != {*own}
+        return None if chosen else network.classifier
 
     def _extras(self, image: Image) -> ExtrasAt:
         """Return what the step needs besides the image, as a function of an octave's size."""

@@ -256,6 +256,11 @@ class ClosingAscent:
         self._ascent, self._closing, self._steps = ascent, closing, steps
 
     @property
+    def traces(self) -> int:
+        """How often a gradient was compiled."""
+        return self._ascent.traces + self._closing.traces
+
+    @property
     def takes_any_size(self) -> bool:
         """Whether pictures of any size are climbed without compiling again."""
         return self._ascent.takes_any_size
@@ -280,7 +285,9 @@ class ClosingAscent:
                 on_step(first + step, loss, image)
 
         how: dict[str, Any] = {"even": even, "within": within, "extras": extras, "on_tile": on_tile}
-        climbed, losses = self._ascent.climb(image, step_size, shifts[:first], on_step, **how)
+        climbed, losses = image, list[float]()
+        if first:
+            climbed, losses = self._ascent.climb(image, step_size, shifts[:first], on_step, **how)
         later = report if on_step is not None else None
         climbed, last = self._closing.climb(climbed, step_size, shifts[first:], later, **how)
         return climbed, losses + last

@@ -93,9 +93,9 @@ class DreamSettings(Settings):
         default=1.0,
         ge=0,
         le=8,
-        description="How recognisable the creatures are: how strongly the last steps at each size "
-        "pull towards what the network can name. For the own look of an EfficientNet-Lite; 0: not "
-        "at all, and an eighth faster.",
+        description="How recognisable the creatures are: how strongly the last four steps at each "
+        "size pull towards what the network can name. For the own layers of an EfficientNet-Lite, "
+        "in stills and where a shot or a zoom begins. 0: not at all.",
         json_schema_extra={"constant": True},
     )
     balance: Literal["opponent", "none"] = Field(

@@ -113,7 +113,7 @@ def complete_earlier(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a preset; a whole look from before 0.2 gets the defaults of that time.
 
     What such a look does not name did not exist, or was derived, so it must not follow today's
-    defaults: the look renders the same pixels as it did then.
+    defaults: a still is the same pixels as it was then.
     """
     dream = values.get("dream")
     if not isinstance(dream, Mapping) or not dream.keys() >= _EARLIER_FIELDS:

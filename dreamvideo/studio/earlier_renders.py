@@ -130,8 +130,8 @@ def is_same(output: Path, choice: Choice, source: Path) -> bool:
     """Return whether the unfinished render of an output is the one of this choice and source."""
     with suppress(DreamVideoError):
         look = choice.look
-        song = choice.sound.get("sound") if look.sounds else None
-        return is_request(output, choice.kind, look, _request_of(choice), source, song)
+        heard = (choice.sound.get(name) if look.sounds else None for name in ("sound", "bpm"))
+        return is_request(output, choice.kind, look, _request_of(choice), source, *heard)
     return False
 
 

@@ -35,8 +35,7 @@ class MusicPanel(Panel):
 
     def refresh(self) -> None:
         """Show the song."""
-        choice = self.studio.choice
-        song = choice.song
+        choice, song = self.studio.choice, self.studio.choice.song
         self.name.text = "" if song is None else f"{song.name}: {float(song.length):.1f} s"
         html.show(self.drop, song is None)
         html.show(self.actions, song is not None)
@@ -58,8 +57,10 @@ class MusicPanel(Panel):
         choice = self.studio.choice
         try:
             bpm = make_output(bpm=text.strip() or None).bpm
-        except UsageError as error:
-            ui.notify(str(error), type="warning")
+        except UsageError:
+            ui.notify("Beats a minute: a number from 20 to 400", type="warning")
+            self._shown = 0.0
+            self.refresh()
             return
         # What was typed stays, and the focus where it is.
         self._shown = bpm

@@ -81,7 +81,7 @@ class _Dreaming:
     kept: OrderedDict[Any, Pixels] = field(default_factory=OrderedDict)
 
     def warm_up(self) -> None:
-        """Load the network and compile the usual step before the first request."""
+        """Load TensorFlow and the network before the first request."""
         planner = make_planner(freeze_look(Look()), FilmSpan((64, 64)))
         look = derive_look(Look(), {"dream": {"octaves": 1, "steps": 1}})
         dream_still(replace(planner, look=freeze_look(look)), np.zeros((96, 96, 3), np.float32))

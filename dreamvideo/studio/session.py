@@ -222,20 +222,20 @@ class Studio:
 
     def undo(self) -> None:
         """Undo the last change of the choice, if there is one."""
-        self._step(self._past, self._future)
+        with self._lock:
+            self._step(self._past, self._future)
 
     def redo(self) -> None:
         """Make an undone change again, if there is one."""
-        self._step(self._future, self._past)
+        with self._lock:
+            self._step(self._future, self._past)
 
     def _step(self, back: list[Choice], on: list[Choice]) -> None:
-        with self._lock:
-            if not back:
-                return
+        if back:
             choice = back.pop()
             on.append(self.choice)
             self._gesture = ""
-        self._change(choice)
+            self._change(choice)
 
     def restore(self, tried: Tried) -> None:
         """Choose a look that was tried; what else is chosen stays."""

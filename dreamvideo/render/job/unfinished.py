@@ -54,6 +54,7 @@ def is_request(
     request: Mapping[str, str | None],
     source: Path,
     sound: Path | None,
+    bpm: float | None = None,
 ) -> bool:
     """Return whether an output's unfinished render is that of a request.
 
@@ -64,6 +65,7 @@ def is_request(
         request: The other arguments, as in a manifest, and the size; without the source.
         source: The clip or picture.
         sound: A sound file that the look follows.
+        bpm: The tempo that is set for the beats that it follows.
     """
     try:
         manifest = Job.at(job_folder(output)).manifest
@@ -83,6 +85,7 @@ def is_request(
         return (
             look_values(manifest.decoded_look) == look_values(look)
             and files.get("the sound") == (sound and _fingerprint_of(sound))
+            and manifest.asked.get("--bpm") == (bpm and str(bpm))
             and files.get(role) == _fingerprint_of(source)
         )
     except (DreamVideoError, OSError):
