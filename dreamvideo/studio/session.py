@@ -222,20 +222,21 @@ class Studio:
 
     def undo(self) -> None:
         """Undo the last change of the choice, if there is one."""
-        with self._lock:
-            self._step(self._past, self._future)
+        self._step(undo=True)
 
     def redo(self) -> None:
         """Make an undone change again, if there is one."""
-        with self._lock:
-            self._step(self._future, self._past)
+        self._step(undo=False)
 
-    def _step(self, back: list[Choice], on: list[Choice]) -> None:
-        if back:
+    def _step(self, *, undo: bool) -> None:
+        with self._lock:
+            back, on = (self._past, self._future) if undo else (self._future, self._past)
+            if not back:
+                return
             choice = back.pop()
             on.append(self.choice)
             self._gesture = ""
-            self._change(choice)
+        self._change(choice)
 
     def restore(self, tried: Tried) -> None:
         """Choose a look that was tried; what else is chosen stays."""
