@@ -21,9 +21,8 @@ class MusicPanel(Panel):
         with html.section("Sound", "music"):
             with html.box("label", "drop small", for_="upload-sound") as self.drop:
                 html.words("span", "Drop a song, or choose one", "drop-words")
-                label, kinds = "Song for the film", "audio/*,video/*"
-                chosen = html.box("input", id="upload-sound", type="file", accept=kinds)
-                html.change(chosen, data_upload=True, aria_label=label)
+                chosen = html.box("input", id="upload-sound", type="file", accept="audio/*,video/*")
+                html.change(chosen, data_upload=True, aria_label="Song for the film")
             self.name = html.words("p", "", "song-name", id="song")
             with html.box("div", "actions") as self.actions:
                 title = "A click at every beat, to hear whether the tempo is right"
