@@ -171,7 +171,6 @@ OBJECTIVES = {
     "weakest": pick_strongest("block5_expand", "weak", EXPANDED),
     "class": dream_class("head", TABBY),
     "no such class": -dream_class("head", TABBY),
-    "any class": recognise_classes("head", KERNEL),
     "guide": match_guide("block5", NARROW),
     "not the guide": -match_guide("block5", NARROW),
     "variation": total_variation(),

@@ -37,7 +37,7 @@ WIDEST = 2.0
 SILENCE = 1e-4
 # Carried colour adds less saturation than as much new colour, which follows the colours of the
 # scene, and encoding takes some of it: so from forms of this many pixels on, more of it is wanted.
-COLOUR_AIM, COLOURED_FORMS = 1.09, 3.0
+COLOUR_AIM, COLOURED_FORMS = 1.07, 3.0
 # How fast the wanted bands of new areas approach the shot's usual amount, as a share per frame.
 RENEWAL = 0.1
 # A cell with less than the first share of a full dream says nothing about one; from the second
