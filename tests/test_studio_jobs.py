@@ -93,6 +93,17 @@ def state_of(job: RenderJob) -> str:
     return job.state
 
 
+def leave_two_frames(order: Order) -> None:
+    """Render it until two frames are dreamt."""
+
+    def stopping(progress: Progress) -> None:
+        if progress.stage == "dreaming" and progress.done == 2:
+            raise Interrupted(143)
+
+    with pytest.raises(Interrupted):
+        run_order(order, stopping)
+
+
 def leave_frames(output: Path) -> None:
     job_folder(output).mkdir()
     (job_folder(output) / "manifest.json").touch()
@@ -244,13 +255,7 @@ def test_the_same_render_is_resumed_and_another_process_is_left_alone(
     fake: list[FakeChild], clip: SourceFile, tmp_path: Path
 ) -> None:
     order = Order(QUICK, clip.path, tmp_path / "clip-dream.mp4", look_values(QUICK.look))
-
-    def stopping(progress: Progress) -> None:
-        if progress.stage == "dreaming" and progress.done == 2:
-            raise Interrupted(143)
-
-    with pytest.raises(Interrupted):
-        run_order(order, stopping)
+    leave_two_frames(order)
     all_ = begun(tmp_path)
     all_.find_earlier()
     (listed,) = all_.all
@@ -267,13 +272,7 @@ def test_a_film_of_another_tempo_is_another_film(clip: SourceFile, tmp_path: Pat
     changes = {**QUICK.changes, "dream.strength": "1 - beat % 1"}
     choice = replace(QUICK, song=song, bpm=120.0, changes=changes)
     order = Order(choice, clip.path, tmp_path / "a.mp4", look_values(choice.look))
-
-    def stopping(progress: Progress) -> None:
-        if progress.stage == "dreaming" and progress.done == 2:
-            raise Interrupted(143)
-
-    with pytest.raises(Interrupted):
-        run_order(order, stopping)
+    leave_two_frames(order)
     tempos = (120.0, 128.0, None)
     same = [is_same(order.output, replace(choice, bpm=bpm), clip.path) for bpm in tempos]
     assert same == [True, False, False]

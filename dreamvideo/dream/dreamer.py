@@ -284,16 +284,14 @@ class Dreamer:
         """Return the classifier that closing steps please; None if they are like all others."""
         settings, network = self.settings, self._loaded[0]
         chosen = settings.classes is not None or guide is not None or self._has_own
-        if (
-            chosen
-            or len(self._loaded) > 1
-            or not (settings.certainty and isinstance(network, Lite))
-        ):
+        if chosen or not settings.certainty or len(self._loaded) > 1:
             return None
-        # Written out, with weights that change, they are still the network's own layers.
-        own = layer_timeline(",".join(find_entry(settings.model).default_layers)).terms
-        chosen = settings.layers is not None and {*layer_timeline(settings.layers).terms} != {*own}
-        return None if chosen else network.classifier
+        if settings.layers is not None:
+            # Written out, with weights that change, they are still the network's own layers.
+            own = layer_timeline(",".join(find_entry(settings.model).default_layers)).terms
+            if {*layer_timeline(settings.layers).terms} != {*own}:
+                return None
+        return network.classifier if isinstance(network, Lite) else None
 
     def _extras(self, image: Image) -> ExtrasAt:
         """Return what the step needs besides the image, as a function of an octave's size."""

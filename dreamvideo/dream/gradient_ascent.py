@@ -271,20 +271,15 @@ class ClosingAscent:
         step_size: float | Image,
         shifts: NDArray[np.int32],
         on_step: OnStep | None = None,
-        *,
-        even: bool = False,
-        within: Box | None = None,
-        extras: Mapping[str, NDArray[Any]] | None = None,
-        on_tile: OnTile | None = None,
+        **how: Any,
     ) -> tuple[Image, list[float]]:
-        """Take the steps, as ``GradientAscent.climb`` does."""
+        """Take the steps, as ``GradientAscent.climb`` does with the same arguments."""
         first = max(0, len(shifts) - self._steps)
 
         def report(step: int, loss: float, image: Image) -> None:
             if on_step is not None:
                 on_step(first + step, loss, image)
 
-        how: dict[str, Any] = {"even": even, "within": within, "extras": extras, "on_tile": on_tile}
         climbed, losses = image, list[float]()
         if first:
             climbed, losses = self._ascent.climb(image, step_size, shifts[:first], on_step, **how)
