@@ -36,9 +36,9 @@ WIDE, HIGH = 128, 96
         ("full", (3840, 2160), (3840, 2160)),
         ("auto", (640, 360), (640, 360)),
         ("auto", (854, 480), (854, 480)),
-        ("auto", (1920, 1080), (896, 504)),
-        ("auto", (3840, 2160), (896, 504)),
-        ("auto", (1080, 1920), (504, 896)),
+        ("auto", (1920, 1080), (768, 432)),
+        ("auto", (3840, 2160), (768, 432)),
+        ("auto", (1080, 1920), (432, 768)),
         ("640", (1920, 1080), (640, 360)),
         ("50%", (1920, 1080), (960, 540)),
         ("1920", (640, 360), (640, 360)),
@@ -75,7 +75,7 @@ def test_a_look_from_before_there_was_a_dream_size_is_dreamt_in_full() -> None:
 
 
 def test_memory_is_that_of_the_small_dream() -> None:
-    full, small = estimate_memory((7680, 4320)), estimate_memory((7680, 4320), (896, 504))
+    full, small = estimate_memory((7680, 4320)), estimate_memory((7680, 4320), (768, 432))
     assert small < full / 2 and small > 7680 * 4320 * 3 * 4 * 4
 
 

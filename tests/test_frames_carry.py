@@ -46,7 +46,7 @@ def test_the_dial_settles_the_parts_that_are_not_set() -> None:
     assert [c.gain for c in dials] == sorted(c.gain for c in dials)
     assert [c.blend for c in dials] == sorted(c.blend for c in dials)
     assert [c.steps for c in dials] == sorted((c.steps for c in dials), reverse=True)
-    assert {c.every for c in dials} == {1}
+    assert {c.every for c in dials} == {2}
     chosen = CoherenceSettings(gain=0.3, blend=0.2, carried_steps=7, refresh=5, leak=0.4)
     assert resolve_coherence(chosen, 12) == CarrySettings(
         0.3, 0.2, 0.4, steps=7, every=5, holds_bands=True

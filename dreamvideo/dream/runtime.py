@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dreamvideo.memory import share_heap
 
 # What TensorFlow prints at its start: absl's log lines, and the line that announces them.
 _CHATTER = re.compile(rb"^(?:[IWE]\d{4} |WARNING: All log messages before absl).*\n?", re.MULTILINE)
+_LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 _XLA_CACHE = "--tf_xla_persistent_cache_directory="
 
 _lock = threading.Lock()
@@ -73,7 +74,7 @@ def _start() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
-        with _uncollected(), _interruptible():
+        with _uncollected(), _interruptible(), _without_keras(os.environ):
             import tensorflow as tf
         if _owned:
             gc.freeze()
@@ -108,6 +109,25 @@ def _uncollected() -> Iterator[None]:
     finally:
         if wanted:
             gc.enable()
+
+
+@contextmanager
+def _without_keras(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Keep TensorFlow from importing Keras 3 with itself, which takes 0.3 s and 40 MB.
+
+    Few networks need it, and for them ``tf.keras`` still imports it. In a host program, whoever
+    loads a SavedModel may expect that its optimizers are known.
+    """
+    if not _owned or _LEGACY_KERAS in environment:
+        yield
+        return
+    # With this TensorFlow looks for Keras 2 instead, and goes on if it is not there. Which of them
+    # ``tf.keras`` is, is decided when it is first used.
+    environment[_LEGACY_KERAS] = "1"
+    try:
+        yield
+    finally:
+        del environment[_LEGACY_KERAS]
 
 
 class _CheckingFinder:

@@ -27,6 +27,10 @@ _GIF_FILTERS = {
 }
 
 
+# Pixels of a frame from which on encoding takes a notable share of a render.
+LARGE = 1280 * 720
+
+
 @dataclass(frozen=True)
 class Codec:
     """One way to compress a picture.
@@ -39,6 +43,7 @@ class Codec:
         quality: Its default: for films a constant rate factor (lower is better), for WebP 0 to 100.
         best_worst: Its range.
         options: Further options.
+        if_large: Options for frames of more than ``LARGE`` pixels.
         multiple: (width, height) that sides must be multiples of.
         least: Smallest (width, height) that the encoder takes.
         reorders: Whether frames may be coded out of order.
@@ -53,6 +58,7 @@ class Codec:
     quality: int = 0
     best_worst: tuple[int, int] = (0, 0)
     options: tuple[str, ...] = ()
+    if_large: tuple[str, ...] = ()
     multiple: tuple[int, int] = (1, 1)
     least: tuple[int, int] = (1, 1)
     reorders: bool = False
@@ -113,6 +119,8 @@ CODECS = {
         # A dream's faint tints are what the usual steps of chroma round away: a tenth more bytes
         # lose a quarter less of its colour.
         options=("-x264-params", "chroma-qp-offset=-4"),
+        # At 1080p this takes half the time, and loses 0.4 dB with a seventh fewer bytes.
+        if_large=("-preset", "faster"),
         multiple=(2, 2),
         reorders=True,
     ),
@@ -419,6 +427,7 @@ def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
         codec.encoder,
         *([codec.scale, str(picture.quality)] if codec.scale else []),
         *codec.options,
+        *(codec.if_large if picture.size[0] * picture.size[1] > LARGE else ()),
     ]
     if codec.encoder == "libx265" and picture.muxer in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]

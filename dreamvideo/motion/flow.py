@@ -9,12 +9,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.imaging import REFERENCE_WIDTH, blur, blur_in_proportion, resize, to_grey, to_levels
+from dreamvideo.imaging import (
+    REFERENCE_WIDTH,
+    average_channels,
+    blur,
+    blur_in_proportion,
+    resize,
+    to_grey,
+    to_levels,
+)
 from dreamvideo.motion.warp import inside, warp
 
 Quality = Literal["fast", "medium", "fine"]
 
-MAX_WIDTH = 640
+MAX_WIDTH = 576
 _MIN_SIDE = 32
 _GRAIN_SIGMA = 0.7
 """Removes a quarter of the error that grain causes and costs clean pictures nothing."""
@@ -252,7 +260,7 @@ def _residual(
     frame: NDArray[np.float32], other: NDArray[np.float32], flow: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return how little a frame resembles the other one moved along a flow: H x W."""
-    difference = np.abs(frame - warp(other, flow, interpolation="linear")).mean(-1)
+    difference = average_channels(cv2.absdiff(frame, warp(other, flow, interpolation="linear")))
     return blur_in_proportion(difference, _RESIDUAL_SIGMA)
 
 
@@ -419,9 +427,7 @@ def _difference(
         )
         gain = np.float32(np.clip(spread_wanted / max(spread, 1e-3), 0.25, 4))
         moved = (moved - np.float32(level)) * gain + np.float32(wanted)
-    red, green, blue = cv2.split(cv2.absdiff(current, moved))
-    result: NDArray[np.float32] = (red + green + blue) / 3
-    return result
+    return average_channels(cv2.absdiff(current, moved))
 
 
 def _levels(image: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float, float]:

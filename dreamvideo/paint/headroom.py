@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import average_channels, spread_channels
+
 Image = NDArray[np.float32]
 
 # Black moves by this share of what white does: shadows turn grey sooner than skies do.
@@ -31,11 +33,14 @@ def make_headroom(image: Image, amount: Image | float) -> Image:
         return image
     # A number and a constant map give the same bits.
     amount = np.asarray(amount, np.float32)
-    light = image.mean(-1)
+    light = average_channels(image)
     shift = _bend(-light, np.multiply(amount, SHADOWS)) - _bend(light, amount)
-    moved = np.clip(image + shift[..., None], -1, 1)
+    moved = image + spread_channels(shift)
+    np.clip(moved, -1, 1, out=moved)
     kept = np.broadcast_to(np.equal(amount, 0), light.shape)
-    return np.asarray(np.where(kept[..., None], image, moved), np.float32)
+    if kept.any():
+        moved[kept] = image[kept]
+    return moved
 
 
 def _bend(light: Image, room: Image | float) -> Image:

@@ -23,8 +23,10 @@ from dreamvideo.settings.terms import AUTO, FULL, SMALL
 Size = tuple[int, int]
 
 # Largest dreams of frames and pictures in automatic mode, in pixels. A picture is dreamt only once.
-FRAME_PIXELS = 896 * 504
+FRAME_PIXELS = 768 * 432
 STILL_PIXELS = 1152 * 648
+# A reduction by less than this, in each direction, would blur more than it saves.
+LEAST_REDUCTION = 1.125
 # Shorter side below which a frame is not reduced: forms need room, and networks a least size.
 LEAST_SIDE = 270
 # Values of a picture that a processor's cache holds while several operations follow on them.
@@ -44,7 +46,7 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
 
     Example:
         >>> choose_dream_size("auto", (1920, 1080))
-        (896, 504)
+        (768, 432)
         >>> choose_dream_size("auto", (640, 360))
         (640, 360)
         >>> choose_dream_size("small", (640, 360))
@@ -57,7 +59,7 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
         reduction = min(size) / LEAST_SIDE
         if setting == AUTO:
             reduction = min((width * height / pixels) ** 0.5, reduction)
-        if reduction <= 1:
+        if reduction <= (LEAST_REDUCTION if setting == AUTO else 1):
             return size
         return max(1, round(width / reduction)), max(1, round(height / reduction))
     wanted = parse_size(setting, width, height, option="--dream-size")

@@ -40,11 +40,11 @@ class CoherenceSettings(Settings):
         json_schema_extra={"none": "from --coherence"},
     )
     refresh: int = Field(
-        default=1,
+        default=2,
         ge=1,
         le=12,
         description="Re-dream the whole frame only every N frames; in between, only newly "
-        "uncovered or changed areas. More: faster, duller on what moves.",
+        "uncovered or changed areas. More: faster, but fast motion smears.",
         json_schema_extra={"constant": True},
     )
     cadence: int = Field(

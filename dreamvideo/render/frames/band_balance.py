@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.imaging import resize
+from dreamvideo.imaging import average_channels, resize, spread_channels
 
 Image = NDArray[np.float32]
 
@@ -46,6 +46,10 @@ FAINT, PLAIN = 0.2, 0.5
 # At white and black half of a dream is clipped, which leaves this share of its RMS; from ``ROOM``
 # away from them all of it is there.
 CLIPPED, ROOM = 0.58, 0.5
+# Rows: luma, and two axes of chroma whose squares add up to the variance of the three channels.
+_OPPONENT = np.array(
+    [[1 / 3] * 3, np.array([1, -1, 0]) / 6**0.5, np.array([1, 1, -2]) / 18**0.5], np.float32
+)
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ def measure_bands(pyramid: Pyramid) -> Image:
     planes = []
     for index, band in enumerate(pyramid.bands):
         form = 2**index * GRID_WIDTH / width / CELL
-        light = band.mean(-1)
-        energy = np.stack([light**2, ((band - light[..., None]) ** 2).mean(-1)], -1)
-        cells = resize(energy, (rows, columns), "linear")
+        opponent = cv2.transform(band, _OPPONENT)
+        squares = resize(np.multiply(opponent, opponent, out=opponent), (rows, columns), "linear")
+        cells = np.stack([squares[..., 0], squares[..., 1] + squares[..., 2]], -1)
         sigma = NEIGHBOURHOOD * max(1.0, form)
         near = cv2.GaussianBlur(cells, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
         planes.append(np.sqrt(np.maximum(near, SILENCE**2)))
@@ -122,12 +126,14 @@ def restore_bands(pyramid: Pyramid, found: Image, wanted: Image, weight: Image) 
     gains[..., 0] = 1
     bands = []
     for index, band in enumerate(pyramid.bands):
-        light = band.mean(-1, keepdims=True)
-        gain = resize(gains[..., 2 * index : 2 * index + 2], band.shape[:2], "linear")
-        bands.append(gain[..., :1] * light + gain[..., 1:] * (band - light))
+        luma, chroma = cv2.split(
+            resize(gains[..., 2 * index : 2 * index + 2], band.shape[:2], "linear")
+        )
+        light = (luma - chroma) * average_channels(band)
+        bands.append(spread_channels(chroma) * band + spread_channels(light))
     move = RATE * weight[..., None] * (wanted[..., 2 * count :] - found[..., 2 * count :])
     rest = pyramid.rest + resize(move.astype(np.float32), pyramid.rest.shape[:2], "linear")
-    return Pyramid(tuple(np.asarray(band, np.float32) for band in bands), rest)
+    return Pyramid(tuple(bands), rest)
 
 
 def raise_colour(wanted: Image, width: int) -> Image:
@@ -216,7 +222,7 @@ def find_expected_share(base: Image, maturity: Image, like: Image) -> Image:
     Returns:
         rows x columns x planes, like the grid.
     """
-    room = np.clip((1 - np.abs(to_cells(base.mean(-1), like))) / ROOM, 0, 1)
+    room = np.clip((1 - np.abs(to_cells(average_channels(base), like))) / ROOM, 0, 1)
     share = np.broadcast_to(to_cells(maturity, like)[..., None], like.shape).copy()
     share[..., :-3] *= (CLIPPED + (1 - CLIPPED) * room)[..., None]
     return np.asarray(np.maximum(share, 1e-3), np.float32)

@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 from dreamvideo import timers
 from dreamvideo.dream.gradient_ascent import Image
 from dreamvideo.dream.patches import Box
-from dreamvideo.imaging import blur_in_proportion
+from dreamvideo.imaging import (
+    average_channels,
+    blur_in_proportion,
+    blur_widely,
+    spread_channels,
+)
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.motion.flow import Motion
 from dreamvideo.motion.warp import warp
@@ -223,13 +228,13 @@ def propagate(
     base = make_headroom(source, headroom)
     detail = warp(state.detail, motion.flow)
     if carry.leak:
-        detail = detail - carry.leak * blur_in_proportion(detail, LEAK_SIGMA)
+        detail = detail - carry.leak * blur_widely(detail, LEAK_SIGMA)
     pending, maturity, effort, wanted = (
         warp(each, motion.flow, interpolation="linear")
         for each in (state.pending, state.maturity, state.effort, state.contrast)
     )
     kept = carry_weight(maturity, target)
-    shrunk = kept[..., None] ** GROWTH
+    shrunk = spread_channels(kept**GROWTH)
     detail *= shrunk
     old = motion.confidence * (maturity * kept)
     age: Image = old / np.maximum(target, np.float32(NEGLIGIBLE))
@@ -248,21 +253,21 @@ def propagate(
         if known.min() < 1:
             # Where a dream is too weak to know its bands, keep low frequencies from accumulating.
             free = cv2.resize(1 - known, detail.shape[1::-1])[..., None]
-            detail = detail - UNHELD_LEAK * free * blur_in_proportion(detail, LEAK_SIGMA)
+            detail = detail - UNHELD_LEAK * free * blur_widely(detail, LEAK_SIGMA)
     missing = target - old
     places, waited = find_boxes(missing), int(state.waited) + 1
     rising = is_rising(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
-    trust = motion.confidence[..., None]
+    trust = spread_channels(motion.confidence)
     start = base + (carry.gain**waited if due else 1) * trust * detail
     refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
     grown = _run_steps(start, parts, missing, places, refresh, settings)
-    keep = (carry.blend * age)[..., None]
+    keep = spread_channels(carry.blend * age)
     carried = keep * np.clip(base + detail, -1, 1)
     blended = (1 - keep) * grown.image + carried
     # New areas show at once; what keeps the rest alive is mixed in slowly.
     rest = (1 - keep) * (base + trust * detail) + carried
-    later = (1 - grown.fresh / grown.work)[..., None] * (blended - rest)
+    later = spread_channels(1 - grown.fresh / grown.work) * (blended - rest)
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
     image = store_pixels(blended - later + pending / left, source, target)
@@ -421,7 +426,7 @@ def update_effort(effort: Image, ratio: Image) -> Image:
 def measure_contrast(detail: Image) -> Image:
     """Return the local standard deviation (H x W, above 0) of the detail's high frequencies."""
     fine = detail - blur_in_proportion(detail, CONTRAST_SIGMA)
-    energy = blur_in_proportion((fine**2).mean(-1), NEIGHBOURHOOD_SIGMA)
+    energy = blur_widely(average_channels(fine * fine), NEIGHBOURHOOD_SIGMA)
     return np.asarray(np.sqrt(np.maximum(energy, 1e-8)), np.float32)
 
 
