@@ -51,6 +51,21 @@ def test_tensorflow_starts_silently_and_with_our_settings() -> None:
     assert "already" in ended.stdout and len(ended.stdout.splitlines()) == 1
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("owned", [True, False])
+def test_keras_is_imported_with_tensorflow_in_a_host_program_only(owned: bool) -> None:
+    code = (
+        "import os, sys\n"
+        "from dreamvideo.dream import runtime\n"
+        f"{'runtime.own_process()' if owned else 'pass'}\n"
+        "tf = runtime.tensorflow()\n"
+        "print('keras.src' in sys.modules, 'TF_USE_LEGACY_KERAS' in os.environ)\n"
+        "print(tf.keras.Sequential([tf.keras.layers.Dense(2)])(tf.zeros((1, 4))).shape)\n"
+        "print(tf.keras.__version__.split('.')[0])\n"
+    )
+    assert run(code).stdout.splitlines() == [f"{not owned} False", "(1, 2)", "3"]
+
+
 def test_a_users_own_choice_of_kernels_stands() -> None:
     code = (
         "import os, sys\n"

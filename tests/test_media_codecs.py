@@ -230,6 +230,13 @@ def test_pictures_of_a_screen_keep_their_values(tmp_path: Path) -> None:
     assert notes == [] and np.abs(seen.astype(int) - ramp).max() <= 65535 / 1023
 
 
+def test_large_frames_are_searched_less_thoroughly(tmp_path: Path) -> None:
+    """x264 writes its settings into the film."""
+    for size, setting in (((1280, 720), b"subme=7"), ((1300, 720), b"subme=4")):
+        write(film(tmp_path / f"{size[0]}", [Fraction(0)], size), tmp_path / f"{size[0]}.mp4")
+        assert setting in (tmp_path / f"{size[0]}.mp4").read_bytes()
+
+
 def test_frames_are_padded_to_the_blocks_of_a_codec(tmp_path: Path) -> None:
     for codec, size in (("hap", (52, 52)), ("prores", (50, 50)), ("cineform", (64, 50))):
         notes = write(

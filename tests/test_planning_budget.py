@@ -22,7 +22,7 @@ from dreamvideo.render.planning.budget import (
 from dreamvideo.render.planning.estimate import Cost, estimate_seconds
 from dreamvideo.settings import CoherenceSettings, DreamSettings, Look
 
-COST = Cost(step=4e-7, flow=3e-7, rest=3e-7, enlarging=1e-7)
+COST = Cost(step=4e-7, whole=4e-7, flow=3e-7, rest=3e-7, enlarging=1e-7)
 SIZE = (1280, 720)
 ALONE = Look(coherence=CoherenceSettings(coherence=0))
 LOOKS = (Look(), ALONE, Look(dream=DreamSettings(octaves=6, steps=20)))
@@ -100,7 +100,7 @@ def test_octaves_go_down_with_the_size() -> None:
         choose_dream_size(rung.dream.dream_size, size)[0]: rung.dream.octaves
         for size, rung in list_quality_steps(SIZE, LOOKS[2])
     }
-    assert octaves[896] == 6 and octaves[min(octaves)] == 1
+    assert octaves[768] == 6 and octaves[min(octaves)] == 1
 
 
 @pytest.mark.parametrize("setting", ["auto", "full", "50%"])
@@ -143,7 +143,7 @@ def test_what_is_impossible_is_said_with_what_it_would_take() -> None:
 
 def test_workers_give_more_for_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
-    one, eight = (choose_quality(COST, SIZE, 1000, Look(), 600, workers=n) for n in (1, 8))
+    one, eight = (choose_quality(COST, SIZE, 1000, Look(), 300, workers=n) for n in (1, 8))
     at = [position(SIZE, Look(), (c.size, c.look)) for c in (one, eight)]
     assert at[1] < at[0]
 
@@ -156,11 +156,11 @@ def test_the_line_says_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         return COST
 
     monkeypatch.setattr(budgets, "measure_cost", measure)
-    chosen = fit_budget((640, 360), 500, Look(), time_budget="3m")
+    chosen = fit_budget((640, 360), 500, Look(), time_budget="150s")
     assert measured == [(Look(), (640, 360))]
-    assert chosen.line == "budget 3m: 640x360, 6 octaves of 14 steps, cadence 2: about 3m"
-    quick = fit_budget((640, 360), 500, Look(), fps_target=500 / 180)
-    assert quick == choose_quality(COST, (640, 360), 500, Look(), 180)
+    assert chosen.line == "budget 3m: 640x360, 6 octaves of 14 steps, cadence 2: about 2m"
+    quick = fit_budget((640, 360), 500, Look(), fps_target=500 / 150)
+    assert quick == choose_quality(COST, (640, 360), 500, Look(), 150)
 
 
 @pytest.mark.parametrize(

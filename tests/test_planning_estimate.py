@@ -21,8 +21,9 @@ from dreamvideo.render.planning.estimate import (
 )
 from dreamvideo.settings import CoherenceSettings, DreamSettings, Look
 
-COST = Cost(step=4e-7, flow=3e-7, rest=3e-7)
+COST = Cost(step=4e-7, whole=4e-7, flow=3e-7, rest=3e-7)
 SIZE = (640, 360)
+ALONE = CoherenceSettings(coherence=0)
 
 
 def carried(**settings: float) -> Look:
@@ -85,7 +86,18 @@ def test_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_machine_can_be_measured() -> None:
     cost = measure_cost(Look(dream=quick_dream()), (64, 48))
-    assert min(cost.step, cost.flow, cost.rest) > 0
+    assert min(cost.step, cost.whole, cost.flow, cost.rest) > 0
+
+
+def test_whole_dreams_count_with_their_closing_steps() -> None:
+    dearer = replace(COST, whole=2 * COST.step)
+    whole = estimate_seconds_per_frame(COST, Look(coherence=ALONE), SIZE)
+    more = estimate_seconds_per_frame(dearer, Look(coherence=ALONE), SIZE) - whole
+    assert more > 0.4 * whole
+    carried_frames = [estimate_seconds_per_frame(cost, Look(), SIZE) for cost in (COST, dearer)]
+    assert carried_frames[0] == carried_frames[1]
+    first = [estimate_seconds(cost, Look(), SIZE, 100) for cost in (COST, dearer)]
+    assert first[1] - first[0] == pytest.approx(more)
 
 
 def test_large_frames_are_measured_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,11 @@ class Dreamer:
         return self._full_ascent.traces
 
     @property
+    def closes(self) -> bool:
+        """Whether a whole dream ends with closing steps at each size."""
+        return self._full_ascent is not self._ascent
+
+    @property
     def terms(self) -> tuple[str, ...]:
         """The terms of the objective as written: layers, ``class NAME``, ``tv``, ``fidelity``.
 
