@@ -210,3 +210,8 @@ def test_dreaming_less_often_refreshes_no_less_than_every_second_dream() -> None
     ]
     assert found == [3, 2, 2, 2]
     assert resolve_coherence(CoherenceSettings(cadence=4, refresh=1), 12).every == 1
+
+
+def test_every_second_frame_is_refreshed_unless_asked_otherwise() -> None:
+    found = [resolve_coherence(CoherenceSettings(cadence=n), 12).every for n in (1, 2, 3, 4)]
+    assert found == [2, 1, 1, 1]

@@ -144,6 +144,9 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
     holds_bands = settings.hold == "bands"
     # Where bands are held, more steps would only be undone again: two do as well as three.
     steps = max(1, round(full_steps * along(1, 0.15 if holds_bands else 0.2, 0.15)))
+    # Every third frame leaves ghosts, as every second dream of every second frame does; whoever
+    # asks for fewer refreshes still gets them.
+    least = 1 if settings.refresh <= 2 else 2
     gain, blend = along(0, 0.975, 0.985), along(0, 0.7, 0.8)
     return CarrySettings(
         gain=gain if settings.gain is None else settings.gain,
@@ -152,7 +155,7 @@ def resolve_coherence(settings: CoherenceSettings, full_steps: int) -> CarrySett
         # loses some low frequencies too.
         leak=1 - (1 - settings.leak) ** (settings.cadence**0.5),
         steps=settings.carried_steps or steps,
-        every=min(settings.refresh, max(2, round(settings.refresh / settings.cadence))),
+        every=min(settings.refresh, max(least, round(settings.refresh / settings.cadence))),
         holds_bands=holds_bands,
     )
 
