@@ -156,11 +156,11 @@ def test_the_line_says_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         return COST
 
     monkeypatch.setattr(budgets, "measure_cost", measure)
-    chosen = fit_budget((640, 360), 500, Look(), time_budget="150s")
+    chosen = fit_budget((640, 360), 500, Look(), time_budget="160s")
     assert measured == [(Look(), (640, 360))]
-    assert chosen.line == "budget 3m: 640x360, 6 octaves of 14 steps, cadence 2: about 2m"
-    quick = fit_budget((640, 360), 500, Look(), fps_target=500 / 150)
-    assert quick == choose_quality(COST, (640, 360), 500, Look(), 150)
+    assert chosen.line == "budget 3m: 640x360, 6 octaves of 14 steps, cadence 2: about 3m"
+    quick = fit_budget((640, 360), 500, Look(), fps_target=500 / 160)
+    assert quick == choose_quality(COST, (640, 360), 500, Look(), 160)
 
 
 @pytest.mark.parametrize(
