@@ -24,6 +24,8 @@ from dreamvideo.settings import DreamSettings
 class Swirler:
     """A dreamer that folds the picture's fine detail over and over."""
 
+    closes = False
+
     def __init__(self, settings: DreamSettings, **_: Any) -> None:
         self.settings = settings
 
