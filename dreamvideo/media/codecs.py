@@ -27,8 +27,8 @@ _GIF_FILTERS = {
 }
 
 
-# Pixels of a frame from which on encoding takes a notable share of a render.
-LARGE = 1280 * 720
+# Pixels of a frame above which encoding takes a notable share of a render.
+LARGE_FRAME = 1280 * 720
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Codec:
         quality: Its default: for films a constant rate factor (lower is better), for WebP 0 to 100.
         best_worst: Its range.
         options: Further options.
-        if_large: Options for frames of more than ``LARGE`` pixels.
+        if_large: Options for frames of more than ``LARGE_FRAME`` pixels.
         multiple: (width, height) that sides must be multiples of.
         least: Smallest (width, height) that the encoder takes.
         reorders: Whether frames may be coded out of order.
@@ -427,7 +427,7 @@ def picture_arguments(codec: Codec, picture: PictureOptions) -> list[str]:
         codec.encoder,
         *([codec.scale, str(picture.quality)] if codec.scale else []),
         *codec.options,
-        *(codec.if_large if picture.size[0] * picture.size[1] > LARGE else ()),
+        *(codec.if_large if picture.size[0] * picture.size[1] > LARGE_FRAME else ()),
     ]
     if codec.encoder == "libx265" and picture.muxer in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.imaging import spread_channels
+
 Interpolation = Literal["lanczos", "cubic", "linear"]
 Border = Literal["replicate", "mirror", "wrap"]
 
@@ -126,5 +128,4 @@ def _bias_table() -> NDArray[np.float32]:
 def _like(weights: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
     if image.ndim == 2:
         return weights
-    # Multiplying whole channels is several times faster than broadcasting over them.
-    return np.asarray(cv2.merge([weights] * image.shape[2]), np.float32).reshape(image.shape)
+    return spread_channels(weights, image.shape[2]).reshape(image.shape)

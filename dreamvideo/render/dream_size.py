@@ -56,10 +56,10 @@ def choose_dream_size(setting: str, size: Size, pixels: int = FRAME_PIXELS) -> S
         return size
     width, height = size
     if setting in (AUTO, SMALL):
-        reduction = min(size) / LEAST_SIDE
+        reduction, least = min(size) / LEAST_SIDE, 1.0
         if setting == AUTO:
-            reduction = min((width * height / pixels) ** 0.5, reduction)
-        if reduction <= (LEAST_REDUCTION if setting == AUTO else 1):
+            reduction, least = min((width * height / pixels) ** 0.5, reduction), LEAST_REDUCTION
+        if reduction <= least:
             return size
         return max(1, round(width / reduction)), max(1, round(height / reduction))
     wanted = parse_size(setting, width, height, option="--dream-size")

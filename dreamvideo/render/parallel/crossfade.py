@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.cancel import check
 from dreamvideo.dream.gradient_ascent import Image
-from dreamvideo.imaging import REFERENCE_WIDTH, blur_in_proportion, shrink_to_width
+from dreamvideo.imaging import blur_widely
 from dreamvideo.media.paths import replace_atomically
 from dreamvideo.media.pixels import to_bytes, to_deep, to_float
 from dreamvideo.media.stills import load_deep, stored_bytes, to_depth
@@ -116,10 +115,10 @@ def crossfade(before: Image, after: Image, source: Image, share: float) -> Image
     difference = after - before
     mixed = before + np.float32(share) * difference
     detail = mixed - source
-    fine = detail - _smooth(detail, DETAIL_SIGMA)
-    other = difference - _smooth(difference, DETAIL_SIGMA)
-    lost = share * (1 - share) * _smooth((other**2).mean(-1), AREA_SIGMA)
-    there = np.maximum(_smooth((fine**2).mean(-1), AREA_SIGMA), 1e-8)
+    fine = detail - blur_widely(detail, DETAIL_SIGMA)
+    other = difference - blur_widely(difference, DETAIL_SIGMA)
+    lost = share * (1 - share) * blur_widely((other**2).mean(-1), AREA_SIGMA)
+    there = np.maximum(blur_widely((fine**2).mean(-1), AREA_SIGMA), 1e-8)
     gain = np.minimum(1 + lost / there, 2) ** (GIVEN_BACK / 2) - 1
     return np.asarray(np.clip(mixed + gain[..., None] * fine, -1, 1), np.float32)
 
@@ -157,17 +156,6 @@ def _measure_changes(frames: Iterator[Image]) -> Iterator[float]:
     for frame in frames:
         yield 0.0 if before is None else float(np.sqrt(np.mean((frame - before) ** 2)))
         before = frame
-
-
-def _smooth(image: Image, sigma: float) -> Image:
-    """Apply a Gaussian blur of ``sigma`` pixels of a frame ``REFERENCE_WIDTH`` wide.
-
-    Larger frames are shrunk first.
-    """
-    wide = image.shape[1] > 2 * REFERENCE_WIDTH
-    small = shrink_to_width(image, REFERENCE_WIDTH) if wide else image
-    small = blur_in_proportion(small, sigma)
-    return np.asarray(cv2.resize(small, image.shape[1::-1]), np.float32)
 
 
 def _ahead(segment: Segment) -> range:
