@@ -132,6 +132,20 @@ def test_folding_the_norms_changes_nothing() -> None:
         np.testing.assert_allclose(folded[name], exact[name], atol=2e-4, err_msg=name)
 
 
+def test_the_network_goes_on_from_any_block() -> None:
+    image = tensorflow().constant(cat(64, 80)[None])
+    names = [name for name, *_ in lite0.layer_table()]
+    whole = lite0.activations(image, names)
+    for block in (0, 9, 14):
+        deeper = names[names.index(f"block{block}") + 1 :]
+        went_on = lite0.activations_after(block, whole[f"block{block}"], deeper)
+        assert list(went_on) == deeper
+        for name in deeper:
+            np.testing.assert_array_equal(went_on[name], whole[name], err_msg=name)
+    assert lite0.find_finished_block(["stem", "block11_expand", "block3"]) == 10
+    assert lite0.find_finished_block(["block11", "block2_expand"]) == 11
+
+
 def test_the_gradient_is_that_of_the_plain_step_in_double_precision() -> None:
     tf = tensorflow()
     layers = ("block8_expand", "block11_expand")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,10 +18,10 @@ from dreamvideo.dream.objectives import (
     chosen_name,
     distance,
     dream_class,
+    gate,
     guide_name,
     layer_l2,
     layer_mean,
-    leave_value,
     match_guide,
     mean_of_channels,
     pick_strongest,
@@ -125,18 +125,25 @@ def test_what_is_recognised_is_how_far_the_entropy_is_below_that_of_a_guess() ->
     assert float(objective.value({"head": 0 * told["head"]})) == pytest.approx(0, abs=1e-6)
 
 
-def test_an_objective_that_leaves_the_value_pulls_as_before() -> None:
+@pytest.mark.parametrize("opened", [0.0, 1.0])
+def test_a_gated_objective_pulls_like_the_one_behind_it_and_leaves_the_value(
+    opened: float,
+) -> None:
     tf = tensorflow()
     seen = tf.constant(np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3))
-    gradients, values = [], []
-    for objective in (layer_l2("block5"), leave_value(layer_l2("block5"))):
-        with tf.GradientTape() as tape:
-            tape.watch(seen)
-            value = objective.value({"block5": seen})
-        gradients.append(tape.gradient(value, seen).numpy())
-        values.append(float(value))
-    assert values[0] > 0 and values[1] == 0
-    np.testing.assert_array_equal(*gradients)
+
+    def advance(value: Any, wanted: Sequence[str]) -> dict[str, Any]:
+        return dict.fromkeys(wanted, tf.sin(value))
+
+    plain = layer_l2("block7")
+    gated = gate(plain, "block5", advance)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(seen)
+        pulled = gated.value({"block5": seen, "gate": tf.constant(opened)})
+        reached = plain.value(advance(seen, ["block7"]))
+    assert float(pulled) == 0 < float(reached)
+    expected = opened * tape.gradient(reached, seen).numpy()
+    np.testing.assert_allclose(tape.gradient(pulled, seen).numpy(), expected, rtol=1e-6)
 
 
 @cache

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.convolution import spare_memory
 from dreamvideo.dream.dream_objective import DreamObjective
 from dreamvideo.dream.dreamt_network import DreamtNetwork, Extras
-from dreamvideo.dream.gradient_ascent import ClosingAscent, GradientAscent, Image, OnTile
+from dreamvideo.dream.gradient_ascent import SHUT, ClosingAscent, GradientAscent, Image, OnTile
 from dreamvideo.dream.mixed_step import NETWORKS, own_name
 from dreamvideo.dream.mixture import (
     divide_settings,
@@ -22,13 +22,14 @@ from dreamvideo.dream.mixture import (
     load_networks,
     read_mixture,
 )
-from dreamvideo.dream.models import Classifier, Lite, find_entry
+from dreamvideo.dream.models import Lite, find_entry
 from dreamvideo.dream.objective_builder import WeightedObjective, build_objective
 from dreamvideo.dream.objectives import (
+    GATE,
     PLACE,
     SOURCE,
     Objective,
-    leave_value,
+    gate,
     place_map,
     place_of,
     recognise_classes,
@@ -162,29 +163,19 @@ class Dreamer:
             norm=settings.norm,
             opponent=settings.balance == "opponent",
         )
-        extras = shaping.extras.union(*(each.goal.objective.extras for each in self._networks))
-        self._wanted = sorted(dict(extras))
         first, *others = [(each.forward, each.goal.objective) for each in self._networks]
+        self.closes = self._recognises(guide)
+        if self.closes:
+            first = first[0], first[1] + self._make_closing_objective()
+        extras = shaping.extras.union(*(goal.extras for _, goal in (first, *others)))
+        self._wanted = sorted(dict(extras))
         step = partial(Step, shaping=shaping)
         self._ascent = GradientAscent(*first, step=step, others=others, machine=machine)
-        self._full_ascent: GradientAscent | ClosingAscent = self._ascent
-        classifier = self._find_closing_classifier(guide)
-        if classifier is not None:
-            forward, goal = first
-            sure = recognise_classes(classifier.layer, classifier.kernel)
-            goal += leave_value(settings.certainty * RECOGNITION * sure)
-            closing = GradientAscent(spare_memory(forward), goal, step=step, machine=machine)
-            self._full_ascent = ClosingAscent(self._ascent, closing, CLOSING_STEPS)
 
     @property
     def traces(self) -> int:
-        """How often the step was compiled; the closing steps are another one."""
-        return self._full_ascent.traces
-
-    @property
-    def closes(self) -> bool:
-        """Whether a whole dream ends with closing steps at each size."""
-        return self._full_ascent is not self._ascent
+        """How often the step was compiled."""
+        return self._ascent.traces
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -271,9 +262,9 @@ class Dreamer:
         height, width = image.shape[:2]
         schedule = replace(self.schedule(height, width, steps), coarse_bias=coarse_bias)
         # So short a dream has hardly begun: it has nothing to be sure of.
-        closes = schedule.is_full and schedule.steps > CLOSING_STEPS
+        closes = self.closes and schedule.is_full and schedule.steps > CLOSING_STEPS
         return dream(
-            self._full_ascent if closes else self._ascent,
+            ClosingAscent(self._ascent, CLOSING_STEPS) if closes else self._ascent,
             image,
             schedule,
             # The whole gradient of a place objective lies near it; divided by the deviation of the
@@ -285,18 +276,30 @@ class Dreamer:
             on_tile=self._on_tile,
         )
 
-    def _find_closing_classifier(self, guide: Image | None) -> Classifier | None:
-        """Return the classifier that closing steps please; None if they are like all others."""
-        settings, network = self.settings, self._loaded[0]
+    def _recognises(self, guide: Image | None) -> bool:
+        """Return whether closing steps please a classifier, or are like all others."""
+        settings = self.settings
         chosen = settings.classes is not None or guide is not None or self._has_own
-        if chosen or not settings.certainty or len(self._loaded) > 1:
-            return None
+        if chosen or not settings.certainty or not isinstance(self._loaded[0], Lite):
+            return False
+        if len(self._loaded) > 1:
+            return False
         if settings.layers is not None:
             # Written out, with weights that change, they are still the network's own layers.
             own = layer_timeline(",".join(find_entry(settings.model).default_layers)).terms
             if {*layer_timeline(settings.layers).terms} != {*own}:
-                return None
-        return network.classifier if isinstance(network, Lite) else None
+                return False
+        return True
+
+    def _make_closing_objective(self) -> Objective:
+        """Return what closing steps add to the objective of the network's own look."""
+        network = self._loaded[0]
+        assert isinstance(network, Lite)
+        classifier = network.classifier
+        sure = recognise_classes(classifier.layer, classifier.kernel)
+        entered = network.find_finished_layer(sorted(self._networks[0].goal.objective.layers))
+        weighted = self.settings.certainty * RECOGNITION * sure
+        return gate(weighted, entered, spare_memory(partial(network.forward_from, entered)))
 
     def _extras(self, image: Image) -> ExtrasAt:
         """Return what the step needs besides the image, as a function of an octave's size."""
@@ -308,6 +311,8 @@ class Dreamer:
             constant[NETWORKS] = read_mixture(self.settings.model).weights(self._moment)
         if SIGMA in self._wanted:
             constant[SIGMA] = np.float32(self.settings.smooth)
+        if GATE in self._wanted:
+            constant[GATE] = SHUT
         if COLOUR in self._wanted:
             constant[COLOUR] = np.float32(self.settings.colour)
         places = self._of(PLACE)

@@ -14,7 +14,7 @@ from dreamvideo.dream.device import choose_device
 from dreamvideo.dream.float16 import run_in_float16
 from dreamvideo.dream.memory_estimate import MemoryEstimate
 from dreamvideo.dream.mixed_step import MixedStep
-from dreamvideo.dream.objectives import Objective
+from dreamvideo.dream.objectives import GATE, Objective
 from dreamvideo.dream.patches import Box, list_shifts
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.step import Forward, Step
@@ -27,6 +27,8 @@ OnStep = Callable[[int, float, Image], None]
 OnTile = Callable[[int, int], None]
 Tensors = Mapping[str, Any]
 MACHINE = MachineSettings()
+# Values of the extra ``GATE``.
+SHUT, OPEN = np.zeros((), np.float32), np.ones((), np.float32)
 IN_PRECISION: dict[str, Callable[[Forward], Forward]] = {
     # Whoever may choose another one has done so before.
     "auto": lambda forward: forward,
@@ -243,22 +245,16 @@ class GradientAscent:
 
 
 class ClosingAscent:
-    """Gradient ascent whose last steps at each size climb another objective."""
+    """Gradient ascent whose gate (``objectives.gate``) is open in the last steps at each size."""
 
-    def __init__(self, ascent: GradientAscent, closing: GradientAscent, steps: int) -> None:
-        """Join two ascents.
+    def __init__(self, ascent: GradientAscent, steps: int) -> None:
+        """Wrap an ascent.
 
         Args:
-            ascent: What is climbed first.
-            closing: What is climbed last; it needs the same extras.
-            steps: How many steps of each size that is.
+            ascent: The ascent, of an objective with a gate.
+            steps: How many steps of each size the gate is open.
         """
-        self._ascent, self._closing, self._steps = ascent, closing, steps
-
-    @property
-    def traces(self) -> int:
-        """How often a gradient was compiled."""
-        return self._ascent.traces + self._closing.traces
+        self._ascent, self._steps = ascent, steps
 
     @property
     def takes_any_size(self) -> bool:
@@ -271,6 +267,8 @@ class ClosingAscent:
         step_size: float | Image,
         shifts: NDArray[np.int32],
         on_step: OnStep | None = None,
+        *,
+        extras: Mapping[str, NDArray[Any]] | None = None,
         **how: Any,
     ) -> tuple[Image, list[float]]:
         """Take the steps, as ``GradientAscent.climb`` does with the same arguments."""
@@ -282,9 +280,11 @@ class ClosingAscent:
 
         climbed, losses = image, list[float]()
         if first:
+            how["extras"] = {**(extras or {}), GATE: SHUT}
             climbed, losses = self._ascent.climb(image, step_size, shifts[:first], on_step, **how)
         later = report if on_step is not None else None
-        climbed, last = self._closing.climb(climbed, step_size, shifts[first:], later, **how)
+        how["extras"] = {**(extras or {}), GATE: OPEN}
+        climbed, last = self._ascent.climb(climbed, step_size, shifts[first:], later, **how)
         return climbed, losses + last
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -203,9 +204,40 @@ def activations(
         variant: Which network of the family.
         weights: What to use in place of its own, as ``fold_weights`` gives them.
     """
+    return _collect(
+        _walk(image, variant, fold_weights(variant) if weights is None else weights), wanted
+    )
+
+
+def activations_after(
+    block: int, value: Any, wanted: Sequence[str], variant: Variant = LITE0
+) -> dict[str, Any]:
+    """Return activations (1, h, w, channels) of layers that are deeper than a block.
+
+    Args:
+        block: Number of the block.
+        value: Activations of the layer ``block{block}``, (1, h, w, channels).
+        wanted: Names of deeper layers.
+        variant: Which network of the family.
+    """
+    return _collect(_walk_blocks(value, block + 1, variant, fold_weights(variant)), wanted)
+
+
+def find_finished_block(layers: Sequence[str], variant: Variant = LITE0) -> int:
+    """Return the number of the deepest block whose output is computed for these layers anyway.
+
+    Raises ValueError if there is none.
+    """
+    names = [name for name, *_ in layer_table(variant)]
+    deepest = max(names.index(layer) for layer in layers)
+    return max(b.index for b in blocks(variant) if names.index(f"block{b.index}") <= deepest)
+
+
+def _collect(named: Iterator[tuple[str, Any]], wanted: Sequence[str]) -> dict[str, Any]:
+    """Return what is wanted of (name, value), going no further than it takes."""
     missing = set(wanted)
     found = {}
-    for name, value in _walk(image, variant, weights):
+    for name, value in named:
         if name in missing:
             found[name] = value
             missing.remove(name)
@@ -223,10 +255,23 @@ def class_logits(image: Any, variant: Variant = LITE0) -> Any:
     return features @ kernel + bias
 
 
-def _walk(image: Any, variant: Variant, given: Weights | None) -> Iterator[tuple[str, Any]]:
+def _walk(image: Any, variant: Variant, weights: Weights) -> Iterator[tuple[str, Any]]:
     import tensorflow as tf
 
-    weights, dtype = fold_weights(variant) if given is None else given, image.dtype
+    # The network was trained on (byte - 127) / 128.
+    kernel, bias = weights["stem"]
+    x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
+    yield "stem", x
+    yield from _walk_blocks(x, 0, variant, weights)
+
+
+def _walk_blocks(
+    x: Any, first: int, variant: Variant, weights: Weights
+) -> Iterator[tuple[str, Any]]:
+    """Yield the layers from block number ``first`` on; ``x`` is what goes into it."""
+    import tensorflow as tf
+
+    dtype = x.dtype
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]
@@ -238,11 +283,7 @@ def _walk(image: Any, variant: Variant, given: Weights | None) -> Iterator[tuple
         value = tf.nn.depthwise_conv2d(x, tf.constant(kernel, dtype), strides, "SAME")
         return tf.nn.bias_add(value, tf.constant(bias, dtype))
 
-    # The network was trained on (byte - 127) / 128.
-    kernel, bias = weights["stem"]
-    x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
-    yield "stem", x
-    for block in blocks(variant):
+    for block in islice(blocks(variant), first, None):
         name, skip = f"block{block.index}", x
         if block.expansion > 1:
             x = tf.nn.relu6(conv(x, f"{name}_expand"))

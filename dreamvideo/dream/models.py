@@ -493,6 +493,21 @@ class Lite:
         """Return activations of the wanted layers for pixels (1, H, W, 3) in [-1, 1]."""
         return lite0.activations(image, wanted, self.variant)
 
+    def find_finished_layer(self, layers: Sequence[str]) -> str:
+        """Return the deepest layer computed for these ones that ``forward_from`` can go on from."""
+        return f"block{lite0.find_finished_block(layers, self.variant)}"
+
+    def forward_from(self, layer: str, value: Any, wanted: Sequence[str]) -> dict[str, Any]:
+        """Return activations of deeper layers than the output of a block.
+
+        Args:
+            layer: Name of the block.
+            value: Its activations, (1, h, w, channels).
+            wanted: Names of deeper layers.
+        """
+        block = int(layer.removeprefix("block"))
+        return lite0.activations_after(block, value, wanted, self.variant)
+
 
 def suggest_name(name: str, known: Sequence[str]) -> str:
     """Return similar names, or else the first ones, as the end of an error's line."""

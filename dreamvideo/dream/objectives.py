@@ -26,6 +26,7 @@ OVER_PICTURE = (None, None)
 # Names of extras; those that end in a colon are followed by what they belong to.
 WEIGHTS, SOURCE, PLACE, CHOSEN, GUIDE = "weights", "source", "place:", "chosen:", "guide:"
 CREATURES = "creatures:"
+GATE = "gate"
 # Share of a layer's channels that one seed of creatures dreams.
 CREATURES_SHARE = 0.25
 # Mean squares below these count as silence: the root or logarithm of a silent channel is too steep.
@@ -264,17 +265,38 @@ def recognise_classes(layer: str, kernel: np.ndarray[Any, Any]) -> Objective:
     return Objective(frozenset([layer]), value)
 
 
-def leave_value(objective: Objective) -> Objective:
-    """Return an objective of value 0 with the gradient of another one.
+def gate(
+    objective: Objective, layer: str, advance: Callable[[Any, Sequence[str]], Activations]
+) -> Objective:
+    """Return an objective of value 0 that pulls like another one while the extra ``GATE`` is not 0.
 
-    Added to a further one it pulls, but what is reached stays comparable.
+    Added to a further one it pulls, but what is reached stays comparable. While the gate is shut,
+    nothing deeper than ``layer`` is computed for it.
+
+    Args:
+        objective: The other one, of deeper layers and without extras.
+        layer: Name of the layer that it is entered from.
+        advance: (activations of ``layer``, names of deeper layers) -> their activations.
     """
 
     def value(activations: Activations) -> Any:
-        reached = objective.value(activations)
-        return reached - tensorflow().stop_gradient(reached)
+        tf = tensorflow()
+        here = activations[layer]
 
-    return Objective(objective.layers, value, objective.extras)
+        def differentiate() -> Any:
+            # In here, since the gradient of a branch would be a branch of its own, which takes
+            # every activation of this one.
+            entered = tf.identity(here)
+            with tf.GradientTape() as tape:
+                tape.watch(entered)
+                reached = objective.value(advance(entered, sorted(objective.layers)))
+            return tape.gradient(reached, entered)
+
+        slope = tf.cond(activations[GATE] > 0, differentiate, lambda: tf.zeros_like(here))
+        pull = tf.reduce_sum(here * tf.stop_gradient(slope))
+        return pull - tf.stop_gradient(pull)
+
+    return Objective(frozenset([layer]), value, frozenset([(GATE, ())]))
 
 
 def match_guide(layer: str, count: int) -> Objective:

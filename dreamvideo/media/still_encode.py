@@ -35,6 +35,8 @@ LOSSY_ENDINGS = (*_JPEG_ENDINGS, ".webp", ".avif", ".jxl")
 LIGHT_ENDINGS = (".exr",)
 # The most that a JPEG segment can hold, without its own heading.
 _JPEG_EXIF = 65_533 - 8
+# Of 0 to 9: zlib's own 6 takes three times as long for 3 % less of a dreamt picture.
+_PNG_LEVEL = 3
 _JXL_STREAM = b"\xff\x0a"
 # Values of TIFF tags.
 _DEFLATE, _HORIZONTAL, _RGB, _CHUNKY, _UNASSOCIATED = 8, 2, 2, 1, 2
@@ -129,10 +131,12 @@ def _png(layers: NDArray[Any], tags: Mapping[str, str], exif: Image.Exif | None)
     if layers.dtype == np.uint8:
         buffer = io.BytesIO()
         options: dict[str, Any] = {} if exif is None else {"exif": exif}
-        Image.fromarray(layers).save(buffer, "PNG", pnginfo=texts, compress_level=6, **options)
+        Image.fromarray(layers).save(
+            buffer, "PNG", pnginfo=texts, compress_level=_PNG_LEVEL, **options
+        )
         return buffer.getvalue()
     order = [2, 1, 0, 3][: layers.shape[2]]
-    done, data = cv2.imencode(".png", layers[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    done, data = cv2.imencode(".png", layers[..., order], [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     if not done:
         raise MediaError(f"a picture of {layers.shape} {layers.dtype} does not encode as PNG")
     chunks = b"".join(png.chunk(kind, content) for kind, content, *_ in texts.chunks)
