@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from media_clips import make, picture, times_of, tone
 
 from dreamvideo.errors import MediaError, UsageError
-from dreamvideo.media.probe import probe
+from dreamvideo.media import probe as media_probe
+from dreamvideo.media.probe import MediaInfo, probe
 from dreamvideo.media.read import ReadOptions, open_source
 from dreamvideo.media.stills import store_frame
 
@@ -32,6 +34,25 @@ def test_a_probe_tells_what_is_in_the_file(clips: Path) -> None:
     assert (info.kind, info.codec, info.width, info.height) == ("video", "h264", 64, 48)
     assert (info.rate, info.duration) == (Fraction(25), Fraction(2)) and info.frames == 50
     assert [track.codec for track in info.audio] == ["aac"]
+
+
+def test_a_file_is_probed_once_by_whatever_path(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = MediaInfo(Path("any"), "video", "mp4", "h264", 64, 48, Fraction(25), Fraction(2), 50)
+    seen: list[Path] = []
+
+    def tell(path: Path) -> MediaInfo:
+        seen.append(path)
+        return told
+
+    monkeypatch.setattr(media_probe, "_probe_file", tell)
+    monkeypatch.chdir(clips)
+    copy = Path("copy.mp4")
+    copy.write_bytes((clips / "plain.mp4").read_bytes())
+    for path in (copy, clips / copy, clips / ".." / clips.name / copy):
+        assert probe(path) == replace(told, path=path)
+    assert seen == [copy]
 
 
 def test_rates_are_exact(clips: Path) -> None:

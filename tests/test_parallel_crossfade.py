@@ -35,9 +35,9 @@ from dreamvideo.render.job.segments import Segment
 from dreamvideo.render.options import WARM_UP, RenderOptions
 from dreamvideo.render.parallel.crossfade import (
     crossfade,
+    encode_ahead,
     fade_weights,
     join_segments,
-    make_ahead_png,
 )
 from dreamvideo.render.progress import Progress
 from dreamvideo.settings import make_machine
@@ -112,7 +112,7 @@ def test_only_frames_that_two_parts_have_dreamt_are_made_anew(tmp_path: Path) ->
         for number in range(part.first - part.warm_up, part.first):
             dream = np.full(shape, 200, np.uint8)
             held = dream if number != 4 else np.full(shape, 51400, np.uint16)
-            ahead_path(tmp_path, part.index, number).write_bytes(make_ahead_png(held, source))
+            ahead_path(tmp_path, part.index, number).write_bytes(encode_ahead(held, source))
     heard: list[Progress] = []
     made = join_segments(tmp_path, plan, frames, 2, heard.append)
     changed = [n for n in range(9) if made[n].path != frames[n].path]

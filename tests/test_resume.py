@@ -150,7 +150,7 @@ def damage(path: Path, how: str) -> None:
 @pytest.mark.sample(4)
 @pytest.mark.parametrize("how", ["gone", "cut", "empty", "flipped"])
 @pytest.mark.parametrize(
-    "what", ["frames/00000003.png", "frames/00000005.png", "parts/0000.log", "parts/0000.*.npz"]
+    "what", ["frames/00000003.frame", "frames/00000005.frame", "parts/0000.log", "parts/0000.*.npz"]
 )
 def test_damage_in_the_job_costs_time_alone(
     shelf: Path, tmp_path: Path, whole: dict[str, bytes], what: str, how: str

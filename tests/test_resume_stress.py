@@ -61,7 +61,7 @@ def test_a_render_killed_again_and_again_is_the_same(
             time.sleep(chance.expovariate(1 / 0.08))
             process.send_signal(signal.SIGKILL)
             kills += process.wait() == -signal.SIGKILL
-            moments.append(len(list(job.glob("frames/*.png"))))
+            moments.append(len(list(job.glob("frames/*.frame"))))
         else:
             assert process.wait() == 0
     assert hashes(killed) == hashes(whole)

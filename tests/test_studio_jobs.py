@@ -395,8 +395,8 @@ def test_the_newest_frame_of_a_render_is_seen(
     frames = job_folder(job.order.output) / "frames"
     frames.mkdir(parents=True)
     for number, value in ((2, 200), (1, 40)):
-        store_frame(frames / f"{number:08d}.png", np.full((32, 48, 3), value, np.uint8))
-        os.utime(frames / f"{number:08d}.png", (number, number))
+        store_frame(frames / f"{number:08d}.frame", np.full((32, 48, 3), value, np.uint8))
+        os.utime(frames / f"{number:08d}.frame", (number, number))
     live = cv2.imdecode(np.frombuffer(job.read_live(), np.uint8), cv2.IMREAD_COLOR)
     assert live is not None and live.shape == (32, 48, 3)
     assert abs(float(live.mean()) - 200) < 2

@@ -189,7 +189,7 @@ def test_a_queue_is_ordered_watched_held_and_found_again(
     frames = job_folder(output) / "frames"
     frames.mkdir(parents=True)
     (frames.parent / "manifest.json").touch()
-    store_frame(frames / "00000001.png", np.full((48, 64, 3), 120, np.uint8))
+    store_frame(frames / "00000001.frame", np.full((48, 64, 3), 120, np.uint8))
     served.children[0].hear(Progress("dreaming", "frame", 1, 8))
     served.children[0].hear(Progress("dreaming", "frame", 2, 8))
     expect(film).to_contain_text(re.compile(r"Dreaming: frame 2 of 8, \d+:\d\d left"))

@@ -15,6 +15,7 @@ from dreamvideo.media import codecs, containers, ffmpeg, webp
 from dreamvideo.media.codecs import Codec
 from dreamvideo.media.containers import Container
 from dreamvideo.media.demux import sound_ends
+from dreamvideo.media.ivf import ivf_stream
 from dreamvideo.media.mastering import read_mastering
 from dreamvideo.media.own_light import screen_codes
 from dreamvideo.media.paths import describe_os_error, escape_text
@@ -24,7 +25,7 @@ from dreamvideo.media.probe import AudioStream, MediaInfo, read_tags
 from dreamvideo.media.proof import FilmContents, SoundSpan, measure_sound_end, prove_film
 from dreamvideo.media.soundtrack import CHANNELS, RATE, Soundtrack, render_soundtrack
 from dreamvideo.media.stills import Color as Background
-from dreamvideo.media.stored import Kind, StoredFrame, ivf, pngs
+from dreamvideo.media.stored import Kind, StoredFrame, packets
 from dreamvideo.media.time_code import read_time_code, shift_time_code
 
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
@@ -318,7 +319,7 @@ def _encode(
     tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
     keep_alpha = codecs.holds_alpha(codec, output, depth)
-    pictures = pngs(
+    pictures = packets(
         film.frames,
         film.kind,
         keep_alpha=keep_alpha,
@@ -333,7 +334,9 @@ def _encode(
     lines, _ = ffmpeg.run(
         [*arguments, *tail],
         subject=f"{escape_text(output)}: encoding failed",
-        feed=ivf(film.ticks, film.clock, _counted(mastered, options.on_frame)),
+        feed=ivf_stream(
+            film.ticks, film.clock, _counted(mastered, options.on_frame), film.kind.codec
+        ),
     )
     # WebP merges equal frames into one that is shown longer.
     merges = container.muxer == "webp"

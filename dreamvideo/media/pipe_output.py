@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dreamvideo.errors import MediaError, UsageError
 from dreamvideo.media import ffmpeg
 from dreamvideo.media.decode import assumed_matrix
+from dreamvideo.media.ivf import PNG_CODEC, RGBA_CODEC, ivf_frame, ivf_header
 from dreamvideo.media.stills import Color, flatten, png_bytes, to_depth
-from dreamvideo.media.stored import ivf_frame, ivf_header
 
 Form = Literal["y4m", "nut"]
 NAME = "standard output"
@@ -156,7 +156,7 @@ def _nut_arguments(form: PipeFormat) -> list[str]:
 def _nut_frames(frames: Iterable[PipeFrame], form: PipeFormat) -> Iterator[bytes]:
     deep = form.depth > 8
     opaque: NDArray[np.uint8] = np.full(form.size[::-1], 255, np.uint8)
-    yield ivf_header(form.clock, codec=b"MPNG" if deep else b"RGBA", size=form.size)
+    yield ivf_header(form.clock, codec=PNG_CODEC if deep else RGBA_CODEC, size=form.size)
     for frame in frames:
         alpha = opaque if frame.alpha is None else frame.alpha
         if deep:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media import ffmpeg
+from dreamvideo.media.ivf import ivf_frame, ivf_header
 from dreamvideo.media.paths import escape_text
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import ReadOptions, open_source
-from dreamvideo.media.stored import ivf_frame, ivf_header
 
 QUALITY = 21
 # Seeking to a frame is fast only if a key frame is never far away.

@@ -207,7 +207,8 @@ def probe(path: Path | str, options: SeriesOptions = STRICT) -> MediaInfo:
         return _probe_sequence(path, options)
     path = readable(path)
     now = path.stat()
-    return _probe_cached(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
+    state = _FileState(path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)
+    return replace(_probe_cached(state), path=path)
 
 
 def is_film(path: Path | str) -> bool:
@@ -272,10 +273,21 @@ def _odd_sizes(files: Sequence[Path], options: SeriesOptions) -> int:
     return odd
 
 
+@dataclass(frozen=True)
+class _FileState:
+    """A file as it is now: the same for every path that leads to it."""
+
+    path: Path = field(compare=False)
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
 @lru_cache(maxsize=16)
-def _probe_cached(path: Path, _state: tuple[int, ...]) -> MediaInfo:
-    """Probe a file, cached: a render asks for the same one repeatedly."""
-    return _probe_file(path)
+def _probe_cached(state: _FileState) -> MediaInfo:
+    """Probe a file, cached: a render asks for the same one repeatedly, by several paths."""
+    return _probe_file(state.path)
 
 
 def _probe_file(path: Path) -> MediaInfo:

@@ -23,7 +23,9 @@ from dreamvideo.media.color_profile import (
 )
 from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
 from dreamvideo.media.exif import keep_exif
+from dreamvideo.media.ivf import SIGNATURE
 from dreamvideo.media.light import develop_light
+from dreamvideo.media.magicyuv import can_encode, decode_magicyuv, encode_magicyuv
 from dreamvideo.media.opencv import decode_by_opencv
 from dreamvideo.media.own_light import encode_linear
 from dreamvideo.media.paths import escape_text, read_bytes, readable, replace_atomically
@@ -45,18 +47,13 @@ Background = tuple[float, float, float]
 # Stored frames are compressed if that leaves less than this share of a sample of their rows.
 _PAYS = 0.7
 _SAMPLED_ROWS = 16
+# Dreamt frames hardly compress: of what repeats itself, only runs are searched for, in a third of
+# the time of level 1 and for the same size.
 _PNG = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
-    cv2.IMWRITE_PNG_STRATEGY,
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 ]
-# Dreamt frames hardly compress: of what repeats itself, only runs are searched for, in a third of
-# the time of level 1 and for the same size.
-_FAST = [*_PNG, cv2.IMWRITE_PNG_STRATEGY_RLE]
-# A render waits for each frame that it stores: unless runs make it smaller than this share, which
-# single bytes cannot reach, nothing is searched for, in two thirds of the time.
-_FLAT = 1 / 8
-_FASTEST = [*_PNG, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
 _HEAD = 2**16
 _KEPT_LIGHT = "read as light, which is kept: dreamt on a copy tone-mapped to sRGB"
 
@@ -280,45 +277,46 @@ def store_frame(
 
 def png_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
     """Encode H x W x 3 RGB and H x W alpha of the same type as PNG."""
-    return _encode_png(pixels, alpha, _FAST)
-
-
-def _encode_png(pixels: NDArray[Any], alpha: NDArray[Any] | None, how: list[int]) -> bytes:
     colors = pixels[..., ::-1]
     layers = colors if alpha is None else np.dstack([colors, alpha])
-    done, data = cv2.imencode(".png", np.ascontiguousarray(layers), how)
+    done, data = cv2.imencode(".png", np.ascontiguousarray(layers), _PNG)
     if not done:
         raise MediaError(f"a frame of {pixels.shape} {pixels.dtype} does not encode as PNG")
     return bytes(data.tobytes())
 
 
 def stored_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
-    """Encode like ``png_bytes``, but faster, and without compression where it would save little.
+    """Encode a frame that will be read back soon: fast rather than small.
 
-    A dreamt frame compresses by a fifth, which takes ten times as long as writing it, and reading
-    it back five times as long.
+    Opaque frames of 8 bits are MagicYUV, others PNGs, which are not compressed where that would
+    save little: dreamt frames compress by a fifth, which takes ten times as long as writing them,
+    and reading them back five times as long.
     """
+    if alpha is None and can_encode(pixels):
+        return encode_magicyuv(np.asarray(pixels, np.uint8))
     raw = pixels[:: max(1, len(pixels) // _SAMPLED_ROWS)]
     sampled = len(png_bytes(raw, None)) / raw.nbytes
     if sampled < _PAYS:
-        return _encode_png(pixels, alpha, _FAST if sampled < _FLAT else _FASTEST)
+        return png_bytes(pixels, alpha)
     layers = pixels if alpha is None else np.dstack([pixels, alpha])
     return encode_uncompressed(layers)
 
 
 def load_frame(path: Path) -> Pixels:
-    """Load a frame stored by ``store_frame`` as 8-bit H x W x 3 RGB. Raises MediaError."""
+    """Load a frame as ``load_deep`` does, as 8-bit H x W x 3 RGB. Raises MediaError."""
     pixels, _ = load_deep(path)
     return np.asarray(to_depth(pixels, 8), np.uint8)
 
 
 def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Load a frame stored by ``store_frame`` at its own depth: colours and alpha.
+    """Load a stored frame (``store_frame``, ``stored_bytes``) at its depth: colours and alpha.
 
     Raises MediaError, Interrupted.
     """
     check()
-    layers = decode_by_opencv(read_bytes(path))
+    data = read_bytes(path)
+    layers: NDArray[Any] | None
+    layers = decode_magicyuv(data) if data.startswith(SIGNATURE) else decode_by_opencv(data)
     if layers is None:
         raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None

@@ -1,4 +1,4 @@
-"""Finished frames on disk: lossless PNGs with their times, and streams of them for ffmpeg."""
+"""Finished frames on disk: lossless pictures with their times, and streams of them for ffmpeg."""
 
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ from pathlib import Path
 import numpy as np
 
 from dreamvideo.errors import MediaError
+from dreamvideo.media.ivf import (
+    MAGICYUV_CODEC,
+    PNG_CODEC,
+    read_ivf_picture,
+    read_ivf_size,
+)
+from dreamvideo.media.ivf import SIGNATURE as IVF_SIGNATURE
 from dreamvideo.media.paths import escape_text, read_bytes
+from dreamvideo.media.png import SIGNATURE as PNG_SIGNATURE
 from dreamvideo.media.png import encode_uncompressed
 from dreamvideo.media.stills import Background, flatten, load_deep
 
-_HEADER = struct.Struct(">8sI4sIIBB")
+_PNG_HEADER = struct.Struct(">8sI4sIIBB")
+_HEAD = 64
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
-_IVF_HEADER = struct.Struct("<4sHH4sHHIIII")
+# Extension of stored frames: what they are, MagicYUV or PNG, is seen in the file.
+STORED_ENDING = ".frame"
 
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """A finished frame: a lossless PNG, and its time on the source's clock in seconds."""
+    """A finished frame: a lossless picture, and its time on the source's clock in seconds."""
 
     path: Path
     time: Fraction
@@ -30,60 +40,36 @@ class StoredFrame:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the stored frames of one film are: (width, height), bits per channel, alpha."""
+    """What the stored frames of one film are.
+
+    Attributes:
+        size: (width, height).
+        depth: Bits per channel.
+        alpha: Whether any of them has alpha.
+        codec: How ffmpeg gets them, as ``ivf`` names it.
+    """
 
     size: tuple[int, int]
     depth: int
     alpha: bool
+    codec: bytes = PNG_CODEC
 
 
 def kind_of(frames: Sequence[StoredFrame]) -> Kind:
     """Read all frames' headers. Raises MediaError for a missing, broken or odd one, by name."""
-    sizes: set[tuple[int, int]] = set()
-    depth, alpha = 8, False
+    kinds: set[Kind] = set()
     for frame in frames:
-        width, height, bits, colors = _header(frame.path)
-        sizes.add((width, height))
-        depth, alpha = max(depth, bits), alpha or colors in (_GREY_ALPHA, _RGB_ALPHA)
-        if len(sizes) > 1:
+        kinds.add(_read_kind(frame.path))
+        if len({kind.size for kind in kinds}) > 1:
             raise MediaError(f"{escape_text(frame.path)}: the stored frames differ in size")
-    return Kind(sizes.pop(), depth, alpha)
+    if len(kinds) == 1:
+        return kinds.pop()
+    # Of frames of several kinds, ffmpeg gets PNGs.
+    depth, alpha = max(kind.depth for kind in kinds), any(kind.alpha for kind in kinds)
+    return Kind(next(iter(kinds)).size, depth, alpha)
 
 
-def ivf(ticks: Sequence[int], clock: Fraction, pngs: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield an IVF stream of PNGs: the simplest container with exact times.
-
-    Args:
-        ticks: Times of the frames in units of ``clock``.
-        clock: Seconds per tick.
-        pngs: The PNG files.
-    """
-    yield ivf_header(clock, len(ticks))
-    for tick, png in zip(ticks, pngs, strict=True):
-        yield ivf_frame(tick, png)
-
-
-def ivf_header(
-    clock: Fraction, count: int = 0, codec: bytes = b"MPNG", size: tuple[int, int] = (16, 16)
-) -> bytes:
-    """Return the header of such a stream.
-
-    Args:
-        clock: Seconds per tick.
-        count: Number of frames; 0 if unknown.
-        codec: Four letters that name how a frame is coded.
-        size: (width, height); a PNG knows its own.
-    """
-    rate = (clock.denominator, clock.numerator)
-    return _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, codec, *size, *rate, count, 0)
-
-
-def ivf_frame(tick: int, png: bytes) -> bytes:
-    """Return one picture of such a stream."""
-    return struct.pack("<IQ", len(png), tick) + png
-
-
-def pngs(
+def packets(
     frames: Sequence[StoredFrame],
     kind: Kind,
     *,
@@ -91,7 +77,7 @@ def pngs(
     background: Background,
     pinhole: bool = False,
 ) -> Iterator[bytes]:
-    """Yield the frames as PNG files, all opaque or all with alpha.
+    """Yield the frames as ``kind.codec`` has them, all opaque or all with alpha.
 
     Args:
         frames: The stored frames.
@@ -106,7 +92,7 @@ def pngs(
     """
     for frame in frames:
         if not kind.alpha:
-            yield read_bytes(frame.path)
+            yield _read_packet(frame.path, kind.codec)
             continue
         pixels, alpha = load_deep(frame.path)
         if not keep_alpha:
@@ -119,13 +105,27 @@ def pngs(
         yield encode_uncompressed(pixels if alpha is None else np.dstack([pixels, alpha]))
 
 
-def _header(path: Path) -> tuple[int, int, int, int]:
+def _read_packet(path: Path, codec: bytes) -> bytes:
+    """Return an opaque frame as that codec has it, from whatever it is stored as."""
+    data = read_bytes(path)
+    if codec == MAGICYUV_CODEC:
+        try:
+            return read_ivf_picture(data)
+        except ValueError as error:
+            raise MediaError(f"{escape_text(path)}: the stored frame is damaged") from error
+    return encode_uncompressed(load_deep(path)[0]) if data.startswith(IVF_SIGNATURE) else data
+
+
+def _read_kind(path: Path) -> Kind:
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER.size)
-        signature, _, _, width, height, bits, colors = _HEADER.unpack(head)
+            head = file.read(_HEAD)
+        if head.startswith(IVF_SIGNATURE):
+            codec, size = read_ivf_size(head)
+            return Kind(size, 8, alpha=False, codec=codec)
+        signature, _, _, width, height, bits, colors = _PNG_HEADER.unpack_from(head)
     except (OSError, struct.error) as error:
         raise MediaError(f"{escape_text(path)}: the stored frame is missing or damaged") from error
-    if signature != b"\x89PNG\r\n\x1a\n":
+    if signature != PNG_SIGNATURE:
         raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
-    return width, height, bits, colors
+    return Kind((width, height), bits, colors in (_GREY_ALPHA, _RGB_ALPHA))

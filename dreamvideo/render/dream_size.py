@@ -24,7 +24,7 @@ Size = tuple[int, int]
 
 # Largest dreams of frames and pictures in automatic mode, in pixels. A picture is dreamt only once.
 FRAME_PIXELS = 768 * 432
-STILL_PIXELS = 1152 * 648
+STILL_PIXELS = 1024 * 576
 # A reduction by less than this, in each direction, would blur more than it saves.
 LEAST_REDUCTION = 1.125
 # Shorter side below which a frame is not reduced: forms need room, and networks a least size.

@@ -115,7 +115,7 @@ class DreamSettings(Settings):
     dream_size: DreamSize = Field(
         default="auto",
         description="Size at which the dream is made, then laid over the full-size source: "
-        "`640x360`, `640`, `50%`. `auto`: at most about 768x432 for films and 1152x648 for "
+        "`640x360`, `640`, `50%`. `auto`: at most about 768x432 for films and 1024x576 for "
         "pictures, which takes a fraction of the time; `small`: about 480x270; `full`: the "
         "output's. Zooms are always dreamt at theirs.",
         json_schema_extra={"constant": True},

@@ -9,7 +9,8 @@ from typing import Literal
 from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_clock
 from dreamvideo.media.identify import SourceFile
-from dreamvideo.media.stills import read_still
+from dreamvideo.media.stills import load_frame
+from dreamvideo.media.stored import STORED_ENDING
 from dreamvideo.render.child_process import ChildProcess
 from dreamvideo.render.job.job import job_folder
 from dreamvideo.render.progress import Progress
@@ -72,10 +73,10 @@ class RenderJob:
 
     def read_live(self) -> bytes:
         """Return its newest frame, or its still so far, as JPEG; empty if there is none yet."""
-        frames = (job_folder(self.order.output) / "frames").glob("*.png")
+        frames = (job_folder(self.order.output) / "frames").glob(f"*{STORED_ENDING}")
         with suppress(OSError, ValueError, MediaError):
             newest = max(frames, key=lambda each: each.stat().st_mtime)
-            return self.picture or encode_picture(read_still(newest))
+            return self.picture or encode_picture(load_frame(newest))
         return self.picture
 
     def words(self, now: float) -> str:

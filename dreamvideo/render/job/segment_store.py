@@ -1,8 +1,9 @@
 """What is stored of one segment: its frames, their records and the checkpoints to resume from.
 
-There are three kinds of files, each written atomically: the frames (PNG), a log with one line per
-frame that ends in its own checksum, and two checkpoints that are written in turn. A frame's file is
-written first, then its line, then perhaps a checkpoint, so whatever a checkpoint counts is there.
+There are three kinds of files, each written atomically: the frames, without loss, a log with one
+line per frame that ends in its own checksum, and two checkpoints that are written in turn. A
+frame's file is written first, then its line, then perhaps a checkpoint, so whatever a checkpoint
+counts is there.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from dreamvideo.cancel import check
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.stills import load_deep, stored_bytes, to_depth
+from dreamvideo.media.stored import STORED_ENDING
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint, pack_checkpoint
 
 
 def source_path(folder: Path, number: int) -> Path:
     """Return the path of a source frame, for a pass that needs it again."""
-    return folder / "source" / f"{number:08d}.png"
+    return folder / "source" / f"{number:08d}{STORED_ENDING}"
 
 
 def ahead_path(folder: Path, segment: int, number: int) -> Path:
@@ -43,12 +45,12 @@ def ahead_path(folder: Path, segment: int, number: int) -> Path:
         segment: Number of the segment that dreams it before its own.
         number: Number of the frame in the film.
     """
-    return folder / "ahead" / f"{segment:04d}-{number:08d}.png"
+    return folder / "ahead" / f"{segment:04d}-{number:08d}{STORED_ENDING}"
 
 
 def joined_path(folder: Path, number: int) -> Path:
     """Return the path of a frame that two segments dreamt, cross-faded from one to the other."""
-    return folder / "joined" / f"{number:08d}.png"
+    return folder / "joined" / f"{number:08d}{STORED_ENDING}"
 
 
 # Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
@@ -65,8 +67,8 @@ class FrameRecord:
         duration: Duration in seconds.
         loss: The objective.
         starts: Whether it starts a shot.
-        size: Bytes of the PNG file.
-        crc: CRC-32 of the PNG file.
+        size: Bytes of the file.
+        crc: CRC-32 of the file.
         seconds: Time it took since the frame before it, or since its process started on this
             segment; None in logs of earlier versions.
     """
@@ -122,15 +124,15 @@ class SegmentSink:
         raise NotImplementedError
 
     def put(self, record: FrameRecord, data: bytes) -> None:
-        """Keep the next frame, a PNG. Raises MediaError."""
+        """Keep the next frame, as ``stored_bytes`` has it. Raises MediaError."""
         raise NotImplementedError
 
     def put_source(self, number: int, data: bytes) -> None:
-        """Keep the source of a frame, a PNG, for a pass that needs it again. Raises MediaError."""
+        """Keep the source of a frame for a pass that needs it again. Raises MediaError."""
         raise NotImplementedError
 
     def put_ahead(self, number: int, data: bytes) -> None:
-        """Keep a warm-up frame before the first, as a PNG stacked above its source.
+        """Keep a warm-up frame before the first, stacked above its source.
 
         Raises MediaError.
         """
@@ -260,7 +262,7 @@ class SegmentStore(SegmentSink):
 
     def path(self, number: int) -> Path:
         """Return where the frame with that number in the film is stored."""
-        return self._frames / f"{number:08d}.png"
+        return self._frames / f"{number:08d}{STORED_ENDING}"
 
     def resume(self) -> tuple[int, Arrays | None]:
         """Return how many frames to keep, and the state for the next one (None: start fresh).
@@ -283,13 +285,13 @@ class SegmentStore(SegmentSink):
         return kept, arrays
 
     def put(self, record: FrameRecord, data: bytes) -> None:
-        """Store the next frame, a PNG. Raises MediaError."""
+        """Store the next frame, as ``stored_bytes`` has it. Raises MediaError."""
         write_atomically(self.path(record.number), data)
         self._append(record.line())
         self.records.append(record)
 
     def put_source(self, number: int, data: bytes) -> None:
-        """Store the source of a frame, a PNG. Raises MediaError."""
+        """Store the source of a frame, in the same form. Raises MediaError."""
         write_atomically(source_path(self._folder, number), data)
 
     def put_ahead(self, number: int, data: bytes) -> None:

@@ -38,7 +38,7 @@ GIVEN_BACK = 0.5
 STILL = 1e-6
 
 
-def make_ahead_png(dream: NDArray[Any], source: NDArray[Any]) -> bytes:
+def encode_ahead(dream: NDArray[Any], source: NDArray[Any]) -> bytes:
     """Encode a warm-up frame stacked above its source frame: both H x W x 3 integers."""
     return stored_bytes(np.concatenate([dream, to_depth(source, 8 * dream.itemsize)]), None)
 

@@ -38,7 +38,7 @@ from dreamvideo.render.job.job import PATIENCE, Job
 from dreamvideo.render.job.lock import LockedError, lock_job
 from dreamvideo.render.job.segment_store import SegmentSink, keeping_state
 from dreamvideo.render.job.segments import Segment
-from dreamvideo.render.parallel.crossfade import make_ahead_png
+from dreamvideo.render.parallel.crossfade import encode_ahead
 from dreamvideo.render.source import ClipRange, ClipRequest, open_clip_range
 from dreamvideo.settings import Look, make_output
 
@@ -149,7 +149,7 @@ class Renderer:
             """Store a frame, then its state: what a checkpoint counts must be there."""
             if dreamt.index < wanted:
                 both = to_stored_pixels(dreamt, self.footage.own_light)
-                part.put_ahead(dreamt.index, make_ahead_png(*both))
+                part.put_ahead(dreamt.index, encode_ahead(*both))
                 return None
             self._room.look()
             self._store(part, dreamt)
