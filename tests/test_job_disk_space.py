@@ -12,7 +12,7 @@ import pytest
 
 from dreamvideo.errors import MediaError
 from dreamvideo.formatting import format_bytes
-from dreamvideo.media.stills import png_bytes
+from dreamvideo.media.stills import stored_bytes
 from dreamvideo.render.job import disk_space
 from dreamvideo.render.job.disk_space import (
     FreeSpaceMonitor,
@@ -41,7 +41,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def test_an_incompressible_film_fits_into_what_was_asked_for() -> None:
     noise = np.random.default_rng(0).normal(128, 40, (180, 320, 3)).clip(0, 255).astype(np.uint8)
-    stored = 20 * len(png_bytes(noise, None))
+    stored = 20 * len(stored_bytes(noise, None))
     assert stored < estimate_disk_bytes(20, 320, 180) < 2 * stored
 
 

@@ -32,7 +32,7 @@ from dreamvideo.settings.derive import derive_dream
 # Steps are timed on a picture of at most this size; their cost grows with the pixels.
 PROBE_PIXELS = 360 * 640
 # Time to store and encode a frame, as a multiple of carrying it without the network.
-STORING = 0.4
+STORING = 0.3
 # Time of a whole dream whose last steps at each size are closing steps, as a multiple of one
 # without.
 CLOSING = 1.08
@@ -94,7 +94,7 @@ def estimate_clip(
     cost = measure_cost(look, size)
     frame = estimate_seconds_per_frame(cost, look, size) / estimate_gain(workers)
     passes = look.coherence.passes
-    # Dreamt detail is nearly incompressible, and stored as it is.
+    # What incompressible frames would take (``disk_space``).
     disk = frames * size[0] * size[1] * 3 * passes
     return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
 

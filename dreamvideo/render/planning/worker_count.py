@@ -58,8 +58,10 @@ def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> i
     width, height = read.size
     dreamt = choose_dream_size(look.dream.dream_size, read.size)
     pixels = sum(h * w for h, w in make_octave_schedule(look.dream, *dreamt[::-1]).sizes)
-    steps = resolve_coherence(look.coherence, look.dream.steps).steps
-    frame = pixels * steps / PIXEL_STEPS
+    carry, share = resolve_coherence(look.coherence, look.dream.steps), 1.0
+    if look.coherence.coherence > 0:
+        share = carry.climbed_share / look.coherence.cadence
+    frame = pixels * carry.steps * share / PIXEL_STEPS
     fit = available_memory() // (OWN_MEMORY + estimate_memory(read.size, dreamt))
     most = max(1, min(count_cores(machine), fit))
     pays = estimate_speedup(read.expected or 0, frame, width * height, count_cores(machine), most)
