@@ -33,6 +33,7 @@ LEAVES = {
 }
 # The other program that a benchmark measures against is its own reference in TensorFlow.
 TENSORFLOW = {"dream", "bench/reference.py"}
+USE_PYAV = {"media/demux.py", "media/magicyuv.py"}
 RUN_PROGRAMS = {"media/ffmpeg.py", "bench/worker.py", "render/parallel/pool.py"}
 # A room may import from these rooms and from itself.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -154,7 +155,7 @@ def test_each_library_has_its_room(files: list[Path]) -> None:
         assert "click" not in used, path
         if not {room(path), name_of(path)} & TENSORFLOW:
             assert not used & {"tensorflow", "keras"}, path
-        if name_of(path) != "media/demux.py":
+        if name_of(path) not in USE_PYAV:
             assert "av" not in used, path
         if name_of(path) not in RUN_PROGRAMS:
             runs = ("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "os.fork")

@@ -15,6 +15,12 @@ from dreamvideo.errors import MediaError
 from dreamvideo.media import apng, demux, ffmpeg, webp
 from dreamvideo.media.demux import Chapter, Contents, Picture, Track
 from dreamvideo.media.dolby_vision import dolby_vision_only
+from dreamvideo.media.frame_rate import (
+    find_constant_rate,
+    is_mostly_at,
+    keeps_to_rate,
+    snap_rate,
+)
 from dreamvideo.media.heif import is_still_heif
 from dreamvideo.media.own_light import LINEAR_LIGHT
 from dreamvideo.media.paths import escape_text, readable
@@ -487,7 +493,7 @@ def _probe_webp(path: Path) -> MediaInfo:
     delays = webp.frame_durations(path)
     length = sum(delays, Fraction(0))
     displayed = _first_displayed(path, 0, "webp", None)
-    rate = _snap_rate(len(delays) / length, Fraction(1, 1000)) if length else SEQUENCE_RATE
+    rate = snap_rate(len(delays) / length, Fraction(1, 1000)) if length else SEQUENCE_RATE
     return MediaInfo(
         path=path,
         kind="animation",
@@ -543,70 +549,13 @@ def _rate(picture: Picture) -> tuple[Fraction, bool]:
     times, tick = picture.measured, picture.tick
     average, nominal = picture.average, picture.nominal
     varies = bool(average and nominal and abs(average / nominal - 1) > Fraction(1, 100))
-    if times and not (nominal and _keeps_to(times, nominal, tick)):
-        constant = _constant_rate(times, tick)
+    if times and not (nominal and keeps_to_rate(times, nominal, tick)):
+        constant = find_constant_rate(times, tick)
         if constant is not None:
             return constant, False
-        if nominal and demux.is_plausible(nominal, tick) and _mostly_at(times, nominal):
+        if nominal and demux.is_plausible(nominal, tick) and is_mostly_at(times, nominal):
             return nominal, True
         if len(times) > 1 and not (picture.frames and varies):
             return (len(times) - 1) / (times[-1] - times[0]), True
     rate = average if varies and average else nominal
-    return _snap_rate(rate or average or SEQUENCE_RATE, tick), varies
-
-
-def _keeps_to(times: Sequence[Fraction], rate: Fraction, tick: Fraction) -> bool:
-    """Return whether frames keep to a claimed rate; some may be missing.
-
-    As far as the clock's precision can tell.
-    """
-    if len(times) < 2:
-        return True
-    places = [(time - times[0]) * rate for time in times]
-    steps = [round(place) for place in places]
-    if any(later == earlier for earlier, later in pairwise(steps)):
-        return False
-    if any(abs(place - step) > tick * rate for place, step in zip(places, steps, strict=True)):
-        return False
-    # The clock's own rate fits all times; then most frames must actually come at that rate.
-    usual = sorted(later - earlier for earlier, later in pairwise(steps))[len(steps) // 2 - 1]
-    return demux.is_plausible(rate, tick) or usual == 1
-
-
-def _mostly_at(times: Sequence[Fraction], rate: Fraction) -> bool:
-    """Return whether nine in ten frames follow the previous one at this rate."""
-    usual = [
-        abs((later - earlier) * rate - 1) < Fraction(1, 20) for earlier, later in pairwise(times)
-    ]
-    return 10 * sum(usual) >= 9 * len(usual) > 0
-
-
-def _constant_rate(times: Sequence[Fraction], tick: Fraction) -> Fraction | None:
-    """Return the rate that all time stamps keep to within a tick, if there is one."""
-    if len(times) < 2 or times[-1] == times[0]:
-        return None
-    measured = (len(times) - 1) / (times[-1] - times[0])
-    if measured * tick > Fraction(1, 4):
-        # Such a coarse clock does not show a rate.
-        return None
-    whole = round(measured)
-    candidates = [Fraction(whole), Fraction(whole * 1000, 1001), Fraction(round(measured * 2), 2)]
-    candidates.append(measured.limit_denominator(1001))
-
-    def error(rate: Fraction) -> Fraction:
-        return max(abs(t - times[0] - n / rate) for n, t in enumerate(times))
-
-    fitting = [c for c in candidates if c and error(c) <= tick]
-    return min(fitting, key=error) if fitting else None
-
-
-def _snap_rate(rate: Fraction, tick: Fraction) -> Fraction:
-    """Return the NTSC or whole rate that a container with rounded times can only approximate."""
-    ticks = 1 / (rate * tick)
-    own = 1 / (max(1, round(ticks)) * tick)
-    if ticks.denominator == 1 or (ticks < 4 and abs(rate / own - 1) < Fraction(1, 1000)):
-        # The clock itself keeps to this rate; times would not match a rounder one.
-        return own
-    whole = round(rate)
-    candidates = (Fraction(whole), Fraction(whole * 1000, 1001))
-    return next((c for c in candidates if c and abs(rate / c - 1) < Fraction(1, 50_000)), rate)
+    return snap_rate(rate or average or SEQUENCE_RATE, tick), varies
