@@ -216,7 +216,7 @@ def test_strange_names_are_written_as_they_are(tmp_path: Path) -> None:
 def test_frames_stored_as_they_are_make_the_same_film(tmp_path: Path, depth: int) -> None:
     kind = np.uint8 if depth == 8 else np.uint16
     films = []
-    # The last is a film whose frames are stored in two ways, as with one that fades from alpha.
+    # The frames of the last film are stored in two ways.
     for name, forms in (
         ("png", [png_bytes]),
         ("fast", [stored_bytes]),

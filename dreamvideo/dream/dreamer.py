@@ -104,7 +104,12 @@ def make_octave_schedule(
 
 
 class Dreamer:
-    """Networks and their objectives, loaded and compiled once for all frames of a render."""
+    """Networks and their objectives, loaded and compiled once for all frames of a render.
+
+    Attributes:
+        settings: What to dream.
+        closes: Whether a whole dream ends with closing steps at each size.
+    """
 
     def __init__(
         self,
@@ -164,7 +169,7 @@ class Dreamer:
             opponent=settings.balance == "opponent",
         )
         first, *others = [(each.forward, each.goal.objective) for each in self._networks]
-        self.closes = self._recognises(guide)
+        self.closes = self._has_closing_steps(guide)
         if self.closes:
             first = first[0], first[1] + self._make_closing_objective()
         extras = shaping.extras.union(*(goal.extras for _, goal in (first, *others)))
@@ -276,13 +281,13 @@ class Dreamer:
             on_tile=self._on_tile,
         )
 
-    def _recognises(self, guide: Image | None) -> bool:
-        """Return whether closing steps please a classifier, or are like all others."""
+    def _has_closing_steps(self, guide: Image | None) -> bool:
+        """Return whether the last steps at each size also raise what a classifier recognises."""
         settings = self.settings
         chosen = settings.classes is not None or guide is not None or self._has_own
-        if chosen or not settings.certainty or not isinstance(self._loaded[0], Lite):
+        if chosen or not settings.certainty or len(self._loaded) > 1:
             return False
-        if len(self._loaded) > 1:
+        if not isinstance(self._loaded[0], Lite):
             return False
         if settings.layers is not None:
             # Written out, with weights that change, they are still the network's own layers.

@@ -268,9 +268,9 @@ def recognise_classes(layer: str, kernel: np.ndarray[Any, Any]) -> Objective:
 def gate(
     objective: Objective, layer: str, advance: Callable[[Any, Sequence[str]], Activations]
 ) -> Objective:
-    """Return an objective of value 0 that pulls like another one while the extra ``GATE`` is not 0.
+    """Return an objective of value 0 that pulls like another one while ``GATE`` is positive.
 
-    Added to a further one it pulls, but what is reached stays comparable. While the gate is shut,
+    Added to a further one it pulls, but what is reached stays comparable. While that extra is 0,
     nothing deeper than ``layer`` is computed for it.
 
     Args:

@@ -25,7 +25,7 @@ from dreamvideo.media.probe import AudioStream, MediaInfo, read_tags
 from dreamvideo.media.proof import FilmContents, SoundSpan, measure_sound_end, prove_film
 from dreamvideo.media.soundtrack import CHANNELS, RATE, Soundtrack, render_soundtrack
 from dreamvideo.media.stills import Color as Background
-from dreamvideo.media.stored import Kind, StoredFrame, packets
+from dreamvideo.media.stored import Kind, StoredFrame, read_packets
 from dreamvideo.media.time_code import read_time_code, shift_time_code
 
 # Millisecond containers place a frame up to half a millisecond off its constant-rate time.
@@ -319,7 +319,7 @@ def _encode(
     tail += ["-fps_mode", "passthrough", "-enc_time_base:v", clock]
     tail += [*container.options, "-f", container.muxer, "-y", ffmpeg.local_url(part)]
     keep_alpha = codecs.holds_alpha(codec, output, depth)
-    pictures = packets(
+    pictures = read_packets(
         film.frames,
         film.kind,
         keep_alpha=keep_alpha,

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-SIGNATURE = b"DKIF"
+IVF_SIGNATURE = b"DKIF"
 PNG_CODEC, RGBA_CODEC, MAGICYUV_CODEC = b"MPNG", b"RGBA", b"M8RG"
 # Largest side that a header can tell.
 MAX_SIDE = 0xFFFF
@@ -42,7 +42,7 @@ def ivf_header(
         size: (width, height); a PNG or a MagicYUV picture knows its own.
     """
     rate = (clock.denominator, clock.numerator)
-    return _HEADER.pack(SIGNATURE, 0, _HEADER.size, codec, *size, *rate, count, 0)
+    return _HEADER.pack(IVF_SIGNATURE, 0, _HEADER.size, codec, *size, *rate, count, 0)
 
 
 def ivf_frame(tick: int, packet: bytes) -> bytes:
@@ -55,7 +55,7 @@ def ivf_picture(packet: bytes, codec: bytes, size: tuple[int, int]) -> bytes:
     return ivf_header(Fraction(1), 1, codec, size) + ivf_frame(0, packet)
 
 
-def read_ivf_size(head: bytes) -> tuple[bytes, tuple[int, int]]:
+def read_ivf_header(head: bytes) -> tuple[bytes, tuple[int, int]]:
     """Return codec and (width, height) from a file's header. Raises struct.error if it is cut."""
     _, _, _, codec, width, height, *_ = _HEADER.unpack_from(head)
     return codec, (width, height)
@@ -63,10 +63,8 @@ def read_ivf_size(head: bytes) -> tuple[bytes, tuple[int, int]]:
 
 def read_ivf_picture(data: bytes) -> bytes:
     """Return the coded picture of a file of one. Raises ValueError if it is cut short."""
-    packet = data[_HEADER.size + _FRAME.size :]
-    if (
-        len(data) < _HEADER.size + _FRAME.size
-        or len(packet) != _FRAME.unpack_from(data, _HEADER.size)[0]
-    ):
+    begin = _HEADER.size + _FRAME.size
+    packet = data[begin:]
+    if len(data) < begin or _FRAME.unpack_from(data, _HEADER.size)[0] != len(packet):
         raise ValueError("a picture that is cut short")
     return packet

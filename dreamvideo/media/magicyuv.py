@@ -2,7 +2,7 @@
 
 Median prediction and a Huffman code for each channel. A dreamt 1080p frame takes a quarter of the
 time of the fastest PNG, half of the time to read back, and three fifths of the bytes (measured
-beside QOI, Huffyuv and every level and filter of PNG).
+beside QOI, Huffyuv and several levels and filters of PNG).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dreamvideo.media.ivf import MAGICYUV_CODEC, MAX_SIDE, ivf_picture, read_ivf
 _NAME, _FORMAT = "magicyuv", "gbrp"
 
 
-def can_encode(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
-    """Return whether a frame can be coded: H x W x 3, 8 bits and of a usual size."""
+def fits_magicyuv(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
+    """Return whether H x W x 3 can be coded: 8 bits, and no side too long for the file's header."""
     return pixels.dtype == np.uint8 and max(pixels.shape[:2]) <= MAX_SIDE
 
 
 def encode_magicyuv(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode H x W x 3 RGB as a file that players open. Equal pixels are equal bytes."""
+    """Encode H x W x 3 RGB as a file that ffmpeg opens. Equal pixels are equal bytes."""
     height, width = pixels.shape[:2]
     encoder = _open_codec("w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, _FORMAT

@@ -23,9 +23,9 @@ from dreamvideo.media.color_profile import (
 )
 from dreamvideo.media.endings import READ_ENDINGS, STILL_ENDINGS
 from dreamvideo.media.exif import keep_exif
-from dreamvideo.media.ivf import SIGNATURE
+from dreamvideo.media.ivf import IVF_SIGNATURE
 from dreamvideo.media.light import develop_light
-from dreamvideo.media.magicyuv import can_encode, decode_magicyuv, encode_magicyuv
+from dreamvideo.media.magicyuv import decode_magicyuv, encode_magicyuv, fits_magicyuv
 from dreamvideo.media.opencv import decode_by_opencv
 from dreamvideo.media.own_light import encode_linear
 from dreamvideo.media.paths import escape_text, read_bytes, readable, replace_atomically
@@ -292,7 +292,7 @@ def stored_bytes(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> bytes:
     save little: dreamt frames compress by a fifth, which takes ten times as long as writing them,
     and reading them back five times as long.
     """
-    if alpha is None and can_encode(pixels):
+    if alpha is None and fits_magicyuv(pixels):
         return encode_magicyuv(np.asarray(pixels, np.uint8))
     raw = pixels[:: max(1, len(pixels) // _SAMPLED_ROWS)]
     sampled = len(png_bytes(raw, None)) / raw.nbytes
@@ -315,8 +315,8 @@ def load_deep(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """
     check()
     data = read_bytes(path)
-    layers: NDArray[Any] | None
-    layers = decode_magicyuv(data) if data.startswith(SIGNATURE) else decode_by_opencv(data)
+    decode_stored = decode_magicyuv if data.startswith(IVF_SIGNATURE) else decode_by_opencv
+    layers = decode_stored(data)
     if layers is None:
         raise MediaError(f"{escape_text(path)}: the stored frame is damaged")
     alpha = np.ascontiguousarray(layers[..., 3]) if layers.shape[2] == 4 else None

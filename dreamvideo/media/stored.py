@@ -12,12 +12,12 @@ import numpy as np
 
 from dreamvideo.errors import MediaError
 from dreamvideo.media.ivf import (
+    IVF_SIGNATURE,
     MAGICYUV_CODEC,
     PNG_CODEC,
+    read_ivf_header,
     read_ivf_picture,
-    read_ivf_size,
 )
-from dreamvideo.media.ivf import SIGNATURE as IVF_SIGNATURE
 from dreamvideo.media.paths import escape_text, read_bytes
 from dreamvideo.media.png import SIGNATURE as PNG_SIGNATURE
 from dreamvideo.media.png import encode_uncompressed
@@ -28,6 +28,11 @@ _HEAD = 64
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
 # Extension of stored frames: what they are, MagicYUV or PNG, is seen in the file.
 STORED_ENDING = ".frame"
+
+
+def name_stored_frame(number: int) -> str:
+    """Return the file name of the stored frame with that number in the film."""
+    return f"{number:08d}{STORED_ENDING}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def kind_of(frames: Sequence[StoredFrame]) -> Kind:
     return Kind(next(iter(kinds)).size, depth, alpha)
 
 
-def packets(
+def read_packets(
     frames: Sequence[StoredFrame],
     kind: Kind,
     *,
@@ -121,7 +126,7 @@ def _read_kind(path: Path) -> Kind:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if head.startswith(IVF_SIGNATURE):
-            codec, size = read_ivf_size(head)
+            codec, size = read_ivf_header(head)
             return Kind(size, 8, alpha=False, codec=codec)
         signature, _, _, width, height, bits, colors = _PNG_HEADER.unpack_from(head)
     except (OSError, struct.error) as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from dreamvideo.errors import MediaError, UsageError, leave
 from dreamvideo.media.folder import place_of
 from dreamvideo.media.paths import describe_os_error, escape_text, partial_path
-from dreamvideo.media.stored import STORED_ENDING, StoredFrame
+from dreamvideo.media.stored import StoredFrame, name_stored_frame
 from dreamvideo.render.job import manifest as manifests
 from dreamvideo.render.job.lock import LockedError, lock_job
 from dreamvideo.render.job.manifest import Manifest
@@ -61,7 +61,7 @@ class Job:
 
     def second_path(self, number: int) -> Path:
         """Return where a frame of the backward pass is stored."""
-        return self.folder / "second" / f"{number:08d}{STORED_ENDING}"
+        return self.folder / "second" / name_stored_frame(number)
 
     @property
     def frames(self) -> list[StoredFrame]:

@@ -27,14 +27,13 @@ from dreamvideo.cancel import check
 from dreamvideo.errors import DreamVideoError, MediaError
 from dreamvideo.media.paths import describe_os_error, escape_text, replace_atomically
 from dreamvideo.media.stills import load_deep, stored_bytes, to_depth
-from dreamvideo.media.stored import STORED_ENDING
-from dreamvideo.media.write import StoredFrame
+from dreamvideo.media.stored import StoredFrame, name_stored_frame
 from dreamvideo.render.job.checkpoint import Arrays, load_checkpoint, pack_checkpoint
 
 
 def source_path(folder: Path, number: int) -> Path:
     """Return the path of a source frame, for a pass that needs it again."""
-    return folder / "source" / f"{number:08d}{STORED_ENDING}"
+    return folder / "source" / name_stored_frame(number)
 
 
 def ahead_path(folder: Path, segment: int, number: int) -> Path:
@@ -45,12 +44,12 @@ def ahead_path(folder: Path, segment: int, number: int) -> Path:
         segment: Number of the segment that dreams it before its own.
         number: Number of the frame in the film.
     """
-    return folder / "ahead" / f"{segment:04d}-{number:08d}{STORED_ENDING}"
+    return folder / "ahead" / f"{segment:04d}-{name_stored_frame(number)}"
 
 
 def joined_path(folder: Path, number: int) -> Path:
     """Return the path of a frame that two segments dreamt, cross-faded from one to the other."""
-    return folder / "joined" / f"{number:08d}{STORED_ENDING}"
+    return folder / "joined" / name_stored_frame(number)
 
 
 # Checkpoints may take this share of a render's time; frames after the last one are dreamt again.
@@ -262,7 +261,7 @@ class SegmentStore(SegmentSink):
 
     def path(self, number: int) -> Path:
         """Return where the frame with that number in the film is stored."""
-        return self._frames / f"{number:08d}{STORED_ENDING}"
+        return self._frames / name_stored_frame(number)
 
     def resume(self) -> tuple[int, Arrays | None]:
         """Return how many frames to keep, and the state for the next one (None: start fresh).

@@ -26,7 +26,7 @@ from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
 from dreamvideo.render.frames.tracking import track_frames
 from dreamvideo.render.zoom.start_image import make_noise
-from dreamvideo.settings import DreamSettings, Look
+from dreamvideo.settings import CoherenceSettings, DreamSettings, Look
 from dreamvideo.settings.derive import derive_dream
 
 # Steps are timed on a picture of at most this size; their cost grows with the pixels.
@@ -178,10 +178,7 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
     carried = coherence.coherence > 0
     dreaming = 0.0
     for dream in _list_dreams(look):
-        steps, share = dream.steps, 1.0
-        if carried:
-            carry = resolve_coherence(coherence, dream.steps)
-            steps, share = carry.steps, carry.climbed_share / coherence.cadence
+        steps, share = average_steps(coherence, dream.steps)
         step = cost.step if carried else cost.whole
         dreaming += step * share * count_dreamt_pixels(dream, size, steps)
     flows = ONE_WAY * (passes - 1)
@@ -193,6 +190,19 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
     if full != size:
         rest += cost.enlarging * full[0] * full[1]
     return dreaming + motion + rest
+
+
+def average_steps(coherence: CoherenceSettings, full_steps: int) -> tuple[int, float]:
+    """Return the steps of a frame within a shot, and the average share of its area they cover.
+
+    Args:
+        coherence: The coherence settings.
+        full_steps: Steps of a whole dream.
+    """
+    if coherence.coherence == 0:
+        return full_steps, 1.0
+    carry = resolve_coherence(coherence, full_steps)
+    return carry.steps, carry.climbed_share / coherence.cadence
 
 
 def _list_dreams(look: Look) -> list[DreamSettings]:

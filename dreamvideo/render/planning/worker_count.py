@@ -11,9 +11,8 @@ from dreamvideo.errors import UsageError
 from dreamvideo.memory import available_memory
 from dreamvideo.processors import available_processors
 from dreamvideo.render.dream_size import choose_dream_size
-from dreamvideo.render.frames.carry import resolve_coherence
 from dreamvideo.render.job.disk_space import estimate_memory
-from dreamvideo.render.planning.estimate import THREADS_GAIN
+from dreamvideo.render.planning.estimate import THREADS_GAIN, average_steps
 from dreamvideo.render.result import DEFAULT_MACHINE
 from dreamvideo.render.source import ClipRange
 from dreamvideo.settings import Look
@@ -58,10 +57,8 @@ def find_max_workers(machine: MachineSettings, look: Look, read: ClipRange) -> i
     width, height = read.size
     dreamt = choose_dream_size(look.dream.dream_size, read.size)
     pixels = sum(h * w for h, w in make_octave_schedule(look.dream, *dreamt[::-1]).sizes)
-    carry, share = resolve_coherence(look.coherence, look.dream.steps), 1.0
-    if look.coherence.coherence > 0:
-        share = carry.climbed_share / look.coherence.cadence
-    frame = pixels * carry.steps * share / PIXEL_STEPS
+    steps, share = average_steps(look.coherence, look.dream.steps)
+    frame = pixels * steps * share / PIXEL_STEPS
     fit = available_memory() // (OWN_MEMORY + estimate_memory(read.size, dreamt))
     most = max(1, min(count_cores(machine), fit))
     pays = estimate_speedup(read.expected or 0, frame, width * height, count_cores(machine), most)
