@@ -20,6 +20,7 @@ from dreamvideo.settings.keywords import make_keyword_look
 
 INCEPTION = {"dream": {"model": "inception-v3"}}
 GROUPS = ("dream", "coherence")
+Chosen = tuple[str | None, str, int, int | None, int]
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def flags(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
-def saved(cli: Cli, tmp_path: Path, *arguments: object) -> tuple[str | None, str, int, int | None]:
-    """Precision, dream size, cadence and carried steps that ``video`` would dream with."""
+def saved(cli: Cli, tmp_path: Path, *arguments: object) -> Chosen:
+    """Precision, dream size, cadence, carried steps and flow width that ``video`` would use."""
     look = tmp_path / "look.toml"
     # It ends at the input, which does not exist, after the look was saved.
     ended = cli("video", tmp_path / "gone.mp4", "--save-preset", look, "-y", *arguments)
@@ -49,22 +50,24 @@ def saved(cli: Cli, tmp_path: Path, *arguments: object) -> tuple[str | None, str
     return chosen(make_look([str(look)]))
 
 
-def chosen(look: Look) -> tuple[str | None, str, int, int | None]:
-    coherence = look.coherence
-    return look.precision, look.dream.dream_size, coherence.cadence, coherence.carried_steps
+def chosen(look: Look) -> Chosen:
+    motion = look.coherence
+    every = motion.cadence, motion.carried_steps, motion.flow_width
+    return look.precision, look.dream.dream_size, *every
 
 
-FAST = ("auto", "small", 2, 1)
+FAST = ("auto", "small", 2, 1, 320)
+FILM = "fast: cadence 2, dream size small, carried steps 1, flow width 320, precision "
 
 
-def test_it_implies_four_choices_over_presets_and_under_options(cli: Cli, tmp_path: Path) -> None:
-    assert saved(cli, tmp_path) == (None, "auto", 1, None)
+def test_it_implies_five_choices_over_presets_and_under_options(cli: Cli, tmp_path: Path) -> None:
+    assert saved(cli, tmp_path) == (None, "auto", 1, None, 576)
     assert saved(cli, tmp_path, "--fast") == FAST
     assert saved(cli, tmp_path, "--fast", "--preset", "plates") == FAST
-    assert saved(cli, tmp_path, "--preset", "plates", "--no-fast") == (None, "full", 1, None)
-    assert saved(cli, tmp_path, "--fast", "--cadence", 3) == ("auto", "small", 3, 1)
-    given = ("--dream-size", "50%", "--carried-steps", 4, "--cadence", 1)
-    assert saved(cli, tmp_path, *given, "--fast") == ("auto", "50%", 1, 4)
+    assert saved(cli, tmp_path, "--preset", "plates", "--no-fast") == (None, "full", 1, None, 576)
+    assert saved(cli, tmp_path, "--fast", "--cadence", 3) == ("auto", "small", 3, 1, 320)
+    given = ("--dream-size", "50%", "--carried-steps", 4, "--cadence", 1, "--flow-width", 400)
+    assert saved(cli, tmp_path, *given, "--fast") == ("auto", "50%", 1, 4, 400)
 
 
 def test_it_ranks_by_where_it_is_written(
@@ -72,29 +75,30 @@ def test_it_ranks_by_where_it_is_written(
 ) -> None:
     own.write_text("dream-size = 'full'\ncadence = 4\n")
     assert saved(cli, tmp_path, "--fast") == FAST
-    assert saved(cli, tmp_path) == (None, "full", 4, None)
+    assert saved(cli, tmp_path) == (None, "full", 4, None, 576)
     own.write_text("fast = true\ncadence = 4\n")
-    assert saved(cli, tmp_path) == ("auto", "small", 4, 1)
-    assert saved(cli, tmp_path, "--dream-size", "320") == ("auto", "320", 4, 1)
-    assert saved(cli, tmp_path, "--no-fast") == (None, "auto", 4, None)
+    assert saved(cli, tmp_path) == ("auto", "small", 4, 1, 320)
+    assert saved(cli, tmp_path, "--dream-size", "320") == ("auto", "320", 4, 1, 320)
+    assert saved(cli, tmp_path, "--no-fast") == (None, "auto", 4, None, 576)
     # A preset replaces the file's look, not the wish to be fast.
     assert saved(cli, tmp_path, "--preset", "plates") == FAST
     monkeypatch.setenv("DREAMVIDEO_CARRIED_STEPS", "2")
-    assert saved(cli, tmp_path) == ("auto", "small", 4, 2)
+    assert saved(cli, tmp_path) == ("auto", "small", 4, 2, 320)
     monkeypatch.setenv("DREAMVIDEO_FAST", "0")
-    assert saved(cli, tmp_path) == (None, "auto", 4, 2)
+    assert saved(cli, tmp_path) == (None, "auto", 4, 2, 576)
 
 
 def test_functions_take_it_as_an_argument() -> None:
     assert chosen(make_look(fast=True)) == FAST
     assert chosen(make_look(["plates"], {"coherence": {"cadence": 5}}, fast=True))[2] == 5
-    assert chosen(make_look(["plates"], fast=False)) == (None, "full", 1, None)
+    assert chosen(make_look(["plates"], fast=False)) == (None, "full", 1, None, 576)
 
     def keywords(look: Look | None = None, **settings: Any) -> Look:
         return make_keyword_look("dream_frames", GROUPS, None, look, settings)[0]
 
     assert chosen(keywords(fast=True)) == FAST
-    assert chosen(keywords(make_look(["plates"]), fast=True, cadence=1)) == ("auto", "small", 1, 1)
+    every = keywords(make_look(["plates"]), fast=True, cadence=1)
+    assert chosen(every) == ("auto", "small", 1, 1, 320)
     assert keywords(fast=False) == keywords(fast=None) == Look()
     with pytest.raises(UsageError, match="fast must be True or False, not 'yes'"):
         keywords(fast="yes")
@@ -114,7 +118,7 @@ def test_bfloat16_is_chosen_where_processor_and_network_gain(flags: set[str], fl
     flags.add(flag)
     look, machine, line = settle_precision(fast, auto, "film")
     assert look.precision == machine.precision == "bfloat16"
-    assert line.startswith("fast: cadence 2, dream size small, carried steps 1, precision bfloat16")
+    assert line.startswith(f"{FILM}bfloat16")
     # What is settled stays, on any processor.
     flags.clear()
     assert settle_precision(look, auto, "film") == (look, machine, "")
@@ -182,8 +186,8 @@ def test_a_film_records_the_choice_and_is_made_again_without_it(
         ended = cli("video", clip, "-o", first, *QUICK, "--fast")
     lines = [line for line in ended.err.splitlines() if line.startswith("fast: ")]
     assert (ended.code, len(lines)) == (0, 1)
-    assert lines[0].startswith("fast: cadence 2, dream size small, carried steps 1, precision bflo")
-    assert chosen(load_recorded_look(first)) == ("bfloat16", "small", 2, 1)
+    assert lines[0].startswith(f"{FILM}bfloat16")
+    assert chosen(load_recorded_look(first)) == ("bfloat16", "small", 2, 1, 320)
     # A machine that would choose otherwise makes the same frames from the recipe.
     flags.clear()
     recipe.write_text(cli("info", first, "--recipe").out, "utf-8")
@@ -192,4 +196,4 @@ def test_a_film_records_the_choice_and_is_made_again_without_it(
     assert load_recorded_look(again) == load_recorded_look(first)
     np.testing.assert_array_equal(pixels_of(again), pixels_of(first))
     assert cli("video", clip, "-o", exact, "--preset", recipe, "--precision", "float32").code == 0
-    assert chosen(load_recorded_look(exact)) == (None, "small", 2, 1)
+    assert chosen(load_recorded_look(exact)) == (None, "small", 2, 1, 320)

@@ -41,7 +41,8 @@ def second(sources: Pictures, films: list[DreamedFrame], folder: Path) -> list[N
     dreams = kept(folder / "dreams", [film.pixels for film in films])
     read = kept(folder / "sources", [frame.pixels for frame in frames_of(sources)])
     starts = [film.starts_shot for film in films]
-    return [pixels for _, pixels in run_backward_pass(dreams, read, starts)][::-1]
+    passed = run_backward_pass(dreams, read, starts, CoherenceSettings())
+    return [pixels for _, pixels in passed][::-1]
 
 
 def test_it_steadies_the_dream_and_keeps_its_contrast(dreamer: Dreamer, tmp_path: Path) -> None:

@@ -111,3 +111,12 @@ def test_large_frames_are_measured_small(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(KeyboardInterrupt):
         measure_cost(Look(dream=quick_dream()), (2560, 1440))
     assert sizes == [(360, 640)]
+
+
+def test_flow_in_smaller_frames_costs_less() -> None:
+    large = (1280, 720)
+    seconds = [
+        estimate_seconds_per_frame(COST, Look(coherence=CoherenceSettings(flow_width=width)), large)
+        for width in (320, 640, 1280, 2560)
+    ]
+    assert seconds == sorted(seconds) and seconds[0] < seconds[1] < seconds[2] == seconds[3]

@@ -19,10 +19,10 @@ from dreamvideo.imaging import (
     to_levels,
 )
 from dreamvideo.motion.warp import inside, warp
+from dreamvideo.settings.coherence import FLOW_WIDTH
 
 Quality = Literal["fast", "medium", "fine"]
 
-MAX_WIDTH = 576
 _MIN_SIDE = 32
 _GRAIN_SIGMA = 0.7
 """Removes a quarter of the error that grain causes and costs clean pictures nothing."""
@@ -67,7 +67,7 @@ def motion_between(
     previous: NDArray[np.float32],
     *,
     quality: Quality = "fine",
-    max_width: int = MAX_WIDTH,
+    max_width: int = FLOW_WIDTH,
     fill: bool = True,
 ) -> Motion:
     """Estimate the backward flow between two frames, and its confidence.
@@ -98,7 +98,7 @@ def motions_between(
     previous: NDArray[np.float32],
     *,
     quality: Quality = "fine",
-    max_width: int = MAX_WIDTH,
+    max_width: int = FLOW_WIDTH,
     fill: bool = True,
 ) -> tuple[Motion, Motion]:
     """Estimate motion in both directions: ``motion_between``, and its reverse.
@@ -222,8 +222,10 @@ def _find_surroundings(
     around = np.einsum("ij,jk->ik", alike, votes) + far
     for _ in range(_ROUNDS):
         # What moves otherwise than most of them is another thing.
-        apart = _square(_solve(around[:, :3], around[:, 3:])[:, None] - own[None])
-        near = alike / (1 + apart / np.float32(_APART * scale) ** 2)
+        near = _square_distances(_solve(around[:, :3], around[:, 3:]), own)
+        near /= np.float32(_APART * scale) ** 2
+        near += 1
+        np.divide(alike, near, out=near)
         around = np.einsum("ij,jk->ik", near, votes) + far
     return _solve(around[:, :3], around[:, 3:]).reshape(size[1], size[0], 2)
 
@@ -318,6 +320,17 @@ def _cell_flows(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     return _solve(cells[:, :3] + np.float32(1e-3) * strength * _IDENTITY, cells[:, 3:])
 
 
+def _square_distances(
+    vectors: NDArray[np.float32], others: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the squared distance of each of N x 2 vectors to each of M x 2: N x M."""
+    across, down = (vectors[:, axis, None] - others[None, :, axis] for axis in (0, 1))
+    across *= across
+    down *= down
+    across += down
+    return across
+
+
 def _similarity(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how much each cell of H x W x 3 counts for each other: HW x HW, 1 for itself."""
     height, width = cells.shape[:2]
@@ -365,7 +378,7 @@ def estimate(
     previous: NDArray[np.float32],
     *,
     quality: Quality = "fine",
-    max_width: int = MAX_WIDTH,
+    max_width: int = FLOW_WIDTH,
 ) -> NDArray[np.float32]:
     """Estimate the backward flow, H x W x 2 in pixels, current -> previous.
 

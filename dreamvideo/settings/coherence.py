@@ -8,6 +8,8 @@ from pydantic import Field
 
 from dreamvideo.settings.base import Settings
 
+FLOW_WIDTH = 576
+
 
 class CoherenceSettings(Settings):
     """How a dream is carried from frame to frame of a clip."""
@@ -74,6 +76,14 @@ class CoherenceSettings(Settings):
         description="Optical flow of what has no texture, such as skies and blurred backgrounds. "
         "`filled`: that of the textured surroundings; `raw`: as estimated, which often stands "
         "still there while the camera moves.",
+        json_schema_extra={"constant": True},
+    )
+    flow_width: int = Field(
+        default=FLOW_WIDTH,
+        ge=64,
+        le=4096,
+        description="Width in pixels that larger frames are reduced to for their optical flow. "
+        "Less: faster, and small things are followed less closely.",
         json_schema_extra={"constant": True},
     )
     leak: float = Field(

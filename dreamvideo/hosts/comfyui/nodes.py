@@ -31,7 +31,7 @@ DREAM = (
     *("dream_size", "seed"),
 )
 COLOUR = ("keep_colour", "saturation", "contrast", "brightness")
-COHERENCE = ("coherence", "cadence", "refresh", "flow", "leak", "cut_threshold")
+COHERENCE = ("coherence", "cadence", "refresh", "flow", "flow_width", "leak", "cut_threshold")
 ZOOM = ("seconds", "rate", "rotate", "pan", "centre", "border", "growth", "anchor")
 
 _LOOK: Input = (LOOK, {"tooltip": "From a Preset node; without one, the default look."})

@@ -23,6 +23,7 @@ from dreamvideo.media.stills import load_deep
 from dreamvideo.media.write import StoredFrame
 from dreamvideo.motion.flow import motion_between
 from dreamvideo.motion.warp import warp
+from dreamvideo.settings import CoherenceSettings
 
 # Share of the next frame's detail where its motion is trusted.
 BACK_BLEND = 0.5
@@ -32,8 +33,7 @@ def run_backward_pass(
     films: Sequence[StoredFrame],
     sources: Sequence[StoredFrame],
     starts: Sequence[bool],
-    *,
-    fill: bool = True,
+    settings: CoherenceSettings,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield every frame after the backward pass, last to first.
 
@@ -41,7 +41,7 @@ def run_backward_pass(
         films: The dreamt frames.
         sources: The source frames they were dreamt from.
         starts: Which frames start a shot; nothing crosses a cut.
-        fill: Whether the flow of what has no texture comes from its surroundings.
+        settings: How the flow is estimated.
 
     Yields:
         (index, pixels H x W x 3), at the bit depth at which the frame was stored.
@@ -53,17 +53,23 @@ def run_backward_pass(
         stored, _ = load_deep(films[index].path)
         dreamt = to_float(stored)
         held = to_deep if stored.dtype == np.uint16 else to_bytes
-        pixels = held(dreamt if later is None else _blend(dreamt, source, *later, fill))
+        pixels = held(dreamt if later is None else _blend(dreamt, source, *later, settings))
         yield index, pixels
         later = None if starts[index] else (to_float(pixels), source)
 
 
 def _blend(
-    dreamt: Image, source: Image, later_dreamt: Image, later_source: Image, fill: bool
+    dreamt: Image,
+    source: Image,
+    later_dreamt: Image,
+    later_source: Image,
+    settings: CoherenceSettings,
 ) -> Image:
     if np.array_equal(source, later_source) and not _find_undreamt(dreamt, source).any():
         return later_dreamt
-    motion = motion_between(source, later_source, fill=fill)
+    motion = motion_between(
+        source, later_source, max_width=settings.flow_width, fill=settings.flow == "filled"
+    )
     share = np.where(_find_undreamt(dreamt, source), 0, BACK_BLEND * motion.confidence)[..., None]
     detail = warp(later_dreamt - later_source, motion.flow)
     mixed = source + (1 - share) * (dreamt - source) + share * detail

@@ -82,10 +82,12 @@ def _track(
     repeats = np.array_equal(source, before)
     if not repeats and is_cut(source, before, settings.cut_threshold):
         return TrackedFrame(frame, source)
-    fill = settings.flow == "filled"
+    fill, width = settings.flow == "filled", settings.flow_width
     if settings.cadence > 1:
-        return TrackedFrame(frame, source, repeats, *motions_between(source, before, fill=fill))
-    return TrackedFrame(frame, source, repeats, motion_between(source, before, fill=fill))
+        both = motions_between(source, before, max_width=width, fill=fill)
+        return TrackedFrame(frame, source, repeats, *both)
+    onto = motion_between(source, before, max_width=width, fill=fill)
+    return TrackedFrame(frame, source, repeats, onto)
 
 
 def prefetch(items: Iterable[T], count: int) -> Generator[T, None, None]:

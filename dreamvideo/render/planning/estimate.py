@@ -18,7 +18,7 @@ from dreamvideo.imaging import resize
 from dreamvideo.media.pixels import to_bytes
 from dreamvideo.media.probe import MediaInfo
 from dreamvideo.media.read import Frame
-from dreamvideo.motion.flow import MAX_WIDTH, Motion
+from dreamvideo.motion.flow import Motion
 from dreamvideo.processors import available_processors
 from dreamvideo.render.dream_size import STILL_PIXELS, choose_dream_size, enlarge_to_bytes
 from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_shot
@@ -142,7 +142,7 @@ def measure_cost(look: Look, size: tuple[int, int]) -> Cost:
     return Cost(
         step,
         step * (CLOSING if dreamer.closes else 1),
-        flow / count_flow_pixels(small[::-1]),
+        flow / count_flow_pixels(small[::-1], look.coherence),
         carrying * (1 + STORING) / pixels,
         (enlarging + carrying * STORING) / pixels,
     )
@@ -184,7 +184,7 @@ def estimate_seconds_per_frame(cost: Cost, look: Look, size: tuple[int, int]) ->
     flows = ONE_WAY * (passes - 1)
     if carried or look.over_time:
         flows += ONE_WAY if coherence.cadence == 1 else 1.0
-    motion = flows * cost.flow * count_flow_pixels(size)
+    motion = flows * cost.flow * count_flow_pixels(size, coherence)
     # A second pass works at the output's size.
     rest = cost.rest * (size[0] * size[1] + (passes - 1) * full[0] * full[1])
     if full != size:
@@ -232,9 +232,9 @@ def count_dreamt_pixels(
     return make_octave_schedule(dream, size[1], size[0], steps).pixel_steps
 
 
-def count_flow_pixels(size: tuple[int, int]) -> float:
+def count_flow_pixels(size: tuple[int, int], coherence: CoherenceSettings) -> float:
     """Count the pixels at which flow is estimated in pictures of that (width, height)."""
-    return size[0] * size[1] * min(1.0, MAX_WIDTH / size[0]) ** 2
+    return size[0] * size[1] * min(1.0, coherence.flow_width / size[0]) ** 2
 
 
 class _NullDreamer:
