@@ -10,6 +10,7 @@ import pytest
 from tiny import quick_dream
 
 from dreamvideo.media.probe import probe
+from dreamvideo.render.job.disk_space import estimate_disk_bytes
 from dreamvideo.render.planning import estimate
 from dreamvideo.render.planning.estimate import (
     Cost,
@@ -44,15 +45,17 @@ def test_an_estimate_grows_with_frames_and_pixels(shelf: Path) -> None:
     long = estimate_clip(replace(info, duration=info.duration * 100), SIZE, Look())
     assert long.frames == 800
     assert long.seconds - base.seconds == pytest.approx(792 * base.seconds_per_frame)
-    assert long.disk_bytes == 100 * base.disk_bytes
+    assert long.disk_bytes == estimate_disk_bytes(800, *SIZE)
     assert estimate_clip(info, SIZE, Look(), Fraction(50)).frames == 16
     large = estimate_clip(info, (1280, 720), Look(dream=DreamSettings(dream_size="full")))
     small = estimate_clip(info, (1280, 720), Look())
-    assert large.disk_bytes == small.disk_bytes == 4 * base.disk_bytes
+    assert large.disk_bytes == small.disk_bytes == pytest.approx(4 * base.disk_bytes)
     assert base.seconds_per_frame < small.seconds_per_frame < large.seconds_per_frame
     assert 2 * base.seconds_per_frame < large.seconds_per_frame < 4.2 * base.seconds_per_frame
     twice = estimate_clip(info, SIZE, carried(passes=2))
-    assert twice.seconds > base.seconds and twice.disk_bytes == 2 * base.disk_bytes
+    assert twice.seconds > base.seconds and twice.disk_bytes > base.disk_bytes
+    clear = estimate_clip(replace(info, has_alpha=True), SIZE, Look())
+    assert clear.disk_bytes > base.disk_bytes
 
 
 def test_what_is_dreamt_less_takes_less() -> None:

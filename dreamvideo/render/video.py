@@ -295,13 +295,12 @@ def _check_room(job: Job, read: ClipRange) -> tuple[str, ...]:
     width, height = read.size
     dreamt = choose_dream_size(job.manifest.decoded_look.dream.dream_size, read.size)
     disk_space.check_memory(read.size, dreamt)
-    # A backward pass needs the source frames and stores frames of its own.
-    copies = 3 if job.manifest.decoded_look.coherence.passes > 1 else 1
+    passes = job.manifest.decoded_look.coherence.passes
     left = max(0, (job.manifest.frames or 0) - job.done)
     # A warm-up frame is stored with its source, and once more as joined.
     left += 3 * sum(segment.warm_up for segment in job.manifest.segments)
     depth, alpha = read.stored_bits, read.info.has_alpha
-    need = disk_space.estimate_disk_bytes(left, width, height, copies, depth=depth, alpha=alpha)
+    need = disk_space.estimate_disk_bytes(left, width, height, passes, depth=depth, alpha=alpha)
     return disk_space.check_room(job.folder, need)
 
 

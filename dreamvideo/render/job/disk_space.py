@@ -32,19 +32,19 @@ _LEAST_MEMORY = 96 << 20
 def estimate_disk_bytes(
     frames: int, width: int, height: int, passes: int = 1, *, depth: int = 8, alpha: bool = False
 ) -> int:
-    """Estimate the bytes on disk: stored frames of every pass, the carried state and the film.
+    """Estimate the bytes on disk: stored frames, the carried state and the film.
 
     Args:
         frames: Number of frames.
         width: Width in pixels.
         height: Height in pixels.
-        passes: 2 where the source frames are stored too.
+        passes: 2 if a backward pass follows, which stores the source frames and frames of its own.
         depth: Bits per channel.
         alpha: Whether frames have an alpha channel.
     """
     pixels = width * height
     raw = pixels * (4 if alpha else 3) * (2 if depth > 8 else 1)
-    stored = frames * raw * STORED_SHARE * passes
+    stored = frames * raw * STORED_SHARE * (3 if passes > 1 else 1)
     state = pixels * _FLOAT_PIXEL * CHECKPOINT_PICTURES
     return round(stored * (1 + FILM_SHARE) + state)
 

@@ -25,6 +25,7 @@ from dreamvideo.render.frames.carry import propagate, resolve_coherence, start_s
 from dreamvideo.render.frames.frame_plan import WeightedDream
 from dreamvideo.render.frames.planner import make_dreamer
 from dreamvideo.render.frames.tracking import track_frames
+from dreamvideo.render.job.disk_space import estimate_disk_bytes
 from dreamvideo.render.zoom.start_image import make_noise
 from dreamvideo.settings import CoherenceSettings, DreamSettings, Look
 from dreamvideo.settings.derive import derive_dream
@@ -93,9 +94,7 @@ def estimate_clip(
     frames = max(1, round(info.duration * (rate or info.rate)))
     cost = measure_cost(look, size)
     frame = estimate_seconds_per_frame(cost, look, size) / estimate_gain(workers)
-    passes = look.coherence.passes
-    # What incompressible frames would take (``disk_space``).
-    disk = frames * size[0] * size[1] * 3 * passes
+    disk = estimate_disk_bytes(frames, *size, look.coherence.passes, alpha=info.has_alpha)
     return Estimate(frames, frame, estimate_seconds(cost, look, size, frames, workers), disk)
 
 
