@@ -36,8 +36,9 @@ SATURATION_GATE = (0.85, 1.15)
 BRIGHTNESS_GATE = 0.02
 LEAST_UNCOVERED = 0.001
 """Mean share of uncovered pixels below which ghosts and trails cannot be told from chance."""
-_LEAST_SATURATION = 2 / 255
-"""Least change of saturation by independent dreaming for a ratio to be meaningful."""
+_LEAST_SATURATION = 1 / 255 / (SATURATION_GATE[1] - 1)
+"""Least change of saturation by independent dreaming for a ratio to be meaningful: with less, the
+gate would be narrower than half a level of 8 bits, which nobody sees and encoding takes."""
 _CHANCE = 0.1
 """The trail that unrelated pictures show by chance."""
 
