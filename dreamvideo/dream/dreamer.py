@@ -171,7 +171,8 @@ class Dreamer:
         first, *others = [(each.forward, each.goal.objective) for each in self._networks]
         self.closes = self._has_closing_steps(guide)
         if self.closes:
-            first = first[0], first[1] + self._make_closing_objective()
+            # Other looks, which came before this, keep their pixels.
+            first = spare_memory(first[0]), first[1] + self._make_closing_objective()
         extras = shaping.extras.union(*(goal.extras for _, goal in (first, *others)))
         self._wanted = sorted(dict(extras))
         step = partial(Step, shaping=shaping)
