@@ -85,3 +85,12 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> I
         return Ended(code, said.out, said.err)
 
     yield call
+
+
+@pytest.fixture
+def own_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of defaults, empty at first."""
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    monkeypatch.setenv("DREAMVIDEO_CONFIG", str(path))
+    return path

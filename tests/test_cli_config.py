@@ -11,15 +11,6 @@ from tiny import QUICK, Cli, contents
 from dreamvideo.render.recipe import load_recorded_look
 
 
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of defaults, empty at first."""
-    path = tmp_path / "config.toml"
-    path.write_text("")
-    monkeypatch.setenv("DREAMVIDEO_CONFIG", str(path))
-    return path
-
-
 def saved(cli: Cli, tmp_path: Path, *arguments: str) -> dict[str, str]:
     """The lines of the look that a command would dream with."""
     look = tmp_path / "look.toml"
@@ -36,9 +27,9 @@ def rows(cli: Cli, *options: str) -> dict[str, tuple[object, str]]:
 
 
 def test_option_over_variable_over_file(
-    cli: Cli, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own_defaults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own.write_text("steps = 3\nseed = 5\n[image]\nseed = 6\n[video]\nseed = 7\n")
+    own_defaults.write_text("steps = 3\nseed = 5\n[image]\nseed = 6\n[video]\nseed = 7\n")
     assert {k: saved(cli, tmp_path)[k] for k in ("steps", "seed")} == {"steps": "3", "seed": "6"}
     monkeypatch.setenv("DREAMVIDEO_STEPS", "4")
     assert saved(cli, tmp_path)["steps"] == "4"
@@ -50,10 +41,10 @@ def test_option_over_variable_over_file(
 
 
 def test_a_preset_is_not_half_overridden(
-    cli: Cli, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own_defaults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = saved(cli, tmp_path, "--preset", "towers", "--no-config")
-    own.write_text('preset = ["glass"]\nsteps = 3\ncolour = 0.5\n')
+    own_defaults.write_text('preset = ["glass"]\nsteps = 3\ncolour = 0.5\n')
     mine = saved(cli, tmp_path)
     assert (mine["steps"], mine["colour"]) == ("3", "0.5")
     assert saved(cli, tmp_path, "--preset", "towers") == plain
@@ -67,9 +58,9 @@ def test_a_preset_is_not_half_overridden(
 
 
 def test_options_that_are_no_part_of_a_look(
-    cli: Cli, own: Path, shelf: Path, tmp_path: Path
+    cli: Cli, own_defaults: Path, shelf: Path, tmp_path: Path
 ) -> None:
-    own.write_text("size = '32'\nquiet = true\n[image]\nquality = 30\noverwrite = true\n")
+    own_defaults.write_text("size = '32'\nquiet = true\n[image]\nquality = 30\noverwrite = true\n")
     out = tmp_path / "out.jpg"
     out.write_bytes(b"old")
     ended = cli("image", shelf / "photo.png", "-o", out, *QUICK)
@@ -82,9 +73,9 @@ def test_options_that_are_no_part_of_a_look(
 
 
 def test_a_film_s_recipe_holds_the_whole_look(
-    cli: Cli, own: Path, shelf: Path, tmp_path: Path
+    cli: Cli, own_defaults: Path, shelf: Path, tmp_path: Path
 ) -> None:
-    own.write_text("layers = 'block1'\nsteps = 1\noctaves = 1\n")
+    own_defaults.write_text("layers = 'block1'\nsteps = 1\noctaves = 1\n")
     out = tmp_path / "out.png"
     assert cli("image", shelf / "photo.png", "-o", out).code == 0
     look = load_recorded_look(out)
@@ -92,19 +83,19 @@ def test_a_film_s_recipe_holds_the_whole_look(
 
 
 def test_config_shows_what_is_set_and_where(
-    cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own_defaults: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own.write_text("threads = 2\n[video]\nkeep-job = true\n")
+    own_defaults.write_text("threads = 2\n[video]\nkeep-job = true\n")
     monkeypatch.setenv("DREAMVIDEO_CODEC", "x265")
     monkeypatch.setenv("DREAMVIDEO_OF_ANOTHER_PROGRAM", "1")
     assert rows(cli) == {
-        "threads": ("2", str(own)),
+        "threads": ("2", str(own_defaults)),
         "codec": ("x265", "DREAMVIDEO_CODEC"),
-        "keep-job": (True, f"{own} [video]"),
+        "keep-job": (True, f"{own_defaults} [video]"),
     }
     assert rows(cli, "--no-config") == {}
     shown = cli("config").out.splitlines()
-    assert shown[0] == str(own)
+    assert shown[0] == str(own_defaults)
     assert shown[2].split()[:3] == ["--codec", "x265", "all"]
 
 
@@ -134,13 +125,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "words"), WRONG, ids=[text for text, _ in WRONG])
 def test_a_wrong_default_is_told_with_its_place(
-    cli: Cli, own: Path, shelf: Path, tmp_path: Path, text: str, words: list[str]
+    cli: Cli, own_defaults: Path, shelf: Path, tmp_path: Path, text: str, words: list[str]
 ) -> None:
-    own.write_text(text)
+    own_defaults.write_text(text)
     before = contents(tmp_path)
     ended = cli("image", shelf / "photo.png", "-o", tmp_path / "out.png")
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
-    assert ended.err.startswith(f"dreamvideo: {own}")
+    assert ended.err.startswith(f"dreamvideo: {own_defaults}")
     assert not [word for word in words if word not in ended.err], ended.err
     assert contents(tmp_path) == before
     assert cli("--help").code == 0
@@ -154,25 +145,27 @@ def test_a_file_named_by_the_variable_must_exist(cli: Cli, monkeypatch: pytest.M
 
 
 def test_variables_of_other_programs_are_left_alone(
-    cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own_defaults: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("FRAMES", "CLIP", "ONLY", "NAME", "ON", "SOMETHING_ELSE"):
         monkeypatch.setenv(f"DREAMVIDEO_{name}", "x")
     assert cli("presets").code == 0
 
 
-def test_only_the_default_that_is_wrong_is_blamed(cli: Cli, own: Path, shelf: Path) -> None:
-    own.write_text('mask = "circle 0.5x0.5 0.3"\n')
+def test_only_the_default_that_is_wrong_is_blamed(
+    cli: Cli, own_defaults: Path, shelf: Path
+) -> None:
+    own_defaults.write_text('mask = "circle 0.5x0.5 0.3"\n')
     clip = shelf / "clip.mp4"
-    ended = cli("video", clip, "-o", own.with_name("a.mp4"), "--mask-end", "x", *QUICK)
-    assert ended.code == 2 and str(own) not in ended.err
-    own.write_text('mask-end = "x"\n')
-    ended = cli("video", clip, "-o", own.with_name("a.mp4"), *QUICK)
-    assert ended.code == 2 and str(own) in ended.err and "--no-config" in ended.err
+    ended = cli("video", clip, "-o", own_defaults.with_name("a.mp4"), "--mask-end", "x", *QUICK)
+    assert ended.code == 2 and str(own_defaults) not in ended.err
+    own_defaults.write_text('mask-end = "x"\n')
+    ended = cli("video", clip, "-o", own_defaults.with_name("a.mp4"), *QUICK)
+    assert ended.code == 2 and str(own_defaults) in ended.err and "--no-config" in ended.err
 
 
-def test_help_is_shown_whatever_the_file_says(cli: Cli, own: Path) -> None:
-    own.write_text("= broken")
+def test_help_is_shown_whatever_the_file_says(cli: Cli, own_defaults: Path) -> None:
+    own_defaults.write_text("= broken")
     assert cli("presets").code == 2
     for command in (("help", "video"), ("guide", "configuration"), ("video", "--help")):
         assert cli(*command).code == 0

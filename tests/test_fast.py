@@ -24,15 +24,6 @@ Chosen = tuple[str | None, str, int, int | None, int]
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of defaults, empty at first."""
-    path = tmp_path / "config.toml"
-    path.write_text("")
-    monkeypatch.setenv("DREAMVIDEO_CONFIG", str(path))
-    return path
-
-
-@pytest.fixture
 def flags(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The features of this processor, none at first; and no GPU."""
     found: set[str] = set()
@@ -71,12 +62,12 @@ def test_it_implies_five_choices_over_presets_and_under_options(cli: Cli, tmp_pa
 
 
 def test_it_ranks_by_where_it_is_written(
-    cli: Cli, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own_defaults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own.write_text("dream-size = 'full'\ncadence = 4\n")
+    own_defaults.write_text("dream-size = 'full'\ncadence = 4\n")
     assert saved(cli, tmp_path, "--fast") == FAST
     assert saved(cli, tmp_path) == (None, "full", 4, None, 576)
-    own.write_text("fast = true\ncadence = 4\n")
+    own_defaults.write_text("fast = true\ncadence = 4\n")
     assert saved(cli, tmp_path) == ("auto", "small", 4, 1, 320)
     assert saved(cli, tmp_path, "--dream-size", "320") == ("auto", "320", 4, 1, 320)
     assert saved(cli, tmp_path, "--no-fast") == (None, "auto", 4, None, 576)
