@@ -35,8 +35,13 @@ LOSSY_ENDINGS = (*_JPEG_ENDINGS, ".webp", ".avif", ".jxl")
 LIGHT_ENDINGS = (".exr",)
 # The most that a JPEG segment can hold, without its own heading.
 _JPEG_EXIF = 65_533 - 8
-# Of 0 to 9: zlib's own 6 takes three times as long for 3 % less of a dreamt picture.
+# Of 0 to 9. Of what repeats itself only runs are searched for: of a dreamt picture that leaves as
+# many bytes in half the time. zlib's own level, 6, takes six times as long for 3 % less.
 _PNG_LEVEL = 3
+_PNG_DEEP = [
+    *(cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+]
 _JXL_STREAM = b"\xff\x0a"
 # Values of TIFF tags.
 _DEFLATE, _HORIZONTAL, _RGB, _CHUNKY, _UNASSOCIATED = 8, 2, 2, 1, 2
@@ -130,13 +135,13 @@ def _png(layers: NDArray[Any], tags: Mapping[str, str], exif: Image.Exif | None)
         texts.add_itxt(key, value)
     if layers.dtype == np.uint8:
         buffer = io.BytesIO()
-        options: dict[str, Any] = {} if exif is None else {"exif": exif}
-        Image.fromarray(layers).save(
-            buffer, "PNG", pnginfo=texts, compress_level=_PNG_LEVEL, **options
-        )
+        options: dict[str, Any] = {"compress_level": _PNG_LEVEL, "compress_type": zlib.Z_RLE}
+        if exif is not None:
+            options["exif"] = exif
+        Image.fromarray(layers).save(buffer, "PNG", pnginfo=texts, **options)
         return buffer.getvalue()
     order = [2, 1, 0, 3][: layers.shape[2]]
-    done, data = cv2.imencode(".png", layers[..., order], [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
+    done, data = cv2.imencode(".png", layers[..., order], _PNG_DEEP)
     if not done:
         raise MediaError(f"a picture of {layers.shape} {layers.dtype} does not encode as PNG")
     chunks = b"".join(png.chunk(kind, content) for kind, content, *_ in texts.chunks)
