@@ -159,11 +159,10 @@ def _weight_band(band: Any, light: float, colour: Any) -> Any:
     """Scale a band (1, h, w, 3) in opponent colours to a given RMS of light and of colour."""
     tf = tensorflow()
     pixels = tf.cast(tf.size(band) // 3, band.dtype)
-    energy = tf.reduce_sum(tf.reduce_sum(band**2, 1), (0, 1)) / pixels
-    floor = BAND_EPSILON**2
-    first = light / tf.sqrt(energy[0] / 3 + floor)
-    other = colour / tf.sqrt((energy[1] + energy[2]) / 3 + floor)
-    return band * tf.stack([first, other, other])
+    energy = tf.reduce_sum(tf.reduce_sum(tf.square(band), 1), (0, 1)) / pixels
+    luma, *chroma = tf.unstack(energy)
+    rms = tf.sqrt(tf.stack([luma, tf.add_n(chroma)]) / 3 + BAND_EPSILON**2)
+    return band * tf.gather(tf.stack([light, colour]) / rms, [0, 1, 1])
 
 
 def _reduce(image: Any) -> Any:
@@ -172,10 +171,13 @@ def _reduce(image: Any) -> Any:
 
 
 def _enlarge(image: Any, like: Any) -> Any:
-    # Doubled and then cropped: stretching to an odd side would move coarse forms.
+    # Doubled and then cropped: stretching to an odd side would move coarse forms. Each operation
+    # here is traced for every band, and ``tf.image.resize`` would add two dozen.
     tf = tensorflow()
-    height, width = tf.shape(like)[1], tf.shape(like)[2]
-    return tf.image.resize(image, 2 * tf.shape(image)[1:3])[:, :height, :width]
+    doubled = tf.raw_ops.ResizeBilinear(
+        images=image, size=2 * tf.shape(image)[1:3], half_pixel_centers=True
+    )
+    return tf.slice(doubled, [0, 0, 0, 0], tf.shape(like))
 
 
 def _round_about(values: Any) -> Any:
