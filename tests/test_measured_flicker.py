@@ -212,6 +212,16 @@ def test_less_saturation_than_can_be_seen_is_not_objected_to() -> None:
     assert not any("saturation" in o for o in unseen.objections)
 
 
+def test_a_film_that_gains_colour_the_dream_alone_does_not_is_objected_to() -> None:
+    def gaudy(dream: Frame, share: float) -> Frame:
+        luma, chroma = split(dream)
+        return np.asarray(luma + 10 * chroma, np.float32)
+
+    found = dreamt(gaudy, colour=0.1)
+    assert found.saturation == pytest.approx(10, abs=0.5)
+    assert any("saturation added 10" in o for o in found.objections)
+
+
 def test_brightness_that_drifts_is_objected_to() -> None:
     found = dreamt(brightening)
     assert found.brightness_drift == pytest.approx(0.05 * 9 / 11, abs=0.005)
