@@ -38,9 +38,6 @@ LEAST_UNCOVERED = 0.001
 """Mean share of uncovered pixels below which ghosts and trails cannot be told from chance."""
 _LEAST_SATURATION = 2 / 255
 """Least change of saturation by independent dreaming for a ratio to be meaningful."""
-_LEAST_GATED_SATURATION = 1 / 255 / (SATURATION_GATE[1] - 1)
-"""The same by the film or by independent dreaming: if neither changes it by as much, the gate would
-be narrower than half a level of 8 bits, which nobody sees and encoding takes."""
 _CHANCE = 0.1
 """The trail that unrelated pictures show by chance."""
 
@@ -291,8 +288,7 @@ def _measure_saturation(sampled: Sequence[PairStats]) -> float | None:
         return None
     alone = float(np.mean([found.alone.saturation for found in sampled]))
     film = float(np.mean([found.film.saturation for found in sampled]))
-    tells = max(abs(alone), abs(film)) >= _LEAST_GATED_SATURATION
-    return film / alone if tells and abs(alone) >= _LEAST_SATURATION else None
+    return film / alone if abs(alone) >= _LEAST_SATURATION else None
 
 
 def _measure_brightness(sampled: Sequence[PairStats]) -> float:
