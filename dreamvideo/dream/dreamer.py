@@ -47,7 +47,7 @@ from dreamvideo.dream.octaves import (
 )
 from dreamvideo.dream.patches import Box
 from dreamvideo.dream.shaping import COLOUR, SIGMA, Shaping
-from dreamvideo.dream.step import Step
+from dreamvideo.dream.step import Forward, Step
 from dreamvideo.errors import UsageError
 from dreamvideo.imaging import resize
 from dreamvideo.schedules import TimePoint
@@ -168,7 +168,10 @@ class Dreamer:
             norm=settings.norm,
             opponent=settings.balance == "opponent",
         )
-        first, *others = [(each.forward, each.goal.objective) for each in self._networks]
+        goals: list[tuple[Forward, Objective]] = [
+            (each.forward, each.goal.objective) for each in self._networks
+        ]
+        first, *others = goals
         self.closes = self._has_closing_steps(guide)
         if self.closes:
             # Other looks, which came before this, keep their pixels.
