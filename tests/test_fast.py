@@ -42,9 +42,9 @@ def saved(cli: Cli, tmp_path: Path, *arguments: object) -> Chosen:
 
 
 def chosen(look: Look) -> Chosen:
-    motion = look.coherence
-    every = motion.cadence, motion.carried_steps, motion.flow_width
-    return look.precision, look.dream.dream_size, *every
+    coherence = look.coherence
+    carrying = coherence.cadence, coherence.carried_steps, coherence.flow_width
+    return look.precision, look.dream.dream_size, *carrying
 
 
 FAST = ("auto", "small", 2, 1, 320)
@@ -88,8 +88,8 @@ def test_functions_take_it_as_an_argument() -> None:
         return make_keyword_look("dream_frames", GROUPS, None, look, settings)[0]
 
     assert chosen(keywords(fast=True)) == FAST
-    every = keywords(make_look(["plates"]), fast=True, cadence=1)
-    assert chosen(every) == ("auto", "small", 1, 1, 320)
+    given = keywords(make_look(["plates"]), fast=True, cadence=1)
+    assert chosen(given) == ("auto", "small", 1, 1, 320)
     assert keywords(fast=False) == keywords(fast=None) == Look()
     with pytest.raises(UsageError, match="fast must be True or False, not 'yes'"):
         keywords(fast="yes")

@@ -50,12 +50,14 @@ def test_an_estimate_grows_with_frames_and_pixels(shelf: Path) -> None:
     large = estimate_clip(info, (1280, 720), Look(dream=DreamSettings(dream_size="full")))
     small = estimate_clip(info, (1280, 720), Look())
     assert large.disk_bytes == small.disk_bytes == pytest.approx(4 * base.disk_bytes)
+    assert base.disk_bytes == estimate_disk_bytes(8, *SIZE)
     assert base.seconds_per_frame < small.seconds_per_frame < large.seconds_per_frame
     assert 2 * base.seconds_per_frame < large.seconds_per_frame < 4.2 * base.seconds_per_frame
     twice = estimate_clip(info, SIZE, carried(passes=2))
-    assert twice.seconds > base.seconds and twice.disk_bytes > base.disk_bytes
+    assert twice.seconds > base.seconds
+    assert twice.disk_bytes == estimate_disk_bytes(8, *SIZE, 2) > base.disk_bytes
     clear = estimate_clip(replace(info, has_alpha=True), SIZE, Look())
-    assert clear.disk_bytes > base.disk_bytes
+    assert clear.disk_bytes == estimate_disk_bytes(8, *SIZE, alpha=True) > base.disk_bytes
 
 
 def test_what_is_dreamt_less_takes_less() -> None:

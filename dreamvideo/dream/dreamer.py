@@ -174,7 +174,7 @@ class Dreamer:
         first, *others = goals
         self.closes = self._has_closing_steps(guide)
         if self.closes:
-            # Other looks, which came before this, keep their pixels.
+            # Only here: rounding would change what other looks have always made.
             first = spare_memory(first[0]), first[1] + self._make_closing_objective()
         extras = shaping.extras.union(*(goal.extras for _, goal in (first, *others)))
         self._wanted = sorted(dict(extras))

@@ -86,8 +86,8 @@ def _describe(look: Look, kind: Kind, precision: Precision, reason: str) -> str:
         words.append(f"cadence {look.coherence.cadence}")
     if kind != "zoom":
         words.append(f"dream size {look.dream.dream_size}")
-    if kind == "film" and look.coherence.carried_steps is not None:
-        words.append(f"carried steps {look.coherence.carried_steps}")
     if kind == "film":
+        if look.coherence.carried_steps is not None:
+            words.append(f"carried steps {look.coherence.carried_steps}")
         words.append(f"flow width {look.coherence.flow_width}")
     return f"fast: {', '.join([*words, f'precision {precision} ({reason})'])}"

@@ -337,8 +337,8 @@ def _run_second_pass(
     # The pass resumes from the frames that are done already.
     films = [*dreamt[:left], *made[left : left + 1]]
     starts = [record.starts for record in job.records]
-    how = job.manifest.decoded_look.coherence
-    passed = run_backward_pass(films, sources[: len(films)], starts[: len(films)], how)
+    coherence = job.manifest.decoded_look.coherence
+    passed = run_backward_pass(films, sources[: len(films)], starts[: len(films)], coherence)
     for index, pixels in passed:
         if index < left:
             _, alpha = load_deep(dreamt[index].path)

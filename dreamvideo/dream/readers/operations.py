@@ -17,8 +17,9 @@ from dreamvideo.dream.runtime import tensorflow
 
 PIXEL = 3
 PICTURE_AXES = 4
-# Values of a kernel that is not worth a second one for its gradient. GoogLeNet has none.
-MOST_TWICE = 1 << 20
+# Values of the largest kernel that is kept twice, as it is and turned for its gradient. GoogLeNet
+# has no larger one.
+MOST_KEPT_TWICE = 1 << 20
 # No network pads more.
 MOST_PADDING = 64
 # The neighbours of a normalisation are a table of channels by channels.
@@ -34,7 +35,7 @@ def convolve(x: Any, kernel: Any, options: Mapping[str, Any]) -> Any:
     if plain and depth == PIXEL and kernel.shape[0] == kernel.shape[1]:
         return stem_conv(x, kernel, strides[1], padding)
     # With its gradient's a graph has each kernel twice.
-    if plain and strides[1] == 1 and (kernel.shape[:2] == (1, 1) or kernel.size <= MOST_TWICE):
+    if plain and strides[1] == 1 and (kernel.shape[:2] == (1, 1) or kernel.size <= MOST_KEPT_TWICE):
         return dense_conv(x, kernel, padding)
     if plain:
         return conv(x, kernel, strides[1], padding, outside=True)
