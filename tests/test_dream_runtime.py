@@ -66,6 +66,30 @@ def test_keras_is_imported_with_tensorflow_in_a_host_program_only(owned: bool) -
     assert run(code).stdout.splitlines() == [f"{not owned} False", "(1, 2)", "3"]
 
 
+@pytest.mark.integration
+def test_the_parts_of_tensorflow_that_no_dream_needs_are_loaded_when_they_are_used() -> None:
+    code = (
+        "import os, sys\n"
+        "from dreamvideo.dream import nn, runtime\n"
+        "runtime.own_process()\n"
+        "tf = runtime.tensorflow()\n"
+        "nn.conv2d(tf.zeros((1, 8, 8, 3)), tf.zeros((3, 3, 3, 4)), 1, 'SAME')\n"
+        "big = {f'tensorflow.{n}' for n in ('python.keras', 'lite.python', '_api.v2.compat.v1')}\n"
+        "print(big & {*sys.modules})\n"
+        "os.dup2(1, 2)\n"
+        "for name in dir(tf):\n"
+        "    part = vars(tf).get(name)\n"
+        "    if type(part).__name__ == '_LazyModule':\n"
+        "        assert len(dir(part)) > 9 and getattr(tf, name) is part, name\n"
+        "assert big < {*sys.modules}\n"
+        "assert tf.distribute.has_strategy() is False\n"
+        "assert tf.lite.Interpreter is tf.compat.v2.lite.Interpreter\n"
+        "print(tf.nn.relu(-1.0).numpy())\n"
+    )
+    lines = run(code).stdout.splitlines()
+    assert (lines[0], lines[-1]) == ("set()", "0.0")
+
+
 def test_a_users_own_choice_of_kernels_stands() -> None:
     code = (
         "import os, sys\n"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.nn import conv2d
 from dreamvideo.dream.runtime import tensorflow
 from dreamvideo.dream.step import Forward
 
@@ -72,7 +73,7 @@ def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = Fa
         return _both_ways(x, kernel, padding, tf.bfloat16)
     if not _brief.get():
         weights = _hold(kernel, x.dtype) if outside else tf.constant(kernel, x.dtype)
-        return tf.nn.conv2d(x, weights, stride, padding)
+        return conv2d(x, weights, stride, padding)
     weights = tf.constant(kernel, x.dtype)
     brief = tf.constant(kernel, tf.bfloat16)
 
@@ -88,7 +89,7 @@ def conv(x: Any, kernel: Array, stride: int, padding: str, *, outside: bool = Fa
             )
             return tf.cast(found, value.dtype)
 
-        return tf.nn.conv2d(value, weights, stride, padding), back
+        return conv2d(value, weights, stride, padding), back
 
     return forth(x)
 
@@ -134,10 +135,10 @@ def _both_ways(
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forth(value: Any) -> tuple[Any, Any]:
         def back(upstream: Any) -> Any:
-            found = tf.nn.conv2d(tf.cast(upstream, precision), turned, 1, around)
+            found = conv2d(tf.cast(upstream, precision), turned, 1, around)
             return tf.cast(found, value.dtype)
 
-        return tf.nn.conv2d(value, weights, 1, padding), back
+        return conv2d(value, weights, 1, padding), back
 
     return forth(x)
 

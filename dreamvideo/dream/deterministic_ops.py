@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.dream.nn import bias_add, conv2d
 from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
@@ -54,16 +55,16 @@ def stem_conv(
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def conv(x: Any) -> tuple[Any, Any]:
-        value = tf.nn.conv2d(x, weights, stride, padding)
+        value = conv2d(x, weights, stride, padding)
         if bias is not None:
-            value = tf.nn.bias_add(value, tf.constant(bias, image.dtype))
+            value = bias_add(value, tf.constant(bias, image.dtype))
         shape, places = tf.shape(x)[1:3], tf.shape(value)[1:3]
 
         def gradient(upstream: Any) -> Any:
             around = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
-            spread = tf.nn.conv2d(upstream, phase_weights, 1, around)
+            spread = conv2d(upstream, phase_weights, 1, around)
             if stride > 1:
-                spread = tf.nn.depth_to_space(spread, stride)
+                spread = tf.raw_ops.DepthToSpace(input=spread, block_size=stride)
             if size - 1 > stride * reach:
                 # Rows that the stride leaves over, which no output position has seen.
                 spread = tf.pad(spread, [[0, 0], [0, stride], [0, stride], [0, 0]])

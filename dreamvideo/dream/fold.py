@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.convolution import conv
 from dreamvideo.dream.deterministic_ops import stem_conv
 from dreamvideo.dream.keras_graph import Node, Slot, find_node, flatten
+from dreamvideo.dream.nn import conv2d
 from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
@@ -255,7 +256,7 @@ def _grouped(layer: Any, kernel: Array, x: Any) -> Any:
     parts = tf.split(x, layer.groups, axis=-1) if layer.groups > 1 else [x]
     kernels = np.split(kernel, layer.groups, axis=-1)
     found = [
-        tf.nn.conv2d(part, _constant(each, x.dtype), strides, padding, "NHWC", dilations)
+        conv2d(part, _constant(each, x.dtype), strides, padding, dilations)
         for part, each in zip(parts, kernels, strict=True)
     ]
     return found[0] if len(found) == 1 else tf.concat(found, axis=-1)

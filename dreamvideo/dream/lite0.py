@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.dream.convolution import pointwise_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
+from dreamvideo.dream.nn import bias_add, depthwise_conv2d, relu6
 from dreamvideo.dream.readers.pth import read_pth
 from dreamvideo.dream.weights.convert_lite0 import archive_name, to_layout
 from dreamvideo.errors import WeightsError
@@ -256,11 +257,9 @@ def class_logits(image: Any, variant: Variant = LITE0) -> Any:
 
 
 def _walk(image: Any, variant: Variant, weights: Weights) -> Iterator[tuple[str, Any]]:
-    import tensorflow as tf
-
     # The network was trained on (byte - 127) / 128.
     kernel, bias = weights["stem"]
-    x = tf.nn.relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
+    x = relu6(stem_conv(image * (127.5 / 128) + 0.5 / 128, kernel, 2, "SAME", bias))
     yield "stem", x
     yield from _walk_blocks(x, 0, variant, weights)
 
@@ -275,23 +274,22 @@ def _walk_blocks(
 
     def conv(x: Any, layer: str) -> Any:
         kernel, bias = weights[layer]
-        return tf.nn.bias_add(pointwise_conv(x, kernel), tf.constant(bias, dtype))
+        return bias_add(pointwise_conv(x, kernel), tf.constant(bias, dtype))
 
     def depthwise(x: Any, layer: str, stride: int) -> Any:
         kernel, bias = weights[layer]
-        strides = (1, stride, stride, 1)
-        value = tf.nn.depthwise_conv2d(x, tf.constant(kernel, dtype), strides, "SAME")
-        return tf.nn.bias_add(value, tf.constant(bias, dtype))
+        value = depthwise_conv2d(x, tf.constant(kernel, dtype), stride, "SAME")
+        return bias_add(value, tf.constant(bias, dtype))
 
     for block in islice(blocks(variant), first, None):
         name, skip = f"block{block.index}", x
         if block.expansion > 1:
-            x = tf.nn.relu6(conv(x, f"{name}_expand"))
+            x = relu6(conv(x, f"{name}_expand"))
             yield f"{name}_expand", x
-        x = tf.nn.relu6(depthwise(x, f"{name}_depthwise", block.stride))
+        x = relu6(depthwise(x, f"{name}_depthwise", block.stride))
         yield f"{name}_depthwise", x
         x = conv(x, f"{name}_project")
         if block.has_skip:
             x = x + skip
         yield name, x
-    yield "head", tf.nn.relu6(conv(x, "head"))
+    yield "head", relu6(conv(x, "head"))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamvideo.dream.nn import avg_pool2d, conv2d
 from dreamvideo.dream.runtime import tensorflow
 
 Activations = Mapping[str, Any]
@@ -258,8 +259,8 @@ def recognise_classes(layer: str, kernel: np.ndarray[Any, Any]) -> Objective:
 
     def value(activations: Activations) -> Any:
         tf = tensorflow()
-        around = tf.nn.avg_pool2d(activations[layer], 3, 2, "SAME")
-        logs = tf.nn.log_softmax(tf.nn.conv2d(around, lifted, 1, "SAME"), -1)
+        around = avg_pool2d(activations[layer], 3, 2, "SAME")
+        logs = tf.raw_ops.LogSoftmax(logits=conv2d(around, lifted, 1, "SAME"))
         return math.log(kernel.shape[1]) + tf.reduce_mean(tf.reduce_sum(tf.exp(logs) * logs, -1))
 
     return Objective(frozenset([layer]), value)

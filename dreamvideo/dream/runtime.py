@@ -9,11 +9,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from dreamvideo.cancel import check
+from dreamvideo.dream.on_demand import finding, load_on_demand
 from dreamvideo.memory import share_heap
 
 # What TensorFlow prints at its start: absl's log lines, and the line that announces them.
@@ -74,7 +75,9 @@ def _start() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
-        with _uncollected(), _interruptible(), _without_keras(os.environ):
+        # In a host program TensorFlow is imported as it is everywhere else.
+        partly = load_on_demand() if _owned else nullcontext()
+        with _uncollected(), _interruptible(), _without_keras(os.environ), partly:
             import tensorflow as tf
         if _owned:
             gc.freeze()
@@ -140,13 +143,9 @@ class _CheckingFinder:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let the import of thousands of modules, which takes seconds, be stopped at each of them."""
-    finder: Any = _CheckingFinder
-    sys.meta_path.insert(0, finder)
-    try:
+    """Let the import of a thousand modules, which takes seconds, be stopped at each of them."""
+    with finding(_CheckingFinder):
         yield
-    finally:
-        sys.meta_path.remove(finder)
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:

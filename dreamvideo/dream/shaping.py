@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamvideo.dream.deterministic_ops import deviation, mean
+from dreamvideo.dream.nn import avg_pool2d, conv2d, depthwise_conv2d
 from dreamvideo.dream.runtime import tensorflow
 
 # Side of the neighbourhood of an even step and the stride at which it is sampled, in pixels.
@@ -140,8 +141,7 @@ def balance_bands(gradient: Any, colour: Any) -> Any:
     Returns:
         H x W x 3, RGB.
     """
-    tf = tensorflow()
-    rest = tf.nn.conv2d(gradient[None], OPPONENT.T[None, None], 1, "SAME")
+    rest = conv2d(gradient[None], OPPONENT.T[None, None], 1, "SAME")
     bands = []
     for _ in LIGHT_BANDS[1:]:
         smaller = _reduce(rest)
@@ -152,7 +152,7 @@ def balance_bands(gradient: Any, colour: Any) -> Any:
     for band, light, tint in reversed(list(zip(bands, LIGHT_BANDS, COLOUR_BANDS, strict=True))):
         weighted = _weight_band(band, light, tint * colour)
         merged = weighted if merged is None else _enlarge(merged, band) + weighted
-    return tf.nn.conv2d(merged, OPPONENT[None, None], 1, "SAME")[0]
+    return conv2d(merged, OPPONENT[None, None], 1, "SAME")[0]
 
 
 def _weight_band(band: Any, light: float, colour: Any) -> Any:
@@ -167,7 +167,7 @@ def _weight_band(band: Any, light: float, colour: Any) -> Any:
 
 def _reduce(image: Any) -> Any:
     kernel = np.outer(HALVING, HALVING)[:, :, None, None] * np.ones((1, 1, 3, 1), np.float32)
-    return tensorflow().nn.depthwise_conv2d(image, kernel, (1, 2, 2, 1), "SAME")
+    return depthwise_conv2d(image, kernel, 2, "SAME")
 
 
 def _enlarge(image: Any, like: Any) -> Any:
@@ -184,7 +184,7 @@ def _round_about(values: Any) -> Any:
     """Return the mean of H x W x 3 around every pixel, H x W x 1."""
     tf = tensorflow()
     mean = tf.reduce_mean(values, -1, keepdims=True)[None]
-    pooled = tf.nn.avg_pool2d(mean, NEIGHBOURHOOD, STRIDE, "SAME")
+    pooled = avg_pool2d(mean, NEIGHBOURHOOD, STRIDE, "SAME")
     return tf.image.resize(pooled, tf.shape(values)[:2])[0]
 
 
@@ -193,8 +193,8 @@ def _blur(image: Any, sigma: Any) -> Any:
     radius = tf.math.ceil(3 * sigma)
     kernel = tf.exp(-0.5 * (tf.range(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / tf.reduce_sum(kernel))[:, None, None, None] * tf.ones((1, 1, 4, 1))
-    down = tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "SAME")
-    return tf.nn.depthwise_conv2d(down, tf.transpose(kernel, (1, 0, 2, 3)), (1, 1, 1, 1), "SAME")
+    down = depthwise_conv2d(image, kernel, 1, "SAME")
+    return depthwise_conv2d(down, tf.transpose(kernel, (1, 0, 2, 3)), 1, "SAME")
 
 
 def _pyramid_kernel() -> Any:

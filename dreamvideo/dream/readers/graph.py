@@ -91,10 +91,12 @@ def list_shapes(graph: Graph, side: int) -> dict[str, tuple[int, ...]]:
     def stand_in(array: Any) -> Any:
         if np.size(array) <= SMALL:
             return tf.constant(array)
-        return tf.compat.v1.placeholder(array.dtype, np.shape(array))
+        return tf.raw_ops.Placeholder(dtype=array.dtype, shape=np.shape(array))
 
     with tf.Graph().as_default():
-        values = {graph.start: tf.compat.v1.placeholder(tf.float32, (1, side, side, PIXEL))}
+        values = {
+            graph.start: tf.raw_ops.Placeholder(dtype=tf.float32, shape=(1, side, side, PIXEL))
+        }
         for operation in graph.operations.values():
             # TensorFlow has many errors for shapes that do not fit.
             with suppress(Exception):

@@ -13,6 +13,7 @@ import numpy as np
 
 from dreamvideo.dream.convolution import conv, dense_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
+from dreamvideo.dream.nn import avg_pool2d, conv2d, max_pool2d
 from dreamvideo.dream.runtime import tensorflow
 
 PIXEL = 3
@@ -76,10 +77,10 @@ def _conv2d(options: Mapping[str, Any], x: Any, kernel: Any) -> Any:
     tf = tensorflow()
     groups = int(x.shape[-1]) // int(kernel.shape[2])
     if groups == 1:
-        return tf.nn.conv2d(x, kernel, strides, padding, "NHWC", dilations)
+        return conv2d(x, kernel, strides, padding, dilations)
     # TensorFlow has no gradient of grouped convolutions on processors.
     pairs = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
-    parts = [tf.nn.conv2d(a, b, strides, padding, "NHWC", dilations) for a, b in pairs]
+    parts = [conv2d(a, b, strides, padding, dilations) for a, b in pairs]
     return tf.concat(parts, -1)
 
 
@@ -107,7 +108,7 @@ def _pool(name: str) -> Callable[..., Any]:
             rows = [[0, 0], [border, border], [border, border], [0, 0]]
         if rows is not None:
             x = tf.pad(x, rows, constant_values=x.dtype.min if name == "max" else 0.0)
-        function = tf.nn.max_pool2d if name == "max" else tf.nn.avg_pool2d
+        function = max_pool2d if name == "max" else avg_pool2d
         return function(x, sides, strides, padding)
 
     return pool
@@ -143,12 +144,12 @@ def _lrn(options: Mapping[str, Any], x: Any) -> Any:
     def divide(value: Any) -> tuple[Any, Any]:
         # Scaled before it is squared, so that squares have room in half precision.
         squares = tf.square(value * alpha**0.5)
-        total = tf.nn.conv2d(squares, band, 1, "SAME") + bias
+        total = conv2d(squares, band, 1, "SAME") + bias
         shrink = _power(total, -beta)
         result = value * shrink
 
         def back(upstream: Any) -> Any:
-            inner = tf.nn.conv2d(upstream * result / total, band, 1, "SAME")
+            inner = conv2d(upstream * result / total, band, 1, "SAME")
             return upstream * shrink - value * inner * (2 * alpha * beta)
 
         return result, back
@@ -295,10 +296,10 @@ def _resize(method: str) -> Callable[..., Any]:
     """Resize as TensorFlow does for the two conventions that it has had for pixels' centres."""
 
     def resize(options: Mapping[str, Any], x: Any, size: Any) -> Any:
-        function = getattr(tensorflow().compat.v1.image, f"resize_{method}")
+        function = getattr(tensorflow().raw_ops, f"Resize{method}")
         return function(
-            x,
-            size,
+            images=x,
+            size=size,
             align_corners=bool(options.get("align_corners")),
             half_pixel_centers=bool(options.get("half_pixel_centers")),
         )
@@ -423,9 +424,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "BatchToSpaceND": _call("batch_to_space"),
     "DepthToSpace": _blocks("depth_to_space"),
     "SpaceToDepth": _blocks("space_to_depth"),
-    "ResizeBilinear": _resize("bilinear"),
-    "ResizeNearestNeighbor": _resize("nearest_neighbor"),
-    "ResizeBicubic": _resize("bicubic"),
+    "ResizeBilinear": _resize("Bilinear"),
+    "ResizeNearestNeighbor": _resize("NearestNeighbor"),
+    "ResizeBicubic": _resize("Bicubic"),
 }
 
 
