@@ -7,6 +7,7 @@ full-size source, which keeps its own sharpness.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,9 +105,10 @@ def enlarge_dream(
     Returns:
         H x W x 3 in [-1, 1].
     """
-    made = _enlarge_detail(dream, small, source.shape[:2], undreamt)
-    made += source
-    return np.asarray(np.clip(made, -1, 1, out=made), np.float32)
+    made = np.array(source, np.float32)
+    for channel, detail in enumerate(_enlarge_detail(dream, small, source.shape[:2], undreamt)):
+        made[..., channel] += detail
+    return np.clip(made, -1, 1, out=made)
 
 
 @timers.stage("enlarge")
@@ -129,29 +131,30 @@ def enlarge_to_bytes(
     Returns:
         H x W x 3.
     """
-    detail = _enlarge_detail(dream, small, pixels.shape[:2], undreamt)
     made = np.empty_like(pixels)
-    rows = max(1, _CACHED_VALUES // max(1, detail[0].size))
-    for top in range(0, len(pixels), rows):
-        band = slice(top, top + rows)
-        image = to_float(pixels[band])
-        image += detail[band]
-        made[band] = to_bytes(image)
+    rows = max(1, _CACHED_VALUES // max(1, pixels.shape[1]))
+    for channel, detail in enumerate(_enlarge_detail(dream, small, pixels.shape[:2], undreamt)):
+        for top in range(0, len(pixels), rows):
+            band = slice(top, top + rows)
+            image = to_float(pixels[band, :, channel])
+            image += detail[band]
+            made[band, :, channel] = to_bytes(image)
     return made
 
 
 def _enlarge_detail(
     dream: Image, small: Image, size: tuple[int, ...], undreamt: NDArray[np.bool_] | None
-) -> Image:
-    """Enlarge what a dream added to (height, width)."""
+) -> Iterator[Image]:
+    """Yield what a dream added to each channel, enlarged to (height, width)."""
     height, width = size
     added = dream - small
-    detail = resize(added, (height, width), "cubic")
     dreamt = (added != 0).any(-1)
-    if not dreamt.all():
-        # The kernel must not carry detail into what is not dreamt.
-        share = resize(dreamt.astype(np.float32), (height, width), "linear")
-        detail[share == 0] = 0
+    # The kernel must not carry detail into what is not dreamt.
+    clear = None if dreamt.all() else resize(np.float32(dreamt), (height, width), "linear") == 0
     if undreamt is not None:
-        detail[undreamt] = 0
-    return detail
+        clear = undreamt if clear is None else clear | undreamt
+    for plane in np.moveaxis(added, -1, 0):
+        detail = resize(np.ascontiguousarray(plane), (height, width), "cubic")
+        if clear is not None:
+            detail[clear] = 0
+        yield detail

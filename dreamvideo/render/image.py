@@ -21,6 +21,7 @@ from dreamvideo.media.probe import is_film as shows_film
 from dreamvideo.media.read import Frame
 from dreamvideo.media.still_encode import LIGHT_ENDINGS
 from dreamvideo.media.write import check_frames, check_max_size, check_output
+from dreamvideo.memory import release_memory
 from dreamvideo.paint.headroom import make_headroom
 from dreamvideo.render import output_paths
 from dreamvideo.render.dream_size import (
@@ -102,6 +103,8 @@ def dream_still(
         if deep or full is not None:
             kept = np.where(target[..., None] > 0, picture, image)
         if full is not None:
+            # The largest arrays are still to come.
+            release_memory()
             kept = enlarge_dream(kept, image, full, plan.undreamt)
         return kept if finish is None else finish(kept, image if full is None else full)
 

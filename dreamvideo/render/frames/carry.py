@@ -262,18 +262,19 @@ def propagate(
     rising = is_rising(target, state.target)
     due = waited >= carry.every or rising or covers_most(places, missing.shape)
     trust = spread_channels(motion.confidence)
-    start = base + (carry.gain**waited if due else 1) * trust * detail
     refresh = np.minimum(effort * waited, CARRIED_BOUNDS[1]) * old if due else None
-    grown = _run_steps(start, parts, missing, places, refresh, settings)
-    keep = spread_channels(carry.blend * age)
-    carried = keep * np.clip(base + detail, -1, 1)
-    blended = (1 - keep) * grown.image + carried
-    # New areas show at once; what keeps the rest alive is mixed in slowly.
-    rest = (1 - keep) * (base + trust * detail) + carried
-    later = spread_channels(1 - grown.fresh / grown.work) * (blended - rest)
+    grown = _run_steps(
+        base + (carry.gain**waited if due else 1) * trust * detail,
+        parts,
+        missing,
+        places,
+        refresh,
+        settings,
+    )
+    grown_now, later = _mix(base, detail, trust, grown, spread_channels(carry.blend * age))
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
-    image = store_pixels(blended - later + pending / left, source, target)
+    image = store_pixels(grown_now + pending / left, source, target)
     found = scale_to_full(measure_contrast(image - base), target)
     # Record the contrast to hold once a dream is mature; until then take it as it is.
     wanted = aged * wanted + (1 - aged) * found
@@ -316,6 +317,30 @@ class _StepResult:
     new: Image
     work: Image
     fresh: Image
+
+
+def _mix(
+    base: Image, detail: Image, trust: Image, grown: _StepResult, keep: Image
+) -> tuple[Image, Image]:
+    """Mix carried and freshly dreamt detail.
+
+    New areas show at once; what keeps the rest alive is mixed in slowly.
+
+    Args:
+        base: H x W x 3 in [-1, 1], the picture that is dreamt on.
+        detail: H x W x 3, carried.
+        trust: H x W x 3 in [0, 1], confidence of the flow.
+        grown: The frame after its steps.
+        keep: H x W x 3 in [0, 1], the share of what is carried.
+
+    Returns:
+        What shows at once, and what is to be added to it slowly.
+    """
+    carried = keep * np.clip(base + detail, -1, 1)
+    blended = (1 - keep) * grown.image + carried
+    rest = (1 - keep) * (base + trust * detail) + carried
+    later = spread_channels(1 - grown.fresh / grown.work) * (blended - rest)
+    return blended - later, later
 
 
 def _run_steps(
