@@ -87,7 +87,8 @@ def test_each_point_gives_up_more_than_the_one_before() -> None:
     sizes = [look.dream.dream_size for look in looks]
     assert sizes == ["full", "auto", "auto", "auto", "small"]
     assert [look.coherence.carried_steps for look in looks] == [None, None, 1, 1, 1]
-    assert [look.coherence.cadence for look in looks] == [1, 1, 1, 2, 2]
+    assert [look.coherence.flow_width for look in looks] == [576, 576, 576, 320, 320]
+    assert [look.coherence.cadence for look in looks] == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.integration
@@ -102,9 +103,10 @@ def test_real_films_are_judged(tmp_path: Path) -> None:
         assert all(0.2 < ratio < 3 for ratio in (*point["luma"], *point["chroma"]))
         assert 0.3 < point["contrast"] < 1.7 and point["x"] < 1
     assert points[BEST]["sharpness"] == 1
-    # So small a film is dreamt at its own size either way.
+    # So small a film is dreamt, and its flow estimated, at its own size either way.
     assert points[DEFAULTS]["luma"] == points[BEST]["luma"]
-    assert points["--fast"]["luma"] == points["--carried-steps 1 --cadence 2"]["luma"]
+    sparing = "--carried-steps 1"
+    assert points[sparing]["luma"] == points[f"{sparing} --flow-width 320"]["luma"]
 
 
 def make_report(**more: Any) -> dict[str, Any]:

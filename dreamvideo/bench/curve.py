@@ -16,8 +16,8 @@ POINTS: Mapping[str, Mapping[str, Any]] = {
     "--dream-size full": {"overrides": {"dream": {"dream_size": "full"}}},
     "(defaults)": {},
     "--carried-steps 1": {"overrides": {"coherence": {"carried_steps": 1}}},
-    "--carried-steps 1 --cadence 2": {
-        "overrides": {"coherence": {"carried_steps": 1, "cadence": 2}}
+    "--carried-steps 1 --flow-width 320": {
+        "overrides": {"coherence": {"carried_steps": 1, "flow_width": 320}}
     },
     "--fast": {"fast": True},
 }
