@@ -24,8 +24,8 @@ def load_on_demand() -> Iterator[None]:
     """Let TensorFlow, imported meanwhile, load each part of its interface when it is first used.
 
     The parts that dreams do not use import Keras 2, TensorFlow Lite, support for TPUs and all of
-    TensorFlow 1: a quarter of the time of the import and 90 MB. A TensorFlow whose
-    modules have other names is imported as a whole.
+    TensorFlow 1: a quarter of the time of the import and 90 MB. A TensorFlow whose modules have
+    other names is imported as a whole.
     """
     with finding(_LazyFinder):
         yield
