@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dreamvideo.dream.convolution import conv
 from dreamvideo.dream.deterministic_ops import stem_conv
 from dreamvideo.dream.keras_graph import Node, Slot, find_node, flatten
-from dreamvideo.dream.nn import conv2d
+from dreamvideo.dream.nn import bias_add, conv2d
 from dreamvideo.dream.runtime import tensorflow
 
 Array = NDArray[np.float32]
@@ -226,7 +226,7 @@ def _finish(value: Any, layer: Any, norm: Affine | None) -> Any:
     bias = _bias(layer, norm)
     if bias is None:
         return value
-    return tensorflow().nn.bias_add(value, _constant(bias, value.dtype))
+    return bias_add(value, _constant(bias, value.dtype))
 
 
 def _scale(kernel: Array, norm: Affine | None) -> Array:

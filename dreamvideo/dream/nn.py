@@ -14,9 +14,7 @@ from dreamvideo.dream.runtime import tensorflow
 Sides = int | Sequence[int]
 
 
-def conv2d(
-    x: Any, kernel: Any, strides: Sides, padding: Any, dilations: Sequence[int] = (1, 1, 1, 1)
-) -> Any:
+def conv2d(x: Any, kernel: Any, strides: Sides, padding: Any, dilations: Sides = 1) -> Any:
     """Convolve (batch, H, W, C) with a kernel (k, l, C, channels).
 
     Args:
@@ -24,7 +22,7 @@ def conv2d(
         kernel: The kernel.
         strides: One number, two (down and right) or four.
         padding: SAME, VALID or the rows of padding at each end of all four axes.
-        dilations: Two numbers (down and right) or four.
+        dilations: As ``strides``.
     """
     explicit = not isinstance(padding, str)
     return tensorflow().raw_ops.Conv2D(

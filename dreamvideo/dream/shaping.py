@@ -202,7 +202,7 @@ def _pyramid_kernel() -> Any:
 
 
 def _downsample(image: Any) -> Any:
-    return tensorflow().nn.conv2d(image, _pyramid_kernel(), 2, "SAME")
+    return conv2d(image, _pyramid_kernel(), 2, "SAME")
 
 
 def _upsample(image: Any, shape: Any) -> Any:

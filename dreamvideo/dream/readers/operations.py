@@ -13,7 +13,7 @@ import numpy as np
 
 from dreamvideo.dream.convolution import conv, dense_conv
 from dreamvideo.dream.deterministic_ops import stem_conv
-from dreamvideo.dream.nn import avg_pool2d, conv2d, max_pool2d
+from dreamvideo.dream.nn import avg_pool2d, bias_add, conv2d, max_pool2d
 from dreamvideo.dream.runtime import tensorflow
 
 PIXEL = 3
@@ -368,7 +368,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "Squeeze": _squeeze,
     "Reshape": lambda _, x, shape: tensorflow().reshape(x, shape),
     "LeakyRelu": lambda options, x: tensorflow().nn.leaky_relu(x, options.get("alpha", 0.2)),
-    "BiasAdd": lambda _, x, bias: tensorflow().nn.bias_add(x, bias),
+    "BiasAdd": lambda _, x, bias: bias_add(x, bias),
     "Placeholder": lambda *_: _refuse("a second input"),
     **{kind: _unary("identity") for kind in ("Identity", "CheckNumerics", "StopGradient")},
     **{kind: _unary(f"nn.{kind.lower()}") for kind in NEURAL},

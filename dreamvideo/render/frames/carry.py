@@ -271,10 +271,10 @@ def propagate(
         refresh,
         settings,
     )
-    grown_now, later = _mix(base, detail, trust, grown, spread_channels(carry.blend * age))
+    at_once, later = _mix(base, detail, trust, grown, spread_channels(carry.blend * age))
     pending = pending * trust * shrunk + later
     left = 1 if rising else carry.every if due else carry.every - waited
-    shown = np.asarray(grown_now + pending / left, np.float32)
+    shown = np.asarray(at_once + pending / left, np.float32)
     image = store_pixels(shown, source, target)
     found = scale_to_full(measure_contrast(image - base), target)
     # Record the contrast to hold once a dream is mature; until then take it as it is.
